@@ -1,0 +1,52 @@
+# make images   the whole road: container images, a proven guest image, Glance
+# make test     the whole test suite, on real parts
+# Both install and start what is missing first (see scripts/setup).
+
+# The configuration: the project's own, else the quick start.
+CONFIG ?= $(firstword $(wildcard kollarm.yml) examples/quickstart.yml)
+# What the quick start prepares; made on first use.
+GUEST := .kollarm/guest-source
+PYTEST_OPTIONS ?=
+
+PYTHON := .venv/bin/python
+RUN := scripts/setup-exec
+
+.PHONY: images test test-unit lint format setup guest-image stop clean
+.DEFAULT_GOAL := images
+
+setup:
+	@scripts/setup
+
+ifeq ($(CONFIG),examples/quickstart.yml)
+images: guest-image
+endif
+
+guest-image: setup
+	@$(RUN) $(PYTHON) scripts/make-guest-image --output $(GUEST) >/dev/null
+
+images: setup
+	@$(RUN) .venv/bin/kollarm images --config $(CONFIG)
+
+test: setup
+	@$(RUN) $(PYTHON) -m pytest $(PYTEST_OPTIONS)
+
+test-unit: setup
+	@$(PYTHON) -m pytest tests/unit $(PYTEST_OPTIONS)
+
+lint: setup
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+
+format: setup
+	@$(PYTHON) -m ruff check --fix .
+	@$(PYTHON) -m ruff format .
+
+# The registry and the Glance that `make images` left running.
+stop:
+	@[ ! -x $(PYTHON) ] || $(PYTHON) -m kollarm.services stop .kollarm
+
+# All that belongs to this checkout; ~/.cache/kollarm, which others share, stays.
+clean: stop
+	rm -rf .kollarm .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

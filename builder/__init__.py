@@ -1,0 +1,1 @@
+"""Container images: Kolla templates and overlays, built per architecture, joined in one index."""

@@ -1,0 +1,327 @@
+"""A container engine, through the docker SDK's low-level client.
+
+Engine API: https://docs.docker.com/reference/api/engine/version/v1.41/ (what
+engine 20.10 speaks).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import docker
+import docker.auth
+import docker.errors
+import requests
+import urllib3.exceptions
+from docker.utils import kwargs_from_env
+
+from builder.facts import Local
+from builder.keys import LABEL
+from kollarm.config.model import Architecture
+from kollarm.errors import KollarmError
+
+#: Seconds to wait for an answer that is no stream.
+TIMEOUT = 60
+#: Seconds between two lines of a build: an emulated step may be silent for long.
+STREAM_TIMEOUT = 3600
+#: Lines of output that an error carries.
+TAIL = 15
+
+_STEP = re.compile(r"^Step (\d+/\d+) : (.*)")
+
+
+class EngineError(KollarmError):
+    """The engine can't be reached, or refuses what is asked."""
+
+
+class BuildFailed(KollarmError):
+    """A step of an image's build failed.
+
+    :ivar step: the step, as the engine names it (``5/23 : RUN …``).
+    :ivar lines: the last lines of output.
+    """
+
+    def __init__(self, reference: str, step: str, reason: str, lines: list[str], log: Path | None):
+        self.step = step
+        self.lines = lines
+        hint = f"the whole log: {log}" if log else None
+        if any("exec format error" in line.lower() for line in (*lines, reason)):
+            hint = (
+                "this machine can't run programs of that architecture: "
+                "install qemu-user-static and binfmt-support (kollarm doctor)"
+            )
+        super().__init__(
+            f"{reference} can't be built: step {step}: {reason}",
+            hint=hint,
+            details="\n".join(lines) or None,
+        )
+
+
+class Stopped(Exception):
+    """A stream was closed on purpose, by :meth:`Stoppable.stop`."""
+
+
+class Stoppable:
+    """Ends a running build or push from another thread.
+
+    The engine gives a build up, and removes its running container, when the
+    connection closes.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self._response: requests.Response | None = None
+
+    def attach(self, response: requests.Response, **_: object) -> None:
+        """Take note of the answer whose stream is read (a hook of requests)."""
+        self._response = response
+        if self.stopped.is_set():
+            self.stop()
+
+    def stop(self) -> None:
+        """Close the stream; whoever reads it sees its end."""
+        self.stopped.set()
+        if self._response is not None:
+            # closed already, or not yet begun: then there is nothing to end
+            with contextlib.suppress(OSError, ValueError, RuntimeError):
+                self._response.raw.shutdown()
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What the engine says of itself."""
+
+    version: str
+    architecture: str
+
+
+class Engine:
+    """One engine; every stream has a connection of its own.
+
+    :param url: ``local`` (DOCKER_HOST and its companions, else the Unix
+        socket), or ``unix://``, ``tcp://``, ``ssh://``.
+    """
+
+    def __init__(self, url: str = "local"):
+        self.url = url
+        self._api = self._connect(TIMEOUT)
+
+    def _connect(self, timeout: int) -> docker.APIClient:
+        where: dict[str, Any] = {"base_url": self.url}
+        if self.url == "local":
+            where = dict(kwargs_from_env())
+        try:
+            return docker.APIClient(version="auto", timeout=timeout, **where)
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise EngineError(
+                f"the container engine ({self.url}) can't be reached: {reason_of(error)}",
+                hint="start it (systemctl start docker, or make setup), and be root or in the "
+                "group docker; kollarm doctor checks it",
+            ) from error
+
+    def info(self) -> EngineInfo:
+        """The engine's version and its own architecture (Go's name for it)."""
+        version = self._api.version()
+        return EngineInfo(version["Version"], version["Arch"])
+
+    def image(self, reference: str) -> Local | None:
+        """The image under a tag or id; None when the engine has none."""
+        try:
+            found = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
+        except docker.errors.ImageNotFound:
+            return None
+        labels = (found.get("Config") or {}).get("Labels") or {}
+        return Local(found["Id"], found["Architecture"], labels.get(LABEL))
+
+    def by_key(self) -> dict[tuple[str, str], str]:
+        """Every tagged image that kollarm built: (image name, key) → image id.
+
+        Found by their label and not by their tag, so that a build for another
+        registry or tag is used again.  Untagged images don't count: what a
+        killed build leaves carries its parent's label.
+        """
+        found: dict[tuple[str, str], str] = {}
+        for image in self._api.images(filters={"label": LABEL}):
+            for tag in image.get("RepoTags") or ():
+                name = tag.rsplit(":", 1)[0].rsplit("/", 1)[-1]
+                found[name, image["Labels"][LABEL]] = image["Id"]
+        return found
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image (by id) a further tag."""
+        repository, tag = reference.rsplit(":", 1)
+        self._api.tag(image, repository, tag)
+
+    def require(self, reference: str, architecture: Architecture) -> Local:
+        """The image under a tag, which must be there and for the architecture.
+
+        :raises EngineError: it isn't.
+        """
+        found = self.image(reference)
+        if found is None:
+            raise EngineError(f"{reference} isn't in the engine although it was just made")
+        if found.architecture != architecture.oci:
+            raise EngineError(
+                f"{reference} is an image for {found.architecture}, not {architecture.oci}",
+                hint="its parent in the engine is of another architecture: "
+                "remove it and build again",
+            )
+        return found
+
+    def build(
+        self,
+        context: IO[bytes],
+        reference: str,
+        architecture: Architecture,
+        *,
+        build_args: Mapping[str, str] | None = None,
+        use_cache: bool = True,
+        log: Path | None = None,
+        note: Callable[[str], None] = lambda text: None,
+        control: Stoppable | None = None,
+    ) -> Local:
+        """Build a context and tag the result.
+
+        :param note: called with each step as it starts.
+        :param log: gets everything the engine says.
+        :raises BuildFailed: a step failed.
+        :raises Stopped: *control* stopped it.
+        """
+        api = self._connect(STREAM_TIMEOUT)
+        control = control or Stoppable()
+        api.hooks["response"].append(control.attach)
+        step = "0 : FROM"
+        lines: deque[str] = deque(maxlen=TAIL)
+        sink = log.open("w") if log else None
+        try:
+            events = api.build(
+                fileobj=context,
+                custom_context=True,
+                tag=reference,
+                platform=architecture.platform,
+                network_mode="host",
+                buildargs=dict(build_args or {}),
+                nocache=not use_cache,
+                rm=True,
+                forcerm=True,
+                pull=False,
+                decode=True,
+            )
+            for event in self._events(events, control):
+                text = event.get("stream") or event.get("status") or event.get("error") or ""
+                for line in str(text).splitlines():
+                    if sink:
+                        sink.write(line + "\n")
+                        sink.flush()
+                    if match := _STEP.match(line):
+                        step = f"{match[1]} : {match[2]}"
+                        note(f"step {match[1]} {match[2]}"[:100])
+                    if line.strip():
+                        lines.append(line.rstrip())
+                if "error" in event:
+                    raise BuildFailed(reference, step, str(event["error"]), list(lines), log)
+        except docker.errors.APIError as error:
+            raise BuildFailed(reference, step, reason_of(error), list(lines), log) from error
+        finally:
+            if sink:
+                sink.close()
+            api.close()
+        return self.require(reference, architecture)
+
+    def push(self, reference: str, *, control: Stoppable | None = None) -> str:
+        """Push a tag; returns its manifest's digest.
+
+        :raises EngineError: the registry refuses or can't be reached.
+        """
+        repository, tag = reference.rsplit(":", 1)
+        api = self._connect(STREAM_TIMEOUT)
+        control = control or Stoppable()
+        api.hooks["response"].append(control.attach)
+        digest = ""
+        try:
+            # engines from 28.3.3 on refuse a push without any X-Registry-Auth header
+            known = docker.auth.load_config().resolve_authconfig(repository.split("/")[0])
+            events = api.push(
+                repository, tag=tag, stream=True, decode=True, auth_config=known or {}
+            )
+            for event in self._events(events, control):
+                if "error" in event:
+                    raise EngineError(
+                        f"{reference} can't be pushed: {event['error']}",
+                        hint="is the registry running, and are you logged in (docker login)? "
+                        "Over plain HTTP, Docker pushes to loopback and its insecure-registries "
+                        "only",
+                    )
+                digest = (event.get("aux") or {}).get("Digest") or digest
+        except docker.errors.APIError as error:
+            raise EngineError(f"{reference} can't be pushed: {reason_of(error)}") from error
+        finally:
+            api.close()
+        return digest
+
+    def pull(
+        self, reference: str, architecture: Architecture, *, control: Stoppable | None = None
+    ) -> Local:
+        """Pull a tag for an architecture.
+
+        :raises EngineError: it isn't there, can't be had, or is for another architecture.
+        """
+        repository, tag = reference.rsplit(":", 1)
+        api = self._connect(STREAM_TIMEOUT)
+        control = control or Stoppable()
+        api.hooks["response"].append(control.attach)
+        try:
+            events = api.pull(
+                repository, tag=tag, platform=architecture.platform, stream=True, decode=True
+            )
+            for event in self._events(events, control):
+                if "error" in event:
+                    raise EngineError(f"{reference} can't be pulled: {event['error']}")
+        except docker.errors.APIError as error:
+            raise EngineError(f"{reference} can't be pulled: {reason_of(error)}") from error
+        finally:
+            api.close()
+        return self.require(reference, architecture)
+
+    def _events(
+        self, stream: Iterator[dict[str, Any]], control: Stoppable
+    ) -> Iterator[dict[str, Any]]:
+        try:
+            yield from stream
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            if control.stopped.is_set():
+                raise Stopped from error
+            raise EngineError(
+                f"the connection to the container engine ({self.url}) broke: {reason_of(error)}",
+                hint="run the same again: what was built before is kept",
+            ) from error
+        if control.stopped.is_set():
+            raise Stopped
+
+
+def reason_of(error: Exception) -> str:
+    """The innermost reason of an engine's or connection's error, in few words."""
+    explanation = getattr(error, "explanation", None)
+    if explanation:
+        return str(explanation)
+    reason: BaseException = error
+    while reason.args:
+        inner = next((arg for arg in reason.args if isinstance(arg, BaseException)), None)
+        if inner is None:
+            break
+        reason = inner
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror
+    text = str(reason)
+    if "No such file" in text or "FileNotFoundError" in text:
+        return "its socket doesn't exist"
+    if "Connection refused" in text:
+        return "Connection refused"
+    return text

@@ -1,0 +1,345 @@
+"""Carrying out a plan: images are built, checked and pushed, then joined in their indices.
+
+Ctrl-C at any moment leaves the registry's indices as they were: an index is
+written, in one request, only when all its members are there and right.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from builder import base, context, dockerfile, index, keys, sources
+from builder.engine import BuildFailed, Engine, Stoppable, Stopped
+from builder.facts import Local, Remote
+from builder.plan import Action, ImageStep, IndexStep, Plan, Target
+from builder.record import ImageRecord, IndexRecord, Record, State
+from builder.registry import RegistryClient
+from kollarm import progress
+from kollarm.config.model import Architecture
+from kollarm.errors import KollarmError
+
+#: An image of one architecture.
+Place = tuple[str, Architecture]
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a plan is carried out with.
+
+    :ivar logs: the folder for a log per image and architecture.
+    :ivar jobs: images built at the same time on one engine.
+    """
+
+    client: RegistryClient
+    engines: Mapping[Architecture, Engine]
+    logs: Path
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    use_cache: bool = True
+    jobs: int = 2
+
+
+class Execution:
+    """One carrying out of a plan."""
+
+    def __init__(self, plan: Plan, means: Means, present: Mapping[Place, Remote]):
+        self.plan = plan
+        self.means = means
+        self.started = time.monotonic()
+        self.steps = {(s.target.name, s.target.architecture): s for s in plan.images}
+        self.rows: dict[Place, ImageRecord] = {}
+        self.remotes: dict[Place, Remote] = {}
+        self.indices: dict[str, IndexRecord] = {}
+        self._claimed: set[str] = set()
+        self._ready: set[Architecture] = set()
+        self._futures: dict[Place, Future[None]] = {}
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._running: set[Stoppable] = set()
+        self._stopping = threading.Event()
+        self._lock = threading.RLock()
+        for place, step in self.steps.items():
+            if step.action is Action.KEEP:
+                self._keep(place, present[place])
+
+    def run(self) -> Record:
+        """Do everything; what failed is in the record.
+
+        :raises KeyboardInterrupt: after everything that ran has been ended.
+        """
+        self.means.logs.mkdir(parents=True, exist_ok=True)
+        for engine in self.means.engines.values():
+            if engine.url not in self._pools:
+                self._pools[engine.url] = ThreadPoolExecutor(self.means.jobs, "build")
+        try:
+            # Roots are made here, in the main thread, one after the other, so that
+            # Ctrl-C reaches the programs that make them; meanwhile the pools build
+            # the architectures whose root is there.
+            for architecture in self._order():
+                self._prepare(architecture)
+                self._ready.add(architecture)
+                self._advance()
+            while waiting := [f for f in self._futures.values() if not f.done()]:
+                wait(waiting, 0.5, FIRST_EXCEPTION)
+            for future in self._futures.values():
+                future.result()
+        except BaseException:
+            self._stop()
+            raise
+        finally:
+            for pool in self._pools.values():
+                pool.shutdown(wait=True, cancel_futures=True)
+        self._join()
+        return self._record()
+
+    def _advance(self) -> None:
+        """Hand over every image whose parent is done; one whose parent failed has failed too."""
+        with self._lock:
+            for place, step in self.steps.items():
+                name, architecture = step.target.parent, place[1]
+                if place in self.rows or place in self._futures or architecture not in self._ready:
+                    continue
+                if name is not None:
+                    above = self.rows.get((name, architecture))
+                    if above is None:
+                        continue
+                    if above.state is State.FAILED:
+                        self.rows[place] = self._failed(step, f"its parent {name} failed")
+                        continue
+                if not self._stopping.is_set():
+                    pool = self._pools[self.means.engines[architecture].url]
+                    self._futures[place] = pool.submit(self._work, place, step)
+
+    def _order(self) -> list[Architecture]:
+        """Architectures with something to do, those the machine runs itself first."""
+        busy = {place[1] for place, step in self.steps.items() if step.action is not Action.KEEP}
+        return sorted(busy, key=lambda architecture: architecture.value != os.uname().machine)
+
+    def _prepare(self, architecture: Architecture) -> None:
+        for root in self.plan.bases:
+            if root.architecture is not architecture:
+                continue
+            try:
+                base.ensure(root, self.means.engines[architecture])
+            except KollarmError as error:
+                for place, step in self.steps.items():
+                    if place[1] is architecture and place not in self.rows:
+                        self.rows[place] = self._failed(step, error.message, error)
+
+    def _work(self, place: Place, step: ImageStep) -> None:
+        control = Stoppable()
+        with self._lock:
+            if self._stopping.is_set():
+                return
+            self._running.add(control)
+        try:
+            row = self._image(step, control)
+        except Stopped:
+            return
+        finally:
+            with self._lock:
+                self._running.discard(control)
+        with self._lock:
+            self.rows[place] = row
+        self._advance()
+        self._join()
+
+    def _image(self, step: ImageStep, control: Stoppable) -> ImageRecord:
+        target = step.target
+        began = time.monotonic()
+        try:
+            with progress.current().step(f"{target.name} ({target.architecture})") as shown:
+                if step.action is Action.BUILD:
+                    self._build(target, control, shown.note)
+                elif step.local is not None:
+                    self.means.engines[target.architecture].tag(step.local, target.reference)
+                shown.note("pushing")
+                remote = self._push(target, control)
+                shown.note(f"{state_of(step.action)}, {progress.size(remote.size)}")
+        except KollarmError as error:
+            return self._failed(step, error.message, error, time.monotonic() - began)
+        return self._done(step, remote, time.monotonic() - began)
+
+    def _build(self, target: Target, control: Stoppable, note: Callable[[str], None]) -> None:
+        engine = self.means.engines[target.architecture]
+        note("preparing")
+        if target.parent is None:
+            parent = next(b for b in self.plan.bases if b.architecture is target.architecture)
+            text = dockerfile.with_parent(target.dockerfile, parent.reference)
+        else:
+            above = self.steps[target.parent, target.architecture].target
+            self._have(above, engine, control, note)
+            text = dockerfile.with_parent(target.dockerfile, above.reference)
+        # At the end and in one step: what differs from day to day spoils no layer cache.
+        text = dockerfile.with_labels(text, self._labels(target))
+        with context.build_context(target.rendered, text, sources.fetch) as stream:
+            engine.build(
+                stream,
+                target.reference,
+                target.architecture,
+                build_args=self.means.build_args,
+                use_cache=self.means.use_cache,
+                log=self._log(target),
+                note=note,
+                control=control,
+            )
+
+    @staticmethod
+    def _have(
+        target: Target, engine: Engine, control: Stoppable, note: Callable[[str], None]
+    ) -> None:
+        """See that the engine has a parent under its tag, the right one: tagged or pulled."""
+
+        def right(found: Local | None) -> bool:
+            return found is not None and (found.key, found.architecture) == (
+                target.key,
+                target.architecture.oci,
+            )
+
+        if right(engine.image(target.reference)):
+            return
+        known = engine.by_key().get((target.name, target.key))
+        if known is not None and right(engine.image(known)):
+            engine.tag(known, target.reference)
+            return
+        note(f"pulling {target.name}")
+        engine.pull(target.reference, target.architecture, control=control)
+
+    def _push(self, target: Target, control: Stoppable) -> Remote:
+        engine = self.means.engines[target.architecture]
+        engine.require(target.reference, target.architecture)
+        engine.push(target.reference, control=control)
+        remote = self.means.client.image(target.repository, target.tag)
+        if remote is None or (remote.key, remote.architecture) != (
+            target.key,
+            target.architecture.oci,
+        ):
+            raise KollarmError(
+                f"{target.reference} was pushed, but the registry has something else",
+                hint="does somebody else push to the same tag?",
+            )
+        with self._lock:
+            self.remotes[target.name, target.architecture] = remote
+        return remote
+
+    def _labels(self, target: Target) -> dict[str, str]:
+        # names: https://github.com/opencontainers/image-spec/blob/main/annotations.md
+        now = datetime.now(UTC)
+        return {
+            keys.LABEL: target.key,
+            "build-date": now.strftime("%Y%m%d"),
+            "org.opencontainers.image.created": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "org.opencontainers.image.title": target.name,
+            "org.opencontainers.image.version": self.plan.release,
+        }
+
+    def _join(self) -> None:
+        """Write every index whose members are all there and that isn't done yet."""
+        for step in self.plan.indices:
+            with self._lock:
+                rows = [self.rows.get((step.name, member)) for member in step.members]
+                if step.name in self._claimed or None in rows or self._stopping.is_set():
+                    continue
+                self._claimed.add(step.name)
+            made = self._index(step, [row for row in rows if row])
+            with self._lock:
+                self.indices[step.name] = made
+
+    def _index(self, step: IndexStep, rows: list[ImageRecord]) -> IndexRecord:
+        client = self.means.client
+        reference = f"{client.address}/{step.repository}:{step.tag}"
+        lacking = [row.architecture for row in rows if row.state is State.FAILED]
+        if lacking:
+            return IndexRecord(
+                step.name,
+                reference,
+                State.FAILED,
+                members=step.members,
+                error=f"left as it was: the image for {', '.join(lacking)} failed",
+            )
+        members = {member: self.remotes[step.name, member] for member in step.members}
+        try:
+            current = client.index(step.repository, step.tag)
+            if current is not None and index.is_current(current, members):
+                digest, state = current.digest, State.KEPT
+            else:
+                digest = index.write(client, step.repository, step.tag, members)
+                state = State.WRITTEN
+        except KollarmError as error:
+            return IndexRecord(
+                step.name, reference, State.FAILED, members=step.members, error=error.message
+            )
+        return IndexRecord(step.name, reference, state, digest, step.members)
+
+    def _keep(self, place: Place, remote: Remote) -> None:
+        target = self.steps[place].target
+        self.remotes[place] = remote
+        self.rows[place] = ImageRecord(
+            target.name,
+            target.architecture,
+            target.reference,
+            State.KEPT,
+            remote.digest,
+            remote.size,
+        )
+
+    def _done(self, step: ImageStep, remote: Remote, seconds: float) -> ImageRecord:
+        target = step.target
+        return ImageRecord(
+            target.name,
+            target.architecture,
+            target.reference,
+            state_of(step.action),
+            remote.digest,
+            remote.size,
+            seconds,
+            self._log(target) if step.action is Action.BUILD else None,
+        )
+
+    def _failed(
+        self, step: ImageStep, reason: str, error: KollarmError | None = None, seconds: float = 0.0
+    ) -> ImageRecord:
+        target = step.target
+        log = self._log(target)
+        lines: tuple[str, ...] = tuple((error.details or "").splitlines()) if error else ()
+        return ImageRecord(
+            target.name,
+            target.architecture,
+            target.reference,
+            State.FAILED,
+            seconds=seconds,
+            log=log if isinstance(error, BuildFailed) else None,
+            error=reason,
+            step=error.step if isinstance(error, BuildFailed) else None,
+            lines=lines,
+        )
+
+    def _log(self, target: Target) -> Path:
+        return self.means.logs / f"{target.name}-{target.architecture}.log"
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        with self._lock:
+            running = list(self._running)
+        for control in running:
+            control.stop()
+
+    def _record(self) -> Record:
+        return Record(
+            release=self.plan.release,
+            registry=self.plan.registry,
+            images=tuple(self.rows[place] for place in self.steps),
+            indices=tuple(self.indices[step.name] for step in self.plan.indices),
+            seconds=time.monotonic() - self.started,
+            left_out=self.plan.left_out,
+        )
+
+
+def state_of(action: Action) -> State:
+    """What has become of an image when its action is done."""
+    return {Action.BUILD: State.BUILT, Action.PUSH: State.PUSHED, Action.KEEP: State.KEPT}[action]

@@ -1,0 +1,92 @@
+"""The key of an image: a digest over everything it is built from.
+
+It is kept as a label of the image, so that the registry itself tells what a
+build may leave alone, on any machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from builder import dockerfile
+from builder.facts import Rendered, Source
+from kollarm.cache import file_digest
+from kollarm.config.model import Architecture
+
+#: The label, in the registry's image config, that holds the key.
+LABEL = "io.kollarm.key"
+
+#: Raised when the same inputs are built into something else.
+RECIPE = 1
+
+
+def image_key(
+    image: Rendered,
+    text: str,
+    parent_key: str,
+    architecture: Architecture,
+    build_args: Mapping[str, str],
+) -> str:
+    """The key of an image, 64 hexadecimal digits.
+
+    :param text: the Dockerfile as it will be built; which parent its FROM
+        names doesn't matter, only that parent's key.
+    :param parent_key: of the Kolla image it starts from, or the base image's identity.
+    """
+    return _digest(
+        {
+            "recipe": RECIPE,
+            "architecture": architecture,
+            "dockerfile": dockerfile.with_parent(text, "parent"),
+            "context": context_digests(image.context),
+            "sources": [
+                source_identity(source)
+                for source in (image.source, *image.plugins, *image.additions)
+                if source is not None
+            ],
+            "parent": parent_key,
+            "build_args": dict(build_args),
+        }
+    )
+
+
+def context_digests(folder: Path) -> dict[str, str]:
+    """For each file of a build context (but its Dockerfile): its mode and content, as one word."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            found[name] = f"link {path.readlink()}"
+        elif path.is_file() and name != "Dockerfile":
+            executable = "x" if path.stat().st_mode & 0o100 else "-"
+            found[name] = f"{executable} {file_digest(path)}"
+    return found
+
+
+def source_identity(source: Source) -> dict[str, object]:
+    """What tells one source from another without fetching it.
+
+    A local file or folder is its content.  An archive by URL or a git branch is
+    its name: that it has moved on is found by asking for a refresh, not by
+    fetching every source on every run.
+    """
+    identity: dict[str, object] = asdict(source)
+    path = Path(source.location)
+    if source.kind == "local" and path.exists():
+        identity["location"] = path.name
+        identity["content"] = file_digest(path) if path.is_file() else context_digests(path)
+    return identity
+
+
+def base_key(base: Mapping[str, object]) -> str:
+    """The identity of what ``base`` starts from."""
+    return _digest({"recipe": RECIPE, **base})
+
+
+def _digest(value: Mapping[str, object]) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,253 @@
+"""An overlay's folder: ``overlay.yml`` and what lies beside it.
+
+docs/overlays.md describes it for those who write one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kollarm.config.model import Architecture, Distro
+from kollarm.errors import ConfigError, Fault
+
+#: File names inside an overlay's folder.
+DESCRIPTION = "overlay.yml"
+TEMPLATE = "template-override.j2"
+FILES = "files"
+TREE_PATCH = "tree.patch"
+PATCHES = "patches"
+KOLLA_BUILD = "kolla-build.conf"
+
+
+class Part(BaseModel):
+    """What every part of an overlay.yml shares: no unknown keys, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AppliesTo(Part):
+    """Where an overlay applies; an empty list means everywhere."""
+
+    releases: list[str] = Field(default_factory=list)
+    distros: list[Distro] = Field(default_factory=list)
+    architectures: list[Architecture] = Field(default_factory=list)
+    #: Kolla images by name; blocks and variables then hold for these alone.
+    images: list[str] = Field(default_factory=list)
+
+
+class Variable(Part):
+    """A variable that the configuration may set (``build.overlay_variables``)."""
+
+    description: str
+    #: Its value when the configuration sets none; without a default it must be set.
+    default: str | None = None
+
+
+class Description(Part):
+    """overlay.yml."""
+
+    description: str
+    #: A link to, or the words of, the reason for its being.
+    why: str
+    applies_to: AppliesTo = AppliesTo()
+    #: Overlays that must come before it.
+    needs: list[str] = Field(default_factory=list)
+    #: Blocks and variables of earlier overlays that it takes the place of.
+    replaces: list[str] = Field(default_factory=list)
+    variables: dict[str, Variable] = Field(default_factory=dict)
+    #: Image → folders or files under ``files/`` that its build context gets.
+    files: dict[str, list[str]] = Field(default_factory=dict)
+    #: What kollarm works out on this machine and hands over (docs/overlays.md),
+    #: each with the images whose build context gets its files.
+    inputs: dict[Literal["ca_certificates"], list[str]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """An overlay as it was read.
+
+    :ivar template: the text of ``template-override.j2``, None when there is none.
+    """
+
+    name: str
+    folder: Path
+    description: Description
+    template: str | None
+
+    @property
+    def template_path(self) -> Path:
+        return self.folder / TEMPLATE
+
+    def applies(self, release: str, distro: Distro, architecture: Architecture) -> bool:
+        """Whether it has a say in the images of this release, distribution and architecture."""
+        where = self.description.applies_to
+        return (
+            (not where.releases or release in where.releases)
+            and (not where.distros or distro in where.distros)
+            and (not where.architectures or architecture in where.architectures)
+        )
+
+    def context_files(self) -> dict[str, dict[str, bytes]]:
+        """Image → (path in its build context → content), from ``files/``.
+
+        :raises ConfigError: a file that overlay.yml names isn't there.
+        """
+        added: dict[str, dict[str, bytes]] = {}
+        faults = []
+        for image, names in self.description.files.items():
+            for name in names:
+                start = self.folder / FILES / name
+                found = [start] if start.is_file() else sorted(start.rglob("*"))
+                if not found:
+                    faults.append(
+                        Fault(
+                            str(self.folder / DESCRIPTION), f"files/{name} isn't there or is empty"
+                        )
+                    )
+                for path in found:
+                    if path.is_file():
+                        relative = path.relative_to(self.folder / FILES).as_posix()
+                        place = f"overlays/{self.name}/{relative}"
+                        added.setdefault(image, {})[place] = path.read_bytes()
+        if faults:
+            raise ConfigError(f"overlay {self.name} lacks files", faults)
+        return added
+
+    def tree_patch(self) -> str | None:
+        """The unified diff against Kolla's template tree; None when there is none."""
+        path = self.folder / TREE_PATCH
+        return path.read_text() if path.is_file() else None
+
+    def image_patches(self) -> dict[str, dict[str, bytes]]:
+        """Image → (file name → content), from ``patches/IMAGE/``.
+
+        :raises ConfigError: a folder has no ``series``, or it names a missing patch.
+        """
+        found: dict[str, dict[str, bytes]] = {}
+        faults = []
+        root = self.folder / PATCHES
+        for folder in sorted(root.iterdir()) if root.is_dir() else ():
+            series = folder / "series"
+            if not series.is_file():
+                faults.append(Fault(str(folder), "has no series file", "list its patches in it"))
+                continue
+            found[folder.name] = {}
+            for number, line in enumerate(series.read_text().splitlines(), 1):
+                name = line.strip()
+                if not name or name.startswith("#"):
+                    continue
+                if not (folder / name).is_file():
+                    faults.append(Fault(f"{series}:{number}", f"there is no patch {name!r}"))
+                    continue
+                found[folder.name][name] = (folder / name).read_bytes()
+        if faults:
+            raise ConfigError(f"the patches of overlay {self.name} are incomplete", faults)
+        return found
+
+
+def read(folder: Path) -> Overlay:
+    """Read one overlay.
+
+    :raises ConfigError: its overlay.yml is missing or wrong, with all faults.
+    """
+    path = folder / DESCRIPTION
+    try:
+        document = yaml.safe_load(path.read_text())
+        description = Description.model_validate(document)
+    except OSError as error:
+        raise ConfigError(
+            f"overlay {folder.name} can't be read",
+            [Fault(str(path), error.strerror or str(error))],
+        ) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(
+            f"overlay {folder.name} can't be read",
+            [Fault(place, f"not YAML: {getattr(error, 'problem', error)}")],
+        ) from error
+    except ValidationError as error:
+        raise ConfigError(
+            f"overlay {folder.name} is wrong",
+            [
+                Fault(f"{path}: {'.'.join(map(str, one['loc'])) or 'document'}", one["msg"])
+                for one in error.errors()
+            ],
+        ) from error
+    template = folder / TEMPLATE
+    return Overlay(
+        name=folder.name,
+        folder=folder,
+        description=description,
+        template=template.read_text() if template.is_file() else None,
+    )
+
+
+def available(folders: Sequence[Path]) -> dict[str, Path]:
+    """Overlay name → its folder; of two with one name the earlier search folder's wins."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        if folder.is_dir():
+            for path in sorted(folder.iterdir()):
+                if (path / DESCRIPTION).is_file():
+                    found.setdefault(path.name, path)
+    return found
+
+
+def choose(names: Sequence[str], folders: Sequence[Path]) -> list[Overlay]:
+    """Read the named overlays, in their order but each after what it needs.
+
+    :raises ConfigError: one is unknown or wrong, needs another that isn't
+        chosen, or two need each other; all faults at once.
+    """
+    known = available(folders)
+    faults: list[Fault] = []
+    chosen: dict[str, Overlay] = {}
+    for name in names:
+        if name not in known:
+            near = ", ".join(sorted(known)) or "none"
+            faults.append(Fault("build.overlays", f"no overlay {name!r}", f"there are: {near}"))
+            continue
+        try:
+            chosen[name] = read(known[name])
+        except ConfigError as error:
+            faults += error.faults
+    for overlay in chosen.values():
+        faults += [
+            Fault(
+                str(overlay.folder / DESCRIPTION),
+                f"needs the overlay {need!r}",
+                "add it to build.overlays",
+            )
+            for need in overlay.description.needs
+            if need not in names
+        ]
+    ordered: list[Overlay] = []
+    visiting: list[str] = []
+
+    def visit(overlay: Overlay) -> None:
+        if overlay in ordered:
+            return
+        if overlay.name in visiting:
+            faults.append(
+                Fault(str(overlay.folder / DESCRIPTION), f"needs itself by way of {visiting}")
+            )
+            return
+        visiting.append(overlay.name)
+        for need in overlay.description.needs:
+            if need in chosen:
+                visit(chosen[need])
+        visiting.pop()
+        ordered.append(overlay)
+
+    for overlay in list(chosen.values()):
+        visit(overlay)
+    if faults:
+        raise ConfigError("the overlays can't be used", faults)
+    return ordered

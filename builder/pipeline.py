@@ -1,0 +1,253 @@
+"""From the configuration to images in the registry: what the commands call.
+
+configuration → facts (rendered templates, registry, engines) → plan → execution → record
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder import base, certificates, dockerfile, keys, releases, world
+from builder.engine import Engine
+from builder.execute import Execution, Means
+from builder.facts import Remote, Tree, World
+from builder.overlays.chosen import Composition, combine
+from builder.overlays.model import Overlay, choose
+from builder.plan import Plan, Target, make_plan, select
+from builder.record import Record
+from builder.registry import RegistryClient
+from builder.render import Request, render
+from builder.toolchain import toolchain
+from kollarm import trust
+from kollarm.config.model import Architecture, Config
+from kollarm.errors import ConfigError, Fault
+
+#: Build arguments that Docker knows by itself; they are no part of an image's key.
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan with what carrying it out needs."""
+
+    plan: Plan
+    client: RegistryClient
+    engines: Mapping[Architecture, Engine]
+    remote: Mapping[tuple[str, Architecture], Remote]
+
+
+def plan(
+    config: Config,
+    *,
+    project_dir: Path,
+    images: Sequence[str] | None = None,
+    architectures: Sequence[Architecture] | None = None,
+    force: bool = False,
+) -> Plan:
+    """What :func:`build` would do with the same arguments.
+
+    :raises KollarmError: see :func:`build`.
+    """
+    return prepare(
+        config, project_dir=project_dir, images=images, architectures=architectures, force=force
+    ).plan
+
+
+def build(
+    config: Config,
+    *,
+    project_dir: Path,
+    images: Sequence[str] | None = None,
+    architectures: Sequence[Architecture] | None = None,
+    force: bool = False,
+    jobs: int | None = None,
+) -> Record:
+    """Build, push and join what isn't in the registry yet.
+
+    :param project_dir: the folder of the configuration file; its
+        ``dockerfile_overlays`` are found before the shipped ones.
+    :param images: names or regular expressions instead of ``build.images``.
+    :param architectures: instead of all that ``build.engines`` has.
+    :param force: build again also what is there with the same key.
+    :param jobs: images built at the same time on one engine; by default one
+        per processor, two at least.
+    :raises ConfigError: the configuration or an overlay is wrong.
+    :raises KollarmError: the registry or an engine can't be reached, or the
+        templates don't render.  An image that fails is in the record instead.
+    """
+    ready = prepare(
+        config, project_dir=project_dir, images=images, architectures=architectures, force=force
+    )
+    means = Means(
+        client=ready.client,
+        engines=ready.engines,
+        logs=config.state_dir / "logs" / "images",
+        build_args=proxies(os.environ),
+        use_cache=not force,
+        jobs=jobs or max(2, os.cpu_count() or 1),
+    )
+    return Execution(ready.plan, means, ready.remote).run()
+
+
+def prepare(
+    config: Config,
+    *,
+    project_dir: Path,
+    images: Sequence[str] | None = None,
+    architectures: Sequence[Architecture] | None = None,
+    force: bool = False,
+) -> Prepared:
+    """Gather the facts and make the plan."""
+    wanted = chosen_architectures(config, architectures)
+    overlays = choose(config.build.overlays, overlay_folders(config, project_dir))
+    client = RegistryClient(
+        config.registry.address,
+        insecure=config.registry.insecure,
+        ca_bundle=trust.bundle(config.ca_bundle),
+    )
+    trees = render_all(config, overlays, wanted)
+    selected, left_out = select(trees, images or config.build.images)
+    tag = config.build.tag or config.release
+    bases = {architecture: base.of(tree, config.build.base) for architecture, tree in trees.items()}
+    targets = [
+        target
+        for architecture, names in selected.items()
+        for target in design(config, trees[architecture], bases[architecture], names, tag)
+    ]
+    remote, indices = world.registry(client, targets, tag)
+    missing = [
+        target
+        for target in targets
+        if force
+        or (found := remote.get((target.name, target.architecture))) is None
+        or found.key != target.key
+    ]
+    # an engine is asked only when there is something for it to do
+    ends = connect(config, {target.architecture for target in missing})
+    made = make_plan(
+        targets,
+        World(remote, world.engines(ends, missing), indices),
+        release=config.release,
+        kolla_version=next(iter(trees.values())).kolla_version,
+        registry=config.registry.address,
+        tag=tag,
+        bases=list(bases.values()),
+        overlays=[overlay.name for overlay in overlays],
+        left_out=left_out,
+        force=force,
+    )
+    return Prepared(made, client, ends, remote)
+
+
+def chosen_architectures(
+    config: Config, asked: Sequence[Architecture] | None
+) -> list[Architecture]:
+    """The architectures to look after.
+
+    :raises ConfigError: one is asked for that no engine builds.
+    """
+    known = config.build.engines
+    if faults := [
+        Fault("build.engines", f"no engine builds {one}", "add one, or leave it out")
+        for one in asked or ()
+        if one not in known
+    ]:
+        raise ConfigError("an architecture without an engine is asked for", faults)
+    return [one for one in known if asked is None or one in asked]
+
+
+def overlay_folders(config: Config, project_dir: Path) -> list[Path]:
+    """Where overlays are looked for: the configured folder or the project's, then the shipped."""
+    shipped = Path(__file__).resolve().parent.parent / "dockerfile_overlays"
+    return [config.build.overlay_dir or project_dir / "dockerfile_overlays", shipped]
+
+
+def render_all(
+    config: Config, overlays: Sequence[Overlay], architectures: Sequence[Architecture]
+) -> dict[Architecture, Tree]:
+    """The release's templates with the overlays, for each architecture."""
+    chain = toolchain(releases.find(config.release))
+    authorities = certificates.extra(trust.bundle(config.ca_bundle))
+    requests = []
+    for architecture in architectures:
+        composed = combine(
+            overlays,
+            release=config.release,
+            distro=config.build.distro,
+            architecture=architecture,
+            variables=config.build.overlay_variables,
+            ca_certificates=authorities,
+        )
+        requests.append(request_for(config, composed, architecture))
+    with ThreadPoolExecutor(len(requests)) as pool:
+        trees = list(pool.map(lambda request: render(chain, request), requests))
+    return dict(zip(architectures, trees, strict=True))
+
+
+def request_for(config: Config, composed: Composition, architecture: Architecture) -> Request:
+    """What is rendered with the overlays for an architecture."""
+    settings = dict(composed.settings)
+    options: dict[str, str | list[str]] = {
+        **settings.pop("DEFAULT", {}),
+        "base": config.build.distro.value,
+        # before Zed images came as packages of the distribution ("binary") too
+        "install_type": "source",
+        "quiet": "true",
+    }
+    required = sorted(composed.settings.get("DEFAULT", {}))
+    required += ["template_override"] if composed.override else []
+    required += ["patches_path"] if composed.patches else []
+    return Request(
+        architecture,
+        options,
+        sections=settings,
+        override=composed.override,
+        required=required,
+        files=composed.files,
+        tree_patches=composed.tree_patches,
+        patches=composed.patches,
+    )
+
+
+def design(
+    config: Config, tree: Tree, root: base.Base, names: Sequence[str], tag: str
+) -> list[Target]:
+    """The images as they should be, each after its parent."""
+    targets: dict[str, Target] = {}
+    for name in names:
+        rendered = tree.images[name]
+        text = dockerfile.without_date((rendered.context / "Dockerfile").read_text())
+        if rendered.parent is None and root.bootstrap is not None:
+            text = dockerfile.on_prepared_root(text, root.packages)
+        parent_key = targets[rendered.parent].key if rendered.parent else root.key
+        targets[name] = Target(
+            name=name,
+            architecture=tree.architecture,
+            parent=rendered.parent,
+            key=keys.image_key(rendered, text, parent_key, tree.architecture, {}),
+            reference=f"{config.registry.address}/{config.build.namespace}/{name}:"
+            f"{tag}-{tree.architecture}",
+            rendered=rendered,
+            dockerfile=text,
+        )
+    return list(targets.values())
+
+
+def connect(config: Config, architectures: set[Architecture]) -> dict[Architecture, Engine]:
+    """The engines of these architectures, one connection for each endpoint.
+
+    :raises EngineError: one can't be reached.
+    """
+    urls = {architecture: config.build.engines[architecture].url for architecture in architectures}
+    ends = {url: Engine(url) for url in sorted(set(urls.values()))}
+    return {architecture: ends[url] for architecture, url in urls.items()}
+
+
+def proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """The proxy variables to hand to builds, in the spellings that are set."""
+    names = (*PROXIES, *(name.lower() for name in PROXIES))
+    return {name: environ[name] for name in names if environ.get(name)}

@@ -1,0 +1,272 @@
+"""What a build will do, worked out from facts alone: no server, no file is touched."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from builder import index
+from builder.base import Base
+from builder.facts import Rendered, Tree, World
+from kollarm.config.model import Architecture
+from kollarm.errors import ConfigError, Fault
+
+
+class Action(StrEnum):
+    """What is done with an image or index."""
+
+    KEEP = "keep"
+    PUSH = "push"
+    BUILD = "build"
+    WRITE = "write"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One image of one architecture as it should be.
+
+    :ivar parent: the Kolla image it starts from; None for ``base``.
+    :ivar key: the digest over everything it is built from.
+    :ivar reference: what the engine and the registry call it.
+    :ivar dockerfile: its Dockerfile; the parent that its FROM names is put in when it is built.
+    """
+
+    name: str
+    architecture: Architecture
+    parent: str | None
+    key: str
+    reference: str
+    rendered: Rendered
+    dockerfile: str
+
+    @property
+    def repository(self) -> str:
+        """The path of its repository in the registry."""
+        return self.reference.rsplit(":", 1)[0].split("/", 1)[1]
+
+    @property
+    def tag(self) -> str:
+        return self.reference.rsplit(":", 1)[1]
+
+
+@dataclass(frozen=True)
+class ImageStep:
+    """What happens to one image of one architecture, and why."""
+
+    target: Target
+    action: Action
+    reason: str
+    #: The id of the image that the engine has already, for Action.PUSH.
+    local: str | None = None
+
+
+@dataclass(frozen=True)
+class IndexStep:
+    """What happens to the index over one image's architectures, and why."""
+
+    name: str
+    repository: str
+    tag: str
+    members: tuple[Architecture, ...]
+    action: Action
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole build: images in an order in which each comes after its parent, then indices.
+
+    :ivar left_out: images that the release can't build on an architecture, in words.
+    """
+
+    release: str
+    kolla_version: str
+    registry: str
+    overlays: tuple[str, ...]
+    images: tuple[ImageStep, ...]
+    indices: tuple[IndexStep, ...]
+    bases: tuple[Base, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything is as it should be already."""
+        return all(step.action is Action.KEEP for step in self.images) and all(
+            step.action is Action.KEEP for step in self.indices
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """The plan as plain data."""
+        return {
+            "release": self.release,
+            "kolla": self.kolla_version,
+            "registry": self.registry,
+            "overlays": list(self.overlays),
+            "images": [
+                {
+                    "image": step.target.name,
+                    "architecture": step.target.architecture.value,
+                    "reference": step.target.reference,
+                    "parent": step.target.parent,
+                    "key": step.target.key,
+                    "action": step.action.value,
+                    "reason": step.reason,
+                }
+                for step in self.images
+            ],
+            "indices": [
+                {
+                    "image": step.name,
+                    "reference": f"{self.registry}/{step.repository}:{step.tag}",
+                    "members": [member.value for member in step.members],
+                    "action": step.action.value,
+                    "reason": step.reason,
+                }
+                for step in self.indices
+            ],
+            "left_out": list(self.left_out),
+        }
+
+    def __str__(self) -> str:
+        rows = [
+            (step.action, step.target.name, step.target.architecture.value, step.reason)
+            for step in self.images
+        ] + [
+            (step.action, f"{step.name}:{step.tag}", "index", step.reason) for step in self.indices
+        ]
+        width = max((len(row[1]) for row in rows), default=0)
+        lines = [f"{row[0]:5} {row[1]:{width}} {row[2]:8} {row[3]}" for row in rows]
+        return "\n".join([*lines, *(f"left out: {line}" for line in self.left_out)])
+
+
+def select(
+    trees: Mapping[Architecture, Tree], wanted: Sequence[str]
+) -> tuple[dict[Architecture, list[str]], list[str]]:
+    """The images to look after for each architecture, each after its parent.
+
+    :param wanted: names, or regular expressions that match whole names.
+    :returns: the images, and in words what is left out since the release calls
+        it unbuildable.
+    :raises ConfigError: something wanted is in no tree.
+    """
+    faults: list[Fault] = []
+    left_out: list[str] = []
+    chosen: dict[Architecture, list[str]] = {}
+    for architecture, tree in trees.items():
+        names: list[str] = []
+        for pattern in wanted:
+            found = matching(tree, pattern)
+            if not found:
+                near = difflib.get_close_matches(pattern, tree.images, 3)
+                fault = Fault(
+                    "build.images",
+                    f"{pattern!r} is no image of this release",
+                    f"did you mean {' or '.join(near)}?" if near else None,
+                )
+                faults += [] if fault in faults else [fault]
+            for name in found:
+                line = ancestry(tree, name)
+                if any(tree.images[one].unbuildable for one in line):
+                    left_out.append(f"{name} can't be built on {architecture} in this release")
+                    continue
+                names += [one for one in line if one not in names]
+        chosen[architecture] = names
+    if faults:
+        raise ConfigError("images that don't exist are asked for", faults)
+    return chosen, left_out
+
+
+def matching(tree: Tree, pattern: str) -> list[str]:
+    """The images that a name or regular expression means.
+
+    :raises ConfigError: it is no valid regular expression.
+    """
+    if pattern in tree.images:
+        return [pattern]
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(
+            "an image pattern is wrong", [Fault("build.images", f"{pattern!r}: {error}")]
+        ) from error
+    return [name for name in sorted(tree.images) if expression.fullmatch(name)]
+
+
+def ancestry(tree: Tree, name: str) -> list[str]:
+    """An image's ancestors and itself, the oldest first."""
+    line = [name]
+    while (parent := tree.images[line[0]].parent) is not None:
+        line.insert(0, parent)
+    return line
+
+
+def make_plan(
+    targets: Sequence[Target],
+    world: World,
+    *,
+    release: str,
+    kolla_version: str,
+    registry: str,
+    tag: str,
+    bases: Sequence[Base] = (),
+    overlays: Sequence[str] = (),
+    left_out: Sequence[str] = (),
+    force: bool = False,
+) -> Plan:
+    """Compare what should be with what is.
+
+    :param targets: each after its parent.
+    :param tag: of the indices.
+    :param force: build every image again.
+    """
+    images = tuple(_image_step(target, world, force) for target in targets)
+    kept = {step.target.name: True for step in images}
+    for step in images:
+        kept[step.target.name] &= step.action is Action.KEEP
+    indices = []
+    for name in dict.fromkeys(target.name for target in targets):
+        own = [target for target in targets if target.name == name]
+        members = {
+            target.architecture: world.remote.get((name, target.architecture)) for target in own
+        }
+        present = {key: value for key, value in members.items() if value is not None}
+        current = world.indices.get(name)
+        if kept[name] and index.is_current(current, present):
+            action, reason = Action.KEEP, "names these members already"
+        elif current is None:
+            action, reason = Action.WRITE, "not in the registry"
+        else:
+            action, reason = Action.WRITE, "its members change"
+        indices.append(
+            IndexStep(name, own[0].repository, tag, tuple(sorted(members)), action, reason)
+        )
+    building = {step.target.architecture for step in images if step.action is Action.BUILD}
+    return Plan(
+        release=release,
+        kolla_version=kolla_version,
+        registry=registry,
+        overlays=tuple(overlays),
+        images=images,
+        indices=tuple(indices),
+        bases=tuple(base for base in bases if base.architecture in building),
+        left_out=tuple(left_out),
+    )
+
+
+def _image_step(target: Target, world: World, force: bool) -> ImageStep:
+    place = (target.name, target.architecture)
+    remote, local = world.remote.get(place), world.local.get(place)
+    if force:
+        return ImageStep(target, Action.BUILD, "asked for")
+    if remote and (remote.key, remote.architecture) == (target.key, target.architecture.oci):
+        return ImageStep(target, Action.KEEP, "the registry has it with the same key")
+    if local and (local.key, local.architecture) == (target.key, target.architecture.oci):
+        return ImageStep(target, Action.PUSH, "the engine has it with the same key", local.id)
+    if remote is None:
+        return ImageStep(target, Action.BUILD, "not in the registry")
+    if remote.key is None:
+        return ImageStep(target, Action.BUILD, "the registry's was not built by kollarm")
+    return ImageStep(target, Action.BUILD, "what it is made from has changed")

@@ -1,0 +1,122 @@
+"""What a build did: plain data, as a table's rows and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from kollarm.config.model import Architecture
+from kollarm.errors import KollarmError
+
+
+class State(StrEnum):
+    """What became of an image or index."""
+
+    BUILT = "built"
+    PUSHED = "pushed"
+    KEPT = "kept"
+    WRITTEN = "written"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image of one architecture.
+
+    :ivar digest: of its manifest in the registry; None when it failed.
+    :ivar size: bytes of its compressed layers and config.
+    :ivar seconds: that building and pushing took.
+    :ivar error: why it failed, with the step and the last lines.
+    """
+
+    image: str
+    architecture: Architecture
+    reference: str
+    state: State
+    digest: str | None = None
+    size: int | None = None
+    seconds: float = 0.0
+    log: Path | None = None
+    error: str | None = None
+    step: str | None = None
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class IndexRecord:
+    """The index over one image's architectures."""
+
+    image: str
+    reference: str
+    state: State
+    digest: str | None = None
+    members: tuple[Architecture, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A whole run."""
+
+    release: str
+    registry: str
+    images: tuple[ImageRecord, ...]
+    indices: tuple[IndexRecord, ...]
+    seconds: float
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return not self.failures
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence for each image and index that failed."""
+        return [
+            f"{row.image} ({row.architecture}): {row.error}"
+            for row in self.images
+            if row.state is State.FAILED
+        ] + [f"{row.reference}: {row.error}" for row in self.indices if row.state is State.FAILED]
+
+    def raise_for_failures(self) -> None:
+        """:raises KollarmError: something failed; names all that did, and where the logs are."""
+        if self.ok:
+            return
+        details = []
+        for row in self.images:
+            if row.state is State.FAILED:
+                details.append(f"{row.image} ({row.architecture}): {row.error}")
+                details += [f"    {line}" for line in row.lines]
+        details += [f"{row.reference}: {row.error}" for row in self.indices if row.error]
+        logs = [str(row.log) for row in self.images if row.state is State.FAILED and row.log]
+        parts = [
+            f"{sum(row.state is State.FAILED for row in rows)} of {len(rows)} {what}"
+            for rows, what in ((self.images, "images"), (self.indices, "indices"))
+            if any(row.state is State.FAILED for row in rows)
+        ]
+        raise KollarmError(
+            f"{' and '.join(parts)} failed",
+            hint=f"the whole log: {', '.join(logs)}" if logs else None,
+            details="\n".join(details),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """The record as plain data."""
+
+        def plain(row: ImageRecord | IndexRecord) -> dict[str, object]:
+            return {
+                key: str(value) if isinstance(value, Path) else value
+                for key, value in asdict(row).items()
+            }
+
+        return {
+            "release": self.release,
+            "registry": self.registry,
+            "seconds": round(self.seconds, 3),
+            "ok": self.ok,
+            "images": [plain(row) for row in self.images],
+            "indices": [plain(row) for row in self.indices],
+            "left_out": list(self.left_out),
+        }

@@ -1,0 +1,199 @@
+"""A release's templates, rendered by its own Kolla for one architecture.
+
+Kolla's templates branch on ``base_arch``, so every architecture is rendered by
+itself.  Rendering names no registry and no tag: the parent of an image is put
+into its Dockerfile when it is built, so that one rendering serves every
+registry and the same content has the same key everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from builder.facts import Rendered, Source, Tree
+from builder.toolchain import Toolchain
+from kollarm import cache, progress
+from kollarm.config.model import Architecture
+from kollarm.errors import CommandError, ConfigError, Fault, KollarmError
+from kollarm.files import write
+from kollarm.run import run
+
+#: Namespace and tag in rendered FROM lines; :mod:`builder.dockerfile` replaces them.
+NAMESPACE = "kollarm.invalid/rendered"
+TAG = "rendered"
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything a rendering depends on besides the release.
+
+    :ivar options: kolla-build.conf's ``[DEFAULT]``, by Kolla's own names.
+    :ivar sections: its other sections.
+    :ivar override: the composed template override; empty for none.
+    :ivar required: options that the release must know.
+    :ivar files: image name → (path in its build context → content), added to the contexts.
+    :ivar tree_patches: (overlay's name, unified diff) for the template tree, in order.
+    :ivar patches: image name → (file name → content), for Kolla's ``patches_path``:
+        a quilt ``series`` and the patches it names, applied to files in the image.
+    """
+
+    architecture: Architecture
+    options: Mapping[str, str | list[str]]
+    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    override: str = ""
+    required: Sequence[str] = ()
+    files: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    tree_patches: Sequence[tuple[str, str]] = ()
+    patches: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+def render(chain: Toolchain, request: Request) -> Tree:
+    """The release's whole template tree for one architecture, from the cache if it is there.
+
+    :raises KollarmError: a template doesn't render.
+    :raises ConfigError: the release lacks an option that is required, or an
+        image that files are added to.
+    """
+    with as_file(files("builder") / "data" / "kolla_driver.py") as driver:
+        plain = asdict(request) | {
+            "files": printable(request.files),
+            "patches": printable(request.patches),
+        }
+        key = cache.digest(
+            {"chain": chain.identity, "driver": cache.file_digest(driver), "request": plain}
+        )
+
+        def make(folder: Path) -> None:
+            title = f"render the templates for {request.architecture}"
+            with progress.current().step(title) as step:
+                _render(chain, request, driver, folder)
+                step.note(f"{len(list(folder.glob('docker/**/Dockerfile')))} Dockerfiles")
+
+        folder = cache.entry("rendered", f"{chain.identity}-{request.architecture}-{key}", make)
+    return read(folder, request.architecture)
+
+
+def _render(chain: Toolchain, request: Request, driver: Path, folder: Path) -> None:
+    options: dict[str, str | list[str]] = {
+        **request.options,
+        "base_arch": request.architecture.value,
+        "namespace": NAMESPACE,
+        "tag": TAG,
+    }
+    if request.override:
+        override = folder / "template-override.j2"
+        write(override, request.override)
+        options["template_override"] = str(override)
+    tree_patches = []
+    for number, (name, diff) in enumerate(request.tree_patches):
+        tree_patches.append(folder / f"{number}-{name}" / "tree.patch")
+        write(tree_patches[-1], diff)
+    if request.patches:
+        options["patches_path"] = str(folder / "patches")
+        for image, series in request.patches.items():
+            for file_name, data in series.items():
+                write(folder / "patches" / image / file_name, data)
+    write(
+        folder / "request.json",
+        json.dumps(
+            {
+                "options": options,
+                "sections": {name: dict(section) for name, section in request.sections.items()},
+                "environ": dict(request.environ),
+                "work_dir": str(folder),
+                "tree_patches": [str(path) for path in tree_patches],
+            }
+        ),
+    )
+    try:
+        run(
+            [chain.python, driver, folder / "request.json", folder / "result.json"],
+            timeout=600,
+            cwd=folder,
+        )
+    except CommandError as error:
+        lines = [line for line in error.output.strip().splitlines() if line.strip()]
+        raise KollarmError(
+            f"Kolla's templates don't render for {request.architecture}: "
+            f"{lines[-1] if lines else error.message}",
+            hint="kollarm lint says which overlay is at fault",
+            details=error.details,
+        ) from error
+    result = json.loads((folder / "result.json").read_text())
+    missing = sorted(set(request.required) & set(result["ignored_options"]))
+    if missing:
+        raise ConfigError(
+            f"Kolla {result['kolla_version']} has no option {', '.join(missing)}",
+            hint="choose a newer release, or leave out what needs it",
+        )
+    paths = {
+        image["name"]: folder / result["working_dir"] / image["path"] for image in result["images"]
+    }
+    unknown = sorted(set(request.files) - set(paths))
+    if unknown:
+        raise ConfigError(
+            "overlays add files to images that the release doesn't have",
+            [Fault(name, "no such image") for name in unknown],
+        )
+    for image, added in request.files.items():
+        for name, content in added.items():
+            write(paths[image] / name, content)
+    for rubbish in [*folder.rglob("__pycache__"), *folder.rglob("Dockerfile.j2")]:
+        # not part of any build, but it would be in every context and so in every key
+        shutil.rmtree(rubbish) if rubbish.is_dir() else rubbish.unlink()
+
+
+def printable(files: Mapping[str, Mapping[str, bytes]]) -> dict[str, dict[str, str]]:
+    """Files as JSON can hold them."""
+    return {
+        image: {path: content.hex() for path, content in added.items()}
+        for image, added in files.items()
+    }
+
+
+def read(folder: Path, architecture: Architecture) -> Tree:
+    """A rendering from its folder."""
+    result = json.loads((folder / "result.json").read_text())
+    root = folder / result["working_dir"]
+
+    def source(section: Mapping[str, object] | None) -> Source | None:
+        if not section:
+            return None
+        sums = section.get("sha256")
+        return Source(
+            name=str(section["name"]),
+            kind=str(section["type"]),
+            location=str(section["source"]),
+            reference=str(section["reference"]) if section.get("reference") else None,
+            sha256=sums.get(architecture.debian) if isinstance(sums, dict) else None,
+            enabled=bool(section.get("enabled", True)),
+        )
+
+    images = {
+        image["name"]: Rendered(
+            name=image["name"],
+            context=root / image["path"],
+            parent=image["parent"],
+            source=source(image["source"]),
+            plugins=tuple(s for s in map(source, image["plugins"]) if s),
+            additions=tuple(s for s in map(source, image["additions"]) if s),
+            unbuildable=image["status"] == "unbuildable",
+        )
+        for image in result["images"]
+    }
+    return Tree(
+        architecture=architecture,
+        kolla_version=result["kolla_version"],
+        base_image=result["base_image"],
+        base_tag=result["base_tag"],
+        images=images,
+        templates=Path(result["templates"]),
+        template_names=frozenset(result["template_names"]),
+        ignored_options=tuple(result["ignored_options"]),
+    )

@@ -1,0 +1,1 @@
+"""Guest images: inspected, prepared offline, proven by a boot, published to Glance."""

@@ -1,0 +1,71 @@
+"""Whether the appliance can use KVM, and the memory of machines where it can't.
+
+``/dev/kvm`` says nothing certain: inside some virtual machines it exists, opens, and hangs
+the first guest.  Such a machine pays the time limit once; the verdict is kept for this
+process and, in the cache, for some days and for this boot of this kernel only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import threading
+import time
+from pathlib import Path
+
+from kollarm import files
+from kollarm.paths import cache_dir
+
+#: Seconds for which a machine's broken KVM is believed to stay broken.
+MEMORY = 7 * 24 * 3600.0
+
+DEVICE = Path("/dev/kvm")
+
+#: What this process has learned.
+_broken = threading.Event()
+
+
+def present() -> bool:
+    """Whether this process may open the KVM device at all."""
+    return os.access(DEVICE, os.R_OK | os.W_OK)
+
+
+def usable() -> bool:
+    """Whether KVM is worth a try (libguestfs itself emulates where there is no device)."""
+    if _broken.is_set() or "force_tcg" in os.environ.get("LIBGUESTFS_BACKEND_SETTINGS", ""):
+        return False
+    try:
+        entry = json.loads(_memory().read_text())
+        known = entry["machine"] == _machine() and time.time() - float(entry["time"]) < MEMORY
+    except (OSError, ValueError, KeyError, TypeError):
+        known = False
+    return not known
+
+
+def remember_broken() -> None:
+    """Note that a launch failed with KVM and worked without."""
+    _broken.set()
+    if present():
+        files.write(_memory(), json.dumps({"machine": _machine(), "time": time.time()}) + "\n")
+
+
+def limit(default: float) -> float:
+    """Seconds for a launch with KVM (``$KOLLARM_KVM_LIMIT``, for slow machines)."""
+    try:
+        return float(os.environ["KOLLARM_KVM_LIMIT"])
+    except (KeyError, ValueError):
+        return default
+
+
+def _memory() -> Path:
+    return cache_dir() / "appliance" / "broken-kvm.json"
+
+
+def _machine() -> str:
+    """This boot of this kernel: another one may well have a KVM that works."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot = ""
+    return f"{platform.node()} {platform.release()} {boot}"

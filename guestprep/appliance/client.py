@@ -1,0 +1,262 @@
+"""The starter's side of the appliance: typed calls with a time limit on each."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from kollarm.errors import KollarmError
+
+log = logging.getLogger(__name__)
+
+#: Seconds that any single call may take; far beyond what the slowest one needs under TCG.
+CALL_LIMIT = 1800.0
+
+#: Bytes to read in one message; libguestfs's messages end at 4 MiB.
+_PIECE = 2 << 20
+
+#: Seconds the worker has to close its handle once told to end.
+ENDING = 6.0
+
+
+class ApplianceError(KollarmError):
+    """The appliance could not be started, hung or ended by itself."""
+
+
+class GuestCallError(KollarmError):
+    """A call into the running appliance failed."""
+
+    def __init__(self, method: str, message: str):
+        super().__init__(f"libguestfs, {method}: {message.removeprefix(f'{method}: ')}")
+
+
+class Appliance:
+    """A libguestfs handle in a child process.
+
+    Paths given to its methods are paths inside the guest (with what is mounted at ``/``);
+    local files are :class:`~pathlib.Path`.  Every method raises :class:`GuestCallError`
+    when libguestfs refuses, :class:`ApplianceError` when the appliance is gone.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None):
+        # Short, as a socket's path may have no more than 107 bytes.
+        self._folder = Path(tempfile.mkdtemp(prefix="kollarm-", dir="/tmp"))
+        self._log = (self._folder / "log").open("w+b")
+        held, self._lifeline = os.pipe()
+        private = {"LIBGUESTFS_TMPDIR": str(self._folder), "XDG_RUNTIME_DIR": str(self._folder)}
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "guestprep.appliance.worker", str(held)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=dict(os.environ) | private | dict(environment or {}),
+                pass_fds=(held,),
+                start_new_session=True,
+            )
+        finally:
+            os.close(held)
+
+    def call(self, method: str, *args: object, limit: float = CALL_LIMIT, **kwargs: object) -> Any:
+        """Any method of ``guestfs.GuestFS`` by name.
+
+        :param limit: seconds after which the appliance is ended and an error raised.
+        """
+        process = self._process
+        assert process.stdin is not None and process.stdout is not None
+        started = time.monotonic()
+        try:
+            pickle.dump((method, args, kwargs), process.stdin)
+            process.stdin.flush()
+        except BrokenPipeError:
+            raise self._gone(method) from None
+        ready, _, _ = select.select([process.stdout], [], [], limit)
+        if not ready:
+            self.kill()
+            raise ApplianceError(f"libguestfs, {method}: no answer after {limit:.0f} s")
+        try:
+            good, value = pickle.load(process.stdout)
+        except (EOFError, pickle.UnpicklingError):
+            raise self._gone(method) from None
+        log.debug("%s %s: %.3f s", method, args[:1], time.monotonic() - started)
+        if good:
+            return value
+        raise GuestCallError(method, cast(str, value))
+
+    def _gone(self, method: str) -> ApplianceError:
+        return ApplianceError(
+            f"libguestfs, {method}: the appliance ended unexpectedly", details=self.log_tail()
+        )
+
+    def log_tail(self, size: int = 4000) -> str:
+        """The end of what the worker and the hypervisor printed."""
+        try:
+            end = self._log.seek(0, os.SEEK_END)
+            self._log.seek(max(0, end - size))
+            return self._log.read().decode("utf-8", "replace").strip()
+        except ValueError:  # closed
+            return ""
+
+    def shutdown(self) -> None:
+        """Write everything back and end the virtual machine; errors of writing are raised."""
+        self.call("shutdown")
+        self.kill()
+
+    def kill(self) -> None:
+        """End the worker with the hypervisor, whatever they are doing; safe to repeat."""
+        if self._lifeline < 0:
+            return
+        os.close(self._lifeline)
+        self._lifeline = -1
+        process = self._process
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            self._await_group()
+            self._log.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _await_group(self) -> None:
+        """Return when no process of the group is left (the hypervisor may outlive the worker)."""
+        for _ in range(100):
+            try:
+                os.killpg(self._process.pid, 0)
+            except (ProcessLookupError, PermissionError):
+                return
+            time.sleep(0.05)
+
+    # -- disks and file systems ------------------------------------------------
+
+    def partitions(self) -> list[str]:
+        """The partitions' devices, in the order of their numbers."""
+        return cast(list[str], self.call("list_partitions"))
+
+    def devices(self) -> list[str]:
+        """The whole disks' devices."""
+        return cast(list[str], self.call("list_devices"))
+
+    def block_id(self, device: str) -> dict[str, str]:
+        """What ``blkid -p`` knows of a device: TYPE, LABEL, UUID, PART_ENTRY_TYPE …"""
+        try:
+            return cast(dict[str, str], self.call("blkid", device))
+        except GuestCallError:
+            return {}  # blkid fails on a device without any signature
+
+    def mount(
+        self, device: str, where: str = "/", *, writable: bool = False, options: str = ""
+    ) -> None:
+        """Mount a file system; a read-only mount doesn't replay the journal."""
+        chosen = [option for option in ("" if writable else "ro", options) if option]
+        self.call("mount_options", ",".join(chosen), device, where)
+
+    def unmount_all(self) -> None:
+        self.call("umount_all")
+
+    def trim(self, where: str) -> None:
+        """Give the blocks a mounted file system doesn't use back to the disk file."""
+        self.call("fstrim", where)
+
+    def free_bytes(self, where: str) -> int:
+        """What an ordinary user may still write to a mounted file system."""
+        answer = cast(dict[str, int], self.call("statvfs", where))
+        return answer["bavail"] * answer["frsize"]
+
+    # -- reading ---------------------------------------------------------------
+
+    def is_file(self, path: str) -> bool:
+        return bool(self.call("is_file", path, followsymlinks=True))
+
+    def is_directory(self, path: str) -> bool:
+        return bool(self.call("is_dir", path, followsymlinks=True))
+
+    def is_link(self, path: str) -> bool:
+        return bool(self.call("is_symlink", path))
+
+    def real_path(self, path: str) -> str:
+        """The path with every symbolic link followed, inside the guest."""
+        return cast(str, self.call("realpath", path))
+
+    def list_directory(self, path: str) -> list[str]:
+        """Names in a directory, sorted; empty when there is no such directory."""
+        try:
+            return sorted(cast(list[str], self.call("ls", path)))
+        except GuestCallError:
+            return []
+
+    def glob(self, pattern: str) -> list[str]:
+        return sorted(cast(list[str], self.call("glob_expand", pattern, directoryslash=False)))
+
+    def find(self, directory: str) -> list[str]:
+        """Every path below a directory, relative to it."""
+        return cast(list[str], self.call("find", directory))
+
+    def file_size(self, path: str) -> int:
+        return cast(int, self.call("filesize", path))
+
+    def read(self, path: str) -> bytes:
+        """A file's content.
+
+        libguestfs's own read_file copies through a temporary file, which takes fifty times
+        as long as this for the small files that a guest is known by.
+        """
+        content = b""
+        while True:
+            piece = self.read_head(path, _PIECE, len(content))
+            content += piece
+            if len(piece) < _PIECE:
+                return content
+
+    def read_head(self, path: str, size: int, offset: int = 0) -> bytes:
+        """Some bytes of a file, fewer at its end."""
+        return cast(bytes, self.call("pread", path, size, offset))
+
+    def download(self, path: str, local: Path) -> None:
+        self.call("download", path, str(local))
+
+    def tar_out(self, directory: str, local: Path, excludes: Sequence[str] = ()) -> None:
+        """A directory as an uncompressed tar archive."""
+        self.call("tar_out", directory, str(local), excludes=list(excludes))
+
+    # -- writing ---------------------------------------------------------------
+
+    def tar_in(self, local: Path, directory: str) -> None:
+        self.call("tar_in", str(local), directory)
+
+    def upload_at(self, local: Path, path: str, offset: int) -> None:
+        """Write a local file's content into an existing file, from *offset* on."""
+        self.call("upload_offset", str(local), path, offset)
+
+    def truncate(self, path: str, size: int) -> None:
+        self.call("truncate_size", path, size)
+
+    def unlink(self, path: str) -> None:
+        """Remove a file, and nothing else."""
+        self.call("rm", path)
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a whole directory; nothing happens where there is none."""
+        self.call("rm_rf", path)
+
+    def sync(self) -> None:
+        self.call("sync")

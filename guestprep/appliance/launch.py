@@ -1,0 +1,107 @@
+"""Starting the appliance: once as the host allows, and without KVM when that hangs or fails."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from guestprep.appliance import acceleration
+from guestprep.appliance.client import Appliance, ApplianceError, GuestCallError
+from guestprep.appliance.diagnosis import explain
+from kollarm import progress
+
+log = logging.getLogger(__name__)
+
+#: Seconds for a launch that may use KVM (usual: 2 to 5; the first one ever also builds the
+#: appliance, about 15 s), and for one that emulates the processor (usual: 10 to 25).
+KVM_LIMIT = 75.0
+TCG_LIMIT = 600.0
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A disk given to the appliance.
+
+    :param format: ``qcow2`` or ``raw``; always named, as probing lets a guest choose.
+    """
+
+    path: Path
+    format: str
+    writable: bool = False
+
+
+@contextmanager
+def launched(drives: Sequence[Drive], *, memory: int | None = None) -> Iterator[Appliance]:
+    """A running appliance with these disks; gone when the block ends, however it ends.
+
+    A launch with KVM that hangs or fails is repeated once without; what was learned
+    is remembered for this process and, for some days, for this machine.
+
+    :param memory: MiB for the virtual machine; default: libguestfs's own choice.
+    :raises ApplianceError: it could not be started; the hint has the remedy.
+    """
+    appliance = _launch(drives, memory)
+    try:
+        yield appliance
+    finally:
+        appliance.kill()
+
+
+def _launch(drives: Sequence[Drive], memory: int | None) -> Appliance:
+    reporter = progress.current()
+    with reporter.step("appliance") as step:
+        if not acceleration.usable():
+            step.note("emulating the processor (no usable KVM)")
+            return _attempt(drives, memory, emulate=True)
+        started = time.monotonic()
+        try:
+            return _attempt(drives, memory, emulate=False)
+        except ApplianceError as error:
+            if error.hint:  # a cause was found, and it isn't KVM
+                raise
+            reporter.warn(
+                f"the appliance didn't start with KVM ({error.message}, after "
+                f"{time.monotonic() - started:.0f} s): trying once without, which is slower"
+            )
+            log.debug("%s", error.details)
+        appliance = _attempt(drives, memory, emulate=True)
+        acceleration.remember_broken()
+        return appliance
+
+
+def _attempt(drives: Sequence[Drive], memory: int | None, *, emulate: bool) -> Appliance:
+    environment = {"LIBGUESTFS_BACKEND": os.environ.get("LIBGUESTFS_BACKEND", "direct")}
+    if emulate:
+        environment["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
+    limit = TCG_LIMIT if emulate or not acceleration.present() else acceleration.limit(KVM_LIMIT)
+    appliance = Appliance(environment)
+    try:
+        if memory is not None:
+            appliance.call("set_memsize", memory)
+        appliance.call("set_network", False)
+        # Measured under emulation: a second processor takes a tenth to a fifth off a launch.
+        appliance.call("set_smp", min(2, os.cpu_count() or 1))
+        for drive in drives:
+            appliance.call(
+                "add_drive_opts",
+                str(drive.path),
+                format=drive.format,
+                readonly=not drive.writable,
+                discard="enable" if drive.writable else "disable",
+                # What is written here is thrown away when the run doesn't end well.
+                cachemode="unsafe" if drive.writable else "writeback",
+            )
+        appliance.call("launch", limit=limit)
+    except (ApplianceError, GuestCallError) as error:
+        tail = appliance.log_tail()
+        appliance.kill()
+        raise explain(error.message, tail) from error
+    except BaseException:
+        appliance.kill()
+        raise
+    return appliance

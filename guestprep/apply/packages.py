@@ -1,0 +1,145 @@
+"""Packages put in and registered with dpkg, as ``dpkg --install`` would leave them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guestprep.apply.changes import NewFiles
+from guestprep.apply.depmod import INPUTS
+from guestprep.apply.scripts import unknown_effects
+from guestprep.archive import Deb, Package
+from guestprep.archive.deb import SCRIPTS
+from guestprep.parse.cpio import clean_name
+from guestprep.parse.modules import is_module
+from kollarm.errors import KollarmError
+
+_INFO = "/var/lib/dpkg/info"
+
+
+@dataclass
+class Installed:
+    """What installing packages leaves beside their files.
+
+    :param stanzas: paragraphs for dpkg's status.
+    :param modules: local copies of the module files, and of what else depmod reads, by their
+        path in the guest.
+    :param interests: triggers that the packages listen to: (trigger, package).
+    """
+
+    stanzas: list[str] = field(default_factory=list)
+    modules: dict[str, Path] = field(default_factory=dict)
+    interests: list[tuple[str, str]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+
+def put_in(debs: Sequence[tuple[Package, Deb]], into: NewFiles, modules_below: Path) -> Installed:
+    """Add packages' files and dpkg's records of them to the new files.
+
+    :param modules_below: a local folder that gets a copy of every module file, so that
+        depmod can read them.
+    :raises KollarmError: a package needs a script that only the guest can run.
+    """
+    done = Installed()
+    for package, deb in debs:
+        unknown = unknown_effects(package.name, deb.info)
+        if unknown:
+            raise KollarmError(
+                f"{package.name} can't be installed offline: its {' and '.join(unknown)} "
+                "must run in the guest",
+                hint="leave the package out, or install it at the first start with cloud-init",
+            )
+        paths, sums = _files(deb, into, modules_below, done)
+        _register(package, deb, into, paths, sums, done)
+    return done
+
+
+def _files(
+    deb: Deb, into: NewFiles, modules_below: Path, done: Installed
+) -> tuple[list[str], dict[str, str]]:
+    """Add a package's files; their paths as the package names them, and their MD5 sums."""
+    paths, sums = [], {}
+    folders: dict[str, tarfile.TarInfo] = {}
+    with deb.data() as data:
+        for entry in data:
+            name = clean_name(str(entry.name))
+            paths.append(f"/{name}" if name else "/.")
+            folders.pop(name.rpartition("/")[0], None)  # it isn't empty
+            entry.name = into.placed(name)
+            if entry.isdir():
+                folders[name] = entry
+            elif entry.isfile():
+                stream = data.extractfile(entry)
+                assert stream is not None
+                content = stream.read()
+                sums[name] = hashlib.md5(content, usedforsecurity=False).hexdigest()
+                if is_module(name) or name.rpartition("/")[2] in INPUTS:
+                    local = modules_below / name
+                    local.parent.mkdir(parents=True, exist_ok=True)
+                    local.write_bytes(content)
+                    done.modules[f"/{name}"] = local
+                into.add_member(entry, io.BytesIO(content))
+            else:
+                if entry.islnk():
+                    entry.linkname = into.placed(entry.linkname)
+                into.add_member(entry, None)
+    # Folders with content come by themselves; one that exists must not be touched.
+    for entry in folders.values():
+        into.add_member(entry, None)
+    return paths, sums
+
+
+def _register(
+    package: Package,
+    deb: Deb,
+    into: NewFiles,
+    paths: Sequence[str],
+    sums: dict[str, str],
+    done: Installed,
+) -> None:
+    """dpkg's records: the status paragraph, and the files below its info folder."""
+    stem = package.name
+    if package.multi_arch == "same":  # several architectures' records stand side by side
+        stem = f"{package.name}:{package.architecture}"
+    into.add(f"{_INFO}/{stem}.list", "".join(f"{path}\n" for path in paths).encode())
+    info = dict(deb.info)
+    # dpkg --audit complains of a package without; not every package brings its own.
+    info.setdefault(
+        "md5sums", "".join(f"{digest}  {name}\n" for name, digest in sums.items()).encode()
+    )
+    for name, content in sorted(info.items()):
+        into.add(f"{_INFO}/{stem}.{name}", content, 0o755 if name in SCRIPTS else 0o644)
+    done.stanzas.append(status_paragraph(deb, sums))
+    done.names.append(package.name)
+    for line in info.get("triggers", b"").decode("utf-8", "replace").splitlines():
+        words = line.split("#", 1)[0].split()
+        if len(words) == 2 and words[0].startswith("interest"):
+            suffix = "/noawait" if words[0].endswith("-noawait") else ""
+            done.interests.append((words[1], stem + suffix))
+
+
+def status_paragraph(deb: Deb, sums: dict[str, str]) -> str:
+    """The paragraph that dpkg would write for an installed package."""
+    lines = deb.control.strip("\n").split("\n")
+    conffiles = [
+        line.strip()
+        for line in deb.info.get("conffiles", b"").decode().splitlines()
+        if line.strip()
+    ]
+    out = [lines[0], "Status: install ok installed", *lines[1:]]
+    if conffiles:
+        out.append("Conffiles:")
+        out += [f" {path} {sums.get(clean_name(path), 'newconffile')}" for path in conffiles]
+    return "\n".join(out) + "\n"
+
+
+def extended_states(text: str, names: Sequence[str], architecture: str) -> str:
+    """apt's list of what was installed only because something else needs it, with more names."""
+    out = text if not text or text.endswith("\n\n") else text.rstrip("\n") + "\n\n"
+    for name in names:
+        out += f"Package: {name}\nArchitecture: {architecture}\nAuto-Installed: 1\n\n"
+    return out

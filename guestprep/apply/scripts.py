@@ -1,0 +1,47 @@
+"""Maintainer scripts: which may be left out because what they do is done here, or is nothing."""
+
+from __future__ import annotations
+
+import re
+
+#: Packages whose scripts run depmod, make the initramfs and renew GRUB's menu: what the plan
+#: does by itself, and what brings no script-worthy state of its own.
+_KERNEL = re.compile(r"^linux-(image|modules|firmware|headers)(-|$)")
+
+#: Lines without effect on a package that was never installed before.
+_HARMLESS = re.compile(
+    r"""^\s*(
+        \#.*                                  # comments, debhelper's marks among them
+      | set\ -[eux]+
+      | exit\ 0
+      | :
+      | dpkg-maintscript-helper\ .*           # moves and removals of earlier versions' files
+      | (if|elif)\ \[\ "\$1"\ =\ .*           # the usual questions for the script's argument
+      | if\ .*&&.*dpkg-trigger.*
+      | then | else | fi | esac | ;;
+      | case\ "?\$1"?\ in
+      | [a-z|*-]+\)
+      | [a-z|*-]+\)\s*;;
+      | ldconfig                              # the loader finds libraries without its cache
+      | update-initramfs\ -u
+    )?\s*$""",
+    re.VERBOSE,
+)
+
+
+def unknown_effects(package: str, scripts: dict[str, bytes]) -> tuple[str, ...]:
+    """Names of a package's installation scripts that do something unknown here.
+
+    :param scripts: its control files by name.
+    """
+    if _KERNEL.match(package):
+        return ()
+    return tuple(
+        name
+        for name in ("preinst", "postinst")
+        if name in scripts and not _harmless(scripts[name].decode("utf-8", "replace"))
+    )
+
+
+def _harmless(script: str) -> bool:
+    return all(_HARMLESS.match(line) for line in script.splitlines())

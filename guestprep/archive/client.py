@@ -1,0 +1,182 @@
+"""An apt archive: Release, then Packages, then packages, each known by the one before.
+
+The layout: https://wiki.debian.org/DebianRepository/Format.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from debian.deb822 import Release
+
+from guestprep.archive.fetch import ArchiveError, Fetcher
+from guestprep.archive.index import Index
+from guestprep.archive.signature import verified
+from guestprep.parse.relation import Alternative, Provided, newest_first
+from kollarm import progress
+from kollarm.config.model import Archive
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package of an archive.
+
+    :param relations: by field (``Depends``, ``Pre-Depends``, ``Conflicts``, ``Breaks``): the
+        groups of alternatives.
+    :param filename: below the archive's address.
+    :param installed_size: bytes on the guest's disk, as its maker declared.
+    """
+
+    name: str
+    version: str
+    architecture: str
+    multi_arch: str
+    relations: dict[str, tuple[tuple[Alternative, ...], ...]]
+    provides: tuple[Provided, ...]
+    filename: str
+    sha256: str
+    size: int
+    installed_size: int
+    archive: str
+
+
+class ArchiveClient:
+    """The packages that some archives have for one architecture.
+
+    Indices are fetched on the first question, and once.
+
+    :param archives: from the configuration, in order; of two equal versions the first's wins.
+    :param architecture: the archive's name for it (``arm64``).
+    """
+
+    def __init__(self, archives: Sequence[Archive], architecture: str):
+        self._archives = tuple(archives)
+        self.architecture = architecture
+        self._indices: list[tuple[Fetcher, Index]] | None = None
+
+    def candidates(self, name: str) -> tuple[Package, ...]:
+        """Every version of a package, newest first."""
+        found = [package for _, index in self._loaded() for package in index.packages(name)]
+        return tuple(sorted(found, key=lambda package: newest_first(package.version), reverse=True))
+
+    def providers(self, name: str) -> tuple[Package, ...]:
+        """Every package that provides a name."""
+        return tuple(package for _, index in self._loaded() for package in index.providers(name))
+
+    def fetch(self, package: Package) -> Path:
+        """The package's file, in the cache, its hash checked."""
+        for fetcher, _ in self._loaded():
+            if fetcher.uri == package.archive:
+                return fetcher.cached((package.filename,), package.sha256, package.size)
+        raise AssertionError("a package of another client")
+
+    def _loaded(self) -> list[tuple[Fetcher, Index]]:
+        if self._indices is None:
+            with progress.current().step("archive indices") as step:
+                self._indices = []
+                for archive in self._archives:
+                    step.note(f"{archive.uri} {archive.suite}")
+                    self._indices += self._load(archive)
+        return self._indices
+
+    def _load(self, archive: Archive) -> Iterable[tuple[Fetcher, Index]]:
+        fetcher = Fetcher(archive.uri)
+        release = read_release(fetcher, archive.suite, archive.keyring)
+        hashes = {
+            str(entry["name"]): (str(entry["sha256"]), int(entry["size"]))
+            for entry in release.get("SHA256", [])
+        }
+        known = str(release.get("Architectures", self.architecture)).split()
+        if self.architecture not in known:
+            raise ArchiveError(
+                f"{archive.uri} {archive.suite} has no packages for {self.architecture}",
+                hint="Ubuntu's packages for arm64 are at http://ports.ubuntu.com/ubuntu-ports",
+                details=f"it has: {' '.join(known)}",
+            )
+        by_hash = str(release.get("Acquire-By-Hash", "no")).lower() == "yes"
+        for component in archive.components:
+            base = f"{component}/binary-{self.architecture}/Packages"
+            text = _packages(fetcher, archive.suite, base, hashes, by_hash=by_hash)
+            yield fetcher, Index(text, fetcher.uri, self.architecture)
+
+
+def read_release(fetcher: Fetcher, suite: str, keyring: Path) -> Release:
+    """The suite's Release file, its signature and its validity checked.
+
+    :raises ArchiveError: missing, badly signed or out of date.
+    """
+    folder = f"dists/{suite}"
+    what = f"{fetcher.uri}/{folder}/InRelease"
+    signed = fetcher.small(f"{folder}/InRelease")
+    if signed is not None:
+        text = verified(signed, None, keyring, what)
+    else:
+        plain = fetcher.small(f"{folder}/Release")
+        detached = fetcher.small(f"{folder}/Release.gpg")
+        if plain is None:
+            raise ArchiveError(
+                f"{fetcher.uri} has no suite {suite}", hint="check the archive's uri and suite"
+            )
+        if detached is None:
+            raise ArchiveError(
+                f"{fetcher.uri}/{folder}/Release: not signed",
+                hint="an unsigned archive is never used",
+            )
+        text = verified(plain, detached, keyring, f"{fetcher.uri}/{folder}/Release")
+    release = Release(text.splitlines())
+    _check_validity(release, what)
+    return release
+
+
+def _check_validity(release: Release, what: str) -> None:
+    """Refuse an archive past its Valid-Until date: someone may be replaying an old state."""
+    until = release.get("Valid-Until")
+    if until is None:
+        return
+    try:
+        end = parsedate_to_datetime(str(until).replace("UTC", "+0000"))
+    except ValueError as error:
+        raise ArchiveError(f"{what}: unreadable Valid-Until: {until}") from error
+    if end < datetime.now(UTC):
+        raise ArchiveError(
+            f"{what}: no longer valid (since {until})",
+            hint="the mirror is out of date, or this machine's clock is wrong: use another mirror",
+        )
+
+
+def _packages(
+    fetcher: Fetcher,
+    suite: str,
+    base: str,
+    hashes: dict[str, tuple[str, int]],
+    *,
+    by_hash: bool,
+) -> str:
+    """The text of a Packages index in the best form the Release file lists."""
+    openers: dict[str, Callable[[bytes], bytes]] = {
+        ".xz": lzma.decompress,
+        ".gz": gzip.decompress,
+        ".bz2": bz2.decompress,
+        "": bytes,
+    }
+    for suffix, opener in openers.items():
+        if base + suffix not in hashes:
+            continue
+        sha256, size = hashes[base + suffix]
+        folder = base.rsplit("/", 1)[0]
+        paths: tuple[str, ...] = (f"dists/{suite}/{base}{suffix}",)
+        if by_hash:
+            paths = (f"dists/{suite}/{folder}/by-hash/SHA256/{sha256}", *paths)
+        content = fetcher.cached(paths, sha256, size).read_bytes()
+        return opener(content).decode("utf-8", "replace")
+    raise ArchiveError(
+        f"{fetcher.uri} {suite} has no index {base}",
+        hint="check the archive's components (such as main)",
+    )

@@ -1,0 +1,90 @@
+"""A ``.deb`` file (deb(5)): its control data and its files.
+
+The two tar archives inside may be compressed with gzip, xz or zstd (Ubuntu since 21.10), or
+not at all.
+"""
+
+from __future__ import annotations
+
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, cast
+
+import zstandard
+from debian.arfile import ArError, ArFile
+
+from guestprep.archive.fetch import ArchiveError
+from guestprep.parse.cpio import clean_name
+from guestprep.parse.dpkg import fields_of
+
+#: Control files that dpkg runs.
+SCRIPTS = ("preinst", "postinst", "prerm", "postrm", "config")
+
+
+@dataclass(frozen=True)
+class Deb:
+    """A package's control data.
+
+    :param control: the text of its control file.
+    :param info: the other control files by name (``md5sums``, ``postinst``, ``triggers`` …).
+    """
+
+    path: Path
+    control: str
+    info: dict[str, bytes]
+
+    @property
+    def fields(self) -> dict[str, str]:
+        return fields_of(self.control)
+
+    @contextmanager
+    def data(self) -> Iterator[tarfile.TarFile]:
+        """The files, to be read in order."""
+        with _member(self.path, "data.tar") as archive:
+            yield archive
+
+
+def open_deb(path: Path) -> Deb:
+    """Read a package's control data.
+
+    :raises ArchiveError: not a package, or damaged.
+    """
+    control, info = "", {}
+    with _member(path, "control.tar") as archive:
+        for entry in archive:
+            stream = archive.extractfile(entry) if entry.isfile() else None
+            if stream is None:
+                continue
+            name = clean_name(entry.name)
+            if name == "control":
+                control = stream.read().decode("utf-8", "replace")
+            else:
+                info[name] = stream.read()
+    return Deb(path, control, info)
+
+
+@contextmanager
+def _member(path: Path, stem: str) -> Iterator[tarfile.TarFile]:
+    try:
+        members = ArFile(str(path)).getmembers()
+        member = next((entry for entry in members if entry.name.startswith(stem)), None)
+    except (ArError, OSError) as error:
+        raise ArchiveError(f"{path} is not a Debian package: {error}") from error
+    if member is None:
+        raise ArchiveError(f"{path} has no {stem}: not a Debian package")
+    stream = cast(IO[bytes], member)
+    mode: Literal["r|", "r|*"] = "r|*"
+    if member.name.endswith(".zst"):  # Python's tarfile knows it from 3.14 on only
+        stream, mode = zstandard.ZstdDecompressor().stream_reader(stream), "r|"
+    try:
+        with tarfile.open(fileobj=stream, mode=mode) as inner:
+            yield inner
+    except (tarfile.ReadError, zstandard.ZstdError, lzma.LZMAError, zlib.error, EOFError) as error:
+        raise ArchiveError(f"{path} is a damaged Debian package: {error}") from error
+    finally:
+        member.close()

@@ -1,0 +1,74 @@
+"""A Packages index: tens of thousands of paragraphs, of which a few are ever read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from guestprep.parse.dpkg import fields_of
+from guestprep.parse.relation import parse_provides, parse_relations
+
+if TYPE_CHECKING:
+    from guestprep.archive.client import Package
+
+_RELATIONS = ("Depends", "Pre-Depends", "Conflicts", "Breaks")
+
+
+class Index:
+    """The packages of one index.
+
+    The text is searched as a whole and only the paragraphs asked for are parsed: parsing all
+    of a distribution's takes a minute, and a package or two is wanted.
+
+    :param archive: the archive's address, to know each package's origin by.
+    """
+
+    def __init__(self, text: str, archive: str, architecture: str):
+        self._text = "\n" + text
+        self._archive = archive
+        self._architecture = architecture
+
+    def packages(self, name: str) -> Iterator[Package]:
+        """Every version of a package."""
+        for match in re.finditer(rf"\nPackage: {re.escape(name)}\n", self._text):
+            package = self._parse(match.start())
+            if package is not None:
+                yield package
+
+    def providers(self, name: str) -> Iterator[Package]:
+        """Every package that provides a name."""
+        pattern = rf"\nProvides:[^\n]*?[ ,]{re.escape(name)}(?=[ ,\n(])"
+        for match in re.finditer(pattern, self._text):
+            package = self._parse(match.start())
+            if package is not None and any(entry.name == name for entry in package.provides):
+                yield package
+
+    def _parse(self, inside: int) -> Package | None:
+        from guestprep.archive.client import Package  # noqa: PLC0415 — the two know each other
+
+        start = self._text.rfind("\n\n", 0, inside + 1)
+        end = self._text.find("\n\n", inside + 1)
+        paragraph = self._text[max(start, 0) : end if end >= 0 else None]
+        fields = fields_of(paragraph)
+        if fields.get("Architecture") not in (self._architecture, "all"):
+            return None
+        try:
+            return Package(
+                name=fields["Package"],
+                version=fields["Version"],
+                architecture=fields["Architecture"],
+                multi_arch=fields.get("Multi-Arch", ""),
+                relations={
+                    field: parse_relations(fields.get(field, ""), self._architecture)
+                    for field in _RELATIONS
+                },
+                provides=parse_provides(fields.get("Provides", "")),
+                filename=fields["Filename"],
+                sha256=fields["SHA256"].lower(),
+                size=int(fields["Size"]),
+                installed_size=int(fields.get("Installed-Size", "0")) * 1024,
+                archive=self._archive,
+            )
+        except (KeyError, ValueError):
+            return None  # an entry without what it takes to fetch it

@@ -1,0 +1,141 @@
+"""Which packages it takes to install one, given what the guest has: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from guestprep.archive.client import Package
+from guestprep.parse.dpkg import InstalledPackage, Status
+from guestprep.parse.relation import Alternative, Provided, compare
+
+
+class Offers(Protocol):
+    """Where packages come from (:class:`~guestprep.archive.client.ArchiveClient`)."""
+
+    def candidates(self, name: str) -> tuple[Package, ...]: ...
+
+    def providers(self, name: str) -> tuple[Package, ...]: ...
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The answer.
+
+    :param packages: what to install, dependencies before what needs them; empty with faults.
+    :param faults: what stands in the way, one sentence each.
+    """
+
+    packages: tuple[Package, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+@dataclass
+class _Search:
+    offers: Offers
+    status: Status
+    chosen: dict[str, Package] = field(default_factory=dict)
+    done: list[Package] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def resolve(wanted: Iterable[Package], offers: Offers, status: Status) -> Resolution:
+    """The packages to install so that *wanted* are installed and nothing is unmet.
+
+    For each unmet relation the first alternative that can be had is taken, as apt does;
+    recommendations are left out; nothing installed is ever upgraded or removed.
+    """
+    search = _Search(offers, status)
+    for package in wanted:
+        _add(search, package)
+    for package in search.done:
+        _check_conflicts(search, package)
+    if search.faults:
+        return Resolution(faults=tuple(dict.fromkeys(search.faults)))
+    return Resolution(packages=tuple(search.done))
+
+
+def _add(search: _Search, package: Package) -> None:
+    if package.name in search.chosen:
+        return
+    present = search.status.installed(package.name)
+    if present is not None:
+        if present.version != package.version:
+            search.faults.append(
+                f"{package.name} {package.version} is needed, and the guest has {present.version}"
+            )
+        return
+    search.chosen[package.name] = package
+    for kind in ("Pre-Depends", "Depends"):
+        for group in package.relations.get(kind, ()):
+            _satisfy(search, package, group)
+    search.done.append(package)
+
+
+def _satisfy(search: _Search, package: Package, group: tuple[Alternative, ...]) -> None:
+    if any(_met(search, alternative) for alternative in group):
+        return
+    for alternative in group:
+        for candidate in search.offers.candidates(alternative.name):
+            if alternative.accepts(candidate.version) and _addable(search, candidate):
+                _add(search, candidate)
+                return
+        for candidate in search.offers.providers(alternative.name):
+            if _provides(candidate.provides, alternative) and _addable(search, candidate):
+                _add(search, candidate)
+                return
+    search.faults.append(
+        f"{package.name} needs {' | '.join(map(str, group))}, which neither the guest nor "
+        "the archive has"
+    )
+
+
+def _addable(search: _Search, candidate: Package) -> bool:
+    """Whether taking a candidate asks for no upgrade of what is installed or chosen."""
+    present = search.status.installed(candidate.name)
+    other = search.chosen.get(candidate.name)
+    return present is None and (other is None or other.version == candidate.version)
+
+
+def _met(search: _Search, alternative: Alternative) -> bool:
+    for package in search.status.packages.values():
+        if package.installed and _fulfils(package, alternative):
+            return True
+    return any(_fulfils(package, alternative) for package in search.chosen.values())
+
+
+def _fulfils(package: Package | InstalledPackage, alternative: Alternative) -> bool:
+    if package.name == alternative.name and alternative.accepts(package.version):
+        return True
+    return _provides(package.provides, alternative)
+
+
+def _provides(provides: tuple[Provided, ...], alternative: Alternative) -> bool:
+    return any(
+        entry.name == alternative.name
+        and (
+            not alternative.operator
+            or (
+                bool(entry.version)
+                and compare(entry.version, alternative.operator, alternative.version)
+            )
+        )
+        for entry in provides
+    )
+
+
+def _check_conflicts(search: _Search, package: Package) -> None:
+    for kind in ("Conflicts", "Breaks"):
+        for group in package.relations.get(kind, ()):
+            for alternative in group:
+                for other in search.status.packages.values():
+                    if (
+                        other.installed
+                        and other.name != package.name
+                        and _fulfils(other, alternative)
+                    ):
+                        search.faults.append(
+                            f"{package.name} {kind.lower()} {alternative}, and the guest has "
+                            f"{other.name} {other.version}"
+                        )

@@ -1,0 +1,196 @@
+"""The machine an image is booted on: what this host offers, and QEMU's command line."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from kollarm.errors import KollarmError
+from kollarm.run import end, which
+
+QEMU = "qemu-system-aarch64"
+
+#: The flash banks of QEMU's "virt" machine take files of exactly this size.
+FLASH_SIZE = 64 * 1024 * 1024
+
+#: Seconds in which firmware must have printed something under a KVM that works.
+KVM_PROBE = 15.0
+
+
+class Accelerator(StrEnum):
+    """How a guest's instructions are run."""
+
+    AUTO = "auto"
+    KVM = "kvm"
+    TCG = "tcg"
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """UEFI firmware in two flash banks: its code, and a template of its variables."""
+
+    code: Path
+    variables: Path
+
+
+#: Where distributions keep it; never left to QEMU's own descriptors, which some lack.
+FIRMWARE = (
+    Firmware(Path("/usr/share/AAVMF/AAVMF_CODE.fd"), Path("/usr/share/AAVMF/AAVMF_VARS.fd")),
+    Firmware(
+        Path("/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd"), Path("/usr/share/AAVMF/AAVMF_VARS.fd")
+    ),
+    Firmware(
+        Path("/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw"),
+        Path("/usr/share/edk2/aarch64/vars-template-pflash.raw"),
+    ),
+    Firmware(
+        Path("/usr/share/qemu/aavmf-aarch64-code.bin"),
+        Path("/usr/share/qemu/aavmf-aarch64-vars.bin"),
+    ),
+    Firmware(
+        Path("/usr/share/qemu/edk2-aarch64-code.fd"), Path("/usr/share/qemu/edk2-arm-vars.fd")
+    ),
+)
+
+
+def find_firmware(places: Sequence[Firmware] = FIRMWARE) -> Firmware:
+    """The first firmware of the list that is here and of the right size.
+
+    :raises KollarmError: there is none.
+    """
+    for place in places:
+        files = (place.code, place.variables)
+        if all(file.is_file() and file.stat().st_size == FLASH_SIZE for file in files):
+            return place
+    raise KollarmError(
+        "no UEFI firmware for arm64 guests was found",
+        hint="install qemu-efi-aarch64 (Debian, Ubuntu) or edk2-aarch64 (Fedora)",
+        details="looked for\n" + "\n".join(str(place.code) for place in places),
+    )
+
+
+def find_tools() -> None:
+    """See that QEMU and the text recognition are here.
+
+    :raises KollarmError: one isn't.
+    """
+    for command, package in ((QEMU, "qemu-system-arm"), ("tesseract", "tesseract-ocr")):
+        if which(command) is None:
+            raise KollarmError(f"{command} is not installed", hint=f"install {package}")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A virtual machine's size and sockets.
+
+    :param format: of the image (``qcow2`` or ``raw``).
+    :param memory: MiB.
+    :param folder: where its sockets and its serial console's log are.
+    """
+
+    image: Path
+    format: str
+    firmware: Firmware
+    accelerator: Accelerator
+    memory: int
+    processors: int
+    folder: Path
+
+    @property
+    def monitor(self) -> Path:
+        """The QMP socket."""
+        return self.folder / "qmp"
+
+    @property
+    def serial(self) -> Path:
+        """What the serial console printed."""
+        return self.folder / "serial.log"
+
+    def command(self) -> list[str]:
+        """QEMU's command line: the devices Nova gives a guest with the properties kollarm sets.
+
+        Nothing is written to the image or the firmware's variables: QEMU keeps
+        changes in temporary files without a name.
+        """
+        kvm = self.accelerator is Accelerator.KVM
+        return [
+            QEMU,
+            *("-name", "kollarm-boot"),
+            "-nodefaults",
+            *("-machine", "virt,gic-version=host" if kvm else "virt"),
+            # Of what TCG can emulate, a plain ARMv8.0: "max" pays for pointer authentication.
+            *("-cpu", "host" if kvm else "cortex-a57"),
+            *("-accel", "kvm" if kvm else "tcg,thread=multi,tb-size=512"),
+            *("-m", str(self.memory)),
+            *("-smp", str(self.processors)),
+            *(
+                "-drive",
+                f"if=pflash,unit=0,format=raw,readonly=on,file={_escaped(self.firmware.code)}",
+            ),
+            *(
+                "-drive",
+                f"if=pflash,unit=1,format=raw,snapshot=on,file={_escaped(self.firmware.variables)}",
+            ),
+            *("-device", "virtio-scsi-pci,id=scsi0"),
+            *(
+                "-drive",
+                f"if=none,id=disk0,snapshot=on,cache=unsafe,format={self.format},"
+                f"file={_escaped(self.image)}",
+            ),
+            *("-device", "scsi-hd,bus=scsi0.0,drive=disk0,bootindex=0"),
+            *("-device", "virtio-gpu-pci"),
+            *("-device", "qemu-xhci"),
+            *("-device", "usb-kbd"),
+            *("-device", "usb-tablet"),
+            *("-vnc", f"unix:{_escaped(self.folder / 'vnc')}"),
+            *("-serial", f"file:{_escaped(self.serial)}"),
+            *("-qmp", f"unix:{_escaped(self.monitor)},server=on,wait=off"),
+        ]
+
+
+def _escaped(path: Path) -> str:
+    """A path as a value of QEMU's option syntax, where a comma is doubled."""
+    return str(path).replace(",", ",,")
+
+
+def choose_accelerator(wanted: Accelerator, firmware: Firmware) -> Accelerator:
+    """The accelerator to use: KVM only on the guest's own architecture and when it works."""
+    if wanted is not Accelerator.AUTO:
+        return wanted
+    if platform.machine() != "aarch64" or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return Accelerator.TCG
+    return Accelerator.KVM if _kvm_works(firmware) else Accelerator.TCG
+
+
+def _kvm_works(firmware: Firmware) -> bool:
+    """Whether firmware gets anywhere under KVM: the device may be there and yet hang."""
+    with tempfile.TemporaryDirectory(prefix="kollarm-kvm-") as folder:
+        serial = Path(folder) / "serial.log"
+        argv = [
+            *(QEMU, "-nodefaults", "-display", "none", "-machine", "virt,gic-version=host"),
+            *("-cpu", "host", "-accel", "kvm", "-m", "512", "-serial", f"file:{serial}"),
+            *("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_escaped(firmware.code)}"),
+        ]
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            limit = time.monotonic() + KVM_PROBE
+            while time.monotonic() < limit and process.poll() is None:
+                if serial.exists() and serial.stat().st_size > 0:
+                    return True
+                time.sleep(0.2)
+            return False
+        finally:
+            end(process, grace=2.0)

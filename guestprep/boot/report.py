@@ -1,0 +1,97 @@
+"""What a boot showed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from guestprep.boot.states import BootState
+from kollarm.progress import duration
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A state seen for the first time since another one.
+
+    :param seconds: after power-on.
+    :param source: ``screen`` or ``serial``.
+    """
+
+    seconds: float
+    source: str
+    state: BootState
+
+
+@dataclass(frozen=True)
+class BootReport:
+    """The outcome of a boot.
+
+    :param passed: whether the screen showed a login prompt.
+    :param state: what the screen showed at the end, or what stopped the machine.
+    :param serial_state: what the serial console told at the end.
+    :param seconds: from power-on to the verdict.
+    :param timed_out: whether the time limit ended it.
+    :param accelerator: ``kvm`` or ``tcg``.
+    :param screen_text: the last screen as optical recognition read it.
+    :param serial_tail: the last lines of the serial console.
+    """
+
+    passed: bool
+    state: BootState
+    serial_state: BootState
+    seconds: float
+    timed_out: bool
+    accelerator: str
+    sightings: tuple[Sighting, ...]
+    screen_text: str
+    serial_tail: str
+
+    @property
+    def summary(self) -> str:
+        """The outcome in one line."""
+        told = self.state.meaning
+        if not self.passed and self.serial_state is BootState.LOGIN_PROMPT:
+            told += ", while the serial console shows a login prompt"
+        late = " when the time was up" if self.timed_out else ""
+        return f"{told}{late} ({duration(self.seconds)}, {self.accelerator.upper()})"
+
+    def to_text(self) -> str:
+        """The outcome with its history, for a person."""
+        lines = [("passed: " if self.passed else "failed: ") + self.summary]
+        lines += [
+            f"  {seen.seconds:6.1f} s  {seen.source}: {seen.state}" for seen in self.sightings
+        ]
+        if not self.passed and self.serial_tail:
+            lines += ["serial console's end:", *(f"  {x}" for x in self.serial_tail.splitlines())]
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self) | {
+            "summary": self.summary,
+            "sightings": [asdict(seen) for seen in self.sightings],
+        }
+
+    @staticmethod
+    def from_json(data: object) -> BootReport:
+        """What :meth:`to_json` gave.
+
+        :raises ValueError: it is something else.
+        """
+        if not isinstance(data, dict):
+            raise ValueError("a boot report is an object")
+        try:
+            return BootReport(
+                passed=bool(data["passed"]),
+                state=BootState(data["state"]),
+                serial_state=BootState(data["serial_state"]),
+                seconds=float(data["seconds"]),
+                timed_out=bool(data["timed_out"]),
+                accelerator=str(data["accelerator"]),
+                sightings=tuple(
+                    Sighting(float(seen["seconds"]), str(seen["source"]), BootState(seen["state"]))
+                    for seen in data["sightings"]
+                ),
+                screen_text=str(data["screen_text"]),
+                serial_tail=str(data["serial_tail"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a boot report: {error}") from error

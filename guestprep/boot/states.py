@@ -1,0 +1,129 @@
+"""What state a machine is in, read from its screen's text or its serial console."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+
+class BootState(StrEnum):
+    """How far a machine has come."""
+
+    DISPLAY_NOT_ACTIVE = "display not active"
+    FIRMWARE = "firmware"
+    FIRMWARE_SHELL = "firmware shell"
+    GRUB = "grub"
+    GRUB_PROMPT = "grub prompt"
+    BOOTING = "booting"
+    KERNEL_PANIC = "kernel panic"
+    INITRAMFS_SHELL = "initramfs shell"
+    EMERGENCY_MODE = "emergency mode"
+    LOGIN_PROMPT = "login prompt"
+    UNKNOWN = "unknown"
+
+    @property
+    def stuck(self) -> bool:
+        """Whether nothing more will come of it without a person."""
+        return self in _STUCK
+
+    @property
+    def meaning(self) -> str:
+        """What it says about the image, for a person."""
+        return _MEANINGS[self]
+
+
+_STUCK = frozenset(
+    {
+        BootState.FIRMWARE_SHELL,
+        BootState.GRUB_PROMPT,
+        BootState.KERNEL_PANIC,
+        BootState.INITRAMFS_SHELL,
+        BootState.EMERGENCY_MODE,
+    }
+)
+
+_MEANINGS = {
+    BootState.DISPLAY_NOT_ACTIVE: "the display is not active: no graphics driver drives it",
+    BootState.FIRMWARE: "the firmware is still at work",
+    BootState.FIRMWARE_SHELL: "the firmware found nothing to boot",
+    BootState.GRUB: "the boot loader is still at work",
+    BootState.GRUB_PROMPT: "the boot loader found no configuration",
+    BootState.BOOTING: "the kernel or the system is still starting",
+    BootState.KERNEL_PANIC: "the kernel panicked",
+    BootState.INITRAMFS_SHELL: "the initramfs did not find the root file system",
+    BootState.EMERGENCY_MODE: "the system stopped in emergency mode",
+    BootState.LOGIN_PROMPT: "the screen shows a login prompt",
+    BootState.UNKNOWN: "the screen shows nothing known",
+}
+
+# Optical recognition takes l, i, I, 1 and | for each other, and o for 0.
+_L, _O = "[lI1|]", "[oO0]"
+_LOGIN = re.compile(rf"\b{_L}{_O}g[i{_L[1:-1]}]n\s?[:;][\W_]{{0,3}}$", re.IGNORECASE)
+
+#: The latest of these in a console's text is the state it is in.
+_SIGNS = (
+    (BootState.FIRMWARE, r"UEFI firmware|BdsDxe|EDK II|Tiano ?[Cc]ore|Start boot option"),
+    (BootState.FIRMWARE_SHELL, r"UEFI Interactive Shell|^Shell> *$"),
+    (BootState.GRUB, r"GNU GRUB|Welcome to GRUB|Loading Linux|Loading initial ramdisk"),
+    (BootState.GRUB_PROMPT, r"^grub( rescue)?> *[\W_]?$"),
+    (
+        BootState.BOOTING,
+        r"EFI stub:|Booting Linux on|\[ *\d+\.\d{6}\]|^\W*\[? *OK *\]? +\w|systemd\[",
+    ),
+    (BootState.KERNEL_PANIC, r"Kernel panic|end Kernel panic"),
+    (
+        BootState.INITRAMFS_SHELL,
+        r"^ *\(initramfs\) *[\W_]?$|Dropping to a shell|ALERT! .* does not exist",
+    ),
+    (
+        BootState.EMERGENCY_MODE,
+        r"You are in emergency mode|Cannot open access to console|for maintenance",
+    ),
+)
+_COMPILED = tuple((state, re.compile(pattern, re.MULTILINE)) for state, pattern in _SIGNS)
+
+#: Which states hold although more text follows (kernel messages after a panic).
+_LASTING = (BootState.KERNEL_PANIC, BootState.EMERGENCY_MODE, BootState.INITRAMFS_SHELL)
+
+#: Terminal control: CSI and other escape sequences (ECMA-48), and bare control characters.
+_CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()][0-9A-Z]|\x1b[@-Z\\-_78=>]|[\x00-\x08\x0e-\x1f]"
+)
+
+
+def plain(raw: bytes) -> str:
+    """A serial console's bytes as text, without terminal control."""
+    text = _CONTROL.sub("", raw.decode("utf-8", "replace"))
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def from_serial(text: str) -> BootState:
+    """The state that a serial console's text (see :func:`plain`) tells of."""
+    return _latest(text)
+
+
+def from_screen(text: str) -> BootState:
+    """The state that a screen's text, as optical recognition reads it, tells of."""
+    if re.search(r"[Dd]isp[lI1]ay [o0]utput [il1]s n[o0]t act[il1]ve", text):
+        return BootState.DISPLAY_NOT_ACTIVE
+    if re.search(r"[Gg]uest has n[o0]t [il1]n[il1]t[il1]a[lI1][il1]zed the d[il1]sp[lI1]ay", text):
+        return BootState.DISPLAY_NOT_ACTIVE
+    return _latest(text)
+
+
+def _latest(text: str) -> BootState:
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    places = {
+        state: found[-1].end()
+        for state, pattern in _COMPILED
+        if (found := list(pattern.finditer(text)))
+    }
+    best = max(places, key=places.__getitem__, default=BootState.UNKNOWN)
+    for state in _LASTING:
+        # A machine that started anew after its panic has firmware text after it.
+        if state in places and places[state] > places.get(BootState.FIRMWARE, -1):
+            best = state
+    # Kernel messages may come after the prompt: the last lines count, not the last alone.
+    if any(_LOGIN.search(line) for line in lines[-8:]) and best not in _LASTING:
+        return BootState.LOGIN_PROMPT
+    return best

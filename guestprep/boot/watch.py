@@ -1,0 +1,275 @@
+"""Booting an image and watching its screen and its serial console."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guestprep.boot import machine
+from guestprep.boot.machine import Accelerator, Machine
+from guestprep.boot.qmp import Monitor
+from guestprep.boot.report import BootReport, Sighting
+from guestprep.boot.screen import Reader, save
+from guestprep.boot.states import BootState, from_screen, from_serial, plain
+from kollarm import progress
+from kollarm.errors import CommandError, KollarmError, UnusableInput
+from kollarm.run import end, run
+
+#: Seconds between two looks.
+INTERVAL = 2.0
+
+#: Seconds that the screen has, once the serial console shows a login prompt, to show
+#: anything at all; a screen that works has long shown kernel messages by then.
+SCREEN_GRACE = 20.0
+
+#: The same for a screen that does show something, to show a login prompt too.
+PROMPT_GRACE = 120.0
+
+#: Seconds a machine that is stuck is still watched, so that its screen shows why.
+STUCK_GRACE = 6.0
+
+#: Seconds of age below which a folder is never taken for a killed run's leftover.
+YOUNG = 60.0
+
+_SERIAL_TAIL = 64 * 1024
+_PREFIX = "kollarm-boot-"
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class Watch:
+    """What has been seen so far, and what follows from it; times are seconds after power-on."""
+
+    timeout: float
+    screen: BootState = BootState.UNKNOWN
+    serial: BootState = BootState.UNKNOWN
+    sightings: list[Sighting] = field(default_factory=list)
+    _serial_login: float | None = None
+    _stuck: float | None = None
+
+    def see(self, now: float, screen: BootState, serial: BootState) -> None:
+        """Take in what the two consoles show."""
+        for source, state, before in (
+            ("serial", serial, self.serial),
+            ("screen", screen, self.screen),
+        ):
+            if state is not before:
+                self.sightings.append(Sighting(round(now, 1), source, state))
+        self.screen, self.serial = screen, serial
+        if serial is not BootState.LOGIN_PROMPT:
+            self._serial_login = None
+        elif self._serial_login is None:
+            self._serial_login = now
+        if not (screen.stuck or serial.stuck):
+            self._stuck = None
+        elif self._stuck is None:
+            self._stuck = now
+
+    def verdict(self, now: float) -> BootState | None:
+        """The state that ends the watch, or None to go on."""
+        if self.screen is BootState.LOGIN_PROMPT:
+            return self.screen
+        if self._stuck is not None and now - self._stuck >= STUCK_GRACE:
+            return self.screen if self.screen.stuck else self.serial
+        if self._serial_login is not None:
+            waited = now - self._serial_login
+            dark = self.screen is BootState.DISPLAY_NOT_ACTIVE
+            if waited >= (SCREEN_GRACE if dark else PROMPT_GRACE):
+                return self.screen
+        if now >= self.timeout:
+            return self.screen
+        return None
+
+
+def boot(
+    image: Path,
+    *,
+    timeout: float = 900.0,
+    screenshot: Path | None = None,
+    memory: int = 1024,
+    processors: int = 2,
+    accelerator: Accelerator = Accelerator.AUTO,
+) -> BootReport:
+    """Start an image the way Nova would, and watch it until the verdict is clear.
+
+    The image is never written to. The boot passes when the screen shows a login prompt.
+
+    :param timeout: seconds after which the boot has failed, whatever it shows.
+    :param screenshot: where the last screen is kept, as PNG.
+    :param memory: of the machine, in MiB.
+    :raises KollarmError: QEMU, its firmware or the text recognition is missing,
+        or QEMU ended by itself.
+    """
+    machine.find_tools()
+    firmware = machine.find_firmware()
+    form = image_format(image)
+    chosen = machine.choose_accelerator(accelerator, firmware)
+    with (
+        progress.current().step(f"boot {image.name} ({chosen.upper()})") as step,
+        _folder() as folder,
+    ):
+        made = Machine(
+            image=image.absolute(),
+            format=form,
+            firmware=firmware,
+            accelerator=chosen,
+            memory=memory,
+            processors=processors,
+            folder=folder,
+        )
+        with _running(made) as process, Monitor(made.monitor) as monitor:
+            report = _watch(made, process, monitor, Watch(timeout), step)
+        if screenshot is not None:
+            save(folder / "screen.png", screenshot)
+        step.note(report.state)
+    return report
+
+
+def _watch(
+    made: Machine,
+    process: subprocess.Popen[bytes],
+    monitor: Monitor,
+    watch: Watch,
+    step: progress.Step,
+) -> BootReport:
+    reader = Reader()
+    picture = made.folder / "screen.png"
+    started = time.monotonic()
+    while True:
+        looked = time.monotonic()
+        _check_alive(process, made)
+        try:
+            monitor.screenshot(picture)
+        except KollarmError:
+            _check_alive(process, made)
+            raise
+        screen_text = reader.read(picture)
+        serial_text = plain(_tail(made.serial))
+        now = time.monotonic() - started
+        watch.see(now, from_screen(screen_text), from_serial(serial_text))
+        step.note(f"screen: {watch.screen}, serial: {watch.serial}")
+        verdict = watch.verdict(now)
+        if verdict is not None:
+            return BootReport(
+                passed=verdict is BootState.LOGIN_PROMPT,
+                state=verdict,
+                serial_state=watch.serial,
+                seconds=round(now, 1),
+                timed_out=now >= watch.timeout and verdict is not BootState.LOGIN_PROMPT,
+                accelerator=made.accelerator,
+                sightings=tuple(watch.sightings),
+                screen_text=screen_text.strip(),
+                serial_tail="\n".join(serial_text.strip().splitlines()[-15:]),
+            )
+        time.sleep(max(0.1, INTERVAL - (time.monotonic() - looked)))
+
+
+def image_format(image: Path) -> str:
+    """The format of a disk image, as QEMU names it.
+
+    :raises UnusableInput: there is no such file, or it isn't a disk image.
+    """
+    if not image.is_file():
+        raise UnusableInput(f"{image}: there is no such file", hint="check the path")
+    try:
+        done = run(["qemu-img", "info", "--output=json", "-U", image], timeout=60)
+    except CommandError as error:
+        if error.status == 127:
+            raise
+        raise UnusableInput(f"{image}: not a usable disk image", details=error.details) from error
+    form = str(json.loads(done.stdout)["format"])
+    if form == "raw" and image.stat().st_size < 1024 * 1024:
+        raise UnusableInput(f"{image}: not a disk image", hint="expected a qcow2 or raw disk")
+    return form
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for a machine's sockets, gone afterwards.
+
+    What a killed run left behind is removed on the way: its lock is free.
+    """
+    base = Path(tempfile.gettempdir())
+    for old in base.glob(f"{_PREFIX}*"):
+        try:
+            if time.time() - old.stat().st_mtime < YOUNG:
+                continue  # perhaps not locked yet
+            with (old / "lock").open("a") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(old, ignore_errors=True)
+        except OSError:
+            continue  # in use, or another user's
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
+        folder = Path(name)
+        with (folder / "lock").open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield folder
+
+
+@contextmanager
+def _running(made: Machine) -> Iterator[subprocess.Popen[bytes]]:
+    """QEMU, for as long as the block runs; it ends with this process, however that ends."""
+    parent = os.getpid()
+    libc = ctypes.CDLL(None)
+
+    def tie() -> None:
+        # The kernel kills QEMU when the thread that started it is gone (prctl(2)).
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    with (made.folder / "qemu.log").open("wb") as log:
+        process = subprocess.Popen(
+            made.command(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=tie,  # noqa: PLW1509 - two system calls, nothing of Python's locks
+        )
+    try:
+        _wait_for_monitor(process, made)
+        yield process
+    finally:
+        end(process, grace=3.0)
+
+
+def _wait_for_monitor(process: subprocess.Popen[bytes], made: Machine) -> None:
+    while not made.monitor.exists():
+        _check_alive(process, made)
+        time.sleep(0.05)
+
+
+def _check_alive(process: subprocess.Popen[bytes], made: Machine) -> None:
+    status = process.poll()
+    if status is None:
+        return
+    output = (made.folder / "qemu.log").read_text(errors="replace")
+    serial = plain(_tail(made.serial)).strip().splitlines()[-5:]
+    if status == 0:
+        raise KollarmError(
+            f"{made.image.name}: the machine turned itself off", details="\n".join(serial) or None
+        )
+    raise CommandError(made.command(), status, output, reason=f"QEMU ended with status {status}")
+
+
+def _tail(path: Path) -> bytes:
+    """The last bytes of a file that may still grow; nothing when it isn't there yet."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, stream.tell() - _SERIAL_TAIL))
+            return stream.read()
+    except FileNotFoundError:
+        return b""

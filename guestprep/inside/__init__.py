@@ -1,0 +1,10 @@
+"""Carrying out a plan with the guest's own programs, inside the appliance.
+
+The slow engine: the guest's dpkg, update-initramfs and update-grub do what the offline engine
+composes by itself.  It is what the other one is compared with, and the way for packages whose
+scripts must run.
+"""
+
+from guestprep.inside.execute import execute_inside
+
+__all__ = ["execute_inside"]

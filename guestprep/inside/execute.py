@@ -1,0 +1,113 @@
+"""A plan turned into commands of the guest."""
+
+from __future__ import annotations
+
+import shlex
+import tarfile
+from pathlib import Path
+
+from guestprep.appliance import Appliance, GuestCallError
+from guestprep.apply import Outcome
+from guestprep.apply import changes as tree
+from guestprep.archive import ArchiveClient
+from guestprep.inside import foreign
+from guestprep.inspect import Examination
+from guestprep.inspect.layout import mount_all
+from guestprep.plan import (
+    CleanStep,
+    FileStep,
+    GrubStep,
+    InitramfsStep,
+    InstallStep,
+    Plan,
+    ReplaceStep,
+)
+from kollarm import progress
+from kollarm.errors import KollarmError
+
+#: Seconds that one command of the guest may take: an initramfs under two emulations takes long.
+LIMIT = 6 * 3600.0
+
+_PLACE = "var/cache/kollarm"
+
+#: Keeps packages from starting services in the appliance (invoke-rc.d(8)).
+_POLICY = "/usr/sbin/policy-rc.d"
+
+_ENVIRONMENT = (
+    "export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+)
+
+
+def execute_inside(
+    appliance: Appliance, seen: Examination, plan: Plan, client: ArchiveClient, folder: Path
+) -> Outcome:
+    """Carry out a plan on the appliance's first disk, which must be writable.
+
+    :param folder: a local folder for what is put in.
+    :raises KollarmError: a command of the guest failed, or its programs can't run here.
+    """
+    reporter = progress.current()
+    installs = plan.of(InstallStep)
+    packages = [package for step in installs for package in step.packages]
+    with tree.new_files(folder / "new.tar", usr_merged=seen.facts.usr_merged) as new:
+        for package in packages:
+            with reporter.step(f"fetch {package.name}"):
+                new.add_file(f"{_PLACE}/{package.name}.deb", client.fetch(package))
+        for file in plan.of(FileStep):
+            new.add(file.path, file.content.encode(), file.mode)
+        new.add(_POLICY, b"#!/bin/sh\nexit 101\n", 0o755)
+    appliance.unmount_all()
+    mount_all(appliance, seen.evidence.layout.mounts, writable=True)
+    emulated = foreign.enable(appliance, seen.facts.architecture)
+    appliance.tar_in(folder / "new.tar", "/")
+    try:
+        for title, command in _commands(plan):
+            with reporter.step(f"{title}{' (emulated)' if emulated else ''}"):
+                _run(appliance, command)
+    finally:
+        appliance.remove(_POLICY)
+        appliance.remove(f"/{_PLACE}")
+    for clean in plan.of(CleanStep):
+        for path in clean.remove:
+            appliance.remove(path)
+        for path in clean.empty:
+            appliance.call("write", path, b"")
+    for mount in seen.evidence.layout.mounts:
+        if mount.where in ("/", "/boot"):
+            appliance.trim(mount.where)
+    appliance.unmount_all()
+    with tarfile.open(folder / "new.tar") as made:
+        count = len(made.getmembers())
+    return Outcome(tuple(package.name for package in packages), count, {}, new.bytes)
+
+
+def _commands(plan: Plan) -> list[tuple[str, str]]:
+    """What the guest has to run, with a title for each."""
+    found = []
+    for step in plan.of(InstallStep):
+        # The initramfs and GRUB's menu are made once, at the end, and not by each package.
+        names = " ".join(shlex.quote(f"/{_PLACE}/{entry.name}.deb") for entry in step.packages)
+        found.append(("install packages", f"dpkg --install {names}"))
+        automatic = [entry.name for entry in step.packages if entry.name not in step.manual]
+        if automatic:
+            found.append(("mark packages", f"apt-mark auto {shlex.join(automatic)}"))
+        if isinstance(step, ReplaceStep) and step.remove:
+            found.append(("remove packages", f"dpkg --purge {shlex.join(step.remove)}"))
+    for ramfs in plan.of(InitramfsStep):
+        verb = "-c" if ramfs.based_on else "-u"
+        version = shlex.quote(ramfs.kernel)
+        found.append(("make the initramfs", f"update-initramfs {verb} -k {version}"))
+    if any(isinstance(step, GrubStep | InstallStep) for step in plan.steps):
+        found.append(("make GRUB's menu", "update-grub"))
+    return found
+
+
+def _run(appliance: Appliance, command: str) -> None:
+    try:
+        appliance.call("sh", f"{_ENVIRONMENT}\n{command} 2>&1", limit=LIMIT)
+    except GuestCallError as error:
+        raise KollarmError(
+            f"in the guest, {command.split(maxsplit=1)[0]} failed",
+            details="\n".join([command, *error.message.splitlines()[-15:]]),
+            hint="the offline engine (the default) needs none of the guest's programs",
+        ) from error

@@ -1,0 +1,55 @@
+"""Programs of another architecture in the appliance, through QEMU's user emulation.
+
+The appliance's own kernel is taught the format (binfmt_misc); the host's isn't touched.
+"""
+
+from __future__ import annotations
+
+import platform
+
+from guestprep.appliance import Appliance, GuestCallError
+from kollarm.errors import KollarmError
+from kollarm.run import which
+
+#: First bytes of an arm64 program and which bits of them count (QEMU's
+#: scripts/qemu-binfmt-conf.sh), written for binfmt_misc and for printf(1).
+_MAGIC = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
+_MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
+
+_INTERPRETER = "/tmp/qemu-aarch64-static"
+
+# F: the kernel opens the interpreter now, so that it works in the guest's root as well.
+_REGISTER = f"""\
+modprobe binfmt_misc 2>/dev/null || true
+mountpoint -q /proc/sys/fs/binfmt_misc ||
+    mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+echo ':kollarm-aarch64:M::{_MAGIC}:{_MASK}:{_INTERPRETER}:F' \\
+    >/proc/sys/fs/binfmt_misc/register
+"""
+
+
+def enable(appliance: Appliance, architecture: str) -> bool:
+    """Make the guest's programs runnable.
+
+    :param architecture: the guest's.
+    :returns: whether emulation is needed for it.
+    :raises KollarmError: no emulator on this machine, or the appliance's kernel can't.
+    """
+    if platform.machine() == architecture:
+        return False
+    static = which("qemu-aarch64-static") or which("qemu-aarch64")
+    if static is None:
+        raise KollarmError(
+            "no emulator for the guest's programs on this machine",
+            hint="install the package qemu-user-static, or use the offline engine",
+        )
+    try:
+        appliance.call("debug_upload", static, _INTERPRETER, 0o755)
+        appliance.call("debug", "sh", [_REGISTER])
+    except GuestCallError as error:
+        raise KollarmError(
+            "the appliance's kernel can't run programs of another architecture",
+            hint="use the offline engine, or prepare the image on an arm64 machine",
+            details=error.message,
+        ) from error
+    return True

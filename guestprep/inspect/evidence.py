@@ -1,0 +1,163 @@
+"""Fetching from a mounted guest what its facts are made from, in few round trips."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from guestprep.appliance import Appliance, GuestCallError
+from guestprep.inspect.layout import Layout
+from guestprep.parse.text import decode
+
+#: Paths that are read when they are there.
+_TEXTS = (
+    "/etc/os-release",
+    "/usr/lib/os-release",
+    "/etc/machine-id",
+    "/etc/default/grub",
+    "/etc/modules",
+    "/var/lib/dpkg/status",
+    "/var/lib/dpkg/info/format",
+    "/var/lib/apt/extended_states",
+)
+
+#: Folders of which every file is read.
+_FOLDERS = (
+    "/etc/default/grub.d",
+    "/etc/modules-load.d",
+    "/etc/initramfs-tools/hooks",
+    "/etc/dracut.conf.d",
+)
+
+#: Where the menu can be; Debian's family has the first.
+_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+
+#: Of each kernel's folder of modules.
+_INDICES = ("modules.dep", "modules.builtin", "modules.softdep", "modules.order")
+
+#: A program that every system has, to read the architecture from.
+_PROGRAMS = ("/usr/bin/ls", "/bin/ls", "/usr/bin/dpkg")
+
+
+@dataclass(frozen=True)
+class KernelEvidence:
+    """Of one kernel: texts by file name, and a local copy of its initramfs."""
+
+    version: str
+    image: str
+    texts: Mapping[str, str]
+    gpu_file: str
+    initramfs_path: str
+    initramfs_copy: Path | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was fetched.
+
+    :param texts: content by path of every text file that was there.
+    :param names: names in folders, by the folder's path.
+    :param program: the first bytes of a program.
+    """
+
+    layout: Layout
+    texts: Mapping[str, str]
+    names: Mapping[str, tuple[str, ...]]
+    program: bytes
+    usr_merged: bool
+    menu: str
+    kernels: tuple[KernelEvidence, ...]
+
+
+def fetch(appliance: Appliance, layout: Layout, work: Path) -> Evidence:
+    """Read the evidence from a guest mounted at ``/``.
+
+    :param work: a folder for local copies of the initramfs files.
+    """
+    texts: dict[str, str] = {}
+    for path in _TEXTS:
+        _read(appliance, path, texts)
+    names = {folder: tuple(appliance.list_directory(folder)) for folder in _FOLDERS}
+    for folder, inside in names.items():
+        for name in inside:
+            _read(appliance, f"{folder}/{name}", texts)
+    menu = next((path for path in _MENUS if _read(appliance, path, texts)), "")
+    for folder in (
+        "/boot",
+        "/lib/modules",
+        "/etc/ssh",
+        "/var/lib/cloud/instances",
+        "/var/lib/apt/lists",
+    ):
+        names[folder] = tuple(appliance.list_directory(folder))
+    marks = (
+        "/usr/sbin/update-initramfs",
+        "/usr/bin/dracut",
+        "/usr/bin/cloud-init",
+        "/var/lib/cloud/instance",
+        "/var/lib/cloud/data/status.json",
+    )
+    names["present"] = tuple(path for path in marks if _present(appliance, path))
+    return Evidence(
+        layout=layout,
+        texts=texts,
+        names=names,
+        program=_program(appliance),
+        usr_merged=appliance.is_link("/lib"),
+        menu=menu,
+        kernels=tuple(
+            _kernel(appliance, version, names["/boot"], work)
+            for version in names["/lib/modules"]
+            if f"vmlinuz-{version}" in names["/boot"]
+        ),
+    )
+
+
+def _read(appliance: Appliance, path: str, into: dict[str, str]) -> bool:
+    try:
+        into[path] = decode(appliance.read(path))
+    except GuestCallError:
+        return False
+    return True
+
+
+def _present(appliance: Appliance, path: str) -> bool:
+    return bool(appliance.call("exists", path)) or appliance.is_link(path)
+
+
+def _program(appliance: Appliance) -> bytes:
+    for path in _PROGRAMS:
+        with contextlib.suppress(GuestCallError):
+            return appliance.read_head(path, 64)
+    return b""
+
+
+def _kernel(
+    appliance: Appliance, version: str, boot: tuple[str, ...], work: Path
+) -> KernelEvidence:
+    texts: dict[str, str] = {}
+    for name in _INDICES:
+        path = f"/lib/modules/{version}/{name}"
+        if _read(appliance, path, texts):
+            texts[name] = texts.pop(path)
+    config = f"/boot/config-{version}"
+    if _read(appliance, config, texts):
+        texts["config"] = texts.pop(config)
+    # A file that depmod hasn't seen yet is not in modules.dep.
+    found = appliance.glob(f"/lib/modules/{version}/kernel/drivers/gpu/drm/virtio/virtio*gpu.ko*")
+    names = (f"initrd.img-{version}", f"initramfs-{version}.img", f"initrd-{version}")
+    initramfs = next((name for name in names if name in boot), None)
+    copy = None
+    if initramfs:
+        copy = work / f"{version}.initramfs"
+        appliance.download(f"/boot/{initramfs}", copy)
+    return KernelEvidence(
+        version=version,
+        image=f"/boot/vmlinuz-{version}",
+        texts=texts,
+        gpu_file=found[0] if found else "",
+        initramfs_path=f"/boot/{initramfs}" if initramfs else "",
+        initramfs_copy=copy,
+    )

@@ -1,0 +1,253 @@
+"""Which partition is what, told by labels, types and content, never by a number.
+
+Sources: the UEFI specification (type of the ESP), the Discoverable Partitions Specification,
+and the labels Ubuntu's and Debian's cloud images are made with (cloudimg-rootfs, BOOT, UEFI).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from guestprep.appliance import Appliance, GuestCallError
+from guestprep.facts import Partition, Role
+from guestprep.parse.text import Mount, decode, fstab
+from kollarm.errors import UnusableInput
+
+ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+
+#: Boot loader that UEFI on this architecture starts when it was told nothing (UEFI 2.10, 3.5.1.1).
+FALLBACK_LOADER = "EFI/BOOT/BOOTAA64.EFI"
+
+#: Ubuntu's label for a separate /boot, from 24.04 on.
+_BOOT_LABEL = "BOOT"
+
+_LINUX_TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs")
+_ENCRYPTED_TYPES = ("crypto_LUKS", "BitLocker")
+_UNSUPPORTED = {"LVM2_member": "LVM", "linux_raid_member": "software RAID", "zfs_member": "ZFS"}
+
+
+@dataclass(frozen=True)
+class Mounting:
+    """A file system to mount, with what it takes to do so."""
+
+    device: str
+    where: str
+    options: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Partitions with their roles, and the mounts that show the guest's tree, in their order.
+
+    :param loader: path on the ESP of what UEFI starts by itself; empty when there is none.
+    """
+
+    table: str
+    partitions: tuple[Partition, ...]
+    mounts: tuple[Mounting, ...]
+    loader: str
+
+
+def mount_all(appliance: Appliance, mounts: Sequence[Mounting], *, writable: bool) -> None:
+    """Mount the guest's tree at ``/``."""
+    for mount in mounts:
+        appliance.mount(mount.device, mount.where, writable=writable, options=mount.options)
+
+
+def find_layout(appliance: Appliance) -> Layout:
+    """Recognise every partition and leave the guest's tree mounted read-only.
+
+    :raises UnusableInput: no root file system that can be read, or more than one.
+    """
+    # A disk without a table of partitions can have a file system on the whole of it.
+    devices = appliance.partitions() or appliance.devices()[:1]
+    known = {device: appliance.block_id(device) for device in devices}
+    table = next((entry.get("PART_ENTRY_SCHEME", "") for entry in known.values()), "")
+    partitions = [_identify(device, entry) for device, entry in known.items()]
+    partitions, loader = _look_into_esp(appliance, partitions)
+    root, options = _mount_root(appliance, partitions)
+    mounts = [Mounting(root.device, "/", options)]
+    table_of_mounts = _fstab(appliance, partitions)
+    boot = _boot(partitions, root, table_of_mounts)
+    if boot is not None:
+        appliance.mount(boot.device, "/boot")
+        mounts.append(Mounting(boot.device, "/boot"))
+    here = {mount.device: mount.where for mount in mounts}
+    roles = {"/": Role.ROOT, "/boot": Role.BOOT}
+    described = tuple(
+        replace(
+            part,
+            role=roles.get(here.get(part.device, ""), part.role),
+            mounted=here.get(part.device) or table_of_mounts.get(part.device, ""),
+            free=appliance.free_bytes(here[part.device]) if part.device in here else part.free,
+        )
+        for part in partitions
+    )
+    return Layout({"dos": "msdos"}.get(table, table) or "none", described, tuple(mounts), loader)
+
+
+def _look_into_esp(
+    appliance: Appliance, partitions: Sequence[Partition]
+) -> tuple[list[Partition], str]:
+    """Find what UEFI starts; a FAT file system that has it is an ESP, whatever its type says.
+
+    It is mounted for itself: not every guest mounts it, or has a folder for it.
+    """
+    described, loader = [], ""
+    for part in partitions:
+        if part.type != "vfat" or loader:
+            described.append(part)
+            continue
+        try:
+            appliance.mount(part.device)
+        except GuestCallError:
+            described.append(part)
+            continue
+        loader = _loader(appliance)
+        role = Role.ESP if loader else part.role
+        described.append(replace(part, role=role, free=appliance.free_bytes("/")))
+        appliance.unmount_all()
+    return described, loader
+
+
+def _loader(appliance: Appliance) -> str:
+    """The fallback loader on a mounted FAT, found without regard to case as FAT has none."""
+    path = ""
+    for part in FALLBACK_LOADER.split("/"):
+        inside = {name.upper(): name for name in appliance.list_directory(path or "/")}
+        if part not in inside:
+            return ""
+        path = f"{path}/{inside[part]}"
+    return path.lstrip("/")
+
+
+def _identify(device: str, known: Mapping[str, str]) -> Partition:
+    kind = known.get("TYPE", "")
+    table_type = known.get("PART_ENTRY_TYPE", "").lower()
+    label = known.get("LABEL", "") or known.get("LABEL_FATBOOT", "")
+    if table_type == ESP_TYPE or (kind == "vfat" and label.upper() in ("UEFI", "ESP", "EFI")):
+        role = Role.ESP
+    elif kind in _ENCRYPTED_TYPES:
+        role = Role.ENCRYPTED
+    elif kind == "swap":
+        role = Role.SWAP
+    else:
+        role = Role.OTHER
+    return Partition(
+        device=device,
+        role=role,
+        type=kind,
+        label=label,
+        uuid=known.get("UUID", ""),
+        partuuid=known.get("PART_ENTRY_UUID", ""),
+        table_type=table_type,
+        mounted="",
+        free=None,
+    )
+
+
+def _mount_root(appliance: Appliance, partitions: Sequence[Partition]) -> tuple[Partition, str]:
+    """Mount the root file system; its partition and the options it is mounted with."""
+    found: list[tuple[Partition, str]] = []
+    mounted = ""
+    for part in partitions:
+        # A label that says /boot saves trying.
+        if part.type not in _LINUX_TYPES or part.label == _BOOT_LABEL:
+            continue
+        if mounted:
+            appliance.unmount_all()
+            mounted = ""
+        options = _mount_if_root(appliance, part)
+        if options is not None:
+            found.append((part, options))
+            mounted = part.device
+    if not found:
+        raise _no_root(partitions)
+    if len(found) > 1:
+        found = [entry for entry in found if "root" in entry[0].label.lower()] or found
+    if len(found) > 1:
+        raise UnusableInput(
+            "the disk has more than one root file system: "
+            + ", ".join(f"{part.label or part.uuid}" for part, _ in found),
+            hint="prepare an image of one system",
+        )
+    root, options = found[0]
+    if mounted != root.device:
+        appliance.unmount_all()
+        appliance.mount(root.device, options=options)
+    return root, options
+
+
+def _mount_if_root(appliance: Appliance, part: Partition) -> str | None:
+    """Mount a file system that is a root, and say with which options; None when it is none."""
+    # Installers put a root on btrfs into the subvolume "@".
+    for options in ("", "subvol=@") if part.type == "btrfs" else ("",):
+        try:
+            appliance.mount(part.device, options=options)
+        except GuestCallError:
+            continue
+        if {"etc", "usr"} <= set(appliance.list_directory("/")) and (
+            appliance.is_file("/etc/os-release") or appliance.is_file("/usr/lib/os-release")
+        ):
+            return options
+        appliance.unmount_all()
+    return None
+
+
+def _no_root(partitions: Sequence[Partition]) -> UnusableInput:
+    if any(part.role is Role.ENCRYPTED for part in partitions):
+        return UnusableInput(
+            "the image's root file system is encrypted",
+            hint="an encrypted image can't be prepared offline: decrypt it first",
+        )
+    for part in partitions:
+        if part.type in _UNSUPPORTED:
+            return UnusableInput(
+                f"the image's root is on {_UNSUPPORTED[part.type]}, which kollarm doesn't handle",
+                hint="use a cloud image with its root directly on a partition",
+            )
+    if not partitions or not any(part.type for part in partitions):
+        return UnusableInput(
+            "the disk has no partition with a file system",
+            hint="is it a disk image of an installed system?",
+        )
+    kinds = ", ".join(sorted({part.type for part in partitions if part.type}))
+    return UnusableInput(
+        f"no root file system found on the disk (it has: {kinds})",
+        hint="a Debian or Ubuntu cloud image has one ext4, xfs or btrfs root",
+    )
+
+
+def _fstab(appliance: Appliance, partitions: Sequence[Partition]) -> dict[str, str]:
+    """Where the guest's fstab mounts each partition, by its device."""
+    try:
+        table = fstab(decode(appliance.read("/etc/fstab")))
+    except GuestCallError:
+        return {}
+    found = {}
+    for entry in table:
+        part = _resolve(entry, partitions)
+        if part is not None:
+            found[part.device] = entry.where
+    return found
+
+
+def _boot(
+    partitions: Sequence[Partition], root: Partition, mounts: Mapping[str, str]
+) -> Partition | None:
+    """The partition of /boot, by fstab, else by its label; None when it is on the root."""
+    others = [part for part in partitions if part.device != root.device]
+    named = [part for part in others if mounts.get(part.device) == "/boot"]
+    labelled = [part for part in others if part.type in _LINUX_TYPES and part.label == _BOOT_LABEL]
+    chosen = named or labelled
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def _resolve(entry: Mount, partitions: Sequence[Partition]) -> Partition | None:
+    kind, _, value = entry.source.partition("=")
+    for part in partitions:
+        names = {"LABEL": part.label, "UUID": part.uuid, "PARTUUID": part.partuuid}
+        if value and names.get(kind, "").lower() == value.lower():
+            return part
+    return None

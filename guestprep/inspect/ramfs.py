@@ -1,0 +1,91 @@
+"""Facts of an initramfs from a local copy of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from guestprep.facts import InitramfsFacts, InitramfsKind
+from guestprep.parse.cpio import Member
+from guestprep.parse.elf import elf_architecture
+from guestprep.parse.initramfs import Reading, link_targets, members, resolve
+from guestprep.parse.modules import is_module, module_name, parse_dep
+from guestprep.parse.text import decode, word_lines
+
+#: What tells the maker of an initramfs; the first is sourced by initramfs-tools' own init.
+_MARKS = {
+    "scripts/functions": InitramfsKind.INITRAMFS_TOOLS,
+    "usr/lib/dracut-lib.sh": InitramfsKind.DRACUT,
+    "lib/dracut-lib.sh": InitramfsKind.DRACUT,
+    "usr/lib/initrd-release": InitramfsKind.DRACUT,
+    "etc/initrd-release": InitramfsKind.DRACUT,
+}
+
+#: What initramfs-tools' init loads before anything else.
+LOAD_LIST = "conf/modules"
+
+
+#: Programs without which no start gets far, by their names.
+_PROGRAMS = frozenset(("busybox", "kmod", "modprobe", "sh", "dash", "systemd", "udevadm"))
+
+
+def wanted(name: str) -> bool:
+    """Whether a member's content is evidence."""
+    return (
+        name == LOAD_LIST
+        or name.endswith("/modules.dep")
+        or "modules-load.d/" in name
+        or _is_program(name)
+    )
+
+
+def _is_program(name: str) -> bool:
+    folder, _, file = name.rpartition("/")
+    return file in _PROGRAMS and folder.endswith(("bin", "lib/systemd"))
+
+
+def read_initramfs(copy: Path, path: str, version: str) -> InitramfsFacts:
+    """What an initramfs has for a kernel's version.
+
+    :param path: its name in the guest.
+    """
+    reading = Reading()
+    found: dict[str, Member] = {}
+    programs: dict[str, str] = {}
+    for member in members(copy, reading, wanted):
+        found[member.name] = member
+        if member.data is not None and _is_program(member.name):
+            programs[member.name] = elf_architecture(member.data[:64])
+            found[member.name] = dataclasses.replace(member, data=None)
+    folder = module_folder(found, version)
+    inside = {name for name in found if name.startswith(f"{folder}/") and is_module(name)}
+    index = found.get(f"{folder}/modules.dep")
+    kind = next((kind for mark, kind in _MARKS.items() if mark in found), InitramfsKind.UNKNOWN)
+    return InitramfsFacts(
+        path=path,
+        size=copy.stat().st_size,
+        kind=kind,
+        segments=tuple(segment.compression.value for segment in reading.segments),
+        modules=tuple(sorted({module_name(name) for name in inside})),
+        loads=_loads(found),
+        indexed=tuple(
+            sorted(module_name(path) for path in parse_dep(decode(index.data)))
+            if index is not None and index.data is not None
+            else ()
+        ),
+        programs=tuple(sorted(set(programs.values()) - {""})),
+        fault=reading.fault,
+    )
+
+
+def module_folder(found: dict[str, Member], version: str) -> str:
+    """Where a kernel's modules are in an initramfs: ``lib`` may be a link to ``usr/lib``."""
+    return resolve(f"lib/modules/{version}/x", link_targets(found)).removesuffix("/x")
+
+
+def _loads(found: dict[str, Member]) -> tuple[str, ...]:
+    names: list[str] = []
+    for name, member in sorted(found.items()):
+        if member.data is not None and (name == LOAD_LIST or "modules-load.d/" in name):
+            names += [module_name(word) for word in word_lines(decode(member.data))]
+    return tuple(dict.fromkeys(names))

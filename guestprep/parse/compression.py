@@ -1,0 +1,194 @@
+"""The compressions of initramfs segments: reading one from a file's middle, writing one.
+
+What the kernel takes is in its lib/decompress.c; each stream must end where the next segment
+begins, so every reader here tells how far it went.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import shutil
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+import lz4.block  # type: ignore[import-untyped]
+import zstandard
+
+#: Bytes handed to a decompressor at a time, and the greatest piece it gives back.
+PIECE = 1 << 20
+
+#: lz4's legacy frame: a magic number, then blocks of at most 8 MiB with their size before each.
+LZ4_MAGIC = 0x184C2102
+_LZ4_BLOCK = 8 << 20
+
+
+class Compression(StrEnum):
+    """How a segment is compressed; the names are those of the programs."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    BZIP2 = "bzip2"
+    LZMA = "lzma"
+    XZ = "xz"
+    LZO = "lzo"
+    LZ4 = "lz4"
+    ZSTD = "zstd"
+
+
+_MAGICS = (
+    (b"070701", Compression.NONE),
+    (b"070702", Compression.NONE),
+    (b"\x1f\x8b", Compression.GZIP),
+    (b"\x1f\x9e", Compression.GZIP),
+    (b"BZh", Compression.BZIP2),
+    (b"\xfd7zXZ\x00", Compression.XZ),
+    (b"]\x00\x00", Compression.LZMA),
+    (b"\x89LZO", Compression.LZO),
+    (struct.pack("<I", LZ4_MAGIC), Compression.LZ4),
+    (b"\x28\xb5\x2f\xfd", Compression.ZSTD),
+)
+
+
+class UnreadableStream(ValueError):
+    """A stream that is damaged, cut short or of a compression no reader is here for."""
+
+
+def detect(head: bytes) -> Compression | None:
+    """The compression by a segment's first bytes."""
+    for magic, compression in _MAGICS:
+        if head.startswith(magic):
+            return compression
+    return None
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+class Stream:
+    """The decompressed content of one segment.
+
+    Iterate over it for the content's pieces; :attr:`end` is then the offset just behind the
+    compressed stream.
+    """
+
+    def __init__(self, content: memoryview, start: int, compression: Compression):
+        self._content = content
+        self._start = start
+        self._compression = compression
+        self.end = start
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._compression is Compression.LZ4:
+            yield from self._lz4()
+            return
+        makers: dict[Compression, Callable[[], _Decompressor]] = {
+            Compression.GZIP: lambda: zlib.decompressobj(31),
+            Compression.BZIP2: bz2.BZ2Decompressor,
+            Compression.LZMA: lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE),
+            Compression.XZ: lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
+            Compression.ZSTD: lambda: zstandard.ZstdDecompressor().decompressobj(),
+        }
+        make = makers.get(self._compression)
+        if make is None:
+            raise UnreadableStream(f"no reader for {self._compression}")
+        decompressor = make()
+        at = self._start
+        while not decompressor.eof:
+            piece = bytes(self._content[at : at + PIECE])
+            if not piece:
+                raise UnreadableStream(f"the {self._compression} stream is cut short")
+            at += len(piece)
+            try:
+                yield decompressor.decompress(piece)
+            except (zlib.error, OSError, lzma.LZMAError, zstandard.ZstdError, EOFError) as error:
+                raise UnreadableStream(f"damaged {self._compression} stream: {error}") from error
+        self.end = at - len(decompressor.unused_data)
+
+    def _lz4(self) -> Iterator[bytes]:
+        at = self._start
+        while at + 4 <= len(self._content):
+            (size,) = struct.unpack_from("<I", self._content, at)
+            if size == LZ4_MAGIC:  # the start, or a further archive directly behind
+                at += 4
+                continue
+            # The format has no end mark: what can't be a block's size is behind the end.
+            if (
+                size == 0
+                or at + 4 + size > len(self._content)
+                or size > _LZ4_BLOCK + (_LZ4_BLOCK >> 7)
+            ):
+                break
+            block = self._content[at + 4 : at + 4 + size]
+            try:
+                yield lz4.block.decompress(bytes(block), uncompressed_size=_LZ4_BLOCK)
+            except lz4.block.LZ4BlockError as error:
+                raise UnreadableStream(f"damaged lz4 stream: {error}") from error
+            at += 4 + size
+        self.end = at
+
+
+def compress(data: bytes, compression: Compression) -> bytes:
+    """A stream the kernel can unpack; the same data gives the same bytes.
+
+    :raises UnreadableStream: a compression nothing here writes.
+    """
+    writers: dict[Compression, Callable[[bytes], bytes]] = {
+        Compression.NONE: bytes,
+        Compression.GZIP: lambda data: gzip.compress(data, compresslevel=9, mtime=0),
+        Compression.BZIP2: bz2.compress,
+        Compression.LZMA: lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE),
+        # The kernel's decoder knows no other check than CRC32.
+        Compression.XZ: lambda data: lzma.compress(
+            data, format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC32
+        ),
+        Compression.LZ4: _compress_lz4,
+        Compression.ZSTD: zstandard.ZstdCompressor(level=12).compress,
+    }
+    if compression not in writers:
+        raise UnreadableStream(f"nothing here writes {compression}")
+    return writers[compression](data)
+
+
+def _compress_lz4(data: bytes) -> bytes:
+    parts = [struct.pack("<I", LZ4_MAGIC)]
+    for at in range(0, len(data), _LZ4_BLOCK):
+        block = lz4.block.compress(
+            data[at : at + _LZ4_BLOCK], mode="high_compression", compression=9, store_size=False
+        )
+        parts += [struct.pack("<I", len(block)), block]
+    return b"".join(parts)
+
+
+def compress_file(source: Path, target: Path, compression: Compression) -> None:
+    """The same for a whole file, without holding it in memory.
+
+    :raises UnreadableStream: a compression nothing here writes.
+    """
+    with source.open("rb") as data, target.open("wb") as out:
+        if compression is Compression.ZSTD:
+            zstandard.ZstdCompressor(level=12).copy_stream(data, out)
+        elif compression is Compression.GZIP:
+            with gzip.GzipFile("", "wb", 6, out, mtime=0) as packed:
+                shutil.copyfileobj(data, packed, PIECE)
+        elif compression is Compression.XZ:
+            with lzma.open(out, "wb", check=lzma.CHECK_CRC32, preset=1) as packer:
+                shutil.copyfileobj(data, packer, PIECE)
+        elif compression is Compression.LZ4:
+            out.write(struct.pack("<I", LZ4_MAGIC))
+            while block := data.read(_LZ4_BLOCK):
+                out.write(_compress_lz4(block)[4:])
+        else:
+            out.write(compress(data.read(), compression))

@@ -1,0 +1,169 @@
+"""The cpio archives an initramfs is made of: reading and writing the "newc" format.
+
+The format: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+TRAILER = "TRAILER!!!"
+_HEADER = 110
+_MAGICS = (b"070701", b"070702")
+
+
+class DamagedArchive(ValueError):
+    """Bytes that aren't what the format has at this place."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """An entry of a cpio archive.
+
+    :param name: without a leading ``/`` or ``./``.
+    :param mode: type and permissions, as in ``st_mode``.
+    :param data: the content, or a symbolic link's target; None when it wasn't asked for.
+    """
+
+    name: str
+    mode: int
+    size: int
+    data: bytes | None = None
+
+
+class Source:
+    """Bytes from an iterator of pieces, read in order."""
+
+    def __init__(self, pieces: Iterator[bytes]):
+        self._pieces = pieces
+        self._buffer = memoryview(b"")
+        self.position = 0
+
+    def read(self, size: int) -> bytes:
+        """Exactly *size* bytes, fewer only at the end."""
+        parts = []
+        for part in self._take(size):
+            parts.append(bytes(part))
+        return b"".join(parts)
+
+    def skip(self, size: int) -> None:
+        for _ in self._take(size):
+            pass
+
+    def _take(self, size: int) -> Iterator[memoryview]:
+        while size > 0:
+            if not self._buffer:
+                piece = next(self._pieces, None)
+                if piece is None:
+                    return
+                self._buffer = memoryview(piece)
+                continue
+            part = self._buffer[:size]
+            self._buffer = self._buffer[len(part) :]
+            self.position += len(part)
+            size -= len(part)
+            yield part
+
+
+def clean_name(name: str) -> str:
+    """A member's name as the kernel places it: from the root, without ``.`` and ``//``."""
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What precedes an entry's content.
+
+    :param raw: header, name and padding, as they were.
+    """
+
+    name: str
+    mode: int
+    size: int
+    raw: bytes
+
+    @property
+    def padded(self) -> int:
+        """Bytes of the content with its padding."""
+        return self.size + -self.size % 4
+
+
+def _read_header(source: Source) -> _Header:
+    header = source.read(_HEADER)
+    if len(header) < _HEADER or header[:6] not in _MAGICS:
+        raise DamagedArchive("no cpio header where one should be")
+    try:
+        fields = [int(header[at : at + 8], 16) for at in range(6, _HEADER, 8)]
+    except ValueError as error:
+        raise DamagedArchive("a cpio header with something other than numbers") from error
+    mode, size, name_size = fields[1], fields[6], fields[11]
+    name = source.read(name_size + -(_HEADER + name_size) % 4)
+    text = name[: max(name_size - 1, 0)].decode("utf-8", "surrogateescape")
+    return _Header(text, mode, size, header + name)
+
+
+def read_members(source: Source, wanted: Callable[[str], bool]) -> Iterator[Member]:
+    """The entries of an archive up to its trailer.
+
+    :param wanted: whether a regular file of this name shall come with its content; symbolic
+        links always come with their target.
+    :raises DamagedArchive: another format, or cut short.
+    """
+    while True:
+        header = _read_header(source)
+        if header.name == TRAILER:
+            source.skip(header.padded)
+            return
+        name, data = clean_name(header.name), None
+        if stat.S_ISLNK(header.mode) or (stat.S_ISREG(header.mode) and wanted(name)):
+            data = source.read(header.size)
+            if len(data) < header.size:
+                raise DamagedArchive("the archive is cut short")
+            source.skip(header.padded - header.size)
+        else:
+            source.skip(header.padded)
+        yield Member(name, header.mode, header.size, data)
+
+
+def copy_archive(source: Source, out: IO[bytes], dropped: Callable[[str], bool]) -> None:
+    """Copy an archive with its trailer, every entry as it is but for those dropped.
+
+    :param dropped: by an entry's clean name.
+    :raises DamagedArchive: another format, or cut short.
+    """
+    while True:
+        header = _read_header(source)
+        if header.name != TRAILER and dropped(clean_name(header.name)):
+            source.skip(header.padded)
+            continue
+        content = source.read(header.padded)
+        if len(content) < header.size:
+            raise DamagedArchive("the archive is cut short")
+        out.write(header.raw + content + bytes(header.padded - len(content)))
+        if header.name == TRAILER:
+            return
+
+
+def write_archive(members: Iterable[Member]) -> bytes:
+    """An archive with these entries in this order; the same entries give the same bytes.
+
+    Owner and group are root, times are zero.  Its length is a multiple of 512, as cpio(1)'s.
+    """
+    parts = []
+    for number, member in enumerate(members, 1):
+        parts.append(_entry(number, member.name, member.mode, member.data or b""))
+    parts.append(_entry(0, TRAILER, 0, b""))
+    archive = b"".join(parts)
+    return archive + bytes(-len(archive) % 512)
+
+
+def _entry(number: int, name: str, mode: int, data: bytes) -> bytes:
+    encoded = name.encode("utf-8", "surrogateescape") + b"\0"
+    links = 2 if stat.S_ISDIR(mode) else 1
+    fields = (number, mode, 0, 0, links, 0, len(data), 0, 0, 0, 0, len(encoded), 0)
+    header = b"070701" + b"".join(b"%08X" % field for field in fields)
+    padding = bytes(-(len(header) + len(encoded)) % 4)
+    return header + encoded + padding + data + bytes(-len(data) % 4)

@@ -1,0 +1,94 @@
+"""dpkg's own database of installed packages, ``/var/lib/dpkg/status`` (dpkg(1), deb-control(5))."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from debian.deb822 import Deb822
+
+from guestprep.parse.relation import Provided, parse_provides
+
+#: A package's name at the start of an alternative of a relation.
+_NAME = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9.+-]+)")
+
+
+@dataclass(frozen=True)
+class InstalledPackage:
+    """A package that dpkg knows.
+
+    :param state: the last word of its Status: ``installed``, ``half-configured`` …
+    :param needs: names in its Depends and Pre-Depends, alternatives included.
+    """
+
+    name: str
+    version: str
+    architecture: str
+    multi_arch: str
+    state: str
+    provides: tuple[Provided, ...]
+    needs: frozenset[str] = frozenset()
+
+    @property
+    def installed(self) -> bool:
+        return self.state == "installed"
+
+
+@dataclass(frozen=True)
+class Status:
+    """The database: packages by name and architecture (``("bash", "arm64")``)."""
+
+    packages: Mapping[tuple[str, str], InstalledPackage]
+
+    def installed(self, name: str) -> InstalledPackage | None:
+        """The installed package of a name, of whatever architecture."""
+        return next(
+            (
+                package
+                for (other, _), package in self.packages.items()
+                if other == name and package.installed
+            ),
+            None,
+        )
+
+    @property
+    def unready(self) -> tuple[str, ...]:
+        """Names of packages that are neither properly installed nor properly gone."""
+        good = ("installed", "config-files", "not-installed")
+        return tuple(
+            sorted(package.name for package in self.packages.values() if package.state not in good)
+        )
+
+
+def parse_status(text: str) -> Status:
+    """The database from its text; paragraphs without a name or version are left out."""
+    found = {}
+    for paragraph in text.split("\n\n"):
+        fields = fields_of(paragraph)
+        name, version = fields.get("Package", ""), fields.get("Version", "")
+        state = fields.get("Status", "").split()
+        if not name or not state:
+            continue
+        architecture = fields.get("Architecture", "")
+        found[name, architecture] = InstalledPackage(
+            name=name,
+            version=version,
+            architecture=architecture,
+            multi_arch=fields.get("Multi-Arch", ""),
+            state=state[-1],
+            provides=parse_provides(fields.get("Provides", "")),
+            needs=frozenset(
+                _NAME.findall(fields.get("Depends", "") + "," + fields.get("Pre-Depends", ""))
+            ),
+        )
+    return Status(found)
+
+
+def fields_of(paragraph: str) -> dict[str, str]:
+    """The fields of one deb822 paragraph."""
+    if not paragraph.strip():
+        return {}
+    return {
+        str(key): str(value) for key, value in Deb822(paragraph.strip("\n").split("\n")).items()
+    }

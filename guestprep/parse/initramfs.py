@@ -1,0 +1,183 @@
+"""Reading an initramfs: one file of several archives, each compressed in its own way or not.
+
+The kernel unpacks them one after the other (init/initramfs.c): an archive begins at the next
+byte that isn't zero, and a later file takes the place of an earlier one of the same name.
+"""
+
+from __future__ import annotations
+
+import mmap
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guestprep.parse.compression import Compression, Stream, UnreadableStream, detect
+from guestprep.parse.cpio import DamagedArchive, Member, Source, read_members
+
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A run of archives with one compression.
+
+    :param start: offset of its first byte.
+    :param end: offset just behind its last byte.
+    """
+
+    start: int
+    end: int
+    compression: Compression
+
+
+@dataclass
+class Reading:
+    """What reading an initramfs gave.
+
+    :param fault: why reading ended early; None when all was understood.
+    :param at: offset of the segment that is being read.
+    """
+
+    at: int = 0
+    segments: list[Segment] = field(default_factory=list)
+    fault: str | None = None
+
+
+class _Plain:
+    """The uncompressed rest of a file as pieces; the reader's position tells the end."""
+
+    def __init__(self, content: memoryview, start: int):
+        self._content = content
+        self._start = start
+
+    def __iter__(self) -> Iterator[bytes]:
+        for at in range(self._start, len(self._content), _PIECE):
+            yield bytes(self._content[at : at + _PIECE])
+
+
+def members(path: Path, reading: Reading, wanted: Callable[[str], bool]) -> Iterator[Member]:
+    """Every member of every archive in a file, in the kernel's order.
+
+    Never raises for what the file holds: where it can't be understood, the iteration ends and
+    *reading* says why.
+
+    :param reading: filled while iterating.
+    :param wanted: for which names of regular files the content is wanted.
+    """
+    for source in archives(path, reading):
+        try:
+            yield from read_members(source, wanted)
+        except (DamagedArchive, UnreadableStream) as error:
+            reading.fault = f"{error} (segment at byte {reading.at})"
+            return
+
+
+def archives(path: Path, reading: Reading) -> Iterator[Source]:
+    """Every archive in a file, each to be read up to its trailer before the next is asked for.
+
+    Ends where the file can't be understood; *reading* then says why.
+    """
+    if path.stat().st_size == 0:
+        reading.fault = "the file is empty"
+        return
+    with (
+        path.open("rb") as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as content,
+    ):
+        at = _skip_zeros(content, 0)
+        while at < len(content) and reading.fault is None:
+            reading.at = at
+            compression = detect(bytes(content[at : at + 8]))
+            if compression is None:
+                reading.fault = f"unknown format at byte {at}"
+                return
+            if compression is Compression.NONE:
+                source = Source(iter(_Plain(content, at)))
+                yield source
+                end = at + source.position
+            else:
+                packed = Stream(content, at, compression)
+                try:
+                    yield from _within(Source(iter(packed)))
+                except UnreadableStream as error:
+                    reading.fault = f"{error} (segment at byte {at})"
+                    return
+                end = packed.end
+            reading.segments.append(Segment(at, end, compression))
+            at = _skip_zeros(content, end)
+
+
+def _within(source: Source) -> Iterator[Source]:
+    """The archives within one compressed stream, zeros between them skipped."""
+    while True:
+        first = source.read(1)
+        while first == b"\0":
+            first = source.read(1)
+        if not first:
+            return
+        yield _Resumed(source, first)
+
+
+class _Resumed(Source):
+    """A source with some bytes put back in front."""
+
+    def __init__(self, source: Source, head: bytes):
+        super().__init__(iter(()))
+        self._source = source
+        self._head = head
+
+    def read(self, size: int) -> bytes:
+        taken, self._head = self._head[:size], self._head[size:]
+        return taken + self._source.read(size - len(taken))
+
+    def skip(self, size: int) -> None:
+        taken = min(size, len(self._head))
+        self._head = self._head[taken:]
+        self._source.skip(size - taken)
+
+
+def _skip_zeros(content: memoryview, at: int) -> int:
+    while at < len(content):
+        piece = bytes(content[at : at + 4096])
+        rest = piece.lstrip(b"\0")
+        if rest:
+            return at + len(piece) - len(rest)
+        at += len(piece)
+    return at
+
+
+def resolve(path: str, links: dict[str, str]) -> str:
+    """A path inside the initramfs with symbolic links among its folders followed.
+
+    :param links: target by path, for every symbolic link.
+    """
+    parts = path.split("/")
+    done: list[str] = []
+    for _ in range(64):  # a loop of links ends here
+        if not parts:
+            break
+        part = parts.pop(0)
+        if part in ("", "."):
+            continue
+        if part == "..":
+            done = done[:-1]
+            continue
+        target = links.get("/".join([*done, part])) if parts else None
+        if target is None:
+            done.append(part)
+        else:
+            parts = target.split("/") + parts
+            if target.startswith("/"):
+                done = []
+    return "/".join(done + parts)
+
+
+def link_targets(found: dict[str, Member]) -> dict[str, str]:
+    """The target of every symbolic link among members by name."""
+    return {
+        name: member.data.decode("utf-8", "surrogateescape")
+        for name, member in found.items()
+        if stat.S_ISLNK(member.mode) and member.data is not None
+    }

@@ -1,0 +1,95 @@
+"""What kmod's files below ``/lib/modules/VERSION`` say (modules.dep(5), modules.softdep).
+
+Paths are relative to that folder (``kernel/drivers/gpu/drm/drm.ko``); a module's *name* has
+``_`` wherever its file has ``-`` or ``_``, as the kernel treats the two as the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+_SUFFIX = re.compile(r"\.ko(\.(xz|zst|gz))?$")
+
+
+def is_module(path: str) -> bool:
+    """Whether a path is that of a module file, compressed or not."""
+    return _SUFFIX.search(path) is not None
+
+
+def module_name(path: str) -> str:
+    """A module's name from its file's path, or from a name in any spelling."""
+    return _SUFFIX.sub("", path.rsplit("/", 1)[-1]).replace("-", "_")
+
+
+@dataclass(frozen=True)
+class ModuleIndex:
+    """A kernel's modules and what each needs.
+
+    :param depends: by path: the paths of the modules it needs, direct and indirect.
+    :param builtin: names of what is built into the kernel.
+    :param soft: by name: names its ``softdep`` lines want before or after it.
+    """
+
+    depends: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    builtin: frozenset[str] = frozenset()
+    soft: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """The path of each module by its name."""
+        return {module_name(path): path for path in self.depends}
+
+    def closure(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Paths of the named modules and of all they need, soft dependencies too, sorted.
+
+        What is built in needs no file; a soft dependency that the kernel doesn't have is
+        left out, as modprobe does; so is a name that isn't known at all.
+        """
+        by_name = self.paths
+        found: set[str] = set()
+        waiting = [module_name(name) for name in names]
+        while waiting:
+            name = waiting.pop()
+            path = by_name.get(name)
+            if path is None or path in found:
+                continue
+            found.add(path)
+            waiting += [module_name(needed) for needed in self.depends[path]]
+            waiting += self.soft.get(name, ())
+        return tuple(sorted(found))
+
+
+def parse_index(dep: str, builtin: str, softdep: str) -> ModuleIndex:
+    """The index from the texts of modules.dep, modules.builtin and modules.softdep."""
+    return ModuleIndex(
+        depends=parse_dep(dep),
+        builtin=frozenset(
+            module_name(line.strip()) for line in builtin.splitlines() if line.strip()
+        ),
+        soft=parse_softdep(softdep),
+    )
+
+
+def parse_dep(text: str) -> dict[str, tuple[str, ...]]:
+    """modules.dep: ``path: path path …``."""
+    found = {}
+    for line in text.splitlines():
+        path, separator, needed = line.partition(":")
+        if separator and is_module(path.strip()):
+            found[path.strip()] = tuple(word for word in needed.split() if is_module(word))
+    return found
+
+
+def parse_softdep(text: str) -> dict[str, tuple[str, ...]]:
+    """modules.softdep: ``softdep name pre: a b post: c``."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) < 3 or words[0] != "softdep":
+            continue
+        wanted = tuple(module_name(word) for word in words[2:] if word not in ("pre:", "post:"))
+        name = module_name(words[1])
+        found[name] = found.get(name, ()) + wanted
+    return found

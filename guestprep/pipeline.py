@@ -1,0 +1,217 @@
+"""Preparing a guest image from its source to its record."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from guestprep import distributions, record
+from guestprep.appliance import Drive, launched
+from guestprep.apply import Outcome, execute
+from guestprep.archive import ArchiveClient
+from guestprep.facts import Facts
+from guestprep.inside import execute_inside
+from guestprep.inspect import Examination, examine
+from guestprep.parse.dpkg import parse_status
+from guestprep.plan import Plan, make_plan
+from guestprep.record import Record
+from guestprep.source import DiskFacts, disk_facts
+from guestprep.source.find import locate
+from guestprep.verify import Checks, verify
+from guestprep.wishes import Part, Wishes
+from guestprep.workplace import workplace
+from kollarm import progress
+from kollarm.cache import file_digest
+from kollarm.config.model import Archive, Guest
+from kollarm.errors import KollarmError, UnusableInput
+from kollarm.run import run
+
+
+def plan(guest: Guest, *, only: Iterable[Part] = ()) -> Plan:
+    """What preparing would do: one launch, and nothing is written beside the cache.
+
+    :param only: the parts to do; none named means all.
+    :raises UnusableInput: the source can't be prepared, with the reason.
+    """
+    with progress.current().step("source"):
+        source, _ = locate(guest.source)
+        disk = disk_facts(source)
+    with (
+        tempfile.TemporaryDirectory(prefix="kollarm-plan-") as work,
+        launched([Drive(source.absolute(), disk.format)]) as appliance,
+    ):
+        seen = examine(appliance, disk, Path(work))
+        return _planned(seen, guest.archives, Wishes.of(guest, only))[0]
+
+
+def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
+    """Make the prepared image; it appears under its name when it is complete and checked.
+
+    A result whose record says that it was made from the same source, wishes and recipe is
+    kept.  The source is only ever read.
+
+    :param output: the qcow2 to make; its record is ``OUTPUT.json``.
+    :param only: the parts to do; none named means all.
+    :raises UnusableInput: the source can't be prepared, with the reason.
+    :raises KollarmError: an archive, the appliance or a check failed.
+    """
+    clock = _Clock()
+    with clock.timed("source"), progress.current().step("source"):
+        source, digest = locate(guest.source)
+        disk = disk_facts(source)
+    wishes = Wishes.of(guest, only)
+    output = output.absolute()
+    if output.exists() and output.samefile(source):
+        raise UnusableInput(
+            f"{output} is the source itself, which is never written",
+            hint="give the result another name (-o)",
+        )
+    inputs = record.inputs_of(digest, wishes, [_plain(entry) for entry in guest.archives])
+    earlier = record.earlier(output, inputs)
+    if earlier is not None:
+        return earlier
+    with progress.current().step(f"prepare {guest.name}"), workplace(output) as work:
+        made, facts, steps, outcome = _make(disk, source, guest.archives, wishes, work, clock)
+        if steps.empty:
+            checks = None
+        else:
+            with clock.timed("verify"), progress.current().step("verify"):
+                checks = verify(made, wishes, steps)
+            _require(checks)
+        done = Record(
+            name=guest.name,
+            source=str(source),
+            output=str(output),
+            sha256=file_digest(made),
+            size=made.stat().st_size,
+            distribution=facts.distribution,
+            release=facts.release,
+            inputs=inputs,
+            plan=steps.to_data(),
+            outcome=dataclasses.asdict(outcome),
+            checks=[dataclasses.asdict(check) for check in checks.checks] if checks else [],
+            seconds=clock.seconds,
+        )
+        # Without the old record first, a kill between the two would leave one that lies.
+        record.record_path(output).unlink(missing_ok=True)
+        made.chmod(0o644)
+        made.replace(output)
+        record.write(done, record.record_path(output))
+    return done
+
+
+def _make(
+    disk: DiskFacts,
+    source: Path,
+    archives: Sequence[Archive],
+    wishes: Wishes,
+    work: Path,
+    clock: _Clock,
+) -> tuple[Path, Facts, Plan, Outcome]:
+    """The result under a temporary name, with the facts and the plan that led to it."""
+    overlay, made = work / "overlay.qcow2", work / "result.qcow2"
+    run(
+        [
+            "qemu-img",
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-F",
+            disk.format,
+            "-b",
+            source.absolute(),
+            overlay,
+        ]
+    )
+    with ExitStack() as stack:
+        with clock.timed("launch"):
+            drives = [Drive(overlay, "qcow2", writable=True)]
+            appliance = stack.enter_context(launched(drives))
+        with clock.timed("inspect"):
+            seen = examine(appliance, disk, work)
+        with clock.timed("plan"):
+            steps, client = _planned(seen, archives, wishes)
+        if steps.empty:
+            shutil.copyfile(source, made)
+            return made, seen.facts, steps, Outcome((), 0, {}, 0)
+        with clock.timed("apply"):
+            carry_out = execute_inside if wishes.engine == "guest" else execute
+            outcome = carry_out(appliance, seen, steps, client, work)
+            appliance.shutdown()
+    with clock.timed("convert"), progress.current().step("compress"):
+        _convert(overlay, made, wishes.compression)
+    overlay.unlink()
+    return made, seen.facts, steps, outcome
+
+
+def _planned(
+    seen: Examination, archives: Sequence[Archive], wishes: Wishes
+) -> tuple[Plan, ArchiveClient]:
+    client = ArchiveClient(archives or distributions.archives(seen.facts), _debian(seen.facts))
+    status = parse_status(seen.evidence.texts.get("/var/lib/dpkg/status", ""))
+    steps = make_plan(seen.facts, status, wishes, client)
+    for line in steps.lines():
+        progress.current().say(f"  {line}")
+    return steps, client
+
+
+def _debian(facts: Facts) -> str:
+    return {"aarch64": "arm64", "x86_64": "amd64"}.get(facts.architecture, facts.architecture)
+
+
+def _convert(overlay: Path, made: Path, compression: str) -> None:
+    options = ["-c"] if compression != "none" else []
+    if compression == "zstd":
+        options += ["-o", "compression_type=zstd"]
+    # setpriv ends it with this process, even when that one is killed outright.
+    run(
+        [
+            "setpriv",
+            "--pdeathsig",
+            "TERM",
+            "qemu-img",
+            "convert",
+            "-O",
+            "qcow2",
+            *options,
+            "-m",
+            "8",
+            overlay,
+            made,
+        ]
+    )
+
+
+def _require(checks: Checks) -> None:
+    if not checks.good:
+        failed = [str(check) for check in checks.checks if not check.good]
+        raise KollarmError(
+            f"the prepared image fails {len(failed)} of {len(checks.checks)} checks",
+            details="\n".join(failed),
+            hint="this is a defect of kollarm: please report it with these lines",
+        )
+
+
+def _plain(archive: Archive) -> dict[str, object]:
+    return archive.model_dump(mode="json")
+
+
+class _Clock:
+    """What each part took, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.monotonic() - started, 2)

@@ -1,0 +1,134 @@
+"""The plan for an image."""
+
+from __future__ import annotations
+
+from guestprep.archive.resolve import Offers
+from guestprep.facts import Facts, GrubFacts
+from guestprep.parse.dpkg import Status
+from guestprep.parse.grub import wished_words
+from guestprep.plan import kernel, texts
+from guestprep.plan.model import (
+    CleanStep,
+    FileStep,
+    GrubChange,
+    GrubStep,
+    InstallStep,
+    Plan,
+    ReplaceStep,
+    Settled,
+    Step,
+)
+from guestprep.plan.refuse import check
+from guestprep.wishes import Part, Wishes
+
+
+def make_plan(facts: Facts, status: Status, wishes: Wishes, offers: Offers) -> Plan:
+    """The steps that make an image what is wished.
+
+    The same arguments give the same plan; a prepared image gives one without steps.
+
+    :param status: the guest's packages.
+    :param offers: the archives' packages; asked only when something has to be installed.
+    :raises UnusableInput: an image that can't be prepared, with every reason.
+    """
+    check(facts, wishes.parts)
+    found: list[Step | Settled] = []
+    kernels: dict[str, str] = {}
+    if Part.PACKAGES in wishes.parts:
+        for entry in facts.booted:
+            installation = kernel.install(entry, facts.distribution, status, offers)
+            found.append(installation)
+            if isinstance(installation, ReplaceStep):
+                kernels[installation.old] = installation.kernel
+    if Part.LOADING in wishes.parts:
+        found += kernel.loading(facts)
+    if Part.INITRAMFS in wishes.parts:
+        installs = [item for item in found if isinstance(item, InstallStep)]
+        found += [kernel.initramfs(entry, installs) for entry in facts.booted]
+    if facts.grub is not None and (Part.GRUB in wishes.parts or kernels):
+        found += _grub(facts.grub, wishes, kernels)
+    if Part.CLEAN in wishes.parts:
+        found += _clean(facts, wishes)
+    return Plan(
+        subject=f"{facts.disk.path}: {facts.pretty_name}, {facts.architecture}",
+        steps=tuple(item for item in found if isinstance(item, Step)),
+        settled=tuple(item for item in found if isinstance(item, Settled)),
+        warnings=tuple(_warnings(facts)),
+    )
+
+
+def _grub(grub: GrubFacts, wishes: Wishes, kernels: dict[str, str]) -> list[Step | Settled]:
+    found: list[Step | Settled] = []
+    wished = f"console={' console='.join(wishes.consoles)}"
+    content = texts.drop_in(wishes.consoles)
+    name = texts.drop_in_name(grub.drop_ins)
+    if name in grub.drop_ins and grub.drop_in_text == content:
+        found.append(Settled("GRUB's settings", f"{name} sorts last and has {wished}"))
+    else:
+        others = [other for other in grub.drop_ins if other != name]
+        over = f", after {others[-1]}" if others else ""
+        found.append(
+            FileStep(
+                f"the next update-grub shall keep {wished}{over}",
+                f"/etc/default/grub.d/{name}",
+                content,
+            )
+        )
+    changes = tuple(
+        GrubChange(entry.title, entry.words, wished_words(entry.words, wishes.consoles))
+        for entry in grub.entries
+        if not entry.rescue and (entry.consoles != wishes.consoles or entry.blanking)
+    )
+    if not changes and not kernels:
+        found.append(Settled("GRUB's menu", f"every entry has {wished}"))
+        return found
+    reason = f"the kernel shall use {wished}; the last one becomes /dev/console"
+    blanking = sorted(
+        {word for entry in grub.entries if not entry.rescue for word in entry.blanking}
+    )
+    if blanking:
+        reason += f"; {', '.join(blanking)} would keep the screen black and is removed"
+    if kernels:
+        reason = f"it must start kernel {', '.join(kernels.values())}; " + reason
+    found.append(GrubStep(reason, grub.config, wishes.consoles, changes, kernels))
+    return found
+
+
+def _clean(facts: Facts, wishes: Wishes) -> list[Step | Settled]:
+    left = facts.leftovers
+    found: list[Step | Settled] = []
+    if wishes.clean_machine_id and left.machine_id:
+        found.append(
+            CleanStep(
+                "each guest needs a machine-id of its own",
+                "the machine-id",
+                (),
+                ("/etc/machine-id",),
+            )
+        )
+    if wishes.clean_host_keys and left.host_keys:
+        found.append(
+            CleanStep("each guest needs SSH host keys of its own", "SSH host keys", left.host_keys)
+        )
+    if wishes.clean_cloud_init and left.cloud_init:
+        found.append(
+            CleanStep(
+                "cloud-init shall run as on a first start", "cloud-init's state", left.cloud_init
+            )
+        )
+    if wishes.clean_apt_lists and left.apt_lists:
+        found.append(
+            CleanStep("package lists grow old and are fetched anew", "apt's lists", left.apt_lists)
+        )
+    if not found:
+        found.append(Settled("clean-up", "no machine's identity or state is in the image"))
+    return found
+
+
+def _warnings(facts: Facts) -> list[str]:
+    found = []
+    if not facts.cloud_init:
+        found.append("no cloud-init: guests won't get their keys and names from Nova")
+    if facts.unready:
+        found.append(f"dpkg already has unfinished packages: {', '.join(facts.unready)}")
+    return found

@@ -1,0 +1,217 @@
+"""A plan: plain data, printable as text and JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from guestprep.archive.client import Package
+from kollarm.progress import size
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do.
+
+    :param reason: why, for a person.
+    """
+
+    reason: str
+
+    @property
+    def title(self) -> str:
+        """What is done, in one line."""
+        raise NotImplementedError
+
+    def to_data(self) -> dict[str, object]:
+        kind = type(self).__name__.removesuffix("Step").lower()
+        return {"kind": kind, "title": self.title, **dataclasses.asdict(self)}
+
+
+@dataclass(frozen=True)
+class InstallStep(Step):
+    """Put packages in and register them with dpkg.
+
+    :param packages: in the order of installation.
+    :param manual: names of those that are wanted for themselves; the others are marked as
+        installed automatically.
+    :param kernel: the version of the kernel they have modules for.
+    """
+
+    packages: tuple[Package, ...]
+    manual: tuple[str, ...]
+    kernel: str
+
+    def to_data(self) -> dict[str, object]:
+        kept = ("name", "version", "architecture", "archive", "filename", "sha256", "size")
+        return super().to_data() | {
+            "packages": [{key: getattr(entry, key) for key in kept} for entry in self.packages]
+        }
+
+    @property
+    def title(self) -> str:
+        return "install " + ", ".join(f"{entry.name} {entry.version}" for entry in self.packages)
+
+
+@dataclass(frozen=True)
+class ReplaceStep(InstallStep):
+    """Put in another kernel and start that one instead.
+
+    :param kernel: the new one's version, :param old: that of the one it takes the place of.
+    :param remove: names of installed packages that go, with the old kernel's files.
+    """
+
+    old: str
+    remove: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        gone = f", remove {', '.join(self.remove)}" if self.remove else ""
+        return f"start kernel {self.kernel} instead of {self.old}: {super().title}{gone}"
+
+
+@dataclass(frozen=True)
+class FileStep(Step):
+    """Write a file of kollarm's own."""
+
+    path: str
+    content: str
+    mode: int = 0o644
+
+    @property
+    def title(self) -> str:
+        return f"write {self.path}"
+
+
+@dataclass(frozen=True)
+class InitramfsStep(Step):
+    """Append virtio_gpu with all it needs to an initramfs, and have it loaded.
+
+    :param path: of the initramfs; :param kernel: the version it is for.
+    :param based_on: another kernel's initramfs, when this one has to be made: the same with
+        this kernel's modules instead.
+    """
+
+    path: str
+    kernel: str
+    based_on: str = ""
+
+    @property
+    def title(self) -> str:
+        if self.based_on:
+            return f"make {self.path} from {self.based_on}, with virtio_gpu"
+        return f"append virtio_gpu to {self.path}"
+
+
+@dataclass(frozen=True)
+class GrubChange:
+    """A menu entry's command line before and after."""
+
+    title: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GrubStep(Step):
+    """Change the kernels' command lines in the menu itself.
+
+    :param kernels: versions to name instead of others, new by old.
+    """
+
+    path: str
+    consoles: tuple[str, ...]
+    changes: tuple[GrubChange, ...]
+    kernels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        if self.kernels and not self.changes:
+            return f"name kernel {', '.join(self.kernels.values())} in {self.path}"
+        many = f"{len(self.changes)} entr{'y' if len(self.changes) == 1 else 'ies'}"
+        return f"change {many} of {self.path}"
+
+
+@dataclass(frozen=True)
+class CleanStep(Step):
+    """Remove what belongs to one machine.
+
+    :param remove: paths to remove; :param empty: files to make empty.
+    """
+
+    what: str
+    remove: tuple[str, ...]
+    empty: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return f"clean up {self.what} ({len(self.remove) + len(self.empty)} files)"
+
+
+StepT = TypeVar("StepT", bound=Step)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Something wished for that needs no step, and why."""
+
+    topic: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done to an image.
+
+    :param subject: the image, for a person.
+    :param warnings: what the person should know, though it stops nothing.
+    """
+
+    subject: str
+    steps: tuple[Step, ...]
+    settled: tuple[Settled, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether the image is prepared already."""
+        return not self.steps
+
+    def of(self, kind: type[StepT]) -> tuple[StepT, ...]:
+        """The steps of one kind."""
+        return tuple(step for step in self.steps if isinstance(step, kind))
+
+    def to_data(self) -> dict[str, object]:
+        return {
+            "subject": self.subject,
+            "empty": self.empty,
+            "steps": [step.to_data() for step in self.steps],
+            "settled": [dataclasses.asdict(entry) for entry in self.settled],
+            "warnings": list(self.warnings),
+        }
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_data(), indent=2, sort_keys=True)
+
+    def lines(self) -> list[str]:
+        """The plan for a person."""
+        out = [self.subject]
+        for number, step in enumerate(self.steps, 1):
+            out += [f"{number}. {step.title}", f"   because {step.reason}"]
+            out += [f"   {line}" for line in _details(step)]
+        if self.empty:
+            out.append("nothing to do: the image is prepared already")
+        out += [f"- {entry.topic}: {entry.reason}" for entry in self.settled]
+        out += [f"warning: {text}" for text in self.warnings]
+        return out
+
+
+def _details(step: Step) -> list[str]:
+    if isinstance(step, InstallStep):
+        total = sum(package.size for package in step.packages)
+        return [f"{len(step.packages)} packages, {size(total)} to download"]
+    if isinstance(step, GrubStep):
+        return [f"{change.title}: {' '.join(change.after)}" for change in step.changes]
+    return []

@@ -1,0 +1,29 @@
+"""Guest images in Glance: what is wanted is compared with what is there, by content and property.
+
+>>> connection = connect("mycloud")                                      # doctest: +SKIP
+>>> record = publish(connection, Path("guest.qcow2"), PublishWish("ubuntu-22.04-arm64"))
+...                                                                      # doctest: +SKIP
+
+openstacksdk brings the configuration, authentication and service discovery; the
+calls themselves are Glance's own (https://docs.openstack.org/api-ref/image/v2/),
+because the SDK's ``create_image`` takes a half-uploaded image for a finished one,
+ignores changed properties and makes duplicates.
+"""
+
+from guestprep.publish.audit import AuditReport, audit
+from guestprep.publish.cloud import connect
+from guestprep.publish.model import Method, PublishPlan, PublishRecord, PublishWish, Replaced
+from guestprep.publish.pipeline import plan, publish
+
+__all__ = [
+    "AuditReport",
+    "Method",
+    "PublishPlan",
+    "PublishRecord",
+    "PublishWish",
+    "Replaced",
+    "audit",
+    "connect",
+    "plan",
+    "publish",
+]

@@ -1,0 +1,163 @@
+"""Which images of a cloud could be scheduled to a machine of the wrong architecture.
+
+Nova's ImagePropertiesFilter compares an image's ``architecture`` with the
+hypervisor's; an image without it fits everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from guestprep.publish.cloud import Glance
+from guestprep.publish.model import RemoteImage
+from kollarm import progress
+from kollarm.progress import size
+
+#: Nova's names of architectures (nova.objects.fields.Architecture), with what else
+#: they are called in images' names.
+ARCHITECTURES = {
+    "aarch64": ("aarch64", "arm64", "armv8"),
+    "x86_64": ("x86_64", "amd64", "x86-64"),
+    "armv7l": ("armv7l", "armhf"),
+    "i686": ("i686", "i386"),
+    "ppc64le": ("ppc64le", "ppc64el"),
+    "s390x": ("s390x",),
+    "riscv64": ("riscv64",),
+}
+
+#: Formats that are no guest's disk: kernels and ramdisks, which are chosen by others.
+NO_DISK = frozenset({"aki", "ari"})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An image whose architecture is missing or contradicted.
+
+    :param architecture: what the image says.
+    :param actual: what its name or its disk says; None where neither tells.
+    :param remedy: the command that mends it.
+    """
+
+    image_id: str
+    name: str
+    visibility: str
+    architecture: str | None
+    actual: str | None
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.image_id}): {self.reason}\n  {self.remedy}"
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit found."""
+
+    images: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "images": self.images,
+            "passed": self.passed,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+    def to_text(self) -> str:
+        if self.passed:
+            return f"all {self.images} images name the right architecture, as far as can be seen"
+        return "\n".join(map(str, self.findings))
+
+
+#: Tells the architecture of a disk image by looking into it; None where it can't.
+Inspector = Callable[[Path], str | None]
+
+
+def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
+    """Look at all active images that the connection may see.
+
+    :param inspect: downloads each image and asks this; without it names and
+        properties alone are compared.
+    """
+    glance = Glance(connection)
+    images = [
+        image
+        for image in glance.find(status="active")
+        if image.disk_format not in NO_DISK and not image.hidden
+    ]
+    findings = []
+    with progress.current().step(f"audit {len(images)} images") as step:
+        for image in images:
+            step.note(image.name or image.id)
+            inside = _look_inside(glance, image, inspect) if inspect else None
+            if found := judge(image, inside):
+                findings.append(found)
+    return AuditReport(len(images), tuple(findings))
+
+
+def judge(image: RemoteImage, inside: str | None) -> Finding | None:
+    """What is wrong with one image.
+
+    :param inside: the architecture of the disk's own system, where it was looked at.
+    """
+    said = image.properties.get("architecture")
+    named = by_name(image.name or "")
+    actual = inside or named
+    if said is None:
+        reason = "no architecture: it may be started on any host"
+    elif said not in ARCHITECTURES:
+        reason = f"architecture {said!r} is none that Nova knows"
+        actual = actual or _canonical(said)
+    elif inside is not None and inside != said:
+        reason = f"architecture is {said}, its disk is {inside}"
+    elif inside is None and named is not None and named != said:
+        reason = f"architecture is {said}, its name says {named}"
+    else:
+        return None
+    value = actual or "ARCHITECTURE"
+    remedy = ["openstack", "image", "set", "--property", f"architecture={value}", image.id]
+    return Finding(
+        image_id=image.id,
+        name=image.name or "",
+        visibility=image.visibility,
+        architecture=said,
+        actual=actual,
+        reason=reason,
+        remedy=shlex.join(remedy),
+    )
+
+
+def by_name(name: str) -> str | None:
+    """The one architecture that an image's name speaks of."""
+    words = re.split(
+        r"[^a-z0-9]+", name.lower().replace("x86_64", "amd64").replace("x86-64", "amd64")
+    )
+    found = {architecture for architecture, names in ARCHITECTURES.items() if _any_in(names, words)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _any_in(names: Sequence[str], words: Sequence[str]) -> bool:
+    return any(name in words for name in names)
+
+
+def _canonical(said: str) -> str | None:
+    return next((name for name, others in ARCHITECTURES.items() if said.lower() in others), None)
+
+
+def _look_inside(glance: Glance, image: RemoteImage, inspect: Inspector) -> str | None:
+    with tempfile.TemporaryDirectory(prefix="kollarm-audit-") as folder:
+        path = Path(folder) / f"image.{image.disk_format}"
+        with progress.current().step(f"download {image.name} ({size(image.size or 0)})"):
+            glance.download(image.id, path)
+        return inspect(path)

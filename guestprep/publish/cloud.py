@@ -1,0 +1,252 @@
+"""Reaching a cloud's Glance: the connection, its calls, and what its refusals mean.
+
+Calls and answers are those of https://docs.openstack.org/api-ref/image/v2/.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import openstack
+import requests
+from keystoneauth1 import exceptions as auth_errors
+from openstack import exceptions as sdk_errors
+
+from guestprep.publish.model import Change, RemoteImage
+from guestprep.publish.wire import image_of, operation
+from kollarm.errors import ConfigError, KollarmError
+
+#: Seconds for an answer to anything but an upload.
+TIMEOUT = 60.0
+
+
+class GlanceError(KollarmError):
+    """Glance, or the identity service before it, can't be reached or refused something.
+
+    :param status: the HTTP status; None where there was no answer.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, hint: str | None = None):
+        super().__init__(message, hint=hint)
+        self.status = status
+
+    @property
+    def passing(self) -> bool:
+        """Whether trying again may help: no answer, or the server's own trouble."""
+        return self.status is None or self.status >= 500 or self.status == 429
+
+
+def connect(cloud: str | None = None, *, clouds_yaml: Path | None = None) -> Any:
+    """A connection to a cloud of clouds.yaml; nothing is asked of it yet.
+
+    :param cloud: its name; None takes ``$OS_CLOUD`` or the other ``OS_…`` variables.
+    :param clouds_yaml: read this file only, instead of the usual places.
+    :return: an :class:`openstack.connection.Connection`.
+    :raises ConfigError: there is no such cloud, or its entry is incomplete.
+    """
+    try:
+        loader = openstack.config.OpenStackConfig(
+            config_files=[str(clouds_yaml)] if clouds_yaml else None,
+            app_name="kollarm",
+        )
+        named = cloud or os.environ.get("OS_CLOUD")
+        if named is None and "OS_AUTH_URL" not in os.environ and "OS_ENDPOINT" not in os.environ:
+            names = sorted(set(loader.get_cloud_names()) - {"envvars", "defaults"})
+            raise ConfigError(
+                "no cloud is named",
+                hint="name one in the configuration (cloud.name) or in OS_CLOUD; "
+                + (f"clouds.yaml has: {', '.join(names)}" if names else "there is no clouds.yaml"),
+            )
+        region = loader.get_one(cloud=named, api_timeout=TIMEOUT)
+        return openstack.connection.Connection(config=region)
+    except (sdk_errors.ConfigException, auth_errors.MissingRequiredOptions) as error:
+        known = sorted(set(loader.get_cloud_names()) - {"envvars", "defaults"})
+        raise ConfigError(
+            f"the cloud {cloud or os.environ.get('OS_CLOUD')!r} can't be used: {error}",
+            hint=f"clouds.yaml has: {', '.join(known) or 'no cloud'}; see "
+            "https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html",
+        ) from error
+
+
+class Glance:
+    """Glance's calls over a connection of openstacksdk's."""
+
+    def __init__(self, connection: Any):
+        self.connection = connection
+        self._where = f"Glance of cloud {connection.config.name or '(from OS_…)'}"
+        with _explained(self._where):
+            try:
+                self._images = connection.image
+            except auth_errors.DiscoveryFailure:
+                # What the library also says when nothing answers; asking directly tells why.
+                if endpoint := connection.config.get_endpoint("image"):
+                    connection.session.get(endpoint, timeout=TIMEOUT)
+                raise
+
+    @property
+    def project(self) -> str | None:
+        """The id of the project that the connection speaks for, where there is one."""
+        with _explained(self._where):
+            project: str | None = self.connection.session.get_project_id()
+        return project
+
+    def find(self, **filters: str) -> list[RemoteImage]:
+        """All images that match, hidden ones too."""
+        found: dict[str, RemoteImage] = {}
+        for hidden in ("false", "true"):
+            path, query = "/images", {**filters, "os_hidden": hidden, "limit": "100"}
+            while path:
+                page = self._call("GET", path, params=query).json()
+                found |= {data["id"]: image_of(data) for data in page["images"]}
+                path, query = page.get("next", "").removeprefix("/v2"), {}
+        return list(found.values())
+
+    def get(self, image_id: str) -> RemoteImage:
+        """One image, as Glance describes it now."""
+        return image_of(self._call("GET", f"/images/{image_id}").json())
+
+    def read(self, path: str) -> dict[str, Any]:
+        """A JSON document of Glance's other resources."""
+        document: dict[str, Any] = self._call("GET", path).json()
+        return document
+
+    def download(self, image_id: str, path: Path) -> None:
+        """Fetch an image's content."""
+        answer = self._call("GET", f"/images/{image_id}/file", stream=True, log=False)
+        with answer, path.open("wb") as stream:
+            for block in answer.iter_content(1 << 20):
+                stream.write(block)
+
+    def create(
+        self, attributes: Mapping[str, str | int], properties: Mapping[str, str], *, hidden: bool
+    ) -> RemoteImage:
+        """Make a record without content."""
+        body = {**properties, **attributes, "os_hidden": hidden}
+        return image_of(self._call("POST", "/images", json=body).json())
+
+    def change(self, image_id: str, changes: Sequence[Change]) -> RemoteImage:
+        """Change attributes and properties, all at once (a JSON patch, RFC 6902)."""
+        operations = [operation(change) for change in changes]
+        answer = self._call(
+            "PATCH",
+            f"/images/{image_id}",
+            json=operations,
+            headers={"Content-Type": "application/openstack-images-v2.1-json-patch"},
+        )
+        return image_of(answer.json())
+
+    def delete(self, image_id: str) -> None:
+        """Delete an image; one that is gone already is fine."""
+        try:
+            self._call("DELETE", f"/images/{image_id}")
+        except GlanceError as error:
+            if error.status != requests.codes.not_found:
+                raise
+
+    def send(self, path: str, data: Any, timeout: float) -> None:
+        """PUT content. ``data`` is iterated over (again, when the token had expired).
+
+        :param timeout: seconds without any sign of life from Glance.
+        """
+        self._call(
+            "PUT",
+            path,
+            data=data,
+            headers={"Content-Type": "application/octet-stream"},
+            timeout=(TIMEOUT, timeout),
+            log=False,
+        )
+
+    def start_import(self, image_id: str, method: Mapping[str, str]) -> None:
+        """Let Glance take the content in; it does so after answering."""
+        self._call("POST", f"/images/{image_id}/import", json={"method": dict(method)})
+
+    def import_failures(self, image_id: str) -> list[str]:
+        """What the image's import tasks say went wrong."""
+        try:
+            tasks = self._call("GET", f"/images/{image_id}/tasks").json().get("tasks", [])
+        except GlanceError as error:
+            if error.status != requests.codes.not_found:  # before Victoria
+                raise
+            return []
+        return [task["message"] for task in tasks if task.get("status") == "failure"]
+
+    def import_methods(self) -> tuple[str, ...]:
+        """What the cloud's interoperable import offers."""
+        try:
+            answer = self._call("GET", "/info/import").json()
+        except GlanceError as error:
+            if error.status != requests.codes.not_found:
+                raise
+            return ()
+        return tuple(answer.get("import-methods", {}).get("value", ()))
+
+    def _call(self, method: str, path: str, **options: Any) -> requests.Response:
+        with _explained(self._where):
+            options.setdefault("timeout", TIMEOUT)
+            answer: requests.Response = self._images.request(
+                path, method, raise_exc=False, **options
+            )
+        if answer.status_code >= 400:
+            raise refusal(method, path, answer)
+        return answer
+
+
+def refusal(method: str, path: str, answer: requests.Response) -> GlanceError:
+    """The error that an HTTP answer stands for, with what can be done about it."""
+    status = answer.status_code
+    # Glance answers with a small HTML page, whose heading only repeats the status.
+    text = re.sub(r"(?s)<head>.*?</head>|<h1>.*?</h1>|<[^>]+>", " ", answer.text)
+    reason = " ".join(html.unescape(text).split())[:300] or answer.reason
+    hints = {
+        401: "the credentials in clouds.yaml were not accepted",
+        403: "the cloud's policy forbids it to this user: publishing publicly takes the admin "
+        "role by default; try visibility: private",
+        413: "the project's quota, or the store, has no room for it",
+        415: "Glance found the content to be of another format than said; its log has the reason",
+    }
+    return GlanceError(
+        f"Glance refused {method} {path} with {status}: {reason}",
+        status=status,
+        hint=hints.get(status),
+    )
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn the libraries' exceptions into errors that say what to do."""
+    try:
+        yield
+    except auth_errors.Unauthorized as error:
+        raise GlanceError(
+            f"{what} doesn't accept the credentials",
+            status=401,
+            hint="check username, password and project in clouds.yaml",
+        ) from error
+    except (auth_errors.SSLError, requests.exceptions.SSLError) as error:
+        raise GlanceError(
+            f"{what} shows a certificate that isn't trusted: {error}",
+            status=495,
+            hint="name its CA in ca_bundle of the configuration, or cacert in clouds.yaml",
+        ) from error
+    except (
+        auth_errors.ConnectFailure,
+        auth_errors.ConnectTimeout,
+        auth_errors.RetriableConnectionFailure,
+        requests.exceptions.RequestException,
+    ) as error:
+        raise GlanceError(
+            f"{what} can't be reached: {error}",
+            hint="is it running, and is the address in clouds.yaml right?",
+        ) from error
+    except (
+        auth_errors.ClientException,
+        sdk_errors.SDKException,
+    ) as error:
+        raise GlanceError(f"{what} can't be used: {error}", status=400) from error

@@ -1,0 +1,216 @@
+"""Carrying out a plan. Whatever happens, the image that has the name keeps it until
+another, checked one can take it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from guestprep.publish import local as files
+from guestprep.publish import runmark
+from guestprep.publish.cloud import Glance, GlanceError
+from guestprep.publish.model import (
+    RUN_MARK,
+    SUCCESSOR,
+    Action,
+    Change,
+    Method,
+    PublishPlan,
+    PublishRecord,
+    RemoteImage,
+    Replaced,
+)
+from guestprep.publish.plan import changes
+from guestprep.publish.transfer import choose, transfer
+from kollarm import progress
+from kollarm.errors import KollarmError
+
+#: Uploads tried before giving up, and seconds between them.
+PAUSES = (2.0, 10.0)
+
+#: Statuses of a cloud that doesn't offer an upload by PUT (its policy, its proxy).
+NO_PUT = (403, 404, 405)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An image that was uploaded and checked: still hidden."""
+
+    image: RemoteImage
+    count: int
+
+
+def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
+    """Do what a plan says and read the outcome back.
+
+    :raises KollarmError: the plan is a refusal, or what Glance has afterwards isn't
+        what was wanted.
+    """
+    started = time.monotonic()
+    if plan.action is Action.REFUSE:
+        raise KollarmError(
+            f"{plan.name} is not published: {'; '.join(plan.reasons)}", hint=_remedy(plan)
+        )
+    removed = tuple(image_id for image_id in plan.remove if _discard(glance, image_id))
+    sent = 0
+    made: tuple[Change, ...] = ()
+    for image_id in plan.retire:
+        _prove_ours(glance, image_id)
+    if plan.action in {Action.UPLOAD, Action.REPLACE}:
+        upload = _upload(glance, plan)
+        image, sent = upload.image, upload.count
+    else:
+        assert plan.image_id is not None
+        image, made = glance.get(plan.image_id), plan.changes
+    if todo := changes(image, plan.attributes, plan.properties):
+        image = glance.change(image.id, todo)
+    retired = tuple(_retire(glance, old, image.id, plan) for old in plan.retire)
+    final = glance.get(image.id)
+    _check(final, plan)
+    assert final.digest is not None
+    return PublishRecord(
+        name=plan.name,
+        action=plan.action,
+        image_id=final.id,
+        status=final.status,
+        size=final.size or 0,
+        digest=":".join(final.digest),
+        visibility=final.visibility,
+        properties=dict(final.properties),
+        changes=made,
+        retired=retired,
+        removed=removed,
+        sent=sent,
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+def _prove_ours(glance: Glance, image_id: str) -> None:
+    """See that an image may be changed, before anything is sent: write a value it has already.
+
+    :raises GlanceError: it belongs to somebody else.
+    """
+    old = glance.get(image_id)
+    glance.change(image_id, [Change("min_ram", old.min_ram, old.min_ram)])
+
+
+def _upload(glance: Glance, plan: PublishPlan) -> Sent:
+    """Upload beside whatever is there, hidden, and check it; try again where that may help."""
+    offered = glance.import_methods() if plan.method is not Method.PUT else ()
+    methods = choose(plan.method, offered, plan.source_url)
+    pauses = list(PAUSES)
+    while True:
+        try:
+            return _attempt(glance, plan, methods[0])
+        except GlanceError as error:
+            if error.status in NO_PUT and len(methods) > 1 and methods[0] is Method.PUT:
+                methods.pop(0)
+            elif error.passing and pauses:
+                pause = pauses.pop(0)
+                progress.current().warn(f"{error.message}; trying again in {pause:.0f} s")
+                time.sleep(pause)
+            else:
+                raise
+
+
+def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> Sent:
+    """One upload. On any failure, Ctrl-C included, its record is removed again."""
+    what = f"upload {plan.name} ({progress.size(plan.local.size)})"
+    with progress.current().step(what) as step:
+        record = glance.create(
+            plan.attributes, {**plan.properties, RUN_MARK: runmark.mine()}, hidden=True
+        )
+        try:
+            digest = transfer(glance, record, plan.local, method, plan.source_url, step)
+            image = glance.get(record.id)
+            if image.status != "active":
+                raise GlanceError(f"the image {image.id} is {image.status} after its upload")
+            _check_content(image, plan, digest)
+            return Sent(image, plan.local.size if digest else 0)
+        except BaseException:
+            _discard(glance, record.id)
+            raise
+
+
+def _discard(glance: Glance, image_id: str) -> bool:
+    """Remove a half-uploaded image; what can't be removed now, the next run finds.
+
+    Glance answers 500 while it notices by itself that an upload was cut off.
+    """
+    for pause in (0.5, 1.0, 2.0, 4.0, 0.0):
+        try:
+            glance.delete(image_id)
+            return True
+        except GlanceError as error:
+            if pause and error.status is not None and error.passing:
+                time.sleep(pause)
+                continue
+            progress.current().warn(
+                f"the unfinished image {image_id} is left in Glance for the next run to remove: "
+                f"{error.message}"
+            )
+            break
+    return False
+
+
+def _check_content(image: RemoteImage, plan: PublishPlan, sha512: str | None) -> None:
+    """See that Glance has the bytes that the file has.
+
+    :param sha512: of the bytes that were sent, if this process sent them.
+    """
+    assert image.digest is not None
+    algorithm, value = image.digest
+    if sha512 is not None and algorithm == "sha512":
+        expected = sha512
+    else:  # Glance computes another one, or fetched the content by itself.
+        expected = files.digests(plan.local.path, [algorithm])[algorithm]
+    if image.size != plan.local.size or value != expected:
+        raise KollarmError(
+            f"the image {image.id} has {image.size} bytes with {algorithm} {value}, not "
+            f"{plan.local.size} with {expected}: it is removed",
+            hint="was the file written to during the upload?",
+        )
+
+
+def _check(image: RemoteImage, plan: PublishPlan) -> None:
+    """See that the published image is what was wanted."""
+    wrong = [str(change) for change in changes(image, plan.attributes, plan.properties)]
+    if image.status != "active":
+        wrong.insert(0, f"status is {image.status}")
+    if wrong:
+        raise KollarmError(
+            f"Glance didn't take all that is said of {plan.name} (image {image.id})",
+            hint="does the cloud protect properties? its administrator knows: " + "; ".join(wrong),
+        )
+
+
+def _retire(glance: Glance, image_id: str, successor: str, plan: PublishPlan) -> str:
+    """Take the name from the image that had it; only ever called with its successor in place."""
+    if plan.replaced is Replaced.DELETE:
+        try:
+            glance.delete(image_id)
+            return image_id
+        except GlanceError as error:
+            if error.status not in (403, 409):  # protected, or in use by the store's clones
+                raise
+            progress.current().warn(f"{error.message}; it is hidden instead")
+    old = glance.get(image_id)
+    mark = Change(SUCCESSOR, old.properties.get(SUCCESSOR), successor)
+    if plan.replaced is Replaced.RENAME:
+        until = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        glance.change(image_id, [mark, Change("name", old.name, f"{old.name} (until {until})")])
+    else:
+        glance.change(image_id, [mark, Change("os_hidden", old.hidden, True)])
+    return image_id
+
+
+def _remedy(plan: PublishPlan) -> str:
+    reason = plan.reasons[0]
+    if "kollarm didn't make it" in reason or "another project" in reason:
+        return "kollarm guest publish --adopt takes it over; or give the guest another name"
+    if "right now" in reason:
+        return "wait for it to end"
+    if "deactivated" in reason:
+        return "openstack image set --activate makes it usable again"
+    return "delete or rename all but one of them: openstack image delete ID"

@@ -1,0 +1,78 @@
+"""Publishing from end to end: look at the file and the cloud, decide, do, read back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from guestprep.publish import local as files
+from guestprep.publish import runmark
+from guestprep.publish.cloud import Glance
+from guestprep.publish.execute import execute
+from guestprep.publish.model import (
+    OWNER_MARK,
+    CloudFacts,
+    LocalImage,
+    PublishPlan,
+    PublishRecord,
+    PublishWish,
+)
+from guestprep.publish.plan import decide
+from guestprep.publish.schema import definitions, faults
+from kollarm.errors import ConfigError
+
+
+def plan(connection: Any, image: Path, wish: PublishWish) -> PublishPlan:
+    """What publishing would do. Nothing is changed.
+
+    :param connection: of :func:`guestprep.publish.cloud.connect`.
+    :raises ConfigError: the user's properties are wrong.
+    :raises UnusableInput: the file is missing, damaged or no disk.
+    :raises GlanceError: the cloud can't be reached or doesn't accept the credentials.
+    """
+    local = files.look(image)
+    glance = Glance(connection)
+    if wish.properties and wish.check_properties:
+        check_properties(glance, wish)
+    facts = look(glance, wish.name)
+    return decide(wish, with_digests(local, facts), facts)
+
+
+def publish(connection: Any, image: Path, wish: PublishWish) -> PublishRecord:
+    """Make the cloud have what is wished for, and read it back.
+
+    What is there already, by content and properties, is neither sent nor touched.
+
+    :raises KollarmError: besides what :func:`plan` raises: refused, with the reason.
+    """
+    return execute(Glance(connection), plan(connection, image, wish))
+
+
+def check_properties(glance: Glance, wish: PublishWish) -> None:
+    """See that the user's own properties make sense to the cloud.
+
+    :raises ConfigError: with all that is wrong.
+    """
+    if found := faults(wish.properties, definitions(glance)):
+        raise ConfigError(f"the properties of {wish.name} are wrong", found)
+
+
+def look(glance: Glance, name: str) -> CloudFacts:
+    """What the cloud has under a name, or of ours for it."""
+    found = {image.id: image for image in glance.find(name=name)}
+    found |= {image.id: image for image in glance.find(**{OWNER_MARK: name})}
+    images = tuple(sorted(found.values(), key=lambda image: (image.created_at, image.id)))
+    under_way, abandoned = runmark.sort(images)
+    return CloudFacts(images, glance.project, under_way, abandoned)
+
+
+def with_digests(local: LocalImage, facts: CloudFacts) -> LocalImage:
+    """The file with the digests that a comparison needs: none, where no size is the same.
+
+    An upload computes its own on the way, so that a new file is read only once.
+    """
+    wanted = {
+        image.digest[0] for image in facts.images if image.size == local.size and image.digest
+    }
+    return replace(local, digests=files.digests(local.path, wanted))

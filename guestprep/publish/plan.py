@@ -1,0 +1,186 @@
+"""Deciding what publishing a guest comes to: a pure function of three facts.
+
+An image is *ours* when it belongs to the connection's project and bears kollarm's
+mark for that guest's name; the mark is set when the record is created, before the
+first byte is sent.  New images are uploaded hidden and lose that only when they
+were checked, so an active hidden image of ours with the right content is one that
+a run didn't get to finish (or one that was replaced and is wanted again): it needs
+no upload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from guestprep.publish import properties
+from guestprep.publish.model import (
+    MANAGED,
+    OWNER_MARK,
+    RUN_MARK,
+    SUCCESSOR,
+    Action,
+    Change,
+    CloudFacts,
+    LocalImage,
+    PublishPlan,
+    PublishWish,
+    RemoteImage,
+)
+
+#: States of an image whose content isn't all there.
+UNFINISHED = frozenset({"queued", "saving", "uploading", "importing"})
+
+
+def decide(wish: PublishWish, local: LocalImage, facts: CloudFacts) -> PublishPlan:
+    """Say what has to be done so that the cloud has what is wished for.
+
+    ``local`` must carry the digest of each algorithm that an image of its size in
+    ``facts`` has.
+    """
+    attributes, wanted = properties.attributes(wish, local), properties.wanted(wish)
+    ours = [
+        image
+        for image in facts.images
+        if image.properties.get(OWNER_MARK) == wish.name
+        and (facts.project is None or image.owner == facts.project)
+    ]
+    present = [
+        image
+        for image in facts.images
+        if image.name == wish.name
+        and not image.hidden
+        and not (image in ours and image.status in UNFINISHED)
+    ]
+    spare = [i for i in ours if i.hidden and i.status == "active" and i.same_content(local)]
+    remove = tuple(
+        image.id for image in ours if image.status in UNFINISHED and image.id in facts.abandoned
+    )
+
+    base = PublishPlan(
+        name=wish.name,
+        action=Action.UPLOAD,
+        reasons=(f"the cloud has no image named {wish.name}",),
+        local=local,
+        attributes=attributes,
+        properties=wanted,
+        replaced=wish.replaced,
+        method=wish.method,
+        source_url=wish.source_url,
+        remove=remove,
+    )
+    if reason := _refusal(wish, present, ours, facts):
+        return replace(base, action=Action.REFUSE, reasons=(reason,), remove=())
+    same = [image for image in present if image.same_content(local)]
+    others = [image for image in present if image not in same[:1]]
+    if same:
+        return _settle(base, same[0], others, made_by_us=same[0] in ours)
+    if spare:
+        why = "an image of ours with this content is there, hidden: no upload is needed"
+        return _about(base, spare[0], Action.FINISH, why, others)
+    if others:
+        why = _difference(others[0], local)
+        retire = tuple(image.id for image in others)
+        return replace(base, action=Action.REPLACE, reasons=(why,), retire=retire)
+    return base
+
+
+def _settle(
+    base: PublishPlan, image: RemoteImage, others: Sequence[RemoteImage], *, made_by_us: bool
+) -> PublishPlan:
+    """The content is there under its name: does what is said of it need anything?"""
+    if not made_by_us:
+        why = "it has the wanted content, and adopting is allowed"
+        return _about(base, image, Action.ADOPT, why)
+    if others:
+        why = "a run that was interrupted left the replaced image under the name as well"
+        return _about(base, image, Action.FINISH, why, others)
+    if changes(image, base.attributes, base.properties):
+        why = "the content is the same, what is said of it isn't"
+        return _about(base, image, Action.UPDATE, why)
+    return _about(base, image, Action.KEEP, "content and properties are as wanted")
+
+
+def _about(
+    base: PublishPlan,
+    image: RemoteImage,
+    action: Action,
+    why: str,
+    retire: Sequence[RemoteImage] = (),
+) -> PublishPlan:
+    """The plan for an image whose content is there already."""
+    return replace(
+        base,
+        action=action,
+        reasons=(why,),
+        image_id=image.id,
+        changes=changes(image, base.attributes, base.properties),
+        retire=tuple(old.id for old in retire),
+    )
+
+
+def changes(
+    image: RemoteImage, attributes: Mapping[str, str | int], wanted: Mapping[str, str]
+) -> tuple[Change, ...]:
+    """What an image's record lacks of what is wanted, and what kollarm once set and is no more."""
+    current: dict[str, str | int | None] = {
+        "name": image.name,
+        "visibility": image.visibility,
+        "min_disk": image.min_disk,
+        "min_ram": image.min_ram,
+    }
+    found = [
+        Change(name, old, attributes[name])
+        for name, old in current.items()
+        if old != attributes[name]
+    ]
+    found += [
+        Change(name, image.properties.get(name), value)
+        for name, value in wanted.items()
+        if image.properties.get(name) != value
+    ]
+    once_set = {*image.properties.get(MANAGED, "").split(","), RUN_MARK, SUCCESSOR}
+    found += [
+        Change(name, image.properties[name], None)
+        for name in sorted(once_set - set(wanted))
+        if name in image.properties
+    ]
+    if image.hidden:
+        # Last: whoever lists images sees it only with all else in place.
+        found.append(Change("os_hidden", True, False))
+    return tuple(found)
+
+
+def _refusal(
+    wish: PublishWish,
+    present: Sequence[RemoteImage],
+    ours: Sequence[RemoteImage],
+    facts: CloudFacts,
+) -> str | None:
+    """Why nothing can be done, if so."""
+    busy = [image for image in ours if image.id in facts.under_way]
+    if busy:
+        return f"another run on this machine is uploading it right now (image {busy[0].id})"
+    foreign = [image for image in present if image not in ours]
+    if len(present) > 1 and foreign:
+        ids = ", ".join(f"{image.id} ({image.status})" for image in present)
+        return f"the cloud has {len(present)} images named {wish.name}: {ids}"
+    if foreign and not wish.adopt:
+        other = facts.project is not None and foreign[0].owner != facts.project
+        whose = "it belongs to another project" if other else "kollarm didn't make it"
+        return (
+            f"the image {foreign[0].id} has that name, and {whose} "
+            f"(made {foreign[0].created_at}, project {foreign[0].owner})"
+        )
+    deactivated = [image for image in present if image.status == "deactivated"]
+    if deactivated:
+        return f"the image {deactivated[0].id} was deactivated by an administrator"
+    return None
+
+
+def _difference(image: RemoteImage, local: LocalImage) -> str:
+    if image.disk_format != local.disk_format:
+        return f"{image.id} is {image.disk_format}, the file is {local.disk_format}"
+    if image.size != local.size:
+        return f"{image.id} has {image.size} bytes, the file has {local.size}"
+    return f"{image.id} has other content of the same size"

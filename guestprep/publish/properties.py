@@ -1,0 +1,54 @@
+"""The Glance properties that an arm64 guest needs, each with its reason.
+
+Current Nova has good defaults on aarch64, older releases don't, and a cloud of
+two architectures must be told: an image without ``architecture`` may be
+scheduled to either.  The names are those of Glance's metadata definitions and
+https://docs.openstack.org/glance/latest/admin/useful-image-properties.html.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from guestprep.publish.model import MANAGED, OWNER_MARK, LocalImage, PublishWish
+
+#: name: (value, why)
+ARM64: Mapping[str, tuple[str, str]] = {
+    "hw_firmware_type": ("uefi", "an arm64 machine has no BIOS"),
+    "hw_machine_type": ("virt", "QEMU's arm64 machine with PCI"),
+    "hw_disk_bus": ("scsi", "the disk's controller"),
+    "hw_scsi_model": ("virtio-scsi", "the one that arm64 kernels have"),
+    "hw_video_model": ("virtio", "the only display that arm64 guests drive"),
+    "hw_input_bus": ("usb", "the machine has no PS/2 keyboard"),
+    "hw_pointer_model": ("usbtablet", "the console's pointer follows the user's"),
+}
+
+_GB = 2**30
+
+
+def wanted(wish: PublishWish) -> dict[str, str]:
+    """All properties that a wish comes to, kollarm's marks among them."""
+    values: dict[str, str | None] = {
+        "architecture": wish.architecture,
+        "os_distro": wish.os_distro,
+        "os_version": wish.os_version,
+        "os_admin_user": wish.os_admin_user,
+        **{name: value for name, (value, _) in ARM64.items()},
+        **wish.properties,
+    }
+    result = {name: value for name, value in values.items() if value}
+    return result | {OWNER_MARK: wish.name, MANAGED: ",".join(sorted(result))}
+
+
+def attributes(wish: PublishWish, local: LocalImage) -> dict[str, str | int]:
+    """What Glance keeps as an image's own attributes."""
+    disk = wish.min_disk if wish.min_disk is not None else math.ceil(local.virtual_size / _GB)
+    return {
+        "name": wish.name,
+        "visibility": wish.visibility,
+        "disk_format": local.disk_format,
+        "container_format": "bare",
+        "min_disk": disk,
+        "min_ram": wish.min_ram,
+    }

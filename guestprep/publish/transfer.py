@@ -1,0 +1,127 @@
+"""Getting an image's bytes into Glance: PUT, glance-direct or web-download."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from guestprep.publish.cloud import Glance, GlanceError
+from guestprep.publish.model import LocalImage, Method, RemoteImage
+from kollarm.errors import ConfigError
+from kollarm.progress import Step, size
+
+#: Bytes that are read, hashed and sent at once.
+CHUNK = 1 << 20
+#: Chunks that may wait for the hashing thread: what bounds the memory used.
+AHEAD = 8
+#: Seconds without a sign of life during an upload; a store may take long to finish.
+SILENCE = 900.0
+#: Seconds that Glance may take for an import of its own, without progress to be seen.
+IMPORT_DEADLINE = 3600.0
+
+
+class Source:
+    """A file to send: iterated over by requests, hashed on the way in another thread.
+
+    ``digest`` is the SHA512 of what was read, complete when the iteration has ended.
+    """
+
+    def __init__(self, path: Path, length: int, step: Step):
+        self.path = path
+        self.length = length
+        self.step = step
+        self.digest = ""
+
+    def __len__(self) -> int:
+        # requests takes it for the Content-Length; without one it would send in pieces.
+        return self.length
+
+    def __iter__(self) -> Iterator[bytes]:
+        hashing, started = hashlib.sha512(), time.monotonic()
+        waiting: deque[Future[None]] = deque()
+        sent = 0
+        with self.path.open("rb", buffering=0) as stream, ThreadPoolExecutor(1) as pool:
+            while chunk := stream.read(CHUNK):
+                waiting.append(pool.submit(hashing.update, chunk))
+                if len(waiting) > AHEAD:
+                    waiting.popleft().result()
+                yield chunk
+                sent += len(chunk)
+                rate = sent / max(time.monotonic() - started, 0.001)
+                self.step.note(f"{100 * sent // self.length} %, {size(rate)}/s")
+        self.digest = hashing.hexdigest()
+
+
+def choose(wish: Method, offered: tuple[str, ...], source_url: str | None) -> list[Method]:
+    """The methods to try, in order.
+
+    :raises ConfigError: the one asked for can't be used with this cloud.
+    """
+    if wish is Method.AUTO:
+        fallback = [Method.GLANCE_DIRECT] if Method.GLANCE_DIRECT in offered else []
+        return [Method.PUT, *fallback]
+    if wish is Method.WEB_DOWNLOAD and not source_url:
+        raise ConfigError(
+            "web-download needs the address at which Glance can fetch the file",
+            hint="name it in source_url, or use the method put or glance-direct",
+        )
+    if wish is not Method.PUT and wish not in offered:
+        raise ConfigError(
+            f"the cloud doesn't offer the method {wish}",
+            hint=f"it offers: {', '.join(['put', *offered])}",
+        )
+    return [wish]
+
+
+def transfer(
+    glance: Glance,
+    image: RemoteImage,
+    local: LocalImage,
+    method: Method,
+    source_url: str | None,
+    step: Step,
+) -> str | None:
+    """Send the content and wait until Glance has it.
+
+    :return: the SHA512 of what was sent; None where Glance fetched it itself.
+    :raises GlanceError: refused, cut off, or an import that failed.
+    """
+    if method is Method.WEB_DOWNLOAD:
+        assert source_url is not None
+        glance.start_import(image.id, {"name": method.value, "uri": source_url})
+        _wait(glance, image.id, step)
+        return None
+    source = Source(local.path, local.size, step)
+    if method is Method.PUT:
+        glance.send(f"/images/{image.id}/file", source, SILENCE)
+    else:
+        glance.send(f"/images/{image.id}/stage", source, SILENCE)
+        glance.start_import(image.id, {"name": method.value})
+        _wait(glance, image.id, step)
+    return source.digest
+
+
+def _wait(glance: Glance, image_id: str, step: Step) -> None:
+    """Wait for an import. Its request succeeds also when the import doesn't."""
+    deadline = time.monotonic() + IMPORT_DEADLINE
+    pause = 0.2
+    while time.monotonic() < deadline:
+        image = glance.get(image_id)
+        if image.status == "active":
+            return
+        failed = image.properties.get("os_glance_failed_import")
+        failures = glance.import_failures(image_id)
+        if failed or failures or image.status in {"killed", "deleted"}:
+            raise GlanceError(
+                f"Glance's import failed: {'; '.join(failures) or image.status}",
+                status=400,
+                hint="Glance's log has the reason",
+            )
+        step.note(f"Glance imports it ({image.status})")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 5.0)
+    raise GlanceError(f"Glance's import has not finished after {IMPORT_DEADLINE:.0f} s", status=504)

@@ -1,0 +1,107 @@
+"""The record of a preparation, kept beside its result as ``RESULT.json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from guestprep.wishes import Wishes
+from kollarm import files
+from kollarm.cache import file_digest
+from kollarm.errors import UnusableInput
+from kollarm.progress import duration, size
+
+#: Raised whenever the same source and wishes would give another result than before.
+RECIPE = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was made of what, and how.
+
+    :param distribution, release: os-release's ID and VERSION_ID.
+    :param inputs: what the result depends on: the source's digest, the wishes, the recipe.
+    :param plan, checks, outcome: as plain data.
+    :param seconds: what each part took.
+    :param kept: whether an earlier run's result was found complete and left as it was.
+    """
+
+    name: str
+    source: str
+    output: str
+    sha256: str
+    size: int
+    distribution: str
+    release: str
+    inputs: dict[str, object]
+    plan: dict[str, object]
+    outcome: dict[str, object]
+    checks: list[dict[str, object]]
+    seconds: dict[str, float]
+    kept: bool = False
+
+    def to_data(self) -> dict[str, object]:
+        return asdict(self)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_data(), indent=2, sort_keys=True) + "\n"
+
+    def lines(self) -> list[str]:
+        total = sum(self.seconds.values())
+        if self.kept:
+            return [f"{self.output}: kept, made earlier from the same source ({size(self.size)})"]
+        return [f"{self.output}: {size(self.size)}, prepared in {duration(total)}"]
+
+
+def record_path(output: Path) -> Path:
+    """Where a result's record is."""
+    return output.with_name(output.name + ".json")
+
+
+def inputs_of(
+    source_sha256: str, wishes: Wishes, archives: list[dict[str, object]]
+) -> dict[str, object]:
+    """What a result depends on."""
+    return {
+        "source": source_sha256,
+        "wishes": wishes.to_data(),
+        "archives": archives,
+        "recipe": RECIPE,
+    }
+
+
+def write(record: Record, path: Path) -> None:
+    files.write(path, record.to_json())
+
+
+def earlier(output: Path, inputs: dict[str, object]) -> Record | None:
+    """The record of a result that is complete and still what these inputs give; else None."""
+    try:
+        data = json.loads(record_path(output).read_text())
+        record = Record(**{**data, "kept": True})
+        if record.inputs != json.loads(json.dumps(inputs)) or record.size != output.stat().st_size:
+            return None
+        return record if file_digest(output) == record.sha256 else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def read(output: Path) -> Record:
+    """The record of a prepared image.
+
+    :raises UnusableInput: there is no such image, or it isn't what its record says.
+    """
+    try:
+        record = Record(**json.loads(record_path(output).read_text()))
+        found = output.stat().st_size
+    except (OSError, ValueError, TypeError) as error:
+        raise UnusableInput(
+            f"{output} has not been prepared", hint="run kollarm guest prepare first"
+        ) from error
+    if found != record.size:
+        raise UnusableInput(
+            f"{output} has {found} bytes, but {record.size} were written",
+            hint="run kollarm guest prepare again",
+        )
+    return record

@@ -1,0 +1,89 @@
+"""The arm64 cloud images that Ubuntu and Debian publish: where each is, and who signs its list."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from kollarm.errors import ConfigError
+
+_UBUNTU = "https://cloud-images.ubuntu.com/releases"
+_DEBIAN = "https://cloud.debian.org/images/cloud"
+
+#: Packages ubuntu-keyring (Debian) or ubuntu-cloudimage-keyring (Ubuntu), debian-archive-keyring.
+_UBUNTU_KEYS = Path("/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg")
+_DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A published image.
+
+    :param base: the distribution's server, which a mirror can stand in for.
+    :param folder: below it, :param file: the image in it.
+    :param sums: the list of digests beside the image, :param signatures: what its detached
+        signature may be called, :param keyring: whose keys must have made it.
+    """
+
+    base: str
+    folder: str
+    file: str
+    sums: str
+    signatures: tuple[str, ...]
+    keyring: Path
+
+    def url(self, name: str, mirror: str | None = None) -> str:
+        """The address of a file beside the image."""
+        return f"{(mirror or self.base).rstrip('/')}/{self.folder}/{name}"
+
+
+def _ubuntu(version: str, suffix: str = "") -> Entry:
+    return Entry(
+        base=_UBUNTU,
+        folder=f"{version}/release",
+        file=f"ubuntu-{version}-server-cloudimg-arm64{suffix}.img",
+        sums="SHA256SUMS",
+        signatures=("SHA256SUMS.gpg",),
+        keyring=_UBUNTU_KEYS,
+    )
+
+
+def _debian(codename: str, version: str, flavour: str) -> Entry:
+    return Entry(
+        base=_DEBIAN,
+        folder=f"{codename}/latest",
+        file=f"debian-{version}-{flavour}-arm64.qcow2",
+        sums="SHA512SUMS",
+        signatures=("SHA512SUMS.sign", "SHA512SUMS.gpg"),
+        keyring=_DEBIAN_KEYS,
+    )
+
+
+CATALOGUE: dict[str, Entry] = {
+    # 16.04 has two arm64 images, and the plain one can't be started through UEFI.
+    "ubuntu-16.04": _ubuntu("16.04", "-uefi1"),
+    **{
+        f"ubuntu-{version}": _ubuntu(version)
+        for version in ("18.04", "20.04", "22.04", "24.04", "26.04")
+    },
+    **{
+        f"debian-{version}-{flavour}": _debian(codename, version, flavour)
+        for version, codename in (("12", "bookworm"), ("13", "trixie"))
+        for flavour in ("generic", "genericcloud")
+    },
+}
+
+
+def find(name: str) -> Entry:
+    """The entry of a name.
+
+    :raises ConfigError: there is none; the hint has the nearest.
+    """
+    if name not in CATALOGUE:
+        close = difflib.get_close_matches(name, CATALOGUE, n=1)
+        raise ConfigError(
+            f"the catalogue of guest images has no {name!r}",
+            hint=f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(CATALOGUE)}",
+        )
+    return CATALOGUE[name]

@@ -1,0 +1,112 @@
+"""From a configured source to a file that is known to be the right one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from guestprep.archive.signature import verified
+from guestprep.source import catalogue, download
+from guestprep.source.checksum import parse_sums, verify
+from kollarm.config.model import GuestSource
+from kollarm.errors import ConfigError, UnusableInput
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A digest that a file should have."""
+
+    algorithm: str
+    digest: str
+
+
+def locate(source: GuestSource) -> tuple[Path, str]:
+    """The source's file and its SHA256, after everything known of it was checked.
+
+    An image of the catalogue is downloaded; its list of digests must be signed by a key of
+    the distribution's keyring, unless the configuration itself has the digest.
+
+    :raises UnusableInput: another content than expected, or no list with its name.
+    :raises DownloadError: it can't be had.
+    :raises ArchiveError: a list that isn't signed as it should be.
+    """
+    pinned = Expected("sha256", source.sha256) if source.sha256 is not None else None
+    expected: Expected | None
+    if source.image is not None:
+        path, expected = _from_catalogue(source, pinned)
+    elif source.url is not None:
+        url = str(source.url)
+        expected = pinned or _listed(source, url.rpartition("/")[2])
+        if expected is None:
+            raise ConfigError(
+                f"nothing says which content of {url} is the right one",
+                hint="add sha256, or sha256sums with the list that its publisher has beside it",
+            )
+        path = download.image(url, expected.algorithm, expected.digest)
+    elif source.path is not None:
+        path = source.path
+        expected = pinned or (_listed(source, path.name) if path.exists() else None)
+    else:
+        raise ConfigError("the guest's source has neither path nor url nor image")
+    if expected is not None and expected.algorithm != "sha256":
+        verify(path, expected.algorithm, expected.digest)
+        expected = None
+    return path, verify(path, "sha256", expected.digest if expected else None)
+
+
+def _from_catalogue(source: GuestSource, pinned: Expected | None) -> tuple[Path, Expected]:
+    assert source.image is not None
+    entry = catalogue.find(source.image)
+    mirror = str(source.mirror) if source.mirror is not None else None
+    expected = pinned
+    if expected is None:
+        url = entry.url(entry.sums, mirror)
+        content = download.small(url)
+        if content is None:
+            raise UnusableInput(
+                f"{url}: not there", hint="is the mirror laid out like the distribution's server?"
+            )
+        signature = None
+        for name in entry.signatures:
+            signature = signature or download.small(entry.url(name, mirror))
+        text = verified(content, signature, source.keyring or entry.keyring, url)
+        expected = _of(text, url, entry.file)
+    path = download.image(entry.url(entry.file, mirror), expected.algorithm, expected.digest)
+    return path, expected
+
+
+def _listed(source: GuestSource, name: str) -> Expected | None:
+    """What the configured list says of a file name; None without a list."""
+    if source.sha256sums is None:
+        return None
+    where = source.sha256sums
+    content = _read(where)
+    if content is None:
+        raise UnusableInput(f"{where}: there is no such list")
+    if source.keyring is None:
+        return _of(content.decode("utf-8", "replace"), where, name)
+    signature = _read(f"{where}.gpg") or _read(f"{where}.sign")
+    return _of(verified(content, signature, source.keyring, where), where, name)
+
+
+def _read(where: str) -> bytes | None:
+    if where.startswith(("http://", "https://")):
+        return download.small(where)
+    try:
+        return Path(where).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnusableInput(f"{where} can't be read: {error.strerror}") from error
+
+
+def _of(text: str, where: str, name: str) -> Expected:
+    digests = parse_sums(text)
+    if name not in digests:
+        raise UnusableInput(
+            f"{where} has no line for {name}",
+            hint="the image must keep the file name it was published under; the list has: "
+            + (", ".join(sorted(digests)[:5]) or "nothing"),
+        )
+    digest = digests[name]
+    return Expected("sha512" if len(digest) == 128 else "sha256", digest)

@@ -1,0 +1,227 @@
+"""Making a test image, once for the same inputs."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import tempfile
+import uuid
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from guestprep.testimage import archive, disk, root
+from guestprep.testimage.kernel import Kernel
+from guestprep.testimage.layouts import SUITE, Layout
+from guestprep.testimage.packages import KernelPackages, build_kernel
+from kollarm import bootstrap, cache, progress
+from kollarm.cache import file_digest
+from kollarm.config.model import Architecture
+from kollarm.errors import KollarmError
+from kollarm.run import run
+
+#: Seconds after which filling the root is given up.
+TIME_LIMIT = 1800.0
+
+_RECORD = "image.json"
+
+
+@dataclass(frozen=True)
+class GuestImage:
+    """A test image and what belongs to it.
+
+    :param image: the qcow2 file.
+    :param sha256: of that file; SHA256SUMS beside it has it too.
+    :param archive: the folder of a signed apt archive with the kernel's packages.
+    :param keyring: what that archive is signed with.
+    :param suite: the archive's suite with the packages (there are the release's
+        ``-updates`` and ``-security`` too, empty).
+    :param uname: the release of its kernel.
+    """
+
+    layout: str
+    image: Path
+    sha256: str
+    archive: Path
+    keyring: Path
+    suite: str
+    uname: str
+
+    def to_json(self) -> dict[str, object]:
+        """The record, with paths as they are now."""
+        return {key: str(value) for key, value in asdict(self).items()}
+
+    @staticmethod
+    def read(folder: Path) -> GuestImage:
+        """The image that :func:`make` left in a folder."""
+        record = json.loads((folder / _RECORD).read_text())
+        for key in ("image", "archive", "keyring"):
+            record[key] = folder / record[key]
+        return GuestImage(**record)
+
+
+def make(layout: Layout, *, mirror: str = bootstrap.DEFAULT_MIRROR) -> GuestImage:
+    """The test image of a layout, from the cache or made of Debian's packages as they are now.
+
+    :param mirror: of Debian; the image's own apt sources name it too.
+    :raises KollarmError: the archive can't be reached, or a tool is missing.
+    """
+    base = bootstrap.root_tarball(SUITE, Architecture.AARCH64, root.PACKAGES, mirror=mirror)
+    kernel = bootstrap.extracted_tarball(
+        SUITE, Architecture.AARCH64, ["linux-image-arm64"], mirror=mirror
+    )
+    key = cache.digest(
+        {
+            "layout": asdict(layout),
+            "base": base.parent.name,
+            "kernel": kernel.parent.name,
+            "recipe": _recipe(),
+        }
+    )
+
+    def fill(folder: Path) -> None:
+        with progress.current().step(f"make the test image {layout.name}"):
+            _make(folder, layout, base, kernel, mirror)
+
+    return GuestImage.read(cache.entry("guest-image", f"{layout.name}-{key}", fill))
+
+
+def _recipe() -> str:
+    """A digest of this package's own files: another recipe, another image."""
+    whole = hashlib.sha256()
+    package = files("guestprep.testimage")
+    for part in (package, package / "data"):
+        for item in sorted(part.iterdir(), key=lambda item: item.name):
+            if item.is_file():
+                whole.update(item.read_bytes())
+    return whole.hexdigest()
+
+
+def _make(folder: Path, layout: Layout, base: Path, kernel: Path, mirror: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="kollarm-image-") as name:
+        scratch = Path(name)
+        pool = folder / "archive/pool/main"
+        pool.mkdir(parents=True)
+        packages = build_kernel(Kernel.unpacked(kernel, scratch / "kernel"), pool, scratch)
+        with progress.current().step("local apt archive"):
+            archive.publish(folder / "archive", folder / "keyring.gpg", layout.codename)
+        raw = scratch / "disk.raw"
+        _compose(raw, scratch, layout, base, packages, mirror)
+        image = folder / f"{layout.name}-server-cloudimg-arm64.img"
+        with progress.current().step("compress the image"):
+            run(
+                [
+                    "qemu-img",
+                    "convert",
+                    "-c",
+                    "-W",
+                    "-m",
+                    "4",
+                    "-f",
+                    "raw",
+                    "-O",
+                    "qcow2",
+                    raw,
+                    image,
+                ]
+            )
+    sha256 = file_digest(image)
+    (folder / "SHA256SUMS").write_text(f"{sha256} *{image.name}\n")
+    record = {
+        "layout": layout.name,
+        "image": image.name,
+        "sha256": sha256,
+        "archive": "archive",
+        "keyring": "keyring.gpg",
+        "suite": layout.codename,
+        "uname": packages.release,
+    }
+    (folder / _RECORD).write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _compose(
+    raw: Path, scratch: Path, layout: Layout, base: Path, packages: KernelPackages, mirror: str
+) -> None:
+    """Write the whole disk to *raw*."""
+    table = disk.ubuntu_table(layout.virtual_size)
+    disk.partition(raw, table)
+    overlay = scratch / "overlay.tar"
+    root.write_overlay(overlay, root.files(layout), root.links())
+    debs = scratch / "install"
+    debs.mkdir()
+    for package in packages.installed:
+        (debs / package.name).write_bytes(package.read_bytes())
+    scripts = scratch / "scripts"
+    scripts.mkdir()
+    for script in (files("guestprep.testimage") / "data").iterdir():
+        (scripts / script.name).write_bytes(script.read_bytes())
+    staging = scratch / "stage"
+    staging.mkdir()
+    staged = bootstrap.stage(staging, SUITE, Architecture.AARCH64, mirror=mirror)
+    work = scratch / "work"
+    work.mkdir()
+    # In a user namespace the scripts are another user's.
+    scratch.chmod(0o755)
+    work.chmod(0o777)
+    raw.chmod(0o666)
+    filesystem = str(uuid.uuid4())
+    with progress.current().step("root file system") as step:
+
+        def follow(line: str) -> None:
+            if line.startswith("kollarm: "):
+                step.note(line.removeprefix("kollarm: "))
+
+        as_root = [] if os.geteuid() == 0 else ["mmdebstrap", "--unshare-helper"]
+        run(
+            [*as_root, "sh", scripts / "fill-root.sh", *staged.around("ROOT")],
+            env={
+                "BASE": str(base),
+                "OVERLAY": str(overlay),
+                "PACKAGES": str(debs),
+                "DISK": str(raw),
+                "OFFSET": str(table.root.start),
+                "KIB": str(table.root.length // 1024),
+                "UUID": filesystem,
+                "LABEL": root.ROOT_LABEL,
+                "SCRATCH": str(work),
+                "HERE": str(scripts),
+            },
+            timeout=TIME_LIMIT,
+            on_line=follow,
+        )
+    check_initramfs(gzip.decompress((work / "initrd.img").read_bytes()))
+    # Where the boot loader finds its configuration: on the root, by the file system's UUID.
+    config = f"search.fs_uuid {filesystem} root\nset prefix=($root)'/boot/grub'\n"
+    disk.fill_esp(
+        raw,
+        table.esp,
+        root.ESP_LABEL,
+        {
+            "EFI/BOOT/BOOTAA64.EFI": (work / "BOOTAA64.EFI").read_bytes(),
+            "EFI/ubuntu/grub.cfg": (config + "configfile $prefix/grub.cfg\n").encode(),
+        },
+    )
+
+
+def check_initramfs(content: bytes) -> None:
+    """See that all programs in an initramfs (unpacked cpio) are for arm64.
+
+    Its maker ran with native programs in the place of some of the root's; none
+    of those may have got into it.
+
+    :raises KollarmError: one has.
+    """
+    # ELF header: e_machine is at byte 18 (elf(5)), EM_AARCH64 is 183, EM_NONE 0: programs
+    # that handle ELF files have the magic number among their data.
+    machines = {
+        int.from_bytes(content[found.start() + 18 : found.start() + 20], "little")
+        for found in re.finditer(rb"\x7fELF[\x01\x02][\x01\x02]\x01", content)
+    }
+    if machines - {0} != {183}:
+        raise KollarmError(
+            f"the test image's initramfs has programs for other machines: {sorted(machines)}",
+            hint="this is a defect of kollarm/data/with-native-tools.sh",
+        )

@@ -1,0 +1,191 @@
+"""Checking a finished image: opened anew, read-only, every claim by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from guestprep.appliance import Drive, launched
+from guestprep.facts import Facts, KernelFacts, Place
+from guestprep.inspect import Examination, examine
+from guestprep.inspect.judge import DRIVER
+from guestprep.parse.dpkg import Status, parse_status
+from guestprep.parse.grub import sorts_last
+from guestprep.parse.modules import module_name
+from guestprep.plan import InstallStep, Plan, texts
+from guestprep.source import disk_facts
+from guestprep.wishes import Part, Wishes
+
+
+@dataclass(frozen=True)
+class Check:
+    """One claim and whether it holds.
+
+    :param found: what was found instead, when it doesn't.
+    """
+
+    claim: str
+    good: bool
+    found: str = ""
+
+    def __str__(self) -> str:
+        mark = "ok  " if self.good else "FAIL"
+        return f"{mark} {self.claim}" + (f" (found: {self.found})" if not self.good else "")
+
+
+@dataclass(frozen=True)
+class Checks:
+    """All claims about one image."""
+
+    path: str
+    checks: tuple[Check, ...]
+
+    @property
+    def good(self) -> bool:
+        return all(check.good for check in self.checks)
+
+    def to_data(self) -> dict[str, object]:
+        return {"good": self.good, **dataclasses.asdict(self)}
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_data(), indent=2, sort_keys=True)
+
+    def lines(self) -> list[str]:
+        return [str(check) for check in self.checks]
+
+
+def verify(path: Path, wishes: Wishes | None = None, plan: Plan | None = None) -> Checks:
+    """Check an image file: one launch, and the file is opened for reading only.
+
+    :param wishes: what it should fulfil; default: what every prepared image should.
+    :param plan: what was done to it, whose packages are then checked too.
+    :raises UnusableInput: the file is missing, damaged, no disk, or has no readable system.
+    """
+    disk = disk_facts(path)
+    with (
+        tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work,
+        launched([Drive(path.absolute(), disk.format)]) as appliance,
+    ):
+        return check_image(examine(appliance, disk, Path(work)), wishes or Wishes(), plan)
+
+
+def check_image(seen: Examination, wishes: Wishes, plan: Plan | None = None) -> Checks:
+    """The checks of an examined image: pure."""
+    facts = seen.facts
+    status = parse_status(seen.evidence.texts.get("/var/lib/dpkg/status", ""))
+    checks = [
+        *_boot(facts),
+        *(check for kernel in facts.booted for check in _kernel(kernel, wishes)),
+        *(_loading(facts) if Part.LOADING in wishes.parts else ()),
+        *(_grub(facts, wishes) if Part.GRUB in wishes.parts else ()),
+        *_packages(facts, status, plan),
+        *(_clean(facts, wishes) if Part.CLEAN in wishes.parts else ()),
+    ]
+    return Checks(facts.disk.path, tuple(checks))
+
+
+def _boot(facts: Facts) -> Iterator[Check]:
+    yield Check(
+        "the system is for aarch64",
+        facts.architecture == "aarch64",
+        facts.architecture or "unknown",
+    )
+    yield Check("UEFI finds a boot loader on the ESP", bool(facts.uefi), "none")
+    yield Check("there is a kernel with its modules", bool(facts.kernels), "none")
+
+
+def _kernel(kernel: KernelFacts, wishes: Wishes) -> Iterator[Check]:
+    name = f"kernel {kernel.version}"
+    if Part.PACKAGES in wishes.parts:
+        yield Check(f"{name} has {DRIVER}", kernel.gpu is not Place.MISSING, "missing")
+    if kernel.gpu is not Place.MODULE or Part.INITRAMFS not in wishes.parts:
+        return
+    yield Check(
+        f"{name}: modules.dep knows {DRIVER}",
+        bool(kernel.needs),
+        "no entry",
+    )
+    ramfs = kernel.initramfs
+    if ramfs is None:
+        return
+    yield Check(f"{ramfs.path} can be read to its end", ramfs.fault is None, ramfs.fault or "")
+    needed = {module_name(path) for path in kernel.needs}
+    lacking = sorted(needed - set(ramfs.modules))
+    yield Check(
+        f"{ramfs.path} has {', '.join(sorted(needed)) or DRIVER}",
+        bool(needed) and not lacking,
+        f"without {', '.join(lacking)}" if lacking else "no modules needed by modules.dep",
+    )
+    unindexed = sorted(set(ramfs.modules) - set(ramfs.indexed))
+    yield Check(
+        f"{ramfs.path}: its modules.dep knows all its {len(ramfs.modules)} modules",
+        not unindexed,
+        f"not {', '.join(unindexed[:5])}",
+    )
+    yield Check(f"{ramfs.path} loads {DRIVER}", DRIVER in ramfs.loads, "not told to")
+
+
+def _loading(facts: Facts) -> Iterator[Check]:
+    if all(kernel.gpu is Place.BUILTIN for kernel in facts.booted):
+        return
+    yield Check(
+        f"{DRIVER} is loaded at every start",
+        DRIVER in facts.modules_load,
+        ", ".join(facts.modules_load) or "nothing is",
+    )
+    if texts.hook(facts.tools) is not None:
+        yield Check(
+            f"later initramfs files will have {DRIVER}", facts.initramfs_hook, "no hook for it"
+        )
+
+
+def _grub(facts: Facts, wishes: Wishes) -> Iterator[Check]:
+    if facts.grub is None:
+        yield Check("there is a GRUB menu", False, "none")
+        return
+    wished = f"console={' console='.join(wishes.consoles)}"
+    for entry in facts.grub.entries:
+        if entry.rescue:
+            continue
+        yield Check(
+            f"menu entry “{entry.title}” ends in {wished}",
+            entry.consoles == wishes.consoles and not entry.blanking,
+            " ".join(entry.words),
+        )
+    name = texts.drop_in_name(facts.grub.drop_ins)
+    yield Check(
+        f"{name} sorts last in /etc/default/grub.d, with {wished}",
+        name in facts.grub.drop_ins
+        and sorts_last(facts.grub.drop_ins, name)
+        and facts.grub.drop_in_text == texts.drop_in(wishes.consoles),
+        ", ".join(facts.grub.drop_ins) or "no drop-ins",
+    )
+
+
+def _packages(facts: Facts, status: Status, plan: Plan | None) -> Iterator[Check]:
+    yield Check("dpkg has no unfinished packages", not facts.unready, ", ".join(facts.unready))
+    for step in plan.of(InstallStep) if plan is not None else ():
+        for package in step.packages:
+            present = status.installed(package.name)
+            yield Check(
+                f"dpkg has {package.name} {package.version} installed",
+                present is not None and present.version == package.version,
+                present.version if present else "not installed",
+            )
+
+
+def _clean(facts: Facts, wishes: Wishes) -> Iterator[Check]:
+    left = facts.leftovers
+    if wishes.clean_machine_id:
+        yield Check("no machine-id is set", not left.machine_id, "one is")
+    for wanted, what, paths in (
+        (wishes.clean_host_keys, "SSH host keys", left.host_keys),
+        (wishes.clean_cloud_init, "state of cloud-init", left.cloud_init),
+        (wishes.clean_apt_lists, "package lists", left.apt_lists),
+    ):
+        if wanted:
+            yield Check(f"no {what}", not paths, f"{len(paths)} files")

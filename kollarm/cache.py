@@ -1,0 +1,82 @@
+"""A cache by content: an entry's name is a digest over everything it was made from.
+
+An entry appears under its name only when complete, and two processes that want
+the same entry make it once: the second waits for the first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from kollarm.paths import cache_dir
+
+
+def digest(inputs: Mapping[str, object]) -> str:
+    """A short hexadecimal name for plain data (anything JSON can hold)."""
+    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def file_digest(path: Path) -> str:
+    """The SHA256 of a file's content, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file, made if missing, for as long as the block runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def entry(
+    kind: str,
+    name: str,
+    make: Callable[[Path], None],
+    *,
+    in_place: bool = False,
+) -> Path:
+    """The folder of a cache entry, made by *make* when it isn't there yet.
+
+    *make* gets an empty folder to fill; what it leaves is the entry.  A folder
+    whose making failed is removed.
+
+    :param kind: the sort of thing, a folder of the cache (``"venv"``).
+    :param name: usually ``f"{label}-{digest(inputs)}"``.
+    :param in_place: make it under its final name, for things that hold their own
+        path (virtual environments); a marker file tells when it is complete.
+    """
+    root = cache_dir() / kind
+    final = root / name
+    marker = final / ".complete"
+    if marker.exists():
+        return final
+    with locked(root / f".{name}.lock"):
+        if marker.exists():
+            return final
+        shutil.rmtree(final, ignore_errors=True)
+        if in_place:
+            work = final
+            work.mkdir()
+        else:
+            work = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
+            work.chmod(0o755)
+        try:
+            make(work)
+            (work / ".complete").touch()
+            if not in_place:
+                work.rename(final)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+    return final

@@ -1,0 +1,77 @@
+"""What every command shares: its options, reading the configuration, printing results."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from kollarm import trust
+from kollarm.config.load import DEFAULT_NAME, load
+from kollarm.config.model import Config
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def with_config(command: Command) -> Command:
+    """Add ``--config FILE``; the command gets a path."""
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=Path(DEFAULT_NAME),
+        show_default=True,
+        envvar="KOLLARM_CONFIG",
+        help="The configuration file.",
+    )(command)
+
+
+def with_json(command: Command) -> Command:
+    """Add ``--json``: one JSON document on standard output, nothing else there."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
+    )(command)
+
+
+def with_dry_run(command: Command) -> Command:
+    """Add ``--dry-run``: print the plan instead of carrying it out."""
+    return click.option(
+        "--dry-run", is_flag=True, help="Print what would be done and why; change nothing."
+    )(command)
+
+
+def read_config(path: Path) -> Config:
+    """The configuration, with its CA bundle made this process's own."""
+    config = load(path)
+    trust.apply(config.ca_bundle)
+    return config
+
+
+def print_json(document: object) -> None:
+    """Print the one JSON document of a command."""
+    json.dump(document, sys.stdout, indent=2, sort_keys=False, default=str)
+    sys.stdout.write("\n")
+
+
+def print_text(text: str) -> None:
+    """Print a result for a person."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table of results; where there is no terminal, wide enough not to fold."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=180)
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

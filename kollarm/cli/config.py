@@ -1,0 +1,29 @@
+"""``kollarm config``: the configuration as kollarm understands it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import yaml
+
+from kollarm.cli.common import print_json, print_text, read_config, with_config, with_json
+
+
+@click.group("config")
+def group() -> None:
+    """The configuration file."""
+
+
+@group.command("show")
+@with_config
+@with_json
+def show(config_path: Path, as_json: bool) -> None:
+    """Check the file and print it resolved: defaults filled in, paths absolute."""
+    config = read_config(config_path)
+    data = json.loads(config.model_dump_json())
+    if as_json:
+        print_json(data)
+    else:
+        print_text(f"# {config_path}, resolved\n" + yaml.safe_dump(data, sort_keys=False))

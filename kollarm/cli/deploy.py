@@ -1,0 +1,70 @@
+"""``kollarm deploy``: kolla-ansible for the configuration's cloud."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kollarm import deploy as deploying
+from kollarm.cli.common import (
+    print_json,
+    print_text,
+    read_config,
+    with_config,
+    with_dry_run,
+    with_json,
+)
+from kollarm.deploy.registry import reader
+from kollarm.errors import ConfigError
+from kollarm.road import start_registry
+
+
+@click.command("deploy")
+@click.argument("stages", nargs=-1, metavar="[STAGE]…")
+@click.option("--resume", is_flag=True, help="Go on with the stage that failed.")
+@click.option("--limit", help="Only these hosts, as Ansible takes them.")
+@click.option(
+    "--tags", multiple=True, help="Only this part, as kolla-ansible names it; repeatable."
+)
+@click.option("--skip-tags", multiple=True, help="Not this part; repeatable.")
+@click.option("--check", is_flag=True, help="Let Ansible say what it would change.")
+@click.option("--yes", is_flag=True, help="Don't ask before destroy.")
+@with_config
+@with_dry_run
+@with_json
+def deploy(
+    stages: tuple[str, ...],
+    resume: bool,
+    limit: str | None,
+    tags: tuple[str, ...],
+    skip_tags: tuple[str, ...],
+    check: bool,
+    yes: bool,
+    config_path: Path,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Deploy the cloud of the configuration's deploy section with kolla-ansible.
+
+    STAGE is config, bootstrap-servers, prechecks, pull, deploy, post-deploy (all
+    of these by default), reconfigure, upgrade or destroy.
+    """
+    config = read_config(config_path)
+    if config.deploy is None:
+        raise ConfigError(
+            f"{config_path} has no deploy section",
+            hint="start from examples/hybrid-2026.1-debian.yml",
+        )
+    options = deploying.Options(limit=limit, tags=tags, skip_tags=skip_tags, check=check)
+    plan = deploying.plan(config, config.deploy, stages, options=options, resume=resume)
+    if dry_run:
+        print_json(plan.to_json()) if as_json else print_text(plan.text())
+        return
+    start_registry(config)
+    record = deploying.execute(
+        plan,
+        reader=reader(config),
+        confirm=lambda question: yes or click.confirm(question, err=True),
+    )
+    print_json(record.to_json()) if as_json else print_text(record.text())

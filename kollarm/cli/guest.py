@@ -1,0 +1,167 @@
+"""``kollarm guest``: inspect, prepare, verify and publish guest images."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from guestprep import boot, pipeline, record
+from guestprep import publish as publishing
+from guestprep import verify as static
+from guestprep.inspect import inspect as look
+from kollarm import guests
+from kollarm.cli.common import (
+    print_json,
+    print_text,
+    read_config,
+    with_config,
+    with_dry_run,
+    with_json,
+)
+from kollarm.errors import KollarmError
+
+image_file = click.Path(path_type=Path)
+
+
+@click.group("guest")
+def group() -> None:
+    """Guest images: inspect, prepare, verify, publish."""
+
+
+@group.command("inspect")
+@click.argument("file", type=image_file)
+@with_json
+def inspect(file: Path, as_json: bool) -> None:
+    """Say what is in an image; write nothing.
+
+    Its kernels and where their virtio_gpu is, boot loader, command lines, consoles.
+    """
+    facts = look(file)
+    print_json(facts.to_data()) if as_json else print_text("\n".join(facts.lines()))
+
+
+@group.command("prepare")
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.option(
+    "-o",
+    "--output",
+    type=image_file,
+    help="The qcow2 to make, when one guest is prepared. Default: under the state folder.",
+)
+@with_config
+@with_dry_run
+@with_json
+def prepare(
+    names: tuple[str, ...], output: Path | None, config_path: Path, dry_run: bool, as_json: bool
+) -> None:
+    """Prepare the configuration's guest images: all, or those named."""
+    config = read_config(config_path)
+    chosen = guests.choose(config, names)
+    if output is not None and len(chosen) != 1:
+        raise click.UsageError("-o names one file, but more than one guest would be prepared")
+    if dry_run:
+        plans = [pipeline.plan(guest) for guest in chosen]
+        if as_json:
+            print_json([plan.to_data() for plan in plans])
+        else:
+            print_text("\n".join(line for plan in plans for line in plan.lines()))
+        return
+    records = [pipeline.prepare(guest, output or guests.output(config, guest)) for guest in chosen]
+    if as_json:
+        print_json([record.to_data() for record in records])
+    else:
+        print_text("\n".join(line for record in records for line in record.lines()))
+
+
+@group.command("verify")
+@click.argument("file", type=image_file)
+@click.option("--boot", "with_boot", is_flag=True, help="Start it as Nova would; watch its screen.")
+@click.option("--screenshot", type=image_file, help="Keep the last screen as this PNG file.")
+@click.option(
+    "--timeout",
+    type=click.IntRange(min=1),
+    default=900,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up a boot after this time.",
+)
+@with_json
+def verify(
+    file: Path, with_boot: bool, screenshot: Path | None, timeout: int, as_json: bool
+) -> None:
+    """Check that an image's VNC console will work; with --boot, see that it does.
+
+    The image is only read.
+    """
+    if with_boot:
+        kept = screenshot or Path(f"{file.stem}.png")
+        report = boot.boot(file, timeout=timeout, screenshot=kept)
+        document: object = report.to_json() | {"screenshot": str(kept)}
+        text, passed = f"{report.to_text()}\nscreenshot: {kept}", report.passed
+        failure = f"{file}: {report.summary}"
+    else:
+        checks = static.verify(file)
+        document, text, passed = checks.to_data(), "\n".join(checks.lines()), checks.good
+        failure = f"{file}: not every check passed"
+    print_json(document) if as_json else print_text(text)
+    if not passed:
+        raise KollarmError(failure, hint="kollarm guest prepare makes an image whose console works")
+
+
+@group.command("publish")
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.option("--cloud", help="A cloud of clouds.yaml. Default: the configuration's, or $OS_CLOUD.")
+@click.option("--adopt", is_flag=True, help="Take over an image of that name made otherwise.")
+@with_config
+@with_dry_run
+@with_json
+def publish(
+    names: tuple[str, ...],
+    cloud: str | None,
+    adopt: bool,
+    config_path: Path,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Register prepared guest images in Glance: all, or those named."""
+    config = read_config(config_path)
+    chosen = guests.choose(config, names)
+    prepared = [(guest, record.read(guests.output(config, guest))) for guest in chosen]
+    connection = publishing.connect(cloud) if cloud else guests.cloud(config)
+    wishes = [
+        (Path(done.output), dataclasses.replace(guests.wish(guest, done), adopt=adopt))
+        for guest, done in prepared
+    ]
+    if dry_run:
+        plans = [publishing.plan(connection, image, wish) for image, wish in wishes]
+        if as_json:
+            print_json([plan.to_json() for plan in plans])
+        else:
+            print_text("\n".join(plan.to_text() for plan in plans))
+        return
+    records = [publishing.publish(connection, image, wish) for image, wish in wishes]
+    if as_json:
+        print_json([done.to_json() for done in records])
+    else:
+        print_text("\n".join(done.to_text() for done in records))
+
+
+@group.command("audit")
+@click.option("--cloud", help="A cloud of clouds.yaml. Default: the configuration's, or $OS_CLOUD.")
+@with_config
+@with_json
+def audit(cloud: str | None, config_path: Path, as_json: bool) -> None:
+    """Find the cloud's images that could be scheduled to a host of the wrong architecture.
+
+    Each comes with the command that mends it. Needs no configuration file.
+    """
+    if cloud or not config_path.exists():
+        connection = publishing.connect(cloud)
+    else:
+        connection = guests.cloud(read_config(config_path))
+    report = publishing.audit(connection)
+    print_json(report.to_json()) if as_json else print_text(report.to_text())
+    if not report.passed:
+        raise KollarmError("images could be scheduled to the wrong architecture")

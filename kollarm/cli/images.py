@@ -1,0 +1,74 @@
+"""``kollarm images``: the whole road, what ``make images`` runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from kollarm import files, road
+from kollarm.cli.build import print_record
+from kollarm.cli.common import (
+    print_json,
+    print_table,
+    print_text,
+    read_config,
+    with_config,
+    with_json,
+)
+from kollarm.progress import duration, size
+
+
+@click.command("images")
+@with_config
+@with_json
+def images(config_path: Path, as_json: bool) -> None:
+    """Build container images; prepare, prove and publish guest images.
+
+    What is there already, made from the same inputs, is left alone.
+    """
+    config = read_config(config_path)
+    record = road.travel(config, config_path.resolve().parent)
+    kept = config.state_dir / "last-run.json"
+    files.write(kept, json.dumps(record.to_json(), indent=2, default=str) + "\n")
+    if as_json:
+        print_json(record.to_json())
+        return
+    print_record(record.build)
+    if record.guests:
+        print_table(
+            "Guest images",
+            ["guest", "state", "size", "console before", "console after", "screenshot", "time"],
+            [_guest_row(guest) for guest in record.guests],
+        )
+        print_table(
+            "Glance",
+            ["image", "state", "id", "visibility", "status"],
+            [
+                [
+                    guest.published.name,
+                    guest.published.action.value,
+                    guest.published.image_id,
+                    guest.published.visibility,
+                    guest.published.status,
+                ]
+                for guest in record.guests
+            ],
+        )
+    print_text(f"done in {duration(record.seconds)}; the whole record: {kept}")
+
+
+def _guest_row(guest: road.GuestRecord) -> list[str]:
+    boots = [proof for proof in (guest.before, guest.after) if proof is not None and not proof.kept]
+    seconds = 0.0 if guest.prepared.kept else sum(guest.prepared.seconds.values())
+    seconds += sum(proof.report.seconds for proof in boots)
+    return [
+        guest.name,
+        "kept" if guest.prepared.kept else "prepared",
+        size(guest.prepared.size),
+        guest.before.report.state.value if guest.before else "",
+        guest.after.report.state.value if guest.after else "",
+        str(guest.after.screenshot) if guest.after else "",
+        duration(seconds) if seconds else "",
+    ]

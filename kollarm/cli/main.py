@@ -1,0 +1,135 @@
+"""The ``kollarm`` command: its groups, and the one place where errors become exit statuses."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import shlex
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+from rich.console import Console
+
+from kollarm import __version__, logs, progress
+from kollarm.cli import common
+from kollarm.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_INTERRUPTED, KollarmError
+
+log = logging.getLogger(__name__)
+
+
+#: Each command and where it lives.  They are imported when asked for: openstacksdk
+#: alone takes longer to import than most commands take to run.
+COMMANDS = {
+    "build": ("kollarm.cli.build", "build"),
+    "config": ("kollarm.cli.config", "group"),
+    "deploy": ("kollarm.cli.deploy", "deploy"),
+    "guest": ("kollarm.cli.guest", "group"),
+    "images": ("kollarm.cli.images", "images"),
+    "lint": ("kollarm.cli.overlays", "lint"),
+    "overlays": ("kollarm.cli.overlays", "group"),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+@click.option("-q", "--quiet", is_flag=True, help="Only results, warnings and errors.")
+@click.version_option(__version__, prog_name="kollarm")
+def cli(debug: bool, quiet: bool) -> None:
+    """From x86_64 control nodes and ARM servers to one OpenStack cloud whose ARM
+    guests have a working VNC console."""
+    if quiet:
+        progress.use(progress.Progress(quiet=True))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status.
+
+    0 done, 1 failed, 2 bad configuration or usage, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, _terminated)
+    log_path = logs.start(shlex.join(words))
+    debug, as_json = "--debug" in words, "--json" in words
+    try:
+        result = cli.main(words, prog_name="kollarm", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return EXIT_CONFIGURATION
+    except (KeyboardInterrupt, click.Abort):
+        _print("interrupted; what was half done is undone or finished by the next run")
+        return EXIT_INTERRUPTED
+    except KollarmError as error:
+        log.error("%s", error.message, exc_info=True)
+        _explain(error, as_json=as_json)
+        if debug:
+            traceback.print_exc()
+        if log_path and error.exit_status == EXIT_FAILURE:
+            _print(f"the whole log: {log_path}")
+        return error.exit_status
+    except Exception as error:
+        log.exception("defect")
+        _print(f"kollarm: internal error: {type(error).__name__}: {error}")
+        if debug:
+            traceback.print_exc()
+        else:
+            _print("run it again with --debug to see where; please report it")
+        if log_path:
+            _print(f"the whole log: {log_path}")
+        return EXIT_FAILURE
+
+
+def _explain(error: KollarmError, *, as_json: bool) -> None:
+    """Say what was wrong, where, and what to do."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"kollarm: {error.message}", style="bold red", markup=False)
+    if error.details:
+        for line in error.details.splitlines():
+            console.print(f"  {line}", markup=False)
+    if error.hint:
+        console.print(f"hint: {error.hint}", markup=False)
+    if as_json:
+        common.print_json(
+            {"error": {"message": error.message, "details": error.details, "hint": error.hint}}
+        )
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a run as Ctrl-C does, so that everything is cleaned up."""
+    raise KeyboardInterrupt
+
+
+def script() -> None:
+    """The console script's entry."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    script()

@@ -1,0 +1,84 @@
+"""``kollarm lint`` and ``kollarm overlays``: overlays checked, listed and shown at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from builder import lint as linting
+from builder import pipeline, show
+from kollarm.cli.common import print_json, print_text, read_config, with_config, with_json
+from kollarm.config.model import Architecture, Config
+from kollarm.errors import ConfigError
+
+architecture_option = click.option(
+    "--arch",
+    "architecture",
+    type=click.Choice([architecture.value for architecture in Architecture]),
+    default=Architecture.AARCH64.value,
+    show_default=True,
+    help="The architecture to render for.",
+)
+
+
+@click.command("lint")
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.option("--release", help="Check against this release. Default: the configuration's.")
+@click.option(
+    "--overlays",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The folder of the overlays. Default: the configuration's.",
+)
+@with_config
+@with_json
+def lint(
+    names: tuple[str, ...],
+    release: str | None,
+    folder: Path | None,
+    config_path: Path,
+    as_json: bool,
+) -> None:
+    """Check overlays against a release's own templates: all, or those named.
+
+    Needs no container engine, and no configuration file either.
+    """
+    config = read_config(config_path) if config_path.exists() else Config()
+    folders = [folder] if folder else pipeline.overlay_folders(config, config_path.resolve().parent)
+    report = linting.lint(release or config.release, folders, names or None)
+    print_json(report.to_json()) if as_json else print_text(str(report))
+    if not report.ok:
+        raise ConfigError("the overlays have faults", hint="they are listed above")
+
+
+@click.group("overlays")
+def group() -> None:
+    """Overlays: what there is, and what it does."""
+
+
+@group.command("list")
+@with_config
+@with_json
+def list_(config_path: Path, as_json: bool) -> None:
+    """Every overlay, what for, and where it applies."""
+    config = read_config(config_path) if config_path.exists() else Config()
+    folders = pipeline.overlay_folders(config, config_path.resolve().parent)
+    listing = show.listing(folders, config.build.overlays)
+    print_json(listing.to_json()) if as_json else print_text(str(listing))
+
+
+@group.command("diff")
+@click.argument("image")
+@architecture_option
+@with_config
+def diff(image: str, architecture: str, config_path: Path) -> None:
+    """The Dockerfile of IMAGE without and with the overlays, as a unified diff."""
+    config = read_config(config_path)
+    text = show.diff(
+        config,
+        image,
+        project_dir=config_path.resolve().parent,
+        architecture=Architecture(architecture),
+    )
+    print_text(text) if text else print_text(f"the overlays change nothing in {image}")

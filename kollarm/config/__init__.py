@@ -1,0 +1,1 @@
+"""The one configuration file: its shape (:mod:`model`) and its reading (:mod:`load`)."""

@@ -1,0 +1,74 @@
+"""What each key of the configuration allows by itself but the whole can't mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kollarm.config.model import Config, Guest
+
+#: Keys and list indices that lead to a place in the file.
+Position = tuple[str | int, ...]
+
+#: A fault before it is printed: its position, the message and the remedy.
+Finding = tuple[Position, str, str | None]
+
+
+def contradictions(config: Config) -> Iterator[Finding]:
+    """Every impossible combination in a configuration of sound shape."""
+    if not config.build.engines:
+        yield ("build", "engines"), "no architecture to build", "name x86_64, aarch64 or both"
+    for key in ("images", "overlays"):
+        names = getattr(config.build, key)
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield ("build", key, index), f"{name!r} is listed twice", "remove one"
+    base = config.build.base
+    if base.bootstrap is not None and (base.name is not None or base.tag is not None):
+        yield (
+            ("build", "base", "bootstrap"),
+            "a base image is either bootstrapped or pulled",
+            "remove bootstrap, or name and tag",
+        )
+    if config.cloud.embedded and config.cloud.name is not None:
+        yield (
+            ("cloud",),
+            "embedded and name exclude each other",
+            "remove name to use the Glance on loopback, or embedded to use your own cloud",
+        )
+    names = [guest.name for guest in config.guests]
+    for index, guest in enumerate(config.guests):
+        at: Position = ("guests", index)
+        if guest.name in names[:index]:
+            yield (*at, "name"), f"a second guest named {guest.name!r}", "give each its own name"
+        yield from _of_guest(guest, at)
+    for architecture, engine in config.build.engines.items():
+        if not engine.url.startswith(("local", "unix://", "ssh://", "tcp://")):
+            yield (
+                ("build", "engines", architecture.value, "url"),
+                f"unknown kind of engine {engine.url!r}",
+                "local, unix://…, ssh://… or tcp://…",
+            )
+
+
+def _of_guest(guest: Guest, at: Position) -> Iterator[Finding]:
+    if "/" in guest.name or guest.name.startswith("."):
+        yield (*at, "name"), f"{guest.name!r} can't be a file's name", "no slash, no leading dot"
+    source = guest.source
+    if (source.path is None) == (source.url is None):
+        yield (*at, "source"), "needs exactly one of path and url", "name where the image is"
+    if source.sha256 is None and source.sha256sums is None:
+        yield (
+            (*at, "source"),
+            "nothing says which content is the right one",
+            "add sha256, or sha256sums with the list that the distribution publishes",
+        )
+    if source.sha256 is not None and source.sha256sums is not None:
+        yield (*at, "source"), "has both sha256 and sha256sums", "keep one of them"
+    if not guest.consoles:
+        yield (*at, "consoles"), "is empty", "at least tty1, which the VNC console shows"
+    elif not guest.consoles[-1].startswith("tty") or guest.consoles[-1].startswith("ttyAMA"):
+        yield (
+            (*at, "consoles"),
+            f"the last one, {guest.consoles[-1]!r}, becomes /dev/console and isn't the screen",
+            "put tty1 last",
+        )

@@ -1,0 +1,175 @@
+"""The shape of ``kollarm.yml``: strict, every key documented here.
+
+Relative paths are taken from the folder of the configuration file; the loader
+makes them absolute before these models see them being used.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, HttpUrl, StringConstraints
+
+from kollarm.config.base import Architecture as Architecture
+from kollarm.config.base import Section as Section
+from kollarm.config.deploy import Deploy
+
+
+class Distro(StrEnum):
+    """The base distribution of the container images."""
+
+    DEBIAN = "debian"
+    UBUNTU = "ubuntu"
+    ROCKY = "rocky"
+    CENTOS = "centos"
+
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Release = Annotated[str, StringConstraints(pattern=r"^([a-z]+|20\d\d\.[12])$")]
+Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
+
+
+class Registry(Section):
+    """Where container images are pushed to."""
+
+    #: Run a registry on loopback, its data under the state folder.
+    embedded: bool = False
+    #: host:port; for the embedded registry the port to listen on (127.0.0.1:5055).
+    address: str = "127.0.0.1:5055"
+    #: Speak plain HTTP. Docker itself allows that on loopback only, unless configured.
+    insecure: bool = False
+
+
+class Bootstrap(Section):
+    """Make base images from a distribution's signed archive instead of pulling them."""
+
+    suite: str
+    mirror: str = "http://deb.debian.org/debian"
+
+
+class BaseImage(Section):
+    """The image that Kolla's ``base`` starts from; without this section: the release's default."""
+
+    name: str | None = None
+    tag: Tag | None = None
+    bootstrap: Bootstrap | None = None
+
+
+class Engine(Section):
+    """The container engine that builds one architecture."""
+
+    #: ``local``, ``ssh://…``, ``tcp://…`` or ``unix://…``.
+    url: str = "local"
+
+
+class Build(Section):
+    """Container images."""
+
+    distro: Distro = Distro.DEBIAN
+    namespace: str = "kolla"
+    #: The tag of the index; default: the release. Members get ``TAG-ARCHITECTURE``.
+    tag: Tag | None = None
+    images: list[str] = Field(default_factory=lambda: ["base", "cron", "memcached"])
+    overlays: list[str] = Field(default_factory=list)
+    #: The folder that holds the overlays; default: the project's own ``dockerfile_overlays``.
+    overlay_dir: Path | None = None
+    #: Values for the overlays' own variables (``kollarm overlays list`` names them).
+    overlay_variables: dict[str, str] = Field(default_factory=dict)
+    base: BaseImage = BaseImage()
+    engines: dict[Architecture, Engine] = Field(
+        default_factory=lambda: {
+            Architecture.X86_64: Engine(),
+            Architecture.AARCH64: Engine(),
+        },
+        strict=False,
+    )
+
+
+class GuestSource(Section):
+    """Where a guest image comes from and how it is known to be the right one."""
+
+    #: A file, an http(s) URL, or a release by its name (``ubuntu-24.04``, ``debian-12-generic``;
+    #: docs/guests.md has the catalogue), whose list and keyring are known.
+    path: Path | None = None
+    url: HttpUrl | None = None
+    image: str | None = None
+    sha256: Sha256 | None = None
+    #: A SHA256SUMS (or SHA512SUMS) file (path or URL) with a line for the image's file name.
+    sha256sums: str | None = None
+    #: Keyring that must have signed that list; without it a list is trusted as it is, except
+    #: that one fetched for a release of the catalogue always needs its signature.
+    keyring: Path | None = None
+    #: Where to fetch a release of the catalogue from instead of the distribution's own server.
+    mirror: HttpUrl | None = None
+
+
+class Archive(Section):
+    """An apt archive, one-line style: where, which suite and components, signed by whom."""
+
+    uri: str
+    suite: str
+    components: list[str] = Field(default_factory=lambda: ["main"])
+    #: Keyring that must have signed it. Never optional: an unsigned archive is refused.
+    keyring: Path
+
+
+class Clean(Section):
+    """What of one machine's identity and state is removed from an image."""
+
+    machine_id: bool = True
+    host_keys: bool = True
+    cloud_init: bool = True
+    apt_lists: bool = True
+
+
+class Guest(Section):
+    """One guest image: prepared, proven, published."""
+
+    name: str
+    source: GuestSource
+    #: Archives to take packages from; default: the distribution's own.
+    archives: list[Archive] = Field(default_factory=list)
+    consoles: list[str] = Field(default_factory=lambda: ["ttyAMA0,115200", "tty1"])
+    clean: Clean = Clean()
+    #: ``offline`` composes on the host what the guest's own programs would make; ``guest`` runs
+    #: them in the appliance, which takes far longer when the architectures differ.
+    engine: Literal["offline", "guest"] = "offline"
+    #: Of the result's clusters; zstd is quicker and smaller, and needs QEMU 5.1 on the hosts.
+    compression: Literal["zlib", "zstd", "none"] = "zlib"
+    #: Glance properties on top of the arm64 set.
+    properties: dict[str, str] = Field(default_factory=dict)
+    visibility: Literal["public", "private", "shared", "community"] = "public"
+    #: What is booted to prove the console: nothing, the result, or the source as well.
+    boot: Literal["none", "result", "both"] = "result"
+    #: Seconds that a proving boot may take.
+    boot_timeout: int = Field(default=900, gt=0)
+
+
+class Cloud(Section):
+    """The cloud that guest images are published to."""
+
+    #: Run a Glance on loopback, its data under the state folder.
+    embedded: bool = False
+    #: Port of the embedded Glance.
+    port: int = Field(default=9293, gt=0, lt=65536)
+    #: A cloud of clouds.yaml; default: ``$OS_CLOUD``.
+    name: str | None = None
+
+
+class Config(Section):
+    """The whole file."""
+
+    release: Release = "2026.1"
+    #: PEM file of certificate authorities to trust, in builds too; default: the
+    #: environment's usual variables (REQUESTS_CA_BUNDLE, SSL_CERT_FILE, CURL_CA_BUNDLE, PIP_CERT).
+    ca_bundle: Path | None = None
+    #: Logs, records, prepared images and the embedded services' data.
+    state_dir: Path = Path(".kollarm")
+    registry: Registry = Registry(embedded=True)
+    build: Build = Build()
+    guests: list[Guest] = Field(default_factory=list)
+    cloud: Cloud = Cloud()
+    #: The cloud's hosts and what kolla-ansible is told; for ``kollarm deploy``.
+    deploy: Deploy | None = None

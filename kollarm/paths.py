@@ -1,0 +1,32 @@
+"""Where kollarm keeps things.
+
+The *cache* holds what can be made again and is named by its content's inputs
+(bootstrapped roots, virtual environments, downloads); every project of a user
+shares it.  The *state* belongs to one project: the embedded registry's and
+Glance's data, logs, prepared images and the record of the last run.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_dir() -> Path:
+    """``$KOLLARM_CACHE``, else ``$XDG_CACHE_HOME/kollarm``, else ``~/.cache/kollarm``."""
+    named = os.environ.get("KOLLARM_CACHE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "kollarm"
+
+
+def log_dir() -> Path:
+    """``$XDG_STATE_HOME/kollarm/logs``, else ``~/.local/state/kollarm/logs``."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "kollarm" / "logs"
+
+
+def project_dir() -> Path:
+    """The folder that holds kollarm's packages, ``dockerfile_overlays`` and ``examples``."""
+    return Path(__file__).resolve().parents[1]

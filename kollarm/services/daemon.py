@@ -1,0 +1,259 @@
+"""Programs that outlive the command that started them: start, find again, stop.
+
+A daemon's folder holds ``pid``, which the daemon's own shell writes before it
+becomes the program: a run that is killed between start and bookkeeping leaves
+a daemon that the next run still finds.  A process id alone says little (ids are
+used again), so the file has the process's start time and the machine's boot id
+too, and a digest of what was started, so that a changed configuration is seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kollarm import cache, progress
+from kollarm.errors import KollarmError
+from kollarm.services.ports import MARK, free_port, listener, past_the_proxy, service_folder
+
+__all__ = ["Daemon", "free_port", "running", "start", "stop", "stop_folder", "tail"]
+
+#: Seconds a daemon has to end after SIGTERM before it is killed.
+GRACE = 15.0
+
+#: Seconds that one which runs already has to answer, before it is restarted.
+PATIENCE = 30.0
+
+#: Bytes after which a log starts anew (at the daemon's start).
+LOG_LIMIT = 5_000_000
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+# $1 the pid file, $2 the digest, then the program.  Field 22 of /proc/PID/stat is
+# the start time in clock ticks (proc(5)); it stays the same across exec.
+_LAUNCH = """
+pidfile=$1 digest=$2; shift 2
+set_fields() { start=${22}; }
+set_fields $(cat /proc/$$/stat)
+echo "$$ $start $(cat /proc/sys/kernel/random/boot_id) $digest" > "$pidfile.$$"
+mv "$pidfile.$$" "$pidfile"
+exec "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A program to keep running.
+
+    :param name: what messages call it (``registry``).
+    :param folder: where its ``pid`` and ``log`` lie.
+    :param program: makes ready what it needs and returns its command, which stays in
+        the foreground; called only when it has to be started.
+    :param address: host and port that it listens on.
+    :param answers: whether it answers as itself by now; must return within seconds.
+    :param settings: all that it depends on, as text: other settings mean a restart.
+    :param port_hint: how a user chooses another port.
+    :param deadline: seconds that a start may take.
+    """
+
+    name: str
+    folder: Path
+    program: Callable[[], tuple[str, ...]]
+    address: tuple[str, int]
+    answers: Callable[[], bool]
+    settings: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    port_hint: str = "choose another port in the configuration"
+    deadline: float = 60.0
+
+    @property
+    def log(self) -> Path:
+        """The file that its output goes to."""
+        return self.folder / "log"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.folder / "pid"
+
+    @property
+    def digest(self) -> str:
+        """A digest of what was started: another one means a restart."""
+        return cache.digest({"settings": self.settings, "env": dict(self.env)})
+
+
+def start(daemon: Daemon) -> bool:
+    """Make a daemon run and answer; return whether it had to be started.
+
+    One that runs with other settings, or no longer answers, is restarted.
+
+    :raises KollarmError: it doesn't come up, or its port belongs to another program.
+    """
+    past_the_proxy(daemon.address[0])
+    daemon.folder.mkdir(parents=True, exist_ok=True)
+    with cache.locked(daemon.folder / ".lock"):
+        pid, digest = _recorded(daemon.folder)
+        if pid is not None:
+            if digest == daemon.digest and _comes_up(daemon, pid, min(PATIENCE, daemon.deadline)):
+                return False
+            _end(pid)
+        _free_the_port(daemon)
+        argv = daemon.program()
+        with progress.current().step(f"start {daemon.name}"):
+            pid = _launch(daemon, argv)
+            if not _comes_up(daemon, pid, daemon.deadline):
+                _end(pid)
+                daemon.pid_file.unlink(missing_ok=True)
+                raise KollarmError(
+                    f"the embedded {daemon.name} doesn't come up",
+                    details=f"the end of {daemon.log}:\n{tail(daemon.log)}",
+                    hint="the log has the reason",
+                )
+        return True
+
+
+def stop(daemon: Daemon) -> bool:
+    """End a daemon; return whether it ran."""
+    return stop_folder(daemon.folder)
+
+
+def stop_folder(folder: Path) -> bool:
+    """End the daemon that a folder belongs to; return whether it ran."""
+    if not folder.is_dir():
+        return False
+    with cache.locked(folder / ".lock"):
+        pid, _ = _recorded(folder)
+        if pid is not None:
+            _end(pid)
+        (folder / "pid").unlink(missing_ok=True)
+        return pid is not None
+
+
+def running(daemon: Daemon) -> int | None:
+    """The process id of a daemon that runs."""
+    return _recorded(daemon.folder)[0]
+
+
+def tail(path: Path, lines: int = 15) -> str:
+    """The last lines of a log."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - 20_000))
+            text = stream.read().decode("utf-8", "replace")
+    except OSError:
+        return "(no log)"
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def _launch(daemon: Daemon, argv: tuple[str, ...]) -> int:
+    if daemon.log.exists() and daemon.log.stat().st_size > LOG_LIMIT:
+        daemon.log.unlink()
+    daemon.pid_file.unlink(missing_ok=True)
+    with daemon.log.open("ab") as log:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", _LAUNCH, "sh", daemon.pid_file, daemon.digest, *argv],
+            cwd=daemon.folder,
+            # setproctitle, which gunicorn uses, writes over the environment otherwise.
+            env=dict(os.environ) | dict(daemon.env) | {MARK: str(daemon.folder), "SPT_NOENV": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    return process.pid
+
+
+def _comes_up(daemon: Daemon, pid: int, patience: float) -> bool:
+    """Whether the process answers within so many seconds; False at once when it ends."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if not _alive(pid):
+            return False
+        if daemon.answers():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _recorded(folder: Path) -> tuple[int | None, str]:
+    """The recorded process, if it is still the one that was started, and its digest."""
+    try:
+        pid, started, boot, digest = (folder / "pid").read_text().split()
+    except (OSError, ValueError):
+        return None, ""
+    if boot == _BOOT_ID.read_text().strip() and started == _start_time(int(pid)):
+        return int(pid), digest
+    return None, ""
+
+
+def _start_time(pid: int) -> str | None:
+    """Field 22 of /proc/PID/stat; None for a process that is gone or a zombie."""
+    try:
+        # The second field, in brackets, may hold blanks.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _alive(pid: int) -> bool:
+    # Where the process is this one's child, only waiting for it makes it go.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    return _start_time(pid) is not None
+
+
+def _end(pid: int) -> None:
+    """End a daemon and its process group: SIGTERM, then SIGKILL."""
+    for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, number)
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if not _alive(pid):
+                return
+            time.sleep(0.05)
+
+
+def _free_the_port(daemon: Daemon) -> None:
+    """See that nothing listens on the daemon's port; end an orphan of its own or a lost folder.
+
+    :raises KollarmError: another program, or another project's service, is there.
+    """
+    host, port = daemon.address
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        if probe.connect_ex((host, port)) != 0:
+            return
+    holder = listener(port)
+    if holder is None:
+        raise KollarmError(
+            f"port {port}, wanted for the embedded {daemon.name}, is in use by another "
+            "user's program",
+            hint=daemon.port_hint,
+        )
+    owner = service_folder(holder)
+    if owner is not None and (owner == daemon.folder or not (owner / "pid").exists()):
+        # Its pid file is lost: the state folder was deleted while it ran.
+        _end(os.getpgid(holder.pid))
+        return
+    what = f"process {holder.pid}: {' '.join(holder.cmdline())[:120]}"
+    if owner is not None:
+        raise KollarmError(
+            f"port {port}, wanted for the embedded {daemon.name}, is in use by the same "
+            f"service of another project ({owner})",
+            details=what,
+            hint=f"stop it with: python -m kollarm.services stop {owner.parent}; "
+            f"or {daemon.port_hint}",
+        )
+    raise KollarmError(
+        f"port {port}, wanted for the embedded {daemon.name}, is in use by another program",
+        details=what,
+        hint=f"end that program, or {daemon.port_hint}",
+    )

@@ -1,0 +1,141 @@
+"""A Glance on loopback, from PyPI: SQLite, a file store, and a real Keystone if wanted.
+
+Without Keystone a small filter (``data/kollarm_identity.py``) makes everyone the
+administrator: who can reach the port may do all, so it listens on loopback only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import requests
+
+from kollarm import files
+from kollarm.services import daemon, glance_files, openstack_tools, ports
+from kollarm.services.glance_files import CLOUD, Layout
+
+#: Seconds that a start may take on a busy machine.
+DEADLINE = 180.0
+
+
+class EmbeddedGlance:
+    """The Glance of one project.
+
+    :param state_dir: the project's state folder.
+    :param port: where Glance listens on 127.0.0.1.
+    :param keystone_port: run a Keystone there and let Glance ask it; without it
+        no one is asked who they are.
+    """
+
+    def __init__(self, state_dir: Path, port: int, *, keystone_port: int | None = None):
+        self.port = port
+        self.keystone_port = keystone_port
+        self.layout = Layout(state_dir.absolute() / "glance")
+        self.keystone_folder = state_dir.absolute() / "keystone"
+
+    @property
+    def url(self) -> str:
+        """Glance's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def keystone_url(self) -> str | None:
+        """Keystone's address (without ``/v3``), where there is one."""
+        return f"http://127.0.0.1:{self.keystone_port}" if self.keystone_port else None
+
+    @property
+    def cloud(self) -> str:
+        """The cloud's name in :attr:`clouds_yaml`."""
+        return CLOUD
+
+    @property
+    def clouds_yaml(self) -> Path:
+        """How openstacksdk reaches it: ``OS_CLIENT_CONFIG_FILE=… OS_CLOUD=kollarm``."""
+        return self.layout.folder / "clouds.yaml"
+
+    def start(self) -> bool:
+        """Make it run and answer; return whether it had to be started.
+
+        :raises KollarmError: its packages can't be installed, it doesn't come up,
+            or its port belongs to another program.
+        """
+        self.layout.make()
+        text = glance_files.clouds(self.url, self.keystone_url)
+        files.write(self.clouds_yaml, text, mode=0o600)
+        if self.keystone_port is not None:
+            assert self.keystone_url is not None
+            openstack_tools.keystone_database(self.keystone_folder, self.keystone_url, self.url)
+            daemon.start(self._keystone(self.keystone_port))
+        openstack_tools.glance_database(self.layout)
+        return daemon.start(self._glance())
+
+    def stop(self) -> bool:
+        """End it, and its Keystone; return whether it ran. Its data stay."""
+        ran = daemon.stop(self._glance())
+        if self.keystone_port is not None:
+            daemon.stop(self._keystone(self.keystone_port))
+        return ran
+
+    def running(self) -> int | None:
+        """Its process id, where it runs."""
+        return daemon.running(self._glance())
+
+    @property
+    def log(self) -> Path:
+        """Where Glance says why it refused something."""
+        return self._glance().log
+
+    def _glance(self) -> daemon.Daemon:
+        contents = glance_files.glance(self.layout, self.url, self.keystone_url)
+        return daemon.Daemon(
+            name="Glance",
+            folder=self.layout.folder,
+            program=lambda: self._prepare(
+                self.layout.etc, contents, "glance.wsgi.api:application", self.port
+            ),
+            address=("127.0.0.1", self.port),
+            # The list of versions, which is answered with "multiple choices".
+            answers=lambda: _status(self.url) == requests.codes.multiple_choices,
+            env={
+                "OS_GLANCE_CONFIG_DIR": str(self.layout.etc),
+                "PYTHONPATH": str(openstack_tools.DATA),
+            },
+            settings="".join((openstack_tools.requirements(), *contents.values())),
+            port_hint="name another port in cloud.port",
+            deadline=DEADLINE,
+        )
+
+    def _keystone(self, port: int) -> daemon.Daemon:
+        url = f"http://127.0.0.1:{port}"
+        folder = self.keystone_folder
+        contents = glance_files.keystone(folder / "keystone.sqlite", folder / "keys", url)
+        return daemon.Daemon(
+            name="Keystone",
+            folder=folder,
+            program=lambda: self._prepare(
+                folder / "etc", contents, "kollarm_keystone:application", port
+            ),
+            address=("127.0.0.1", port),
+            answers=lambda: _status(f"{url}/v3") == requests.codes.ok,
+            env={
+                "OS_KEYSTONE_CONFIG_DIR": str(folder / "etc"),
+                "PYTHONPATH": str(openstack_tools.DATA),
+            },
+            settings="".join((openstack_tools.requirements(), *contents.values())),
+            deadline=DEADLINE,
+        )
+
+    @staticmethod
+    def _prepare(
+        etc: Path, contents: dict[str, str], application: str, port: int
+    ) -> tuple[str, ...]:
+        """Write a service's configuration and return the command that serves it."""
+        for name, text in contents.items():
+            files.write(etc / name, text, mode=0o600)
+        return openstack_tools.gunicorn(openstack_tools.tools(), application, port)
+
+
+def _status(url: str) -> int | None:
+    """The status of a GET, None where nothing answers."""
+    answer = ports.get(url)
+    return None if answer is None else answer.status_code

@@ -1,0 +1,194 @@
+"""The configuration files of an embedded Glance and Keystone, as text.
+
+What the options mean: https://docs.openstack.org/glance/latest/configuration/ and
+https://docs.openstack.org/keystone/latest/configuration/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+#: The cloud's name in the clouds.yaml that is written.
+CLOUD = "kollarm"
+
+#: Of the users that Keystone's database is made with. It listens on loopback only
+#: and guards nothing but what the same machine's tests put there.
+PASSWORD = "kollarm-on-loopback"
+
+Ini = Mapping[str, Mapping[str, object]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where an embedded Glance's things lie, under one folder."""
+
+    folder: Path
+
+    @property
+    def etc(self) -> Path:
+        return self.folder / "etc"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "glance.sqlite"
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "images"
+
+    def make(self) -> None:
+        """Make the folders that Glance expects to find."""
+        for path in (
+            self.etc,
+            self.images,
+            *map(self.folder.joinpath, ("staging", "tasks", "lock")),
+        ):
+            path.mkdir(parents=True, exist_ok=True)
+
+
+def glance(layout: Layout, url: str, keystone_url: str | None) -> dict[str, str]:
+    """Glance's configuration folder: file names and contents.
+
+    :param url: where Glance listens.
+    :param keystone_url: a Keystone to ask; without one everybody is administrator.
+    """
+    api: dict[str, dict[str, object]] = {
+        "DEFAULT": {
+            "enabled_backends": "fs:file",
+            "enabled_import_methods": "[glance-direct,web-download,copy-image]",
+            "worker_self_reference_url": url,
+            "public_endpoint": url,
+            "node_staging_uri": f"file://{layout.folder}/staging",
+        },
+        "database": {"connection": _sqlite(layout.database)},
+        "glance_store": {"default_backend": "fs"},
+        "fs": {"filesystem_store_datadir": layout.images},
+        "os_glance_staging_store": {"filesystem_store_datadir": layout.folder / "staging"},
+        "os_glance_tasks_store": {"filesystem_store_datadir": layout.folder / "tasks"},
+        "oslo_concurrency": {"lock_path": layout.folder / "lock"},
+        "paste_deploy": {"config_file": layout.etc / "glance-api-paste.ini"},
+    }
+    if keystone_url:
+        api["keystone_authtoken"] = {
+            "www_authenticate_uri": keystone_url,
+            "auth_url": keystone_url,
+            "auth_type": "password",
+            "username": "glance",
+            "password": PASSWORD,
+            "project_name": "service",
+            "user_domain_id": "default",
+            "project_domain_id": "default",
+        }
+    # The square brackets are required; without them every URI is refused. No
+    # allowed_ports means all of this host's: what is fetched is a test's own server.
+    web_download = {
+        "import_filtering_opts": {
+            "allowed_schemes": "[http,https]",
+            "allowed_hosts": "[127.0.0.1,localhost]",
+            "allowed_ports": "[]",
+        }
+    }
+    return {
+        "glance-api.conf": _ini(api),
+        "glance-image-import.conf": _ini(web_download),
+        "glance-api-paste.ini": _paste("authtoken" if keystone_url else "kollarm-identity"),
+    }
+
+
+def keystone(database: Path, keys: Path, url: str) -> dict[str, str]:
+    """Keystone's configuration folder.
+
+    :param keys: the folder of its fernet and credential keys.
+    """
+    return {
+        "keystone.conf": _ini(
+            {
+                "DEFAULT": {"public_endpoint": url},
+                "database": {"connection": _sqlite(database)},
+                "fernet_tokens": {"key_repository": keys / "fernet"},
+                "credential": {"key_repository": keys / "credential"},
+                # Memcached isn't there; a process's own memory does for one process.
+                "cache": {"enabled": False},
+            }
+        )
+    }
+
+
+def clouds(glance_url: str, keystone_url: str | None) -> str:
+    """A clouds.yaml (openstacksdk's format) with the one cloud :data:`CLOUD`."""
+    if keystone_url is None:
+        cloud: dict[str, object] = {
+            "auth_type": "none",
+            "auth": {"endpoint": glance_url},
+            "image_endpoint_override": glance_url,
+        }
+    else:
+        cloud = {
+            "auth_type": "password",
+            "auth": {
+                "auth_url": f"{keystone_url}/v3",
+                "username": "admin",
+                "password": PASSWORD,
+                "project_name": "admin",
+                "user_domain_id": "default",
+                "project_domain_id": "default",
+            },
+            "region_name": "RegionOne",
+        }
+    return yaml.safe_dump({"clouds": {CLOUD: cloud}}, sort_keys=False)
+
+
+def _paste(identity: str) -> str:
+    """Glance's WSGI pipeline, its stock one with the filter that tells who asks."""
+    return _ini(
+        {
+            "composite:glance-api": {
+                "paste.composite_factory": "glance.api:root_app_factory",
+                "/": "api",
+            },
+            "pipeline:api": {
+                "pipeline": f"http_proxy_to_wsgi versionnegotiation {identity} context rootapp"
+            },
+            "composite:rootapp": {
+                "paste.composite_factory": "glance.api:root_app_factory",
+                "/": "apiversions",
+                "/v2": "apiv2app",
+            },
+            "app:apiversions": {
+                "paste.app_factory": "glance.api.versions:create_resource",
+            },
+            "app:apiv2app": {"paste.app_factory": "glance.api.v2.router:API.factory"},
+            "filter:http_proxy_to_wsgi": {
+                "paste.filter_factory": "oslo_middleware:HTTPProxyToWSGI.factory"
+            },
+            "filter:versionnegotiation": {
+                "paste.filter_factory": "glance.api.middleware.version_negotiation:"
+                "VersionNegotiationFilter.factory"
+            },
+            "filter:context": {
+                "paste.filter_factory": "glance.api.middleware.context:ContextMiddleware.factory"
+            },
+            "filter:authtoken": {
+                "paste.filter_factory": "keystonemiddleware.auth_token:filter_factory",
+                "delay_auth_decision": "true",
+            },
+            "filter:kollarm-identity": {"paste.filter_factory": "kollarm_identity:filter_factory"},
+        }
+    )
+
+
+def _sqlite(path: Path) -> str:
+    # Seconds to wait for another thread's transaction, instead of "database is locked".
+    return f"sqlite:///{path}?timeout=60"
+
+
+def _ini(sections: Ini) -> str:
+    blocks = []
+    for name, options in sections.items():
+        lines = [f"{key} = {value}" for key, value in options.items()]
+        blocks.append("\n".join([f"[{name}]", *lines]))
+    return "\n\n".join(blocks) + "\n"

@@ -1,0 +1,105 @@
+"""An OCI registry on loopback: Debian's docker-registry, its data under the state folder.
+
+The configuration file's shape is that of the Distribution project's registry 2.x
+(https://distribution.github.io/distribution/about/configuration/).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import requests
+import yaml
+
+from kollarm import files
+from kollarm.config.model import Registry
+from kollarm.errors import ConfigError, KollarmError
+from kollarm.run import which
+from kollarm.services import daemon, ports
+
+
+class EmbeddedRegistry:
+    """The registry of one project.
+
+    :param settings: its ``address`` says where it listens.
+    :param state_dir: the project's state folder.
+    """
+
+    def __init__(self, settings: Registry, state_dir: Path):
+        host, _, port = settings.address.rpartition(":")
+        if not host or not port.isdigit():
+            raise ConfigError(
+                f"registry.address: {settings.address!r} is no host:port",
+                hint="the embedded registry listens on loopback, such as 127.0.0.1:5055",
+            )
+        self.host, self.port = host, int(port)
+        self.folder = state_dir.absolute() / "registry"
+
+    @property
+    def address(self) -> str:
+        """``host:port``, the first part of an image's reference."""
+        return f"{self.host}:{self.port}"
+
+    def start(self) -> bool:
+        """Make it run and answer; return whether it had to be started.
+
+        :raises KollarmError: docker-registry isn't installed, doesn't come up, or
+            its port belongs to another program.
+        """
+        return daemon.start(self._daemon())
+
+    def stop(self) -> bool:
+        """End it; return whether it ran. Its data stay."""
+        return daemon.stop(self._daemon())
+
+    def running(self) -> int | None:
+        """Its process id, where it runs."""
+        return daemon.running(self._daemon())
+
+    @property
+    def _config_file(self) -> Path:
+        return self.folder / "config.yml"
+
+    def _config(self) -> str:
+        return yaml.safe_dump(
+            {
+                "version": "0.1",
+                "log": {"level": "info", "accesslog": {"disabled": True}},
+                "storage": {
+                    "filesystem": {"rootdirectory": str(self.folder / "data")},
+                    # What is replaced can be removed, and its space collected.
+                    "delete": {"enabled": True},
+                },
+                "http": {"addr": self.address},
+            },
+            sort_keys=False,
+        )
+
+    def _daemon(self) -> daemon.Daemon:
+        return daemon.Daemon(
+            name="registry",
+            folder=self.folder,
+            program=self._program,
+            address=(self.host, self.port),
+            answers=self._answers,
+            settings=self._config(),
+            port_hint="name another port in registry.address",
+        )
+
+    def _program(self) -> tuple[str, ...]:
+        program = which("docker-registry")
+        if program is None:
+            raise KollarmError(
+                "docker-registry, the embedded registry's program, isn't installed",
+                hint="make setup installs it (package docker-registry)",
+            )
+        files.write(self._config_file, self._config())
+        return program, "serve", str(self._config_file)
+
+    def _answers(self) -> bool:
+        answer = ports.get(f"http://{self.address}/v2/")
+        return (
+            answer is not None
+            and answer.status_code == requests.codes.ok
+            and answer.headers.get("Docker-Distribution-Api-Version") == "registry/2.0"
+        )

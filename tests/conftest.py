@@ -1,0 +1,64 @@
+"""Real parts for tests, started on free ports with data of their own.
+
+What is slow to make (virtual environments, first databases, bootstrapped roots)
+lies in the user's cache, so that a second run of the suite is quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import docker
+import pytest
+
+from guestprep.publish import connect
+from kollarm.config.model import Registry
+from kollarm.services.glance import EmbeddedGlance
+from kollarm.services.ports import free_port
+from kollarm.services.registry import EmbeddedRegistry
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRegistry]:
+    """An empty registry on loopback."""
+    settings = Registry(embedded=True, address=f"127.0.0.1:{free_port()}")
+    service = EmbeddedRegistry(settings, tmp_path_factory.mktemp("registry"))
+    service.start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def glance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedGlance]:
+    """An empty Glance on loopback that asks nobody who they are."""
+    service = EmbeddedGlance(tmp_path_factory.mktemp("glance"), free_port())
+    service.start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedGlance]:
+    """An empty Glance with a real Keystone."""
+    service = EmbeddedGlance(
+        tmp_path_factory.mktemp("cloud"), free_port(), keystone_port=free_port()
+    )
+    service.start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="session")
+def connection(cloud: EmbeddedGlance) -> Any:
+    """openstacksdk's connection to ``cloud``, as its administrator."""
+    return connect(cloud.cloud, clouds_yaml=cloud.clouds_yaml)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    """The machine's container engine."""
+    client = docker.from_env()
+    client.ping()
+    yield client
+    client.close()

@@ -1,0 +1,239 @@
+"""The registry client, the engine and the joining of indices, on a real registry and engine."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import socket
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from builder import index
+from builder.auth import Credentials
+from builder.context import add_bytes
+from builder.engine import BuildFailed, Engine, EngineError
+from builder.registry import OCI_INDEX, RegistryClient, RegistryError
+from kollarm.config.model import Architecture
+from kollarm.errors import KollarmError
+from kollarm.run import end
+
+pytestmark = pytest.mark.integration
+
+X86, ARM = Architecture.X86_64, Architecture.AARCH64
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class RunningRegistry:
+    """A docker-registry of Debian's on loopback, its data in a folder of its own."""
+
+    def __init__(self, folder: Path, **settings: object):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.address = f"127.0.0.1:{free_port()}"
+        config = {
+            "version": 0.1,
+            "log": {"level": "error"},
+            "storage": {
+                "filesystem": {"rootdirectory": str(folder / "data")},
+                "delete": {"enabled": True},
+            },
+            "http": {"addr": self.address},
+            **settings,
+        }
+        (folder / "config.yml").write_text(yaml.safe_dump(config))
+        self.process = subprocess.Popen(
+            ["docker-registry", "serve", folder / "config.yml"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        limit = time.monotonic() + 20
+        while True:
+            with socket.socket() as probe:
+                host, port = self.address.split(":")
+                if probe.connect_ex((host, int(port))) == 0:
+                    return
+            assert time.monotonic() < limit, "docker-registry doesn't start"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        end(self.process)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+    running = RunningRegistry(tmp_path_factory.mktemp("registry"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def client(registry: RunningRegistry) -> RegistryClient:
+    return RegistryClient(registry.address)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine()
+
+
+def context(dockerfile: str, **files: bytes) -> io.BytesIO:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        add_bytes(tar, "Dockerfile", dockerfile.encode())
+        for name, content in files.items():
+            add_bytes(tar, name, content)
+    stream.seek(0)
+    return stream
+
+
+def pushed(engine: Engine, address: str, name: str, architecture: Architecture, what: bytes) -> str:
+    tag = f"t-{architecture}"
+    text = "FROM scratch\nCOPY file /\nLABEL io.kollarm.key=key-" + architecture.value + "\n"
+    engine.build(context(text, file=what), f"{address}/test/{name}:{tag}", architecture)
+    assert engine.push(f"{address}/test/{name}:{tag}").startswith("sha256:")
+    return tag
+
+
+def test_two_architectures_are_joined_and_followed(
+    engine: Engine, client: RegistryClient, registry: RunningRegistry
+) -> None:
+    members = {}
+    for architecture in (X86, ARM):
+        tag = pushed(engine, registry.address, "joined", architecture, architecture.encode())
+        found = client.image("test/joined", tag)
+        assert found is not None
+        assert (found.architecture, found.key) == (architecture.oci, f"key-{architecture}")
+        assert found.size > 0
+        members[architecture] = found
+    digest = index.write(client, "test/joined", "t", members)
+    read = client.index("test/joined", "t")
+    assert read is not None and read.digest == digest and read.media_type == OCI_INDEX
+    assert [entry.architecture for entry in read.entries] == ["arm64", "amd64"]
+    assert index.is_current(read, members)
+    assert not index.is_current(read, {X86: members[X86]})
+    assert client.image("test/joined", "t") is None
+    # what a container host does with it
+    raw = subprocess.run(
+        ["docker", "manifest", "inspect", "--insecure", f"{registry.address}/test/joined:t"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert '"amd64"' in raw.stdout and '"arm64"' in raw.stdout
+
+
+def test_members_of_one_architecture_are_not_joined(
+    engine: Engine, client: RegistryClient, registry: RunningRegistry
+) -> None:
+    tag = pushed(engine, registry.address, "twin", X86, b"x")
+    found = client.image("test/twin", tag)
+    assert found is not None
+    with pytest.raises(RegistryError, match="is an image for linux/amd64"):
+        index.write(client, "test/twin", "t", {X86: found, ARM: found})
+    assert client.manifest("test/twin", "t") is None
+
+
+def test_what_is_not_there_is_none(client: RegistryClient) -> None:
+    assert client.image("test/nothing", "t") is None
+    assert client.index("test/nothing", "t") is None
+    assert client.delete_manifest("test/nothing", "sha256:" + "0" * 64) is False
+
+
+def test_a_manifest_is_deleted_when_told_to(
+    engine: Engine, client: RegistryClient, registry: RunningRegistry
+) -> None:
+    tag = pushed(engine, registry.address, "gone", X86, b"gone")
+    found = client.image("test/gone", tag)
+    assert found is not None
+    assert client.delete_manifest("test/gone", found.digest)
+    assert client.image("test/gone", tag) is None
+
+
+def test_nobody_listens() -> None:
+    with pytest.raises(RegistryError, match="can't be reached: Connection refused") as caught:
+        RegistryClient(f"127.0.0.1:{free_port()}").ping()
+    assert caught.value.hint is not None
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[RunningRegistry]:
+    """A registry that asks ann for the password ``correct``."""
+    passwords = tmp_path / "htpasswd"
+    # bcrypt of "correct", as htpasswd -B writes it
+    passwords.write_text("ann:$2b$05$abcdefghijklmnopqrstuuSSgfZSwfwKPbBZRnD5O0VgRw2zVgiZC\n")
+    running = RunningRegistry(
+        tmp_path / "registry", auth={"htpasswd": {"realm": "r", "path": str(passwords)}}
+    )
+    yield running
+    running.stop()
+
+
+def test_credentials_that_docker_login_left(
+    guarded: RunningRegistry, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = base64.b64encode(b"ann:correct").decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {guarded.address: {"auth": pair}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    client = RegistryClient(guarded.address)
+    client.ping()
+    tag = pushed(engine, guarded.address, "guarded", X86, b"guarded")
+    found = client.image("test/guarded", tag)
+    assert found is not None
+    index.write(client, "test/guarded", "t", {X86: found})
+
+
+def test_the_wrong_password_is_not_repeated_aloud(
+    guarded: RunningRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    with pytest.raises(RegistryError, match="401") as caught:
+        RegistryClient(guarded.address, credentials=Credentials("ann", "secret-word")).ping()
+    assert caught.value.hint is not None and "docker login" in caught.value.hint
+    assert "secret-word" not in f"{caught.value} {caught.value.details} {caplog.text}"
+
+
+def test_a_failing_step_is_named_with_its_last_lines(engine: Engine, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with pytest.raises(BuildFailed) as caught:
+        engine.build(
+            context("FROM scratch\nCOPY absent /\n"), "kollarm-test/failing:t", X86, log=log
+        )
+    assert caught.value.step == "2/2 : COPY absent /"
+    assert "Step 2/2" in log.read_text()
+    assert caught.value.hint == f"the whole log: {log}"
+
+
+def test_an_image_of_the_wrong_architecture_is_refused(engine: Engine) -> None:
+    reference = "kollarm-test/arch:t"
+    engine.build(context("FROM scratch\nCOPY f /\n", f=b"1"), reference, ARM)
+    with pytest.raises(EngineError, match="is an image for arm64, not amd64"):
+        engine.require(reference, X86)
+
+
+def test_an_engine_that_is_not_running() -> None:
+    with pytest.raises(EngineError, match="can't be reached: its socket doesn't exist") as caught:
+        Engine("unix:///nowhere/docker.sock")
+    assert caught.value.hint is not None
+    with pytest.raises(EngineError, match="can't be reached: Connection refused"):
+        Engine(f"tcp://127.0.0.1:{free_port()}")
+
+
+def test_pushing_where_nobody_listens(engine: Engine) -> None:
+    reference = f"127.0.0.1:{free_port()}/test/x:t"
+    engine.build(context("FROM scratch\nCOPY f /\n", f=b"2"), reference, X86)
+    with pytest.raises(EngineError, match="can't be pushed") as caught:
+        engine.push(reference)
+    assert isinstance(caught.value, KollarmError) and caught.value.hint

@@ -1,0 +1,361 @@
+"""kollarm deploy with the real kolla-ansible, engine and registry."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kollarm.config.deploy import Deploy
+from kollarm.config.model import Config
+from kollarm.deploy import DeployRecord, Options, StageFailed, execute, plan
+from kollarm.deploy.preflight import ImagesMissing
+from kollarm.deploy.registry import reader
+from kollarm.deploy.releases import find
+from kollarm.deploy.toolchain import toolchain
+from tests.integration.deploy_support import (
+    OwnRegistry,
+    python_on,
+    read_both,
+    systemd_standin,
+)
+
+pytestmark = pytest.mark.integration
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("hybrid-*.yml"))
+
+#: Two "hosts" on this machine: one for each kind of the seed's.
+CLOUD = """
+release: "{release}"
+registry: {{address: "{registry}"}}
+build: {{distro: debian, tag: both}}
+deploy:
+  config_dir: {folder}/conf
+  vips: {{internal: 127.0.0.1}}
+  hosts:
+    ctl1:
+      architecture: x86_64
+      groups: [control, network]
+      connection: local
+      python: {python}
+      interfaces: {{network: lo}}
+      variables: {{node_config_directory: "{folder}/ctl1{project}"}}
+    arm1:
+      architecture: aarch64
+      groups: [compute]
+      connection: local
+      python: {python}
+      interfaces: {{network: lo, tunnel: lo}}
+      variables: {{node_config_directory: "{folder}/arm1{project}"}}
+  # No systemd here; a real cloud leaves this group as it is.
+  group_children: {{baremetal: []}}
+  globals:
+    enable_haproxy: false
+    prechecks_enable_host_ntp_checks: false
+    default_container_dimensions_docker: {{}}
+"""
+
+
+@pytest.fixture(scope="module")
+def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with systemd_standin(tmp_path_factory.mktemp("bus")) as address:
+        yield address
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[OwnRegistry]:
+    with OwnRegistry(tmp_path / "registry").running() as own:
+        yield own
+
+
+#: Passwords already made, by release: their SSH keys take kolla-genpwd many seconds.
+_PASSWORDS: dict[str, bytes] = {}
+
+
+class Cloud:
+    """The configuration of a test's cloud."""
+
+    def __init__(self, release: str, folder: Path, registry: OwnRegistry, bus: str):
+        text = CLOUD.format(
+            release=release,
+            registry=registry.address,
+            folder=folder,
+            python=python_on(bus, folder),
+            # Rocky's variable names the service's folder, not the folder of all.
+            project="/{{{{ project }}}}".format() if release == "rocky" else "",
+        )
+        self.config: Config
+        self.deploy: Deploy
+        self.config, self.deploy = read_both(text, folder)
+        self.registry = registry
+        self.folder = folder / "conf"
+        self.release = release
+
+    def run(
+        self,
+        *stages: str,
+        tags: tuple[str, ...] = (),
+        limit: str | None = None,
+        push: bool = True,
+    ) -> DeployRecord:
+        """Plan and execute, with every image in the registry unless told otherwise."""
+        options = Options(tags=tags, limit=limit)
+        made = plan(self.config, self.deploy, stages, options=options)
+        assert made.images or not {"pull", "deploy"} & set(stages)
+        if push:
+            for image in {one.repository for one in made.images}:
+                self.registry.push(
+                    image.removeprefix("kolla/"), ["amd64", "arm64"], tag=made.given.tag
+                )
+        passwords = self.folder / "passwords.yml"
+        if self.release in _PASSWORDS and not passwords.exists():
+            self.folder.mkdir(mode=0o700)
+            passwords.write_bytes(_PASSWORDS[self.release])
+            passwords.chmod(0o600)
+            return self.run(*stages, tags=tags, limit=limit, push=False)
+        record = execute(made, reader=reader(self.config), on_line=print)
+        _PASSWORDS.setdefault(self.release, passwords.read_bytes())
+        return record
+
+
+@pytest.mark.parametrize(
+    ("release", "tags"),
+    [
+        # Everything, so that the image lists are known to be the real ones.
+        ("2026.1", ()),
+        # The last release with the shell tool, as far as a few roles show.
+        ("2024.1", ("cron", "memcached", "nova", "openvswitch")),
+    ],
+)
+def test_pulls_what_was_foreseen(
+    release: str, tags: tuple[str, ...], tmp_path: Path, registry: OwnRegistry, bus: str
+) -> None:
+    cloud = Cloud(release, tmp_path, registry, bus)
+    record = cloud.run("config", "pull", tags=tags)
+    assert record.exit_status == 0
+    foreseen = {
+        f"{one.repository}:{one.tag}"
+        for one in plan(cloud.config, cloud.deploy, ["pull"], options=Options(tags=tags)).images
+    }
+    assert registry.pulled() == foreseen
+    assert "kolla/nova-compute:both" in foreseen
+    result = record.stages[-1].recap
+    assert result is not None
+    assert {host.host for host in result.hosts if host.ok} >= {"ctl1", "arm1"}
+
+
+def test_nothing_is_pulled_when_an_image_is_missing(
+    tmp_path: Path, registry: OwnRegistry, bus: str
+) -> None:
+    cloud = Cloud("2026.1", tmp_path, registry, bus)
+    registry.push("cron", ["amd64", "arm64"], tag="both")
+    registry.push("memcached", ["arm64"], tag="both", index=False)
+    with pytest.raises(ImagesMissing) as caught:
+        cloud.run("config", "pull", tags=("cron", "memcached"), push=False)
+    assert "kolla/memcached:both has no amd64 (only arm64); wanted by ctl1" in str(
+        caught.value.details
+    )
+    assert caught.value.hint == "build them: kollarm build memcached --arch x86_64"
+    assert not registry.pulled()
+
+
+@pytest.mark.parametrize(
+    ("release", "host", "names"),
+    [
+        # Both "hosts" have the same engine, so one is deployed after the other.
+        ("2026.1", "ctl1", ("cron", "memcached")),
+        ("2026.1", "arm1", ("cron",)),
+        # There cron belongs to the role common, which needs a real kolla-toolbox.
+        ("2024.1", "ctl1", ("memcached",)),
+    ],
+)
+def test_deploys_containers(
+    release: str,
+    host: str,
+    names: tuple[str, ...],
+    tmp_path: Path,
+    registry: OwnRegistry,
+    bus: str,
+) -> None:
+    cloud = Cloud(release, tmp_path, registry, bus)
+    taken = docker("ps", "-aq", *(f"--filter=name=^{name}$" for name in names))
+    assert not taken, "a kolla host's own containers run here"
+    try:
+        record = cloud.run("config", "deploy", tags=names, limit=host)
+        assert record.exit_status == 0
+        for name in names:
+            state = docker("inspect", "-f", "{{.State.Status}} {{.Config.Image}}", name)
+            assert state == f"running {registry.address}/kolla/{name}:both"
+        again = cloud.run("config", "deploy", tags=names, limit=host)
+        recap = again.stages[-1].recap
+        assert recap is not None
+        assert [(result.host, result.changed) for result in recap.hosts] == [(host, 0)]
+    finally:
+        for name in names:
+            subprocess.run(["docker", "rm", "-f", name], capture_output=True, check=False)
+            unit = Path(f"/etc/systemd/system/kolla-{name}-container.service")
+            unit.unlink(missing_ok=True)
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_prechecks_and_resume(tmp_path: Path, registry: OwnRegistry, bus: str) -> None:
+    """A stage that fails keeps its status; the next run goes on with it."""
+    cloud = Cloud("2026.1", tmp_path, registry, bus)
+    tags = ("memcached",)
+    cloud.run("config", "prechecks", tags=tags)
+    stages = ("config", "prechecks", "pull")
+    made = plan(cloud.config, cloud.deploy, stages, options=Options(tags=tags), resume=True)
+    assert [stage.value for stage in made.skipped] == ["prechecks"]
+    assert [command.argv[1] for command in made.commands] == ["pull"]
+
+    # A port that is taken makes the prechecks fail.
+    port = int(registry.address.rsplit(":")[-1])
+    broken = cloud.deploy.model_copy(
+        update={"globals": dict(cloud.deploy.globals) | {"memcached_port": port}}
+    )
+    made = plan(cloud.config, broken, ["prechecks"], options=Options(tags=tags), resume=True)
+    assert not made.skipped, "another configuration starts anew"
+    with pytest.raises(StageFailed) as caught:
+        execute(made, reader=reader(cloud.config), on_line=print)
+    assert caught.value.exit_status == 2
+    assert "ctl1: memcached : Checking free port for Memcached" in str(caught.value.details)
+    assert str(cloud.folder / "logs/prechecks.log") in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("release", ["2026.1", "2024.1", "rocky"])
+def test_ansible_reads_the_inventory_as_meant(
+    release: str, tmp_path: Path, registry: OwnRegistry, bus: str
+) -> None:
+    cloud = Cloud(release, tmp_path, registry, bus)
+    cloud.run("config")
+    tools = toolchain(find(release))
+    listed = json.loads(
+        subprocess.run(
+            [tools.program("ansible-inventory"), "-i", cloud.folder / "inventory", "--list"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        ).stdout
+    )
+    variables = listed["_meta"]["hostvars"]
+    assert variables["arm1"]["network_interface"] == "lo"
+    assert variables["ctl1"]["ansible_connection"] == "local"
+    if release == "rocky":
+        assert variables["arm1"]["enable_fluentd"] is False
+        assert listed["external-compute"]["hosts"] == ["arm1"]
+    else:
+        assert "enable_fluentd" not in variables["arm1"]
+        assert listed["compute"]["hosts"] == ["arm1"]
+    assert "enable_fluentd" not in variables["ctl1"]
+    assert listed["control"]["hosts"] == ["ctl1"]
+    assert set(listed["nova-api"]["children"]) == {"nova"}
+
+
+@pytest.mark.parametrize("release", ["2026.1", "rocky"])
+def test_passwords_are_made_once_and_added_to(
+    release: str, tmp_path: Path, registry: OwnRegistry, bus: str
+) -> None:
+    _PASSWORDS.pop(release, None)
+    cloud = Cloud(release, tmp_path, registry, bus)
+    cloud.run("config")
+    path = cloud.folder / "passwords.yml"
+    assert path.stat().st_mode & 0o777 == 0o600
+    first = yaml.safe_load(path.read_text())
+    assert first["keystone_admin_password"]
+    # An older release's file: names are missing, the user chose one value.
+    older = {k: v for k, v in first.items() if not k.startswith("nova_")}
+    older["keystone_admin_password"] = "chosen"
+    path.write_text(yaml.safe_dump(older))
+    path.chmod(0o644)
+    cloud.run("config")
+    merged = yaml.safe_load(path.read_text())
+    assert {name: merged[name] for name in older} == older
+    assert merged["nova_database_password"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    made = plan(cloud.config, cloud.deploy, ["config"])
+    assert made.passwords.action == "keep"
+
+
+def test_post_deploy_finds_the_credentials(tmp_path: Path, registry: OwnRegistry, bus: str) -> None:
+    cloud = Cloud("2026.1", tmp_path, registry, bus)
+    record = cloud.run("config", "post-deploy")
+    assert record.clouds_yaml == cloud.folder / "clouds.yaml"
+    assert "kolla-admin" in yaml.safe_load(record.clouds_yaml.read_text())["clouds"]
+    assert "openstack console url show --novnc" in str(record.note)
+
+
+def test_rockys_transport_urls_end_in_a_slash(
+    tmp_path: Path, registry: OwnRegistry, bus: str
+) -> None:
+    """Every line of Rocky's templates, rendered by its own Ansible with our globals.yml."""
+    cloud = Cloud("rocky", tmp_path, registry, bus)
+    cloud.run("config")
+    tools = toolchain(find("rocky"))
+    ansible = tools.root / "share/kolla-ansible/ansible"
+    lines = [
+        line.strip()
+        for template in sorted((ansible / "roles").rglob("*.j2"))
+        for line in template.read_text(errors="replace").splitlines()
+        if line.startswith("transport_url")
+    ]
+    assert len(lines) == 67
+    rendered = tmp_path / "rendered"
+    # Beside kolla's own playbooks, so that its group_vars hold.
+    beside = tmp_path / "play"
+    beside.mkdir()
+    for name in ("group_vars", "roles"):
+        (beside / name).symlink_to(ansible / name)
+    (beside / "lines.j2").write_text("\n".join(lines) + "\n")
+    (beside / "play.yml").write_text(
+        yaml.safe_dump(
+            [
+                {
+                    "hosts": "ctl1",
+                    "gather_facts": False,
+                    "tasks": [
+                        {
+                            "set_fact": {
+                                "ansible_lo": {"ipv4": {"address": "127.0.0.1"}},
+                            }
+                        },
+                        {"template": {"src": "lines.j2", "dest": str(rendered)}},
+                    ],
+                }
+            ]
+        )
+    )
+    subprocess.run(
+        [tools.program("ansible-playbook"), "-i", cloud.folder / "inventory",
+         "-e", f"@{cloud.folder}/globals.yml", "-e", f"@{cloud.folder}/passwords.yml",
+         "-e", "item=x", beside / "play.yml"],
+        check=True, env={"PATH": f"{tools.root}/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    urls = rendered.read_text().splitlines()
+    assert len(urls) == len(lines)
+    for url in urls:
+        assert url.startswith("transport_url = rabbit://openstack:"), url
+        assert url.endswith("@127.0.0.1:5672/"), url
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_plan_every_stage(example: Path, tmp_path: Path) -> None:
+    config, deploy = read_both(example.read_text(), tmp_path)
+    text = plan(config, deploy).text()
+    for stage in ("bootstrap-servers", "prechecks", "pull", "deploy", "post-deploy"):
+        assert f"kolla-ansible {stage} -i" in text
+    assert "+network_interface: enP2p1s0f2" in text
+    assert "nova-libvirt" in text
+    if config.release == "rocky":
+        assert "+enable_fluentd: false" in text
+    for stage in ("reconfigure", "upgrade", "destroy"):
+        assert f"kolla-ansible {stage} -i" in plan(config, deploy, [stage]).text()
+    assert not (tmp_path / ".kollarm").exists()

@@ -1,0 +1,280 @@
+"""Guest images prepared through the real libguestfs: synthetic disks, real appliance."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from guestprep import pipeline
+from guestprep.appliance import Drive, launched
+from guestprep.facts import Place, Role
+from guestprep.inspect import inspect
+from guestprep.parse.compression import Compression
+from guestprep.parse.dpkg import parse_status
+from guestprep.parse.initramfs import Reading, members
+from guestprep.record import record_path
+from guestprep.verify import verify
+from kollarm.config.model import Archive, Guest, GuestSource
+from kollarm.errors import UnusableInput
+from tests.unit.guestprep import disks, synthetic
+
+pytestmark = pytest.mark.integration
+
+EXTRA = f"linux-modules-extra-{disks.VERSION}"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A source disk, the archive for it and a folder for results."""
+
+    source: Path
+    archive: synthetic.SignedArchive
+    folder: Path
+
+    def guest(self, source: Path | None = None) -> Guest:
+        return Guest(
+            name="synthetic",
+            source=GuestSource(path=source or self.source, sha256=None),
+            archives=[
+                Archive(
+                    uri=f"file://{self.archive.folder}",
+                    suite=self.archive.suite,
+                    keyring=self.archive.keyring,
+                )
+            ],
+        )
+
+    def disk(self, name: str, recipe: disks.Recipe) -> Path:
+        return disks.make(self.folder / f"{name}.qcow2", self.folder / name, recipe)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("guestprep")
+    source = disks.make(folder / "source.qcow2", folder / "source")
+    return Bench(source, disks.archive(folder / "archive"), folder)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def hypervisors(mentioning: Path) -> list[str]:
+    """Command lines of running programs that name a path."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if str(mentioning) in line and f"/{os.getpid()}/" not in str(entry):
+            found.append(line)
+    return found
+
+
+def test_the_seeds_own_case(bench: Bench) -> None:
+    before = digest(bench.source)
+    output = bench.folder / "prepared.qcow2"
+    record = pipeline.prepare(bench.guest(), output)
+    assert digest(bench.source) == before
+    assert record.sha256 == digest(output)
+    assert record.checks and all(check["good"] for check in record.checks)
+    assert {path.name for path in bench.folder.iterdir() if path.name.startswith(".")} == set()
+
+    # What dpkg itself says of the result, and what the kernel would find in the initramfs.
+    with launched([Drive(output, "qcow2")]) as appliance:
+        appliance.mount("/dev/sda1")
+        appliance.download(f"/boot/initrd.img-{disks.VERSION}", bench.folder / "initrd")
+        appliance.tar_out("/var/lib/dpkg", bench.folder / "dpkg.tar")
+        menu = appliance.read("/boot/grub/grub.cfg").decode()
+        dep = appliance.read(f"/lib/modules/{disks.VERSION}/modules.dep").decode()
+    admin = bench.folder / "dpkg"
+    admin.mkdir()
+    subprocess.run(["tar", "-C", admin, "-xf", bench.folder / "dpkg.tar"], check=True)
+    (admin / "arch").write_text("amd64\narm64\n")  # here the guest's is a foreign one
+    base = ["dpkg", f"--admindir={admin}"]
+    listed = subprocess.run([*base, "-L", EXTRA], check=True, capture_output=True, text=True).stdout
+    assert f"/lib/modules/{disks.VERSION}/kernel/drivers/gpu/drm/virtio/virtio-gpu.ko" in listed
+    shown = subprocess.run(
+        [*base, "-s", "linux-image-extra-virtual"], check=True, capture_output=True, text=True
+    ).stdout
+    assert "Status: install ok installed" in shown
+    # The synthetic disk's own packages have no lists; what kollarm installed must have all.
+    audit = subprocess.run(
+        [*base, "--audit", EXTRA, "linux-image-extra-virtual"],
+        check=False,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert audit == ""
+    assert "virtio-gpu.ko: kernel/drivers/gpu/drm/drm_kms_helper.ko" in dep
+    assert "console=ttyAMA0,115200 console=tty1 $vt_handoff" in menu
+    reading = Reading()
+    found = {
+        entry.name: entry
+        for entry in members(
+            bench.folder / "initrd", reading, lambda name: name.endswith("modules")
+        )
+    }
+    assert [segment.compression for segment in reading.segments] == [Compression.GZIP] * 2
+    folder = f"lib/modules/{disks.VERSION}/kernel"
+    assert f"{folder}/drivers/gpu/drm/virtio/virtio-gpu.ko" in found
+    assert f"{folder}/lib/soft-helper.ko" in found
+    assert found["conf/modules"].data == b"# loaded first\nvirtio_gpu\n"
+
+    # A second run keeps the result; preparing the result changes nothing.
+    started = time.monotonic()
+    assert pipeline.prepare(bench.guest(), output).kept
+    assert time.monotonic() - started < 5
+    assert pipeline.plan(bench.guest(output)).empty
+
+
+def test_a_merged_usr_with_a_boot_partition_and_two_segments(bench: Bench) -> None:
+    source = bench.disk(
+        "merged",
+        disks.Recipe(
+            usr_merged=True,
+            separate_boot=True,
+            graphics=True,
+            compressions=(Compression.NONE, Compression.ZSTD),
+        ),
+    )
+    output = bench.folder / "merged-prepared.qcow2"
+    record = pipeline.prepare(bench.guest(source), output)
+    steps = record.plan["steps"]
+    assert isinstance(steps, list)
+    assert "install" not in {step["kind"] for step in steps}
+    facts = inspect(output)
+    assert facts.usr_merged
+    boot = facts.partition(Role.BOOT)
+    assert boot is not None and boot.label == "BOOT"
+    (kernel,) = facts.kernels
+    assert kernel.gpu is Place.MODULE
+    assert kernel.initramfs is not None
+    assert kernel.initramfs.segments == ("none", "zstd", "zstd")
+    assert {"virtio_gpu", "drm", "drm_kms_helper", "soft_helper"} <= set(kernel.initramfs.modules)
+
+
+def test_a_kernel_without_graphics_is_replaced(bench: Bench) -> None:
+    source = bench.disk("cloud", disks.debian_cloud())
+    other = replace(bench, archive=disks.debian_archive(bench.folder / "debian"))
+    output = bench.folder / "cloud-prepared.qcow2"
+    record = pipeline.prepare(other.guest(source), output)
+    assert all(check["good"] for check in record.checks)
+    with launched([Drive(output, "qcow2")]) as appliance:
+        appliance.mount("/dev/sda1")
+        boot = appliance.list_directory("/boot")
+        modules = appliance.list_directory("/lib/modules")
+        menu = appliance.read("/boot/grub/grub.cfg").decode()
+        link = appliance.call("readlink", "/vmlinuz")
+        appliance.download(f"/boot/initrd.img-{disks.GENERIC}", bench.folder / "initrd")
+        installed = parse_status(appliance.read("/var/lib/dpkg/status").decode())
+        info = appliance.list_directory("/var/lib/dpkg/info")
+    assert modules == [disks.GENERIC]
+    assert not [name for name in boot if "cloud" in name]
+    assert disks.CLOUD not in menu and f"vmlinuz-{disks.GENERIC}" in menu
+    assert link == f"boot/vmlinuz-{disks.GENERIC}"
+    assert installed.installed("linux-image-arm64") is not None
+    assert installed.installed("linux-image-cloud-arm64") is None
+    assert not [name for name in info if "cloud" in name]
+    found = {entry.name for entry in members(bench.folder / "initrd", Reading(), lambda _: False)}
+    place = f"usr/lib/modules/{disks.GENERIC}/kernel"
+    # The root's file system is built into the old kernel, and a module of the new one.
+    assert {f"{place}/fs/ext4.ko", f"{place}/lib/soft-helper.ko"} <= found
+    assert f"{place}/drivers/gpu/drm/virtio/virtio-gpu.ko" in found
+    assert not [name for name in found if disks.CLOUD in name]
+
+
+def test_the_untouched_source_fails_the_checks(bench: Bench) -> None:
+    checks = verify(bench.source)
+    assert not checks.good
+    failed = [check.claim for check in checks.checks if not check.good]
+    assert f"kernel {disks.VERSION} has virtio_gpu" in failed
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "message"),
+    [
+        (
+            "x86",
+            disks.Recipe(program=synthetic.X86_PROGRAM, loader=False),
+            "an x86_64 system, not an arm64 one",
+        ),
+        ("no-uefi", disks.Recipe(loader=False), "no UEFI boot path"),
+        ("unknown", disks.Recipe(os_release="ID=gentoo\nPRETTY_NAME=Gentoo\n"), "Gentoo"),
+        ("full", disks.Recipe(extra={"filling": b"x" * (46 << 20)}), "no room on the image's /"),
+    ],
+)
+def test_refused_with_nothing_written(
+    bench: Bench, name: str, recipe: disks.Recipe, message: str
+) -> None:
+    source = bench.disk(name, recipe)
+    before = digest(source)
+    output = bench.folder / "results" / f"{name}.qcow2"
+    with pytest.raises(UnusableInput, match=message):
+        pipeline.prepare(bench.guest(source), output)
+    assert digest(source) == before
+    assert not list(output.parent.glob(f"*{name}*"))
+    assert not list(output.parent.glob(f".*{name}*"))
+
+
+def test_an_encrypted_root_is_refused(bench: Bench) -> None:
+    raw = bench.folder / "encrypted.raw"
+    with raw.open("wb") as disk:
+        disk.truncate(32 << 20)
+    subprocess.run(["sgdisk", "-n1:1M:+16M", raw], check=True, capture_output=True)
+    with raw.open("r+b") as disk:
+        disk.seek(1 << 20)
+        disk.write(b"LUKS\xba\xbe\x00\x01" + b"aes".ljust(160, b"\0") + b"1" * 36)
+    with pytest.raises(UnusableInput, match="root file system is encrypted"):
+        pipeline.prepare(bench.guest(raw), bench.folder / "results" / "encrypted.qcow2")
+
+
+_PREPARE = """
+import sys
+from pathlib import Path
+from guestprep import pipeline
+from kollarm.config.model import Guest
+pipeline.prepare(Guest.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [("appliance", signal.SIGKILL), ("write", signal.SIGKILL), ("write", signal.SIGINT)],
+)
+def test_ended_at_any_moment(bench: Bench, moment: str, number: signal.Signals) -> None:
+    before = digest(bench.source)
+    output = bench.folder / f"ended-{moment}-{number}" / "result.qcow2"
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PREPARE, bench.guest().model_dump_json(), str(output)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.strip().startswith(f"{moment} …"):
+            break
+    time.sleep(1)
+    process.send_signal(number)
+    process.wait(60)
+    process.stderr.close()
+    deadline = time.monotonic() + 20
+    while (left := hypervisors(output.parent)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert not left
+    assert digest(bench.source) == before
+    assert not output.exists() and not record_path(output).exists()
+    if number == signal.SIGINT:  # it has cleaned up after itself
+        assert not list(output.parent.iterdir())
+    elif moment == "write":  # nor does what a killed run leaves disturb the next one
+        assert pipeline.prepare(bench.guest(), output).checks
+        assert {path.name for path in output.parent.iterdir()} >= {output.name}

@@ -1,0 +1,181 @@
+"""Selection and planning: pure functions over facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builder import index
+from builder.facts import Entry, Index, Local, Remote, Rendered, Tree, World
+from builder.plan import Action, Plan, Target, make_plan, select
+from builder.registry import OCI_INDEX, digest_of
+from kollarm.config.model import Architecture
+from kollarm.errors import ConfigError
+
+X86, ARM = Architecture.X86_64, Architecture.AARCH64
+PARENTS = {"base": None, "cron": "base", "nova-base": "base", "nova-compute": "nova-base"}
+
+
+def tree(architecture: Architecture, unbuildable: tuple[str, ...] = ()) -> Tree:
+    return Tree(
+        architecture,
+        "22.2.0",
+        "debian",
+        "trixie",
+        {
+            name: Rendered(name, Path(name), parent, unbuildable=name in unbuildable)
+            for name, parent in PARENTS.items()
+        },
+        Path("templates"),
+        frozenset(),
+    )
+
+
+def target(name: str, architecture: Architecture, key: str = "k") -> Target:
+    return Target(
+        name,
+        architecture,
+        PARENTS[name],
+        f"{key}-{name}-{architecture}",
+        f"127.0.0.1:5055/kolla/{name}:2026.1-{architecture}",
+        Rendered(name, Path(name), PARENTS[name]),
+        "FROM x",
+    )
+
+
+def remote(goal: Target, **changes: object) -> Remote:
+    found = Remote(
+        digest=digest_of(goal.reference.encode()),
+        media_type="application/vnd.docker.distribution.manifest.v2+json",
+        manifest_size=1000,
+        os="linux",
+        architecture=goal.architecture.oci,
+        variant=None,
+        key=goal.key,
+        size=10,
+        layers=(digest_of(goal.reference.encode()),),
+    )
+    return replace(found, **changes)  # type: ignore[arg-type]
+
+
+def joined(members: dict[Architecture, Remote]) -> Index:
+    entries = tuple(
+        Entry(m.digest, m.media_type, m.manifest_size, m.os, m.architecture)
+        for m in members.values()
+    )
+    return Index(digest_of(index.compose(members)), OCI_INDEX, entries)
+
+
+def plan(targets: list[Target], world: World, *, force: bool = False) -> Plan:
+    return make_plan(
+        targets,
+        world,
+        release="2026.1",
+        kolla_version="22.2.0",
+        registry="127.0.0.1:5055",
+        tag="2026.1",
+        force=force,
+    )
+
+
+def test_selection_brings_the_parents_first() -> None:
+    chosen, left_out = select({X86: tree(X86), ARM: tree(ARM)}, ["nova-.*", "cron"])
+    assert chosen[ARM] == ["base", "nova-base", "nova-compute", "cron"]
+    assert left_out == []
+
+
+def test_a_name_is_no_pattern_for_longer_names() -> None:
+    chosen, _ = select({X86: tree(X86)}, ["nova-base"])
+    assert chosen[X86] == ["base", "nova-base"]
+
+
+def test_an_unknown_image_is_met_with_a_guess() -> None:
+    with pytest.raises(ConfigError) as caught:
+        select({X86: tree(X86), ARM: tree(ARM)}, ["nova-compote", "cron"])
+    (fault,) = caught.value.faults
+    assert fault.hint is not None and "nova-compute" in fault.hint
+
+
+def test_descendants_of_the_unbuildable_are_left_out_with_a_word() -> None:
+    chosen, left_out = select({ARM: tree(ARM, ("nova-base",))}, ["nova-compute", "cron"])
+    assert chosen[ARM] == ["base", "cron"]
+    assert left_out == ["nova-compute can't be built on aarch64 in this release"]
+
+
+def test_nothing_to_do() -> None:
+    targets = [target("base", X86), target("base", ARM)]
+    members = {goal.architecture: remote(goal) for goal in targets}
+    world = World({("base", a): m for a, m in members.items()}, {}, {"base": joined(members)})
+    made = plan(targets, world)
+    assert made.idle
+    assert {step.action for step in made.images} == {Action.KEEP}
+    assert plan(targets, world, force=True).images[0].action is Action.BUILD
+
+
+def test_a_changed_key_builds_that_architecture_and_writes_the_index() -> None:
+    targets = [target("base", X86), target("base", ARM)]
+    members = {goal.architecture: remote(goal) for goal in targets}
+    world = World(
+        {("base", X86): members[X86], ("base", ARM): remote(targets[1], key="older")},
+        {},
+        {"base": joined(members)},
+    )
+    made = plan(targets, world)
+    assert [step.action for step in made.images] == [Action.KEEP, Action.BUILD]
+    assert made.indices[0].action is Action.WRITE
+    assert "changed" in made.images[1].reason
+
+
+def test_a_lost_index_alone_is_written_without_a_build() -> None:
+    goal = target("base", X86)
+    made = plan([goal], World({("base", X86): remote(goal)}, {}, {}))
+    assert made.images[0].action is Action.KEEP
+    assert made.indices[0].action is Action.WRITE
+
+
+def test_what_the_engine_has_is_pushed_only_if_it_is_right() -> None:
+    goal = target("base", ARM)
+    right = Local("id", "arm64", goal.key)
+    world = World({}, {("base", ARM): right}, {})
+    assert plan([goal], world).images[0].action is Action.PUSH
+    wrong = World({}, {("base", ARM): replace(right, architecture="amd64")}, {})
+    assert plan([goal], wrong).images[0].action is Action.BUILD
+
+
+def test_a_tag_with_the_wrong_architecture_is_built_again() -> None:
+    goal = target("base", ARM)
+    world = World({("base", ARM): remote(goal, architecture="amd64")}, {}, {})
+    assert plan([goal], world).images[0].action is Action.BUILD
+
+
+def test_the_plan_as_text_and_json() -> None:
+    goal = target("base", ARM)
+    made = plan([goal], World({}, {}, {}))
+    assert "build base" in str(made)
+    document = made.to_json()
+    assert document["images"] == [
+        {
+            "image": "base",
+            "architecture": "aarch64",
+            "reference": "127.0.0.1:5055/kolla/base:2026.1-aarch64",
+            "parent": None,
+            "key": "k-base-aarch64",
+            "action": "build",
+            "reason": "not in the registry",
+        }
+    ]
+
+
+def test_an_index_refuses_the_wrong_member() -> None:
+    x86, arm = remote(target("base", X86)), remote(target("base", ARM))
+    assert index.faults({X86: x86, ARM: arm}) == []
+    assert "is an image for linux/amd64" in index.faults({ARM: x86})[0]
+    twins = {X86: x86, ARM: replace(arm, layers=x86.layers)}
+    assert "same layers" in index.faults(twins)[0]
+
+
+def test_the_same_members_give_the_same_index() -> None:
+    x86, arm = remote(target("base", X86)), remote(target("base", ARM, "other"))
+    assert index.compose({X86: x86, ARM: arm}) == index.compose({ARM: arm, X86: x86})

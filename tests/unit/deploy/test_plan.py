@@ -1,0 +1,320 @@
+"""Plans from plain data: files, commands, misplaced variables, resuming."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kollarm.config.deploy import Deploy
+from kollarm.config.model import Architecture, Config
+from kollarm.deploy.changes import FileChange
+from kollarm.deploy.facts import Facts
+from kollarm.deploy.inventory import architecture_variables
+from kollarm.deploy.passwords import plan_passwords
+from kollarm.deploy.plan import DeployPlan, chosen, make_plan
+from kollarm.deploy.preflight import Needed, look
+from kollarm.deploy.record import Earlier
+from kollarm.deploy.releases import find
+from kollarm.deploy.settings import Settings, names, settings
+from kollarm.deploy.stages import DEFAULT_STAGES, Options, Stage, stage_command
+from kollarm.deploy.tree import Tree
+from kollarm.errors import ConfigError
+
+SEED: dict[str, Any] = {
+    "hosts": {
+        "control[01:03]": {
+            "architecture": "x86_64",
+            "groups": ["control", "network"],
+            "interfaces": {"neutron_external": "ens224", "network": "ens192"},
+        },
+        "compute01": {
+            "architecture": "aarch64",
+            "groups": ["compute"],
+            "address": "10.0.0.9",
+            "interfaces": {"network": "enP2p1s0f2"},
+        },
+    },
+    "ssh": {"user": "kolla", "private_key": "~/.ssh/id"},
+    "vips": {"internal": "10.0.0.254"},
+}
+
+
+def given(tmp_path: Path, release: str = "2026.1", **changes: Any) -> Settings:
+    config = Config.model_validate_json(
+        json.dumps({"release": release, "registry": {"address": "reg:5000"}})
+    ).model_copy(update={"state_dir": tmp_path / "state"})
+    return settings(config, Deploy.model_validate_json(json.dumps(SEED | changes)))
+
+
+def planned(
+    given: Settings,
+    small: Tree,
+    *stages: Stage,
+    present: dict[str, str] | None = None,
+    before: Earlier | None = None,
+    options: Options | None = None,
+    resume: bool = False,
+) -> DeployPlan:
+    facts = Facts(
+        small,
+        present or {},
+        plan_passwords(given.config_dir / "passwords.yml", small),
+        True,
+        before or Earlier(),
+    )
+    return make_plan(given, facts, stages or DEFAULT_STAGES, options or Options(), resume=resume)
+
+
+def content(plan: DeployPlan, name: str) -> Any:
+    (found,) = [change.after for change in plan.files if change.name == name]
+    assert found is not None
+    return yaml.safe_load(found)
+
+
+def faults(given: Settings, small: Tree, **keywords: Any) -> dict[str, str]:
+    with pytest.raises(ConfigError) as caught:
+        planned(given, small, **keywords)
+    return {fault.where: f"{fault.message}; {fault.hint}" for fault in caught.value.faults}
+
+
+def test_the_seeds_cloud(tmp_path: Path, small: Tree) -> None:
+    plan = planned(given(tmp_path), small)
+    assert content(plan, "inventory/host_vars/compute01.yml") == {
+        "ansible_host": "10.0.0.9",
+        "ansible_user": "kolla",
+        "ansible_ssh_private_key_file": "~/.ssh/id",
+        "ansible_become": True,
+        "network_interface": "enP2p1s0f2",
+    }
+    hosts = next(c.after for c in plan.files if c.name == "inventory/hosts")
+    assert "[control]\ncontrol01\ncontrol02\ncontrol03\n" in str(hosts)
+    assert "[nova-api:children]\nnova\n" in str(hosts)
+    assert "=" not in str(hosts), "variables in the INI file would be ignored"
+    general = content(plan, "globals.yml")
+    assert general["openstack_tag"] == "2026.1"
+    assert general["docker_registry"] == "reg:5000"
+    assert not any(name.endswith("_interface") for name in general)
+    # The small release has no variable of that name.
+    assert "neutron_external_interface: kolla-ansible 22.2.0 has no such variable" in plan.notes[0]
+    assert {(one.name, one.architecture.value, one.hosts) for one in plan.images} >= {
+        ("nova-libvirt", "aarch64", ("compute01",)),
+        ("nova-api", "x86_64", ("control01", "control02", "control03")),
+    }
+    assert [command.argv[1] for command in plan.commands] == [
+        "bootstrap-servers", "prechecks", "pull", "deploy", "post-deploy",
+    ]  # fmt: skip
+
+
+def test_the_plan_is_text_and_json(tmp_path: Path, small: Tree) -> None:
+    hosts = {"a": SEED["hosts"]["compute01"] | {"variables": {"ansible_become_password": "hush"}}}
+    plan = planned(given(tmp_path, hosts=hosts), small)
+    text, data = plan.text(), json.dumps(plan.to_json())
+    assert "hush" not in text + data
+    assert "ansible_become_password: ********" in text
+    assert "kolla-ansible prechecks -i" in text
+    assert not (tmp_path / "state").exists(), "a plan changes nothing"
+
+
+def test_only_what_changed_is_shown(tmp_path: Path, small: Tree) -> None:
+    first = planned(given(tmp_path), small)
+    present = {change.name: str(change.after) for change in first.files}
+    fewer = {"compute01": SEED["hosts"]["compute01"], "control": SEED["hosts"]["control[01:03]"]}
+    again = planned(given(tmp_path, hosts=fewer), small, present=present)
+    actions = {change.name: change.action for change in again.files}
+    assert actions["globals.yml"] == "keep"
+    assert actions["inventory/host_vars/control02.yml"] == "remove"
+    assert actions["inventory/host_vars/control.yml"] == "create"
+    assert actions["inventory/hosts"] == "update"
+
+
+def test_a_strangers_file_is_never_overwritten(tmp_path: Path, small: Tree) -> None:
+    found = faults(given(tmp_path), small, present={"globals.yml": "mine: 1\n"})
+    assert "wasn't written by kollarm" in found[str(tmp_path / "state/deploy/globals.yml")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "says"),
+    [
+        ({"globals": {"openstack_tag_suffix": "-aarch64"}},
+         "deploy.globals.openstack_tag_suffix", "one tag serves both"),
+        ({"globals": {"docker_registry": "x"}},
+         "deploy.globals.docker_registry", "set registry.address"),
+        ({"globals": {"network_interface": "eth9"}},
+         "deploy.globals.network_interface", "control[01:03], compute01, which would be ignored"),
+        ({"globals": {"keystone_admin_password": "x"}},
+         "deploy.globals.keystone_admin_password", "passwords.yml"),
+        ({"globals": {"ansible_user": "x"}},
+         "deploy.globals.ansible_user", "deploy.ssh"),
+        ({"group_variables": {"all": {"enable_nova": False}}},
+         "deploy.group_variables.all.enable_nova", "set deploy.globals.enable_nova"),
+        ({"group_variables": {"compute": {"openstack_tag": "x"}}},
+         "deploy.group_variables.compute.openstack_tag", "globals.yml beats it"),
+        ({"group_variables": {"comput": {}}}, "deploy.group_variables", "did you mean 'compute'"),
+        ({"vips": {"internal": "1", "external_interface": "e"},
+          "interfaces": {"kolla_external_vip": "f"}},
+         "deploy.hosts.compute01.interfaces", "deploy.vips.external_interface beats"),
+        ({"collections": {"mirror": "x", "path": "/"}}, "deploy.collections", "leave one out"),
+    ],
+)  # fmt: skip
+def test_misplaced_variables_are_refused(
+    changes: dict[str, Any], where: str, says: str, tmp_path: Path, small: Tree
+) -> None:
+    assert says in faults(given(tmp_path, **changes), small)[where]
+
+
+@pytest.mark.parametrize("name", ["docker_registry", "openstack_tag_suffix", "openstack_tag"])
+def test_the_seeds_own_ways_round_are_refused(name: str, tmp_path: Path, small: Tree) -> None:
+    """A registry or a tag per host, which run_once tasks would get wrong."""
+    host = SEED["hosts"]["compute01"] | {"variables": {name: "x"}}
+    found = faults(given(tmp_path, hosts={"c": host}), small)
+    assert "leave it out" in found[f"deploy.hosts.c.variables.{name}"]
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path, small: Tree) -> None:
+    wanted = given(tmp_path, globals={"docker_registry": "x", "ansible_user": "y"})
+    assert len(faults(wanted, small)) == 2
+
+
+def test_a_users_file_in_globals_d_is_checked_too(tmp_path: Path, small: Tree) -> None:
+    present = {"globals.d/mine.yml": "network_interface: x\n", "globals.d/other.yaml": "a: 1\n"}
+    found = faults(given(tmp_path), small, present=present)
+    folder = tmp_path / "state/deploy/globals.d"
+    assert "would be ignored" in found[f"{folder}/mine.yml.network_interface"]
+    assert "name it .yml" in found[f"{folder}/other.yaml"]
+
+
+def test_the_users_globals_go_to_globals_d(tmp_path: Path, small: Tree) -> None:
+    wanted = given(tmp_path, globals={"enable_nova": False})
+    plan = planned(wanted, small)
+    assert content(plan, "globals.d/50-kollarm-user.yml") == {"enable_nova": False}
+    # The shell tool of Rocky's time doesn't know the folder.
+    old = planned(wanted, Tree(small.root, script="#!/bin/bash\n"))
+    assert content(old, "globals.yml")["enable_nova"] is False
+
+
+def test_a_misspelt_variable_is_noticed(tmp_path: Path, small: Tree) -> None:
+    plan = planned(given(tmp_path, globals={"enable_nvoa": False}), small)
+    assert "did you mean 'enable_nova'" in plan.notes[0]
+
+
+def test_resuming_leaves_out_what_is_done(tmp_path: Path, small: Tree) -> None:
+    digest = planned(given(tmp_path), small).digest
+    done = ("config", "bootstrap-servers", "prechecks")
+    plan = planned(given(tmp_path), small, before=Earlier(digest, done), resume=True)
+    assert plan.skipped == (Stage.BOOTSTRAP_SERVERS, Stage.PRECHECKS)
+    assert plan.stages == (Stage.CONFIG, Stage.PULL, Stage.DEPLOY, Stage.POST_DEPLOY)
+    other = planned(given(tmp_path), small, before=Earlier("other", done), resume=True)
+    assert not other.skipped
+
+
+def test_a_release_whose_genconfig_needs_a_running_cloud(tmp_path: Path, small: Tree) -> None:
+    with pytest.raises(ConfigError) as caught:
+        planned(given(tmp_path), small, Stage.GENCONFIG)
+    assert "asks the kolla_toolbox container" in str(caught.value.details)
+    assert planned(given(tmp_path), small, Stage.GENCONFIG, before=Earlier(deployed=True)).commands
+    older = given(tmp_path, kolla_ansible={"version": "22.0.0"})
+    assert planned(older, small, Stage.GENCONFIG).commands
+
+
+def test_options_are_passed_on(tmp_path: Path, small: Tree) -> None:
+    options = Options(limit="compute", tags=("nova", "cron"), skip_tags=("x",), check=True)
+    passed = ("--limit", "compute", "--tags", "nova,cron", "--skip-tags", "x", "--check")
+    command = stage_command(given(tmp_path), small, Stage.PULL, options)
+    assert command.argv[-7:] == passed
+    assert "--passwords" not in command.argv, "it would be ignored"
+    # On the deploying host alone nothing of a limit to others would match.
+    after = stage_command(given(tmp_path), small, Stage.POST_DEPLOY, options)
+    assert "--limit" not in after.argv
+    rocky = Tree(small.root, script="an old one")
+    command = stage_command(given(tmp_path), rocky, Stage.PULL, options)
+    assert "--check" not in command.argv
+    assert command.env["EXTRA_OPTS"] == "--check"
+    assert command.argv[command.argv.index("--passwords") + 1].endswith("deploy/passwords.yml")
+
+
+def test_what_arm_needs_told_depends_on_the_release(tmp_path: Path, small: Tree) -> None:
+    now = architecture_variables(given(tmp_path), small, Architecture.AARCH64)
+    then = architecture_variables(given(tmp_path, "rocky"), small, Architecture.AARCH64)
+    assert now == {}
+    assert then == {"enable_fluentd": False}
+    assert not architecture_variables(given(tmp_path, "rocky"), small, Architecture.X86_64)
+    role = small.root / "ansible/roles/nova/defaults/main.yml"
+    role.write_text("project_name: nova\nnova_libvirt_cpu_mode: ''\nnova_services: {}\n")
+    bare = architecture_variables(given(tmp_path), Tree(small.root), Architecture.AARCH64)
+    assert bare == {"nova_libvirt_cpu_mode": "host-passthrough"}
+
+
+def test_loopback_is_no_registry_for_other_machines(tmp_path: Path, small: Tree) -> None:
+    config = Config(state_dir=tmp_path)
+    wanted = settings(config, Deploy.model_validate_json(json.dumps(SEED)))
+    assert "can't pull from it" in faults(wanted, small)["registry.address"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expanded"),
+    [
+        ("one", ("one",)),
+        ("c[01:03]", ("c01", "c02", "c03")),
+        ("c[9:10].example", ("c9.example", "c10.example")),
+        ("c[2:1]", ()),
+    ],
+)
+def test_ranges(pattern: str, expanded: tuple[str, ...]) -> None:
+    assert names(pattern) == expanded
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(ConfigError, match="no such stage: pul"):
+        chosen(["pul"])
+    with pytest.raises(ConfigError, match="release zed can't be deployed"):
+        find("zed")
+    with pytest.raises(ConfigError, match="doesn't deploy 2026"):
+        find("2026.1", version="19.0.0")
+
+
+class Shelf:
+    """A registry's content in memory, behind the protocol that the preflight asks."""
+
+    def __init__(self, content: dict[str, frozenset[str]]):
+        self.content = content
+
+    def architectures(self, repository: str, tag: str) -> frozenset[str] | None:
+        return self.content.get(f"{repository}:{tag}")
+
+
+def test_what_the_registry_lacks() -> None:
+    shelf = Shelf({"kolla/a:t": frozenset({"amd64"}), "kolla/b:t": frozenset({"amd64", "arm64"})})
+    wanted = [
+        Needed(f"reg:5000/kolla/{name}:t", name, architecture, ("h",))
+        for name in "abc"
+        for architecture in Architecture
+    ]
+    missing = look(wanted, lambda registry: shelf)
+    assert [(m.needed.name, m.needed.architecture.value) for m in missing] == [
+        ("a", "aarch64"), ("c", "x86_64"), ("c", "aarch64"),
+    ]  # fmt: skip
+    assert "has no arm64 (only amd64)" in str(missing[0])
+
+
+@pytest.mark.parametrize(
+    ("image", "parts"),
+    [
+        ("reg:5000/kolla/a:t", ("reg:5000", "kolla/a", "t")),
+        ("quay.io/x/y/a:t", ("quay.io", "x/y/a", "t")),
+        ("localhost/a:t", ("localhost", "a", "t")),
+        ("kolla/a", ("docker.io", "kolla/a", "latest")),
+    ],
+)
+def test_parts_of_an_image(image: str, parts: tuple[str, str, str]) -> None:
+    needed = Needed(image, "a", Architecture.X86_64, ())
+    assert (needed.registry, needed.repository, needed.tag) == parts
+
+
+def test_a_file_is_written_for_its_owner_alone(tmp_path: Path) -> None:
+    change = FileChange(tmp_path / "d/e/f.yml", "e/f.yml", None, "x: 1\n")
+    change.apply()
+    assert change.path.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,79 @@
+"""States recognised from the text of screens and serial consoles."""
+
+from __future__ import annotations
+
+import pytest
+
+from guestprep.boot.states import BootState, from_screen, from_serial, plain
+
+PANIC = """\
+[    3.1] VFS: Unable to mount root fs
+[    3.200000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)
+[    3.300000] ---[ end Kernel panic - not syncing: VFS ]---
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("", BootState.UNKNOWN),
+        ("UEFI firmware (version 2022.11 built at 11:11)\n", BootState.FIRMWARE),
+        ("BdsDxe: starting Boot0001 UEFI QEMU\nWelcome to GRUB!\n", BootState.GRUB),
+        ("Welcome to GRUB!\nerror: no such device\ngrub rescue> ", BootState.GRUB_PROMPT),
+        ("UEFI Interactive Shell v2.2\nShell> ", BootState.FIRMWARE_SHELL),
+        ("EFI stub: Booting Linux Kernel...\n", BootState.BOOTING),
+        ("[    0.000000] Booting Linux on physical CPU\n", BootState.BOOTING),
+        ("[  OK  ] Reached target basic.target\n", BootState.BOOTING),
+        (PANIC, BootState.KERNEL_PANIC),
+        (PANIC + "[    9.000000] random: crng init done\n", BootState.KERNEL_PANIC),
+        (PANIC + "UEFI firmware (version 1)\n", BootState.FIRMWARE),
+        (
+            "mount: No such device\nBusyBox v1.37\nEnter 'help'\n\n(initramfs) ",
+            BootState.INITRAMFS_SHELL,
+        ),
+        (
+            "You are in emergency mode. After logging in, type ...\n"
+            "Press Enter for maintenance\n(or press Control-D to continue): ",
+            BootState.EMERGENCY_MODE,
+        ),
+        ("Debian GNU/Linux 13 ubuntu ttyAMA0\n\nubuntu login: ", BootState.LOGIN_PROMPT),
+        (
+            "ubuntu login: \n[   60.123456] random: message after the prompt\n",
+            BootState.LOGIN_PROMPT,
+        ),
+        ("[    5.123456] systemd-logind.service: New seat seat0.\n", BootState.BOOTING),
+        ("Starting systemd-logind.service - User Login Management...\n", BootState.UNKNOWN),
+    ],
+)
+def test_serial(text: str, state: BootState) -> None:
+    assert from_serial(text) is state
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("Display output is not active.\n", BootState.DISPLAY_NOT_ACTIVE),
+        ("Display output 1s not actlve.", BootState.DISPLAY_NOT_ACTIVE),
+        ("Guest has not initialized the display (yet).", BootState.DISPLAY_NOT_ACTIVE),
+        ("ubuntu login:", BootState.LOGIN_PROMPT),
+        ("ubuntu login: _", BootState.LOGIN_PROMPT),
+        ("ubuntu 1ogin:", BootState.LOGIN_PROMPT),
+        ("ubuntu log1n: ■", BootState.LOGIN_PROMPT),
+        ("kollarm test image ubuntu ttyl\n\nubuntu login: |", BootState.LOGIN_PROMPT),
+        ("Last login: never", BootState.UNKNOWN),
+        ("TianoCore", BootState.FIRMWARE),
+        ("Start boot option", BootState.FIRMWARE),
+        ("(initramfs) _", BootState.INITRAMFS_SHELL),
+    ],
+)
+def test_screen(text: str, state: BootState) -> None:
+    assert from_screen(text) is state
+
+
+def test_plain_removes_terminal_control() -> None:
+    raw = b"\x1b[2J\x1b[01;01H\x1b[=3hBdsDxe\r\n\x1b[0;32m  OK  \x1b[0m\x1b(B done\x07\r\n"
+    assert plain(raw) == "BdsDxe\n  OK   done\n"
+
+
+def test_every_state_has_a_meaning() -> None:
+    assert all(state.meaning for state in BootState)

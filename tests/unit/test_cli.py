@@ -1,0 +1,104 @@
+"""The command line's promises: exit statuses, one JSON document, errors without tracebacks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kollarm.cli.main import COMMANDS, main
+
+
+@pytest.fixture(autouse=True)
+def own_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "kollarm" / "logs"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "kollarm.yml"
+    path.write_text('release: "2026.1"\n')
+    return path
+
+
+def test_config_show_prints_one_json_document(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["config", "show", "--config", str(config), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["release"] == "2026.1"
+    assert shown["state_dir"] == str(config.parent / ".kollarm")
+
+
+def test_config_show_prints_what_can_be_read_again(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["config", "show", "--config", str(config)]) == 0
+    shown = capsys.readouterr().out
+    config.write_text(shown)
+    assert main(["config", "show", "--config", str(config)]) == 0
+    assert capsys.readouterr().out == shown
+
+
+def test_a_bad_configuration_is_exit_status_2_with_places(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text("realease: x\nbuild: 3\n")
+    assert main(["config", "show", "--config", str(config)]) == 2
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert f"{config}:1: realease: unknown key (did you mean 'release'?)" in streams.err
+    assert f"{config}:2: build:" in streams.err
+    assert "Traceback" not in streams.err
+
+
+def test_an_error_in_json_is_a_document_too(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text("realease: x\n")
+    assert main(["config", "show", "--config", str(config), "--json"]) == 2
+    assert "1 fault" in json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+@pytest.mark.parametrize("words", [["config", "shwo"], ["nothing"], ["config", "show", "--odd"]])
+def test_bad_usage_is_exit_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert "Usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    assert "Usage: kollarm" in capsys.readouterr().out
+
+
+def test_an_interruption_is_exit_status_130(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kollarm.cli.config.read_config", interrupted)
+    assert main(["config", "show", "--config", str(config)]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_defect_is_exit_status_1_and_names_the_log(
+    config: Path,
+    own_logs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken(path: Path) -> None:
+        raise ZeroDivisionError("inside")
+
+    monkeypatch.setattr("kollarm.cli.config.read_config", broken)
+    assert main(["config", "show", "--config", str(config)]) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" not in said and "--debug" in said
+    [log] = own_logs.glob("*.log")
+    assert str(log) in said and "ZeroDivisionError" in log.read_text()
+    assert main(["--debug", "config", "show", "--config", str(config)]) == 1
+    assert "Traceback" in capsys.readouterr().err
