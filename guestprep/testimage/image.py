@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
-import re
 import tempfile
 import uuid
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from guestprep.parse.elf import elf_architecture
+from guestprep.parse.initramfs import Reading, members
 from guestprep.testimage import archive, disk, root
 from guestprep.testimage.kernel import Kernel
 from guestprep.testimage.layouts import SUITE, Layout
@@ -192,7 +192,7 @@ def _compose(
             timeout=TIME_LIMIT,
             on_line=follow,
         )
-    check_initramfs(gzip.decompress((work / "initrd.img").read_bytes()))
+    check_initramfs(work / "initrd.img")
     # Where the boot loader finds its configuration: on the root, by the file system's UUID.
     config = f"search.fs_uuid {filesystem} root\nset prefix=($root)'/boot/grub'\n"
     disk.fill_esp(
@@ -206,22 +206,25 @@ def _compose(
     )
 
 
-def check_initramfs(content: bytes) -> None:
-    """See that all programs in an initramfs (unpacked cpio) are for arm64.
+def check_initramfs(path: Path) -> None:
+    """See that all programs and modules in an initramfs are for arm64.
 
     Its maker ran with native programs in the place of some of the root's; none
     of those may have got into it.
 
-    :raises KollarmError: one has.
+    :raises KollarmError: one has, or the file can't be understood.
     """
-    # ELF header: e_machine is at byte 18 (elf(5)), EM_AARCH64 is 183, EM_NONE 0: programs
-    # that handle ELF files have the magic number among their data.
-    machines = {
-        int.from_bytes(content[found.start() + 18 : found.start() + 20], "little")
-        for found in re.finditer(rb"\x7fELF[\x01\x02][\x01\x02]\x01", content)
-    }
-    if machines - {0} != {183}:
+    reading = Reading()
+    foreign: dict[str, str] = {}
+    count = 0
+    for member in members(path, reading, lambda name: True):
+        architecture = elf_architecture(member.data or b"")
+        count += architecture == "aarch64"
+        if architecture not in ("", "aarch64"):
+            foreign[member.name] = architecture
+    if reading.fault or foreign or not count:
         raise KollarmError(
-            f"the test image's initramfs has programs for other machines: {sorted(machines)}",
+            "the test image's initramfs isn't one for arm64: "
+            + (reading.fault or f"{foreign or 'no program is in it'}"),
             hint="this is a defect of kollarm/data/with-native-tools.sh",
         )

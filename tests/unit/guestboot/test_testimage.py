@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from guestprep.parse.cpio import Member, write_archive
 from guestprep.testimage import disk, root
 from guestprep.testimage.image import GuestImage, check_initramfs
 from guestprep.testimage.kernel import parse_dependencies, split
@@ -92,10 +93,27 @@ def elf(machine: int) -> bytes:
     return b"\x7fELF\x02\x01\x01" + bytes(11) + machine.to_bytes(2, "little") + bytes(44)
 
 
-def test_initramfs_of_one_architecture() -> None:
-    check_initramfs(b"cpio" + elf(0) + elf(183) + b"text" + elf(183))
-    with pytest.raises(KollarmError, match="other machines"):
-        check_initramfs(elf(183) + elf(62))
+def test_initramfs_of_one_architecture(tmp_path: Path) -> None:
+    path = tmp_path / "initrd.img"
+
+    def check(*contents: bytes) -> None:
+        path.write_bytes(
+            write_archive(
+                Member(f"bin/{number}", 0o100755, len(content), content)
+                for number, content in enumerate(contents)
+            )
+        )
+        check_initramfs(path)
+
+    # A program that handles ELF files has the magic number among its data.
+    check(b"text", elf(183) + elf(62))
+    with pytest.raises(KollarmError, match="'bin/1': 'x86_64'"):
+        check(elf(183), elf(62))
+    with pytest.raises(KollarmError, match="no program"):
+        check(b"text")
+    path.write_bytes(b"damaged")
+    with pytest.raises(KollarmError, match="unknown format"):
+        check_initramfs(path)
 
 
 def test_record_names_paths_in_its_folder(tmp_path: Path) -> None:
