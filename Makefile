@@ -7,11 +7,12 @@ CONFIG ?= $(firstword $(wildcard kollarm.yml) examples/quickstart.yml)
 # What the quick start prepares; made on first use.
 GUEST := .kollarm/guest-source
 PYTEST_OPTIONS ?=
+BENCH_OPTIONS ?=
 
 PYTHON := .venv/bin/python
 RUN := scripts/setup-exec
 
-.PHONY: images test test-unit lint format setup guest-image stop clean
+.PHONY: images test test-all test-cloud test-faults bench test-unit lint format setup guest-image stop clean
 .DEFAULT_GOAL := images
 
 setup:
@@ -27,8 +28,25 @@ guest-image: setup
 images: setup
 	@$(RUN) .venv/bin/kollarm images --config $(CONFIG)
 
+# What takes longest is left to the targets below.
 test: setup
-	@$(RUN) $(PYTHON) -m pytest $(PYTEST_OPTIONS)
+	@$(RUN) $(PYTHON) -m pytest -m "not full and not cloud and not faults" $(PYTEST_OPTIONS)
+
+# Every guest layout booted, every release rendered.
+test-all: setup
+	@$(RUN) $(PYTHON) -m pytest -m "not cloud and not faults" $(PYTEST_OPTIONS)
+
+# A whole small cloud: an ARM guest's console seen through Nova.
+test-cloud: setup
+	@$(RUN) $(PYTHON) -m pytest -m cloud $(PYTEST_OPTIONS)
+
+# Killed, cut off, full disks: what is left behind, counted.
+test-faults: setup
+	@$(RUN) $(PYTHON) -m pytest -m faults $(PYTEST_OPTIONS)
+
+# The figures of docs/performance.md, as ratios within one run.
+bench: setup
+	@$(RUN) $(PYTHON) -m tests.bench $(BENCH_OPTIONS)
 
 test-unit: setup
 	@$(PYTHON) -m pytest tests/unit $(PYTEST_OPTIONS)
