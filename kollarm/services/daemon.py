@@ -31,6 +31,9 @@ GRACE = 15.0
 #: Seconds that one which runs already has to answer, before it is restarted.
 PATIENCE = 30.0
 
+#: Seconds that a killed program may still hold its port, with no process to be seen.
+ENDING = 5.0
+
 #: Bytes after which a log starts anew (at the daemon's start).
 LOG_LIMIT = 5_000_000
 
@@ -227,11 +230,17 @@ def _free_the_port(daemon: Daemon) -> None:
     :raises KollarmError: another program, or another project's service, is there.
     """
     host, port = daemon.address
-    with socket.socket() as probe:
-        probe.settimeout(2)
-        if probe.connect_ex((host, port)) != 0:
-            return
-    holder = listener(port)
+    deadline = time.monotonic() + ENDING
+    while True:
+        with socket.socket() as probe:
+            probe.settimeout(2)
+            if probe.connect_ex((host, port)) != 0:
+                return
+        holder = listener(port)
+        if holder is not None or time.monotonic() > deadline:
+            break
+        # A program that was just killed listens on while the kernel takes it down.
+        time.sleep(0.1)
     if holder is None:
         raise KollarmError(
             f"port {port}, wanted for the embedded {daemon.name}, is in use by another "
