@@ -28,9 +28,11 @@ guest-image: setup
 images: setup
 	@$(RUN) .venv/bin/kollarm images --config $(CONFIG)
 
+# Two at a time, by file: most of the time is waiting for emulated machines.
 # What takes longest is left to the targets below.
 test: setup
-	@$(RUN) $(PYTHON) -m pytest -m "not full and not cloud and not faults" $(PYTEST_OPTIONS)
+	@$(RUN) $(PYTHON) -m pytest -n 2 --dist loadfile --durations 15 \
+		-m "not full and not cloud and not faults" $(PYTEST_OPTIONS)
 
 # Every guest layout booted, every release rendered.
 test-all: setup

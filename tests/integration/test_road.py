@@ -199,7 +199,7 @@ def test_a_build_that_is_interrupted_leaves_no_index_and_goes_on_later(road: Roa
     assert "Traceback" not in outcome.stderr
 
 
-@pytest.mark.parametrize("sign", ["checksum", "prepare ubuntu", "launch"])
+@pytest.mark.parametrize("sign", ["source …", "appliance …", "write …", "compress …"])
 def test_a_preparation_that_is_interrupted_leaves_nothing(
     road: Road, source: GuestImage, tmp_path: Path, sign: str
 ) -> None:

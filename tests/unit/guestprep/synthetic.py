@@ -6,11 +6,14 @@ symbols they export and those they need.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import io
+import shutil
 import struct
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,10 +211,18 @@ def gpg(home: Path, *words: str | Path) -> None:
     )
 
 
+def _forget(home: Path) -> None:
+    """End a key folder's agent and remove the folder."""
+    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False)
+    shutil.rmtree(home, ignore_errors=True)
+
+
 def signed_archive(folder: Path, suite: str = "bionic", *, expire: str = "never") -> SignedArchive:
     """An empty archive with a signing key of its own; add packages to ``pool``, then sign."""
-    home = folder / ".gnupg"
-    home.mkdir(parents=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Short: the agent's socket lies in it, and its path may have no more than 107 bytes.
+    home = Path(tempfile.mkdtemp(prefix="gpg-", dir="/tmp"))
+    atexit.register(_forget, home)
     gpg(
         home, "--quick-generate-key", "Synthetic <synthetic@example.org>", "ed25519", "sign", expire
     )
