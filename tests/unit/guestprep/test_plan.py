@@ -264,7 +264,9 @@ def test_an_unknown_distribution_gets_what_needs_no_packages() -> None:
     found = facts(distribution="gentoo", kernels=(there,))
     only = Wishes(parts=(Part.GRUB, Part.INITRAMFS, Part.LOADING))
     made = make_plan(found, STATUS, only, Shelf())
-    assert made.of(GrubStep) and made.of(InitramfsStep) and not made.of(InstallStep)
+    assert made.of(GrubStep)
+    assert made.of(InitramfsStep)
+    assert not made.of(InstallStep)
     with pytest.raises(UnusableInput, match="distribution is unknown"):
         plan(found)
 
