@@ -258,7 +258,7 @@ class Execution:
             return IndexRecord(
                 step.name,
                 reference,
-                State.FAILED,
+                State.LEFT,
                 members=step.members,
                 error=f"left as it was: the image for {', '.join(lacking)} failed",
             )

@@ -17,6 +17,8 @@ class State(StrEnum):
     PUSHED = "pushed"
     KEPT = "kept"
     WRITTEN = "written"
+    #: An index left as it was, because an image it should name failed.
+    LEFT = "left"
     FAILED = "failed"
 
 
@@ -73,7 +75,10 @@ class Record:
 
     @property
     def failures(self) -> list[str]:
-        """A sentence for each image and index that failed."""
+        """A sentence for each image and index that failed.
+
+        An index that is only left as it was is no failure of its own: its image is named.
+        """
         return [
             f"{row.image} ({row.architecture}): {row.error}"
             for row in self.images
