@@ -33,6 +33,8 @@ def start(command: str) -> Path | None:
         return None
     path.chmod(0o600)  # output of foreign programs may hold what is nobody else's business
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    # Where the disk is full, the run's own error says so once, not every line of the log.
+    logging.raiseExceptions = False
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)

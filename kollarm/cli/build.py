@@ -9,6 +9,7 @@ import click
 from builder import pipeline
 from builder.record import Record
 from kollarm.cli.common import (
+    alone,
     print_json,
     print_table,
     print_text,
@@ -52,16 +53,18 @@ def build(
     folder = config_path.resolve().parent
     wanted = images or None
     chosen = [Architecture(name) for name in architectures] or None
-    start_registry(config)
     if dry_run:
+        start_registry(config)
         plan = pipeline.plan(
             config, project_dir=folder, images=wanted, architectures=chosen, force=force
         )
         print_json(plan.to_json()) if as_json else print_text(str(plan))
         return
-    record = pipeline.build(
-        config, project_dir=folder, images=wanted, architectures=chosen, force=force
-    )
+    with alone(config):
+        start_registry(config)
+        record = pipeline.build(
+            config, project_dir=folder, images=wanted, architectures=chosen, force=force
+        )
     if as_json:
         print_json(record.to_json())
     else:

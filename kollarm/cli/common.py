@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from kollarm import trust
+from kollarm import lock, trust
 from kollarm.config.load import DEFAULT_NAME, load
 from kollarm.config.model import Config
 
@@ -51,6 +52,11 @@ def read_config(path: Path) -> Config:
     config = load(path)
     trust.apply(config.ca_bundle)
     return config
+
+
+def alone(config: Config) -> AbstractContextManager[None]:
+    """Have the configuration's state folder for the command that runs, and no other run in it."""
+    return lock.held(config.state_dir, click.get_current_context().command_path)
 
 
 def print_json(document: object) -> None:

@@ -8,6 +8,7 @@ import click
 
 from kollarm import deploy as deploying
 from kollarm.cli.common import (
+    alone,
     print_json,
     print_text,
     read_config,
@@ -61,10 +62,11 @@ def deploy(
     if dry_run:
         print_json(plan.to_json()) if as_json else print_text(plan.text())
         return
-    start_registry(config)
-    record = deploying.execute(
-        plan,
-        reader=reader(config),
-        confirm=lambda question: yes or click.confirm(question, err=True),
-    )
+    with alone(config):
+        start_registry(config)
+        record = deploying.execute(
+            plan,
+            reader=reader(config),
+            confirm=lambda question: yes or click.confirm(question, err=True),
+        )
     print_json(record.to_json()) if as_json else print_text(record.text())

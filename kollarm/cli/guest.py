@@ -13,6 +13,7 @@ from guestprep import verify as static
 from guestprep.inspect import inspect as look
 from kollarm import guests
 from kollarm.cli.common import (
+    alone,
     print_json,
     print_text,
     read_config,
@@ -68,7 +69,10 @@ def prepare(
         else:
             print_text("\n".join(line for plan in plans for line in plan.lines()))
         return
-    records = [pipeline.prepare(guest, output or guests.output(config, guest)) for guest in chosen]
+    with alone(config):
+        records = [
+            pipeline.prepare(guest, output or guests.output(config, guest)) for guest in chosen
+        ]
     if as_json:
         print_json([record.to_data() for record in records])
     else:
@@ -141,7 +145,8 @@ def publish(
         else:
             print_text("\n".join(plan.to_text() for plan in plans))
         return
-    records = [publishing.publish(connection, image, wish) for image, wish in wishes]
+    with alone(config):
+        records = [publishing.publish(connection, image, wish) for image, wish in wishes]
     if as_json:
         print_json([done.to_json() for done in records])
     else:

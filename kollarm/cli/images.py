@@ -10,6 +10,7 @@ import click
 from kollarm import files, road
 from kollarm.cli.build import print_record
 from kollarm.cli.common import (
+    alone,
     print_json,
     print_table,
     print_text,
@@ -29,9 +30,10 @@ def images(config_path: Path, as_json: bool) -> None:
     What is there already, made from the same inputs, is left alone.
     """
     config = read_config(config_path)
-    record = road.travel(config, config_path.resolve().parent)
     kept = config.state_dir / "last-run.json"
-    files.write(kept, json.dumps(record.to_json(), indent=2, default=str) + "\n")
+    with alone(config):
+        record = road.travel(config, config_path.resolve().parent)
+        files.write(kept, json.dumps(record.to_json(), indent=2, default=str) + "\n")
     if as_json:
         print_json(record.to_json())
         return

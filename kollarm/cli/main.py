@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import shlex
@@ -9,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -20,6 +22,9 @@ from kollarm.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_INTERRUPTED, K
 
 log = logging.getLogger(__name__)
 
+
+#: What an operating system answers when there is no room, or no permission.
+FULL_OR_FORBIDDEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 #: Each command and where it lives.  They are imported when asked for: openstacksdk
 #: alone takes longer to import than most commands take to run.
@@ -82,24 +87,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         _print("interrupted; what was half done is undone or finished by the next run")
         return EXIT_INTERRUPTED
-    except KollarmError as error:
-        log.error("%s", error.message, exc_info=True)
-        _explain(error, as_json=as_json)
-        if debug:
-            traceback.print_exc()
-        if log_path and error.exit_status == EXIT_FAILURE:
-            _print(f"the whole log: {log_path}")
-        return error.exit_status
     except Exception as error:
+        return _failed(error, log_path, debug=debug, as_json=as_json)
+
+
+def _failed(error: Exception, log_path: Path | None, *, debug: bool, as_json: bool) -> int:
+    """Tell of an error and return its exit status; called where it is being handled."""
+    if isinstance(error, OSError) and error.errno in FULL_OR_FORBIDDEN:
+        error = _refused_by_the_system(error)
+    if not isinstance(error, KollarmError):
         log.exception("defect")
         _print(f"kollarm: internal error: {type(error).__name__}: {error}")
-        if debug:
-            traceback.print_exc()
-        else:
+        if not debug:
             _print("run it again with --debug to see where; please report it")
-        if log_path:
-            _print(f"the whole log: {log_path}")
-        return EXIT_FAILURE
+        status = EXIT_FAILURE
+    else:
+        log.error("%s", error.message, exc_info=True)
+        _explain(error, as_json=as_json)
+        status = error.exit_status
+    if debug:
+        traceback.print_exc()
+    if log_path and status == EXIT_FAILURE:
+        _print(f"the whole log: {log_path}")
+    return status
+
+
+def _refused_by_the_system(error: OSError) -> KollarmError:
+    """What the operating system wouldn't let be written (or read), with the remedy."""
+    what = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "make room and run the same again: what was complete is kept"
+    else:
+        hint = "see to its permissions, or name another folder (state_dir, KOLLARM_CACHE)"
+    return KollarmError(f"{what}{error.strerror}", hint=hint)
 
 
 def _explain(error: KollarmError, *, as_json: bool) -> None:
