@@ -9,11 +9,12 @@ from pathlib import Path
 
 from guestprep.publish.model import RUN_MARK, RemoteImage
 from guestprep.publish.plan import UNFINISHED
+from kollarm.processes import BOOT_ID, start_time
 
 
 def mine() -> str:
     """This process's mark: ``MACHINE.BOOT.PID.STARTTIME``, the first two as digests."""
-    return f"{_machine()}.{_boot()}.{os.getpid()}.{_start_time(os.getpid())}"
+    return f"{_machine()}.{_boot()}.{os.getpid()}.{start_time(os.getpid())}"
 
 
 def sort(images: Sequence[RemoteImage]) -> tuple[frozenset[str], frozenset[str]]:
@@ -28,7 +29,7 @@ def sort(images: Sequence[RemoteImage]) -> tuple[frozenset[str], frozenset[str]]
             continue
         match image.properties.get(RUN_MARK, "").split("."):
             case [machine, boot, pid, started] if machine == _machine() and pid.isdigit():
-                running = boot == _boot() and _start_time(int(pid)) == started
+                running = boot == _boot() and start_time(int(pid)) == started
                 (alive if running else gone).add(image.id)
     return frozenset(alive), frozenset(gone)
 
@@ -44,17 +45,8 @@ def _machine() -> str:
 
 def _boot() -> str:
     """A digest over this boot and this namespace of process ids."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    boot = BOOT_ID.read_text()
     return _short(boot + str(Path("/proc/self/ns/pid").readlink()))
-
-
-def _start_time(pid: int) -> str | None:
-    """Field 22 of /proc/PID/stat (proc(5)), clock ticks since boot."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
 
 
 def _short(text: str) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from kollarm import cache, progress
 from kollarm.errors import KollarmError
+from kollarm.processes import BOOT_ID, start_time
 from kollarm.services.ports import MARK, free_port, listener, past_the_proxy, service_folder
 
 __all__ = ["Daemon", "free_port", "running", "start", "stop", "stop_folder", "tail"]
@@ -36,8 +37,6 @@ ENDING = 5.0
 
 #: Bytes after which a log starts anew (at the daemon's start).
 LOG_LIMIT = 5_000_000
-
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 # $1 the pid file, $2 the digest, then the program.  Field 22 of /proc/PID/stat is
 # the start time in clock ticks (proc(5)); it stays the same across exec.
@@ -190,26 +189,16 @@ def _recorded(folder: Path) -> tuple[int | None, str]:
         pid, started, boot, digest = (folder / "pid").read_text().split()
     except (OSError, ValueError):
         return None, ""
-    if boot == _BOOT_ID.read_text().strip() and started == _start_time(int(pid)):
+    if boot == BOOT_ID.read_text().strip() and started == start_time(int(pid)):
         return int(pid), digest
     return None, ""
-
-
-def _start_time(pid: int) -> str | None:
-    """Field 22 of /proc/PID/stat; None for a process that is gone or a zombie."""
-    try:
-        # The second field, in brackets, may hold blanks.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
 
 
 def _alive(pid: int) -> bool:
     # Where the process is this one's child, only waiting for it makes it go.
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    return _start_time(pid) is not None
+    return start_time(pid) is not None
 
 
 def _end(pid: int) -> None:
