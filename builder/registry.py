@@ -6,12 +6,15 @@ for tokens, https://distribution.github.io/distribution/spec/auth/token/.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -29,6 +32,9 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 #: Without an explicit Accept a registry answers with the long obsolete schema 1.
 ACCEPT = ", ".join((OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST))
+
+#: The repository in a path below ``/v2/``.
+_REPOSITORY = re.compile(r"(.+)/(?:manifests|blobs|referrers)/")
 
 #: Seconds to connect, and to wait for the next bytes.
 TIMEOUT = (10.0, 60.0)
@@ -154,16 +160,63 @@ class RegistryClient:
             f"{repository}/manifests/{reference}",
             data=content,
             headers={"Content-Type": media_type},
-            write=True,
+            scope=_pushing(repository),
         )
         return digest_of(content)
 
     def delete_manifest(self, repository: str, digest: str) -> bool:
         """Delete a manifest by its digest; False when it wasn't there."""
         answer = self._request(
-            "DELETE", f"{repository}/manifests/{digest}", missing=True, write=True
+            "DELETE",
+            f"{repository}/manifests/{digest}",
+            missing=True,
+            scope=_pushing(repository),
         )
         return answer is not None
+
+    def put_blob(self, repository: str, content: bytes) -> str:
+        """Put a small blob into a repository, in one request; returns its digest.
+
+        :raises RegistryError: the registry doesn't let it be written.
+        """
+        digest = digest_of(content)
+        place = self._begin_upload(repository)
+        self._request(
+            "PUT",
+            f"{place}{'&' if '?' in place else '?'}digest={digest}",
+            headers={"Content-Type": "application/octet-stream"},
+            data=content,
+            scope=_pushing(repository),
+        )
+        return digest
+
+    def check_writable(self, repository: str) -> None:
+        """Begin an upload to a repository and give it up: nothing is written.
+
+        :raises RegistryError: the credentials at hand don't allow it.
+        """
+        place = self._begin_upload(repository)
+        with contextlib.suppress(RegistryError):  # one that is left lapses by itself
+            self._request("DELETE", place, scope=_pushing(repository))
+
+    def _begin_upload(self, repository: str) -> str:
+        """The URL to send a blob to, as the registry names it."""
+        answer = self._request(
+            "POST", f"{repository}/blobs/uploads/", data=b"", scope=_pushing(repository)
+        )
+        assert answer is not None
+        return urljoin(answer.url, answer.headers.get("Location", ""))
+
+    def referrers(self, repository: str, digest: str) -> list[dict[str, Any]] | None:
+        """What refers to a manifest, as descriptors; None where the registry has no such list.
+
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
+        """
+        answer = self._request("GET", f"{repository}/referrers/{digest}", missing=True)
+        if answer is None or answer.headers.get("Content-Type", "").partition(";")[0] != OCI_INDEX:
+            return None
+        found: list[dict[str, Any]] = answer.json()["manifests"]
+        return found
 
     def image(self, repository: str, reference: str) -> Remote | None:
         """The image under a tag or digest; None when there is none, or an index.
@@ -217,16 +270,25 @@ class RegistryClient:
         headers: dict[str, str] | None = None,
         data: bytes | None = None,
         missing: bool = False,
-        write: bool = False,
+        scope: str | None = None,
     ) -> requests.Response | None:
-        repository = path.split("/manifests/", maxsplit=1)[0].split("/blobs/", maxsplit=1)[0]
-        scope = f"repository:{repository}:{'pull,push' if write else 'pull'}" if path else ""
+        """Ask the registry, with authorization for *scope* if it wants that.
+
+        :param path: below ``/v2/``, or a whole URL that the registry gave.
+        :param scope: default: reading the repository that the path names.
+        """
+        if scope is None:
+            repository = _REPOSITORY.match(path)
+            scope = f"repository:{repository[1]}:pull" if repository else ""
+        url = urljoin(self.url, path)
+        # an upload may be sent elsewhere, but not the password
+        own = urlsplit(url)[:2] == urlsplit(self.url)[:2]
         try:
             for attempt in ("first", "with new authorization"):
                 answer = self.session.request(
                     method,
-                    self.url + path,
-                    headers={**(headers or {}), **self.auth.header(scope)},
+                    url,
+                    headers={**(headers or {}), **(self.auth.header(scope) if own else {})},
                     data=data,
                     timeout=TIMEOUT,
                 )
@@ -260,6 +322,11 @@ class RegistryClient:
             f"the registry {self.address} refuses {method} {path}: {answer.status_code} {words}",
             hint=hint,
         )
+
+
+def _pushing(repository: str) -> str:
+    """The scope of a token that lets a repository be written."""
+    return f"repository:{repository}:pull,push"
 
 
 def explain(error: BaseException) -> str:

@@ -237,3 +237,13 @@ def test_pushing_where_nobody_listens(engine: Engine) -> None:
     with pytest.raises(EngineError, match="can't be pushed") as caught:
         engine.push(reference)
     assert isinstance(caught.value, KollarmError) and caught.value.hint
+
+
+def test_a_blob_is_put_and_the_right_to_put_one_is_asked_for(
+    client: RegistryClient, registry: RunningRegistry
+) -> None:
+    client.check_writable("test/blobs")
+    digest = client.put_blob("test/blobs", b"some content")
+    assert client.blob("test/blobs", digest) == b"some content"
+    with pytest.raises(RegistryError):
+        client.blob("test/blobs", "sha256:" + "0" * 64)
