@@ -13,8 +13,8 @@ class Source:
     """Where an image's program comes from: a section of kolla-build.conf.
 
     :ivar name: the section (``nova-base``, ``horizon-plugin-…``).
-    :ivar kind: ``local``, ``git`` or ``url``.
-    :ivar location: a path or URL.
+    :ivar kind: ``local``, ``git``, ``url`` or ``pypi``.
+    :ivar location: a path, a URL, or ``NAME==VERSION`` of a source distribution.
     :ivar reference: a git branch, tag or commit.
     :ivar sha256: the archive's checksum, where the release pins one for this architecture.
     """

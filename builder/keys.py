@@ -72,8 +72,11 @@ def source_identity(source: Source) -> dict[str, object]:
 
     A local file or folder is its content.  An archive by URL or a git branch is
     its name: that it has moved on is found by asking for a refresh, not by
-    fetching every source on every run.
+    fetching every source on every run.  What is switched off is nothing, wherever
+    it would come from.
     """
+    if not source.enabled:
+        return {"name": source.name, "enabled": False}
     identity: dict[str, object] = asdict(source)
     path = Path(source.location)
     if source.kind == "local" and path.exists():

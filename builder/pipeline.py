@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder import base, certificates, dockerfile, keys, releases, world
+from builder import base, certificates, dockerfile, keys, releases, sources, world
 from builder.engine import Engine
 from builder.execute import Execution, Means
 from builder.facts import Remote, Tree, World
@@ -109,7 +109,7 @@ def prepare(
         insecure=config.registry.insecure,
         ca_bundle=trust.bundle(config.ca_bundle),
     )
-    trees = render_all(config, overlays, wanted)
+    trees = sources.chosen(render_all(config, overlays, wanted), config.build.sources)
     selected, left_out = select(trees, images or config.build.images)
     tag = config.build.tag or config.release
     bases = {architecture: base.of(tree, config.build.base) for architecture, tree in trees.items()}

@@ -1,19 +1,86 @@
-"""Fetching what images are built from: archives by URL, git checkouts, local files."""
+"""What images are built from: archives by URL or from PyPI, git checkouts, local files."""
 
 from __future__ import annotations
 
+import difflib
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import requests
 
-from builder.facts import Source
+from builder.facts import Rendered, Source, Tree
 from kollarm import cache, progress
-from kollarm.errors import KollarmError
+from kollarm.config.model import Architecture, SourceOf
+from kollarm.errors import CommandError, ConfigError, Fault, KollarmError
 from kollarm.run import run
 
 #: Seconds to connect, and to wait for the next bytes.
 TIMEOUT = (30.0, 120.0)
 CHUNK = 1024 * 1024
+
+
+def chosen(
+    trees: Mapping[Architecture, Tree], wanted: Mapping[str, SourceOf]
+) -> dict[Architecture, Tree]:
+    """The trees with the configuration's sources in place of the release's own.
+
+    :param wanted: name or pattern → source; the first that fits a name counts.
+    :raises ConfigError: a name fits no source of the release.
+    """
+    known = {source.name for tree in trees.values() for source in _all(tree)}
+    faults = []
+    for pattern in wanted:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            near = difflib.get_close_matches(pattern, sorted(known), 3)
+            faults.append(
+                Fault(
+                    f"build.sources.{pattern}",
+                    "the release has no such source",
+                    f"did you mean {' or '.join(near)}?" if near else None,
+                )
+            )
+    if faults:
+        raise ConfigError("sources are named that don't exist", faults)
+
+    def place(source: Source) -> Source:
+        for pattern, one in wanted.items():
+            if fnmatchcase(source.name, pattern):
+                return _from(one, source.name)
+        return source
+
+    def placed(image: Rendered) -> Rendered:
+        return replace(
+            image,
+            source=place(image.source) if image.source else None,
+            plugins=tuple(map(place, image.plugins)),
+            additions=tuple(map(place, image.additions)),
+        )
+
+    return {
+        architecture: replace(
+            tree, images={name: placed(image) for name, image in tree.images.items()}
+        )
+        for architecture, tree in trees.items()
+    }
+
+
+def _all(tree: Tree) -> Iterator[Source]:
+    for image in tree.images.values():
+        yield from (image.source,) if image.source else ()
+        yield from (*image.plugins, *image.additions)
+
+
+def _from(one: SourceOf, name: str) -> Source:
+    if one.path is not None:
+        return Source(name, "local", str(one.path), enabled=one.enabled)
+    if one.git is not None:
+        return Source(name, "git", one.git, one.reference, enabled=one.enabled)
+    if one.pypi is not None:
+        return Source(name, "pypi", one.pypi, enabled=one.enabled)
+    return Source(name, "url", one.url or "", sha256=one.sha256, enabled=one.enabled)
 
 
 def fetch(source: Source) -> Path | None:
@@ -28,12 +95,14 @@ def fetch(source: Source) -> Path | None:
         if not path.exists():
             raise KollarmError(
                 f"the source of {source.name} isn't there: {path}",
-                hint="correct its location in the overlay's kolla-build.conf",
+                hint="correct it in build.sources, or in the overlay's kolla-build.conf",
             )
         return path
     name = f"{source.name}-{cache.digest({'at': source.location, 'ref': source.reference})}"
     if source.kind == "git":
         return cache.entry("source", name, lambda folder: _clone(source, folder)) / source.name
+    if source.kind == "pypi":
+        return cache.entry("source", name, lambda folder: _from_pypi(source, folder)) / "archive"
     return cache.entry("source", name, lambda folder: _download(source, folder)) / "archive"
 
 
@@ -58,6 +127,27 @@ def _download(source: Source, folder: Path) -> None:
             f"{source.location} has SHA256 {found}, Kolla expects {source.sha256}",
             hint="the file was changed, or is damaged: don't use it",
         )
+
+
+def _from_pypi(source: Source, folder: Path) -> None:
+    with progress.current().step(f"fetch {source.location}"):
+        try:
+            run(
+                [sys.executable, "-m", "pip", "download", "--no-input", "--no-deps",
+                 "--disable-pip-version-check", "--ignore-requires-python",
+                 "--no-binary", ":all:", "--dest", folder, source.location],
+                timeout=600,
+            )  # fmt: skip
+        except CommandError as error:
+            raise KollarmError(
+                f"the source of {source.name} can't be fetched: pip can't download "
+                f"{source.location}",
+                hint="is there such a source distribution, and is PyPI (or the index that pip "
+                "is configured for) reachable?",
+                details=error.details,
+            ) from error
+    (archive,) = folder.iterdir()
+    archive.rename(folder / "archive")
 
 
 def _clone(source: Source, folder: Path) -> None:

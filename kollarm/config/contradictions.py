@@ -15,20 +15,7 @@ Finding = tuple[Position, str, str | None]
 
 def contradictions(config: Config) -> Iterator[Finding]:
     """Every impossible combination in a configuration of sound shape."""
-    if not config.build.engines:
-        yield ("build", "engines"), "no architecture to build", "name x86_64, aarch64 or both"
-    for key in ("images", "overlays"):
-        names = getattr(config.build, key)
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                yield ("build", key, index), f"{name!r} is listed twice", "remove one"
-    base = config.build.base
-    if base.bootstrap is not None and (base.name is not None or base.tag is not None):
-        yield (
-            ("build", "base", "bootstrap"),
-            "a base image is either bootstrapped or pulled",
-            "remove bootstrap, or name and tag",
-        )
+    yield from _of_build(config)
     if config.cloud.embedded and config.cloud.name is not None:
         yield (
             ("cloud",),
@@ -41,6 +28,32 @@ def contradictions(config: Config) -> Iterator[Finding]:
         if guest.name in names[:index]:
             yield (*at, "name"), f"a second guest named {guest.name!r}", "give each its own name"
         yield from _of_guest(guest, at)
+
+
+def _of_build(config: Config) -> Iterator[Finding]:
+    if not config.build.engines:
+        yield ("build", "engines"), "no architecture to build", "name x86_64, aarch64 or both"
+    for key in ("images", "overlays"):
+        names = getattr(config.build, key)
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield ("build", key, index), f"{name!r} is listed twice", "remove one"
+    for name, source in config.build.sources.items():
+        at: Position = ("build", "sources", name)
+        given = [kind for kind in ("path", "url", "git", "pypi") if getattr(source, kind)]
+        if source.enabled and len(given) != 1:
+            yield at, "needs exactly one of path, url, git and pypi", "or enabled: false"
+        if source.sha256 and not source.url:
+            yield (*at, "sha256"), "goes with url alone", "remove it"
+        if source.reference and not source.git:
+            yield (*at, "reference"), "goes with git alone", "remove it"
+    base = config.build.base
+    if base.bootstrap is not None and (base.name is not None or base.tag is not None):
+        yield (
+            ("build", "base", "bootstrap"),
+            "a base image is either bootstrapped or pulled",
+            "remove bootstrap, or name and tag",
+        )
     for architecture, engine in config.build.engines.items():
         if not engine.url.startswith(("local", "unix://", "ssh://", "tcp://")):
             yield (

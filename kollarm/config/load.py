@@ -304,7 +304,13 @@ def _absolute(config: Config, folder: Path) -> Config:
             "ca_bundle": path(config.ca_bundle),
             "state_dir": path(config.state_dir),
             "build": config.build.model_copy(
-                update={"overlay_dir": path(config.build.overlay_dir)}
+                update={
+                    "overlay_dir": path(config.build.overlay_dir),
+                    "sources": {
+                        name: source.model_copy(update={"path": path(source.path)})
+                        for name, source in config.build.sources.items()
+                    },
+                }
             ),
             "guests": guests,
             "deploy": deploy,

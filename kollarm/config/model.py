@@ -57,6 +57,27 @@ class BaseImage(Section):
     bootstrap: Bootstrap | None = None
 
 
+class SourceOf(Section):
+    """Where the program of an image comes from instead of the release's own place.
+
+    Exactly one of path, url, git and pypi; or ``enabled: false``, which leaves a plugin out.
+    """
+
+    #: An archive or a folder.
+    path: Path | None = None
+    #: An archive to fetch, checked when its sha256 is given.
+    url: str | None = None
+    sha256: Sha256 | None = None
+    #: A repository, and its branch, tag or commit.
+    git: str | None = None
+    reference: str | None = None
+    #: ``NAME==VERSION``: the source distribution on PyPI, or on the index pip is configured for.
+    pypi: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")] | None = (
+        None
+    )
+    enabled: bool = True
+
+
 class Engine(Section):
     """The container engine that builds one architecture."""
 
@@ -78,6 +99,9 @@ class Build(Section):
     #: Values for the overlays' own variables (``kollarm overlays list`` names them).
     overlay_variables: dict[str, str] = Field(default_factory=dict)
     base: BaseImage = BaseImage()
+    #: Kolla's name of a source (``nova-base``, ``nova-base-plugin-blazar``; ``*`` and ``?`` as
+    #: in file names; the first that fits counts) → where it comes from.
+    sources: dict[str, SourceOf] = Field(default_factory=dict)
     engines: dict[Architecture, Engine] = Field(
         default_factory=lambda: {
             Architecture.X86_64: Engine(),
