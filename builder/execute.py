@@ -203,7 +203,7 @@ class Execution:
 
         if right(engine.image(target.reference)):
             return
-        known = engine.by_key().get((target.name, target.key))
+        known = engine.by_key().get((target.published, target.key))
         if known is not None and right(engine.image(known)):
             engine.tag(known, target.reference)
             return

@@ -34,11 +34,14 @@ class Rendered:
     :ivar context: the folder with its Dockerfile and the files it copies.
     :ivar parent: the name of the Kolla image it starts from; None for ``base``.
     :ivar unbuildable: the release calls it unbuildable here.
+    :ivar published: what it is called in a registry; releases up to Xena put the
+        distribution and ``source`` before the name.
     """
 
     name: str
     context: Path
     parent: str | None
+    published: str
     source: Source | None = None
     plugins: tuple[Source, ...] = ()
     additions: tuple[Source, ...] = ()

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder import base, certificates, dockerfile, keys, releases, sources, world
+from builder import base, certificates, dockerfile, keys, profiles, releases, sources, world
 from builder.engine import Engine
 from builder.execute import Execution, Means
 from builder.facts import Remote, Tree, World
@@ -70,7 +70,7 @@ def build(
 
     :param project_dir: the folder of the configuration file; its
         ``dockerfile_overlays`` are found before the shipped ones.
-    :param images: names or regular expressions instead of ``build.images``.
+    :param images: names or regular expressions instead of what the configuration wants.
     :param architectures: instead of all that ``build.engines`` has.
     :param force: build again also what is there with the same key.
     :param jobs: images built at the same time on one engine; by default one
@@ -110,7 +110,8 @@ def prepare(
         ca_bundle=trust.bundle(config.ca_bundle),
     )
     trees = sources.chosen(render_all(config, overlays, wanted), config.build.sources)
-    selected, left_out = select(trees, images or config.build.images)
+    chosen = dict.fromkeys(wanted, images) if images else profiles.wanted(config, wanted)
+    selected, left_out = select(trees, chosen)
     tag = config.build.tag or config.release
     bases = {architecture: base.of(tree, config.build.base) for architecture, tree in trees.items()}
     targets = [
@@ -229,7 +230,7 @@ def design(
             architecture=tree.architecture,
             parent=rendered.parent,
             key=keys.image_key(rendered, text, parent_key, tree.architecture, {}),
-            reference=f"{config.registry.address}/{config.build.namespace}/{name}:"
+            reference=f"{config.registry.address}/{config.build.namespace}/{rendered.published}:"
             f"{tag}-{tree.architecture}",
             rendered=rendered,
             dockerfile=text,

@@ -48,6 +48,11 @@ class Target:
         return self.reference.rsplit(":", 1)[0].split("/", 1)[1]
 
     @property
+    def published(self) -> str:
+        """What it is called in its registry, without the namespace."""
+        return self.repository.rsplit("/", 1)[-1]
+
+    @property
     def tag(self) -> str:
         return self.reference.rsplit(":", 1)[1]
 
@@ -143,11 +148,11 @@ class Plan:
 
 
 def select(
-    trees: Mapping[Architecture, Tree], wanted: Sequence[str]
+    trees: Mapping[Architecture, Tree], wanted: Mapping[Architecture, Sequence[str]]
 ) -> tuple[dict[Architecture, list[str]], list[str]]:
     """The images to look after for each architecture, each after its parent.
 
-    :param wanted: names, or regular expressions that match whole names.
+    :param wanted: for each architecture names, or regular expressions that match whole names.
     :returns: the images, and in words what is left out since the release calls
         it unbuildable.
     :raises ConfigError: something wanted is in no tree.
@@ -157,7 +162,7 @@ def select(
     chosen: dict[Architecture, list[str]] = {}
     for architecture, tree in trees.items():
         names: list[str] = []
-        for pattern in wanted:
+        for pattern in wanted[architecture]:
             found = matching(tree, pattern)
             if not found:
                 near = difflib.get_close_matches(pattern, tree.images, 3)

@@ -180,6 +180,7 @@ def read(folder: Path, architecture: Architecture) -> Tree:
             name=image["name"],
             context=root / image["path"],
             parent=image["parent"],
+            published=image["published"],
             source=source(image["source"]),
             plugins=tuple(s for s in map(source, image["plugins"]) if s),
             additions=tuple(s for s in map(source, image["additions"]) if s),

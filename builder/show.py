@@ -68,7 +68,7 @@ def diff(config: Config, image: str, *, project_dir: Path, architecture: Archite
 
     def lines(overlays: Sequence[Overlay]) -> list[str]:
         tree = pipeline.render_all(config, overlays, [architecture])[architecture]
-        select({architecture: tree}, [image])
+        select({architecture: tree}, {architecture: [image]})
         text = (tree.images[image].context / "Dockerfile").read_text()
         return dockerfile.without_date(text).splitlines(keepends=True)
 

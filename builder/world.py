@@ -47,7 +47,7 @@ def engines(
     known = {url: end.by_key() for url, end in {end.url: end for end in ends.values()}.items()}
     for target in targets:
         end = ends[target.architecture]
-        image = known[end.url].get((target.name, target.key))
+        image = known[end.url].get((target.published, target.key))
         if image is not None and (local := end.image(image)) is not None:
             found[target.name, target.architecture] = local
     return found

@@ -11,7 +11,7 @@ REQUEST: {"options": {name: value or list}, "sections": {section: {key: value}},
           "tree_patches": ["/absolute/file"]}
 RESULT:  {"kolla_version", "known_options", "ignored_options", "working_dir",
           "templates": the folder they come from, "template_names": what they may use,
-          "base_image", "base_tag", "images": [{name, path, parent, parent_name,
+          "base_image", "base_tag", "images": [{name, published, path, parent, parent_name,
           source, plugins, additions, status}]}; paths relative to working_dir.
 """
 
@@ -188,6 +188,8 @@ def main():
     images = [
         {
             "name": image.name,
+            # releases up to Xena put the distribution and the kind before the name
+            "published": image.canonical_name.rsplit("/", 1)[-1].rsplit(":", 1)[0],
             "path": relative(image.path),
             "parent": image.parent.name if image.parent is not None else None,
             "parent_name": image.parent_name,

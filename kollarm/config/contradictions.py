@@ -38,15 +38,16 @@ def _of_build(config: Config) -> Iterator[Finding]:
         for index, name in enumerate(names):
             if name in names[:index]:
                 yield ("build", key, index), f"{name!r} is listed twice", "remove one"
-    for name, source in config.build.sources.items():
-        at: Position = ("build", "sources", name)
-        given = [kind for kind in ("path", "url", "git", "pypi") if getattr(source, kind)]
-        if source.enabled and len(given) != 1:
-            yield at, "needs exactly one of path, url, git and pypi", "or enabled: false"
-        if source.sha256 and not source.url:
-            yield (*at, "sha256"), "goes with url alone", "remove it"
-        if source.reference and not source.git:
-            yield (*at, "reference"), "goes with git alone", "remove it"
+    yield from _of_sources(config)
+    for architecture in config.build.profiles:
+        if architecture not in config.build.engines:
+            yield (
+                ("build", "profiles", architecture.value),
+                f"no engine builds {architecture}",
+                "add it to build.engines, or remove its profiles",
+            )
+    if config.build.services and not config.build.profiles:
+        yield ("build", "services"), "has no effect without profiles", "add build.profiles"
     base = config.build.base
     if base.bootstrap is not None and (base.name is not None or base.tag is not None):
         yield (
@@ -61,6 +62,18 @@ def _of_build(config: Config) -> Iterator[Finding]:
                 f"unknown kind of engine {engine.url!r}",
                 "local, unix://…, ssh://… or tcp://…",
             )
+
+
+def _of_sources(config: Config) -> Iterator[Finding]:
+    for name, source in config.build.sources.items():
+        at: Position = ("build", "sources", name)
+        given = [kind for kind in ("path", "url", "git", "pypi") if getattr(source, kind)]
+        if source.enabled and len(given) != 1:
+            yield at, "needs exactly one of path, url, git and pypi", "or enabled: false"
+        if source.sha256 and not source.url:
+            yield (*at, "sha256"), "goes with url alone", "remove it"
+        if source.reference and not source.git:
+            yield (*at, "reference"), "goes with git alone", "remove it"
 
 
 def _of_guest(guest: Guest, at: Position) -> Iterator[Finding]:

@@ -78,6 +78,16 @@ class SourceOf(Section):
     enabled: bool = True
 
 
+class Profile(StrEnum):
+    """A part that hosts play in a cloud: a group of kolla-ansible's sample inventory."""
+
+    CONTROL = "control"
+    NETWORK = "network"
+    COMPUTE = "compute"
+    STORAGE = "storage"
+    MONITORING = "monitoring"
+
+
 class Engine(Section):
     """The container engine that builds one architecture."""
 
@@ -92,7 +102,14 @@ class Build(Section):
     namespace: str = "kolla"
     #: The tag of the index; default: the release. Members get ``TAG-ARCHITECTURE``.
     tag: Tag | None = None
-    images: list[str] = Field(default_factory=lambda: ["base", "cron", "memcached"])
+    #: Names, or regular expressions that match whole names, for every architecture;
+    #: default: base, cron and memcached, or none beside profiles.
+    images: list[str] = Field(default_factory=list)
+    #: What hosts of each architecture do: they get the images that kolla-ansible will pull.
+    profiles: dict[Architecture, list[Profile]] = Field(default_factory=dict, strict=False)
+    #: kolla-ansible's variables that switch services (``enable_heat``, ``neutron_plugin_agent``),
+    #: on top of ``deploy.globals``; they decide which images the profiles need.
+    services: dict[str, bool | str] = Field(default_factory=dict)
     overlays: list[str] = Field(default_factory=list)
     #: The folder that holds the overlays; default: the project's own ``dockerfile_overlays``.
     overlay_dir: Path | None = None

@@ -26,7 +26,7 @@ def image(tmp_path: Path) -> Rendered:
     (folder / "Dockerfile").write_text("FROM a\n")
     (folder / "extend_start.sh").write_text("#!/bin/bash\n")
     (folder / "patches" / "series").write_text("one\n")
-    return Rendered("cron", folder, "base")
+    return Rendered("cron", folder, "base", "cron")
 
 
 def key(image: Rendered, text: str = "FROM a\nRUN b\n", parent: str = "p") -> str:
@@ -134,7 +134,7 @@ def test_a_bootstrapped_base_is_named_by_what_it_is_made_of(tmp_path: Path) -> N
         "22.2.0",
         "debian",
         "trixie",
-        {"base": Rendered("base", tmp_path, None)},
+        {"base": Rendered("base", tmp_path, None, "base")},
         tmp_path,
         frozenset(),
     )

@@ -25,7 +25,7 @@ def tree(architecture: Architecture, unbuildable: tuple[str, ...] = ()) -> Tree:
         "debian",
         "trixie",
         {
-            name: Rendered(name, Path(name), parent, unbuildable=name in unbuildable)
+            name: Rendered(name, Path(name), parent, name, unbuildable=name in unbuildable)
             for name, parent in PARENTS.items()
         },
         Path("templates"),
@@ -40,7 +40,7 @@ def target(name: str, architecture: Architecture, key: str = "k") -> Target:
         PARENTS[name],
         f"{key}-{name}-{architecture}",
         f"127.0.0.1:5055/kolla/{name}:2026.1-{architecture}",
-        Rendered(name, Path(name), PARENTS[name]),
+        Rendered(name, Path(name), PARENTS[name], name),
         "FROM x",
     )
 
@@ -81,25 +81,30 @@ def plan(targets: list[Target], world: World, *, force: bool = False) -> Plan:
 
 
 def test_selection_brings_the_parents_first() -> None:
-    chosen, left_out = select({X86: tree(X86), ARM: tree(ARM)}, ["nova-.*", "cron"])
+    chosen, left_out = select(
+        {X86: tree(X86), ARM: tree(ARM)}, {key: ["nova-.*", "cron"] for key in (X86, ARM)}
+    )
     assert chosen[ARM] == ["base", "nova-base", "nova-compute", "cron"]
     assert left_out == []
 
 
 def test_a_name_is_no_pattern_for_longer_names() -> None:
-    chosen, _ = select({X86: tree(X86)}, ["nova-base"])
+    chosen, _ = select({X86: tree(X86)}, {X86: ["nova-base"]})
     assert chosen[X86] == ["base", "nova-base"]
 
 
 def test_an_unknown_image_is_met_with_a_guess() -> None:
     with pytest.raises(ConfigError) as caught:
-        select({X86: tree(X86), ARM: tree(ARM)}, ["nova-compote", "cron"])
+        select(
+            {X86: tree(X86), ARM: tree(ARM)},
+            {key: ["nova-compote", "cron"] for key in (X86, ARM)},
+        )
     (fault,) = caught.value.faults
     assert fault.hint is not None and "nova-compute" in fault.hint
 
 
 def test_descendants_of_the_unbuildable_are_left_out_with_a_word() -> None:
-    chosen, left_out = select({ARM: tree(ARM, ("nova-base",))}, ["nova-compute", "cron"])
+    chosen, left_out = select({ARM: tree(ARM, ("nova-base",))}, {ARM: ["nova-compute", "cron"]})
     assert chosen[ARM] == ["base", "cron"]
     assert left_out == ["nova-compute can't be built on aarch64 in this release"]
 
