@@ -40,6 +40,7 @@ class Base:
     :ivar bootstrap: how it is made; None when it is pulled.
     :ivar packages: what the root is made with.
     :ivar excludes: dpkg's path-exclude and path-include lines, in order.
+    :ivar anew: made again also when the engine has it.
     """
 
     architecture: Architecture
@@ -48,6 +49,7 @@ class Base:
     bootstrap: Bootstrap | None = None
     packages: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    anew: bool = False
 
 
 def of(tree: Tree, configured: BaseImage) -> Base:
@@ -86,14 +88,18 @@ def ensure(base: Base, engine: Engine) -> None:
     :raises KollarmError: it can't be had.
     """
     found = engine.image(base.reference)
-    if found is not None and found.architecture == base.architecture.oci:
+    if not base.anew and found is not None and found.architecture == base.architecture.oci:
         return
     if base.bootstrap is None:
         with progress.current().step(f"pull {base.reference} for {base.architecture}"):
             engine.pull(base.reference, base.architecture)
         return
     tarball = bootstrap.root_tarball(
-        base.bootstrap.suite, base.architecture, base.packages, mirror=base.bootstrap.mirror
+        base.bootstrap.suite,
+        base.architecture,
+        base.packages,
+        mirror=base.bootstrap.mirror,
+        refresh=base.anew,
     )
     title = f"base image {base.bootstrap.suite} for {base.architecture}"
     with (

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from builder import base, context, dockerfile, index, keys, sources
@@ -41,7 +42,6 @@ class Means:
     engines: Mapping[Architecture, Engine]
     logs: Path
     build_args: Mapping[str, str] = field(default_factory=dict)
-    use_cache: bool = True
     jobs: int = 2
 
 
@@ -52,6 +52,7 @@ class Execution:
         self.plan = plan
         self.means = means
         self.started = time.monotonic()
+        self.before = time.time()
         self.steps = {(s.target.name, s.target.architecture): s for s in plan.images}
         self.rows: dict[Place, ImageRecord] = {}
         self.remotes: dict[Place, Remote] = {}
@@ -155,7 +156,7 @@ class Execution:
         try:
             with progress.current().step(f"{target.name} ({target.architecture})") as shown:
                 if step.action is Action.BUILD:
-                    self._build(target, control, shown.note)
+                    self._build(step, control, shown.note)
                 elif step.local is not None:
                     self.means.engines[target.architecture].tag(step.local, target.reference)
                 shown.note("pushing")
@@ -165,7 +166,8 @@ class Execution:
             return self._failed(step, error.message, error, time.monotonic() - began)
         return self._done(step, remote, time.monotonic() - began)
 
-    def _build(self, target: Target, control: Stoppable, note: Callable[[str], None]) -> None:
+    def _build(self, step: ImageStep, control: Stoppable, note: Callable[[str], None]) -> None:
+        target = step.target
         engine = self.means.engines[target.architecture]
         note("preparing")
         if target.parent is None:
@@ -177,13 +179,14 @@ class Execution:
             text = dockerfile.with_parent(target.dockerfile, above.reference)
         # At the end and in one step: what differs from day to day spoils no layer cache.
         text = dockerfile.with_labels(text, self._labels(target))
-        with context.build_context(target.rendered, text, sources.fetch) as stream:
+        fetch = partial(sources.fetch, before=self.before if step.anew else None)
+        with context.build_context(target.rendered, text, fetch) as stream:
             engine.build(
                 stream,
                 target.reference,
                 target.architecture,
                 build_args=self.means.build_args,
-                use_cache=self.means.use_cache,
+                use_cache=not step.anew,
                 log=self._log(target),
                 note=note,
                 control=control,
@@ -265,10 +268,11 @@ class Execution:
         members = {member: self.remotes[step.name, member] for member in step.members}
         try:
             current = client.index(step.repository, step.tag)
-            if current is not None and index.is_current(current, members):
+            kept = index.others(current, members, step.keep)
+            if current is not None and index.is_current(current, members, kept):
                 digest, state = current.digest, State.KEPT
             else:
-                digest = index.write(client, step.repository, step.tag, members)
+                digest = index.write(client, step.repository, step.tag, members, kept)
                 state = State.WRITTEN
         except KollarmError as error:
             return IndexRecord(

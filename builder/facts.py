@@ -75,6 +75,8 @@ class Remote:
     :ivar key: its ``io.kollarm.key`` label.
     :ivar size: bytes of its compressed layers and its config.
     :ivar layers: the digests of its layers, in order.
+    :ivar diff_ids: the digests of its layers when unpacked, the same on every engine.
+    :ivar history: when each of its steps was carried out (RFC 3339), its ancestors' first.
     """
 
     digest: str
@@ -86,6 +88,8 @@ class Remote:
     key: str | None
     size: int
     layers: tuple[str, ...]
+    diff_ids: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,36 +7,71 @@ Format: https://github.com/opencontainers/image-spec/blob/main/image-index.md
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from builder.facts import Index, Remote
+from builder.facts import Entry, Index, Remote
 from builder.registry import OCI_INDEX, RegistryClient, RegistryError, digest_of
 from kollarm.config.model import Architecture
 
 
-def compose(members: Mapping[Architecture, Remote]) -> bytes:
-    """The OCI index over these members; the same members give the same bytes."""
-    entries = []
-    for architecture in sorted(members):
-        member = members[architecture]
-        platform = {"architecture": member.architecture, "os": member.os}
-        if member.variant:
-            platform["variant"] = member.variant
-        entries.append(
+def entry(member: Remote) -> Entry:
+    """An image as an index names it."""
+    return Entry(
+        member.digest,
+        member.media_type,
+        member.manifest_size,
+        member.os,
+        member.architecture,
+        member.variant,
+    )
+
+
+def compose(members: Mapping[Architecture, Remote], kept: Sequence[Entry] = ()) -> bytes:
+    """The OCI index over these members; the same members give the same bytes.
+
+    :param kept: what an earlier index names besides (:func:`others`).
+    """
+    entries = [entry(members[architecture]) for architecture in sorted(members)]
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_INDEX,
+        "manifests": [
             {
-                "mediaType": member.media_type,
-                "size": member.manifest_size,
-                "digest": member.digest,
-                "platform": platform,
+                "mediaType": one.media_type,
+                "size": one.size,
+                "digest": one.digest,
+                "platform": {
+                    "architecture": one.architecture,
+                    "os": one.os,
+                    **({"variant": one.variant} if one.variant else {}),
+                },
             }
-        )
-    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+            for one in (*entries, *kept)
+        ],
+    }
     return json.dumps(document, indent=2).encode()
 
 
-def is_current(index: Index | None, members: Mapping[Architecture, Remote]) -> bool:
-    """Whether an index already is what :func:`compose` would make of these members."""
-    return index is not None and index.digest == digest_of(compose(members))
+def others(
+    index: Index | None, members: Iterable[Architecture], keep: Collection[str] | None
+) -> tuple[Entry, ...]:
+    """The entries of an index that stay beside the members of a run.
+
+    :param keep: architectures by their OCI names; None for any.
+    """
+    own = {architecture.oci for architecture in members}
+    return tuple(
+        one
+        for one in sorted(index.entries if index else (), key=lambda one: one.architecture)
+        if one.architecture not in own and (keep is None or one.architecture in keep)
+    )
+
+
+def is_current(
+    index: Index | None, members: Mapping[Architecture, Remote], kept: Sequence[Entry] = ()
+) -> bool:
+    """Whether an index already is what :func:`compose` would make of these."""
+    return index is not None and index.digest == digest_of(compose(members, kept))
 
 
 def faults(members: Mapping[Architecture, Remote]) -> list[str]:
@@ -58,10 +93,15 @@ def faults(members: Mapping[Architecture, Remote]) -> list[str]:
 
 
 def write(
-    client: RegistryClient, repository: str, tag: str, members: Mapping[Architecture, Remote]
+    client: RegistryClient,
+    repository: str,
+    tag: str,
+    members: Mapping[Architecture, Remote],
+    kept: Sequence[Entry] = (),
 ) -> str:
     """Write the index under a tag, read it back and check what it leads to.
 
+    :param kept: what the earlier index names besides, and stays.
     :returns: the index's digest.
     :raises RegistryError: a member isn't what it stands for, or the registry
         has something else than what was written.
@@ -69,7 +109,7 @@ def write(
     name = f"{client.address}/{repository}:{tag}"
     if wrong := faults(members):
         raise RegistryError(f"{name} is not joined: {'; '.join(wrong)}")
-    digest = client.put_manifest(repository, tag, compose(members), OCI_INDEX)
+    digest = client.put_manifest(repository, tag, compose(members, kept), OCI_INDEX)
     check(client, repository, tag, digest)
     return digest
 
@@ -88,10 +128,15 @@ def check(client: RegistryClient, repository: str, tag: str, digest: str) -> Non
             hint="does somebody else push to the same tag?",
         )
     read: dict[Architecture, Remote] = {}
-    for entry in index.entries:
-        member = client.image(repository, entry.digest)
+    for one in index.entries:
+        member = client.image(repository, one.digest)
         if member is None:
-            raise RegistryError(f"{name}: the entry for {entry.architecture} leads nowhere")
-        read[next(a for a in Architecture if a.oci == entry.architecture)] = member
+            raise RegistryError(f"{name}: the entry for {one.architecture} leads nowhere")
+        if (member.os, member.architecture) != (one.os, one.architecture):
+            raise RegistryError(
+                f"{name}: the entry for {one.os}/{one.architecture} is an image for "
+                f"{member.os}/{member.architecture}"
+            )
+        read |= {known: member for known in Architecture if known.oci == one.architecture}
     if wrong := faults(read):
         raise RegistryError(f"{name}: {'; '.join(wrong)}")

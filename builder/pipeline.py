@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from builder import base, certificates, dockerfile, keys, profiles, releases, sources, world
@@ -31,6 +32,21 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 
 
 @dataclass(frozen=True)
+class Options:
+    """What a run does besides building what isn't there.
+
+    :ivar force: build again also what is there with the same key.
+    :ivar refresh: build again what holds packages older than this.
+    :ivar keep_members: in indices, keep entries of architectures that the
+        configuration doesn't build.
+    """
+
+    force: bool = False
+    refresh: timedelta | None = None
+    keep_members: bool = False
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A plan with what carrying it out needs."""
 
@@ -46,14 +62,14 @@ def plan(
     project_dir: Path,
     images: Sequence[str] | None = None,
     architectures: Sequence[Architecture] | None = None,
-    force: bool = False,
+    options: Options = Options(),
 ) -> Plan:
     """What :func:`build` would do with the same arguments.
 
     :raises KollarmError: see :func:`build`.
     """
     return prepare(
-        config, project_dir=project_dir, images=images, architectures=architectures, force=force
+        config, project_dir=project_dir, images=images, architectures=architectures, options=options
     ).plan
 
 
@@ -63,7 +79,7 @@ def build(
     project_dir: Path,
     images: Sequence[str] | None = None,
     architectures: Sequence[Architecture] | None = None,
-    force: bool = False,
+    options: Options = Options(),
     jobs: int | None = None,
 ) -> Record:
     """Build, push and join what isn't in the registry yet.
@@ -72,7 +88,7 @@ def build(
         ``dockerfile_overlays`` are found before the shipped ones.
     :param images: names or regular expressions instead of what the configuration wants.
     :param architectures: instead of all that ``build.engines`` has.
-    :param force: build again also what is there with the same key.
+    :param options: what to build again, and what to leave in indices.
     :param jobs: images built at the same time on one engine; by default one
         per processor, two at least.
     :raises ConfigError: the configuration or an overlay is wrong.
@@ -80,14 +96,13 @@ def build(
         templates don't render.  An image that fails is in the record instead.
     """
     ready = prepare(
-        config, project_dir=project_dir, images=images, architectures=architectures, force=force
+        config, project_dir=project_dir, images=images, architectures=architectures, options=options
     )
     means = Means(
         client=ready.client,
         engines=ready.engines,
         logs=config.state_dir / "logs" / "images",
         build_args=proxies(os.environ),
-        use_cache=not force,
         jobs=jobs or max(2, os.cpu_count() or 1),
     )
     return Execution(ready.plan, means, ready.remote).run()
@@ -99,7 +114,7 @@ def prepare(
     project_dir: Path,
     images: Sequence[str] | None = None,
     architectures: Sequence[Architecture] | None = None,
-    force: bool = False,
+    options: Options = Options(),
 ) -> Prepared:
     """Gather the facts and make the plan."""
     wanted = chosen_architectures(config, architectures)
@@ -123,7 +138,8 @@ def prepare(
     missing = [
         target
         for target in targets
-        if force
+        if options.force
+        or options.refresh
         or (found := remote.get((target.name, target.architecture))) is None
         or found.key != target.key
     ]
@@ -139,7 +155,9 @@ def prepare(
         bases=list(bases.values()),
         overlays=[overlay.name for overlay in overlays],
         left_out=left_out,
-        force=force,
+        force=options.force,
+        refresh_before=datetime.now(UTC) - options.refresh if options.refresh else None,
+        keep=kept_beside(config, wanted, options),
     )
     return Prepared(made, client, ends, remote)
 
@@ -159,6 +177,18 @@ def chosen_architectures(
     ]:
         raise ConfigError("an architecture without an engine is asked for", faults)
     return [one for one in known if asked is None or one in asked]
+
+
+def kept_beside(
+    config: Config, wanted: Sequence[Architecture], options: Options
+) -> tuple[str, ...] | None:
+    """The architectures, by OCI's names, whose entries stay in indices; None for any.
+
+    A run for one architecture leaves the entries of the configuration's others.
+    """
+    if options.keep_members:
+        return None
+    return tuple(one.oci for one in config.build.engines if one not in wanted)
 
 
 def overlay_folders(config: Config, project_dir: Path) -> list[Path]:

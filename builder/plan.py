@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
-from builder import index
+from builder import freshness, index
 from builder.base import Base
 from builder.facts import Rendered, Tree, World
 from kollarm.config.model import Architecture
@@ -66,11 +67,17 @@ class ImageStep:
     reason: str
     #: The id of the image that the engine has already, for Action.PUSH.
     local: str | None = None
+    #: Built without the engine's layer cache, from what archives and sources have now.
+    anew: bool = False
 
 
 @dataclass(frozen=True)
 class IndexStep:
-    """What happens to the index over one image's architectures, and why."""
+    """What happens to the index over one image's architectures, and why.
+
+    :ivar keep: architectures (by OCI's names) whose entries stay beside the members;
+        None for any.
+    """
 
     name: str
     repository: str
@@ -78,6 +85,7 @@ class IndexStep:
     members: tuple[Architecture, ...]
     action: Action
     reason: str
+    keep: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True)
@@ -220,14 +228,18 @@ def make_plan(
     overlays: Sequence[str] = (),
     left_out: Sequence[str] = (),
     force: bool = False,
+    refresh_before: datetime | None = None,
+    keep: tuple[str, ...] | None = (),
 ) -> Plan:
     """Compare what should be with what is.
 
     :param targets: each after its parent.
     :param tag: of the indices.
     :param force: build every image again.
+    :param refresh_before: build again what holds packages from before this moment.
+    :param keep: as :attr:`IndexStep.keep`.
     """
-    images = tuple(_image_step(target, world, force) for target in targets)
+    images = _image_steps(targets, world, force, refresh_before)
     kept = {step.target.name: True for step in images}
     for step in images:
         kept[step.target.name] &= step.action is Action.KEEP
@@ -239,16 +251,25 @@ def make_plan(
         }
         present = {key: value for key, value in members.items() if value is not None}
         current = world.indices.get(name)
-        if kept[name] and index.is_current(current, present):
+        beside = index.others(current, members, keep)
+        if kept[name] and index.is_current(current, present, beside):
             action, reason = Action.KEEP, "names these members already"
         elif current is None:
             action, reason = Action.WRITE, "not in the registry"
         else:
             action, reason = Action.WRITE, "its members change"
+        if beside:
+            reason += f"; {', '.join(one.architecture for one in beside)} stays in it"
         indices.append(
-            IndexStep(name, own[0].repository, tag, tuple(sorted(members)), action, reason)
+            IndexStep(name, own[0].repository, tag, tuple(sorted(members)), action, reason, keep)
         )
     building = {step.target.architecture for step in images if step.action is Action.BUILD}
+    # forced builds start from the root at hand, refreshed ones from the archive as it is now
+    renewed = {
+        step.target.architecture
+        for step in images
+        if refresh_before and step.anew and step.target.parent is None
+    }
     return Plan(
         release=release,
         kolla_version=kolla_version,
@@ -256,16 +277,50 @@ def make_plan(
         overlays=tuple(overlays),
         images=images,
         indices=tuple(indices),
-        bases=tuple(base for base in bases if base.architecture in building),
+        bases=tuple(
+            replace(base, anew=base.architecture in renewed)
+            for base in bases
+            if base.architecture in building
+        ),
         left_out=tuple(left_out),
     )
 
 
-def _image_step(target: Target, world: World, force: bool) -> ImageStep:
+def _image_steps(
+    targets: Sequence[Target], world: World, force: bool, refresh_before: datetime | None
+) -> tuple[ImageStep, ...]:
+    steps: dict[tuple[str, Architecture], ImageStep] = {}
+    for target in targets:
+        above = steps.get((target.parent or "", target.architecture))
+        step = _image_step(target, world)
+        if force:
+            step = ImageStep(target, Action.BUILD, "asked for", anew=True)
+        elif refresh_before and step.action is not Action.BUILD:
+            step = _refreshed(step, above, world, refresh_before)
+        elif refresh_before:
+            step = replace(step, anew=True)
+        steps[target.name, target.architecture] = step
+    return tuple(steps.values())
+
+
+def _refreshed(
+    step: ImageStep, above: ImageStep | None, world: World, before: datetime
+) -> ImageStep:
+    """The step for an image whose key is right, when the archive's updates are asked for."""
+    target = step.target
+    if above and above.anew:
+        return ImageStep(target, Action.BUILD, "its parent is made anew", anew=True)
+    found = world.remote.get((target.name, target.architecture))
+    if step.action is Action.PUSH or found is None:
+        return ImageStep(target, Action.BUILD, "not in the registry", anew=True)
+    parent = world.remote.get((above.target.name, target.architecture)) if above else None
+    old = freshness.reason(found, target.dockerfile, parent, before)
+    return ImageStep(target, Action.BUILD, old, anew=True) if old else step
+
+
+def _image_step(target: Target, world: World) -> ImageStep:
     place = (target.name, target.architecture)
     remote, local = world.remote.get(place), world.local.get(place)
-    if force:
-        return ImageStep(target, Action.BUILD, "asked for")
     if remote and (remote.key, remote.architecture) == (target.key, target.architecture.oci):
         return ImageStep(target, Action.KEEP, "the registry has it with the same key")
     if local and (local.key, local.architecture) == (target.key, target.architecture.oci):

@@ -239,6 +239,8 @@ class RegistryClient:
             key=((config.get("config") or {}).get("Labels") or {}).get(LABEL),
             size=sum(part["size"] for part in (document["config"], *layers)),
             layers=tuple(layer["digest"] for layer in layers),
+            diff_ids=tuple((config.get("rootfs") or {}).get("diff_ids") or ()),
+            history=tuple(step.get("created") or "" for step in config.get("history") or ()),
         )
 
     def index(self, repository: str, reference: str) -> Index | None:

@@ -83,9 +83,10 @@ def _from(one: SourceOf, name: str) -> Source:
     return Source(name, "url", one.url or "", sha256=one.sha256, enabled=one.enabled)
 
 
-def fetch(source: Source) -> Path | None:
+def fetch(source: Source, *, before: float | None = None) -> Path | None:
     """A source's archive (a file) or checkout (a folder); None for one that is switched off.
 
+    :param before: fetch again what was fetched before this moment (seconds since the epoch).
     :raises KollarmError: it can't be had, or isn't what its checksum says.
     """
     if not source.enabled:
@@ -99,6 +100,8 @@ def fetch(source: Source) -> Path | None:
             )
         return path
     name = f"{source.name}-{cache.digest({'at': source.location, 'ref': source.reference})}"
+    if before is not None:
+        cache.forget("source", name, before)
     if source.kind == "git":
         return cache.entry("source", name, lambda folder: _clone(source, folder)) / source.name
     if source.kind == "pypi":

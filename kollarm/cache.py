@@ -80,3 +80,12 @@ def entry(
             shutil.rmtree(work, ignore_errors=True)
             raise
     return final
+
+
+def forget(kind: str, name: str, before: float) -> None:
+    """Remove an entry that was completed before a moment (seconds since the epoch)."""
+    root = cache_dir() / kind
+    with locked(root / f".{name}.lock"):
+        marker = root / name / ".complete"
+        if marker.exists() and marker.stat().st_mtime < before:
+            shutil.rmtree(root / name)

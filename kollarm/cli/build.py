@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from builder import pipeline
+from builder import freshness, pipeline
 from builder.record import Record
 from kollarm.cli.common import (
     alone,
@@ -33,6 +33,16 @@ from kollarm.road import start_registry
     help="Only this architecture; may be given more than once. Default: the configuration's.",
 )
 @click.option("--force", is_flag=True, help="Build also what is there with the same key.")
+@click.option(
+    "--refresh",
+    metavar="AGE",
+    help="Build again what holds packages older than AGE (12h, 7d, 2w), and what starts from it.",
+)
+@click.option(
+    "--keep-members",
+    is_flag=True,
+    help="In indices, keep images of architectures that the configuration doesn't build.",
+)
 @with_config
 @with_dry_run
 @with_json
@@ -40,6 +50,8 @@ def build(
     images: tuple[str, ...],
     architectures: tuple[str, ...],
     force: bool,
+    refresh: str | None,
+    keep_members: bool,
     config_path: Path,
     dry_run: bool,
     as_json: bool,
@@ -49,6 +61,7 @@ def build(
     IMAGE is the name of a Kolla image (default: the configuration's list). What
     is in the registry already, made from the same inputs, is left alone.
     """
+    options = pipeline.Options(force, freshness.age(refresh) if refresh else None, keep_members)
     config = read_config(config_path)
     folder = config_path.resolve().parent
     wanted = images or None
@@ -56,14 +69,14 @@ def build(
     if dry_run:
         start_registry(config)
         plan = pipeline.plan(
-            config, project_dir=folder, images=wanted, architectures=chosen, force=force
+            config, project_dir=folder, images=wanted, architectures=chosen, options=options
         )
         print_json(plan.to_json()) if as_json else print_text(str(plan))
         return
     with alone(config):
         start_registry(config)
         record = pipeline.build(
-            config, project_dir=folder, images=wanted, architectures=chosen, force=force
+            config, project_dir=folder, images=wanted, architectures=chosen, options=options
         )
     if as_json:
         print_json(record.to_json())

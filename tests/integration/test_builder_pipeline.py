@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,21 @@ def test_a_second_run_finds_nothing_to_do_within_seconds(built: Record, project:
     assert {row.state for row in record.images} == {State.KEPT}
     assert {row.state for row in record.indices} == {State.KEPT}
     assert [row.digest for row in record.images] == [row.digest for row in built.images]
+
+
+def test_a_refresh_asks_how_old_the_steps_are(built: Record, project: Project) -> None:
+    def actions(hours: int) -> list[Action]:
+        plan = pipeline.plan(
+            project.config(),
+            project_dir=project.folder,
+            images=["base", "cron"],
+            options=pipeline.Options(refresh=timedelta(hours=hours)),
+        )
+        return [step.action for step in plan.images]
+
+    # an engine that has built before has old steps in its cache: then all is old
+    assert actions(24 * 365) == [Action.KEEP, Action.KEEP]
+    assert actions(0) == [Action.BUILD, Action.BUILD]
 
 
 def test_the_sites_authorities_are_trusted_in_the_image(built: Record, project: Project) -> None:

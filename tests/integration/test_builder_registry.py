@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,31 @@ def test_two_architectures_are_joined_and_followed(
         check=True,
     )
     assert '"amd64"' in raw.stdout and '"arm64"' in raw.stdout
+
+
+def test_what_an_index_has_of_other_architectures_can_stay(
+    engine: Engine, client: RegistryClient, registry: RunningRegistry
+) -> None:
+    members = {}
+    for architecture in (X86, ARM):
+        tag = pushed(engine, registry.address, "gained", architecture, architecture.encode())
+        found = client.image("test/gained", tag)
+        assert found is not None
+        members[architecture] = found
+    index.write(client, "test/gained", "t", {X86: members[X86]})
+    alone = client.index("test/gained", "t")
+    assert alone is not None and [one.architecture for one in alone.entries] == ["amd64"]
+    kept = index.others(alone, [ARM], None)
+    index.write(client, "test/gained", "t", {ARM: members[ARM]}, kept)
+    both = client.index("test/gained", "t")
+    assert both is not None
+    assert {one.architecture: one.digest for one in both.entries} == {
+        member.architecture: member.digest for member in members.values()
+    }
+    # an entry that leads nowhere is found when the index is read back
+    gone = replace(kept[0], digest="sha256:" + "0" * 64)
+    with pytest.raises(RegistryError):
+        index.write(client, "test/gained", "t", {ARM: members[ARM]}, [gone])
 
 
 def test_members_of_one_architecture_are_not_joined(

@@ -1,0 +1,67 @@
+"""Whether an image holds what the distribution has published since: asked for with a refresh.
+
+An image's own creation date doesn't tell, since its steps may have come from the
+engine's layer cache; the dates of the steps do, which the image's config keeps:
+https://github.com/opencontainers/image-spec/blob/main/config.md (``history``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from builder import dockerfile
+from builder.facts import Remote
+from kollarm.errors import ConfigError, Fault
+
+_AGE = re.compile(r"(\d+)([hdw])")
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def age(text: str) -> timedelta:
+    """An age as it is written on a command line: ``12h``, ``7d``, ``2w``.
+
+    :raises ConfigError: it is written otherwise.
+    """
+    if not (match := _AGE.fullmatch(text)):
+        raise ConfigError(
+            "an age can't be understood",
+            [Fault("--refresh", f"{text!r} is no age", "12h, 7d and 2w are")],
+        )
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def oldest_step(history: Sequence[str], text: str) -> datetime | None:
+    """When the oldest of an image's own steps was carried out; None when that isn't known.
+
+    :param history: the dates of all its steps, its ancestors' first.
+    :param text: its Dockerfile, without the label that is put at its end.
+    """
+    own = len(dockerfile.instructions(text))  # without its FROM, with the label at its end
+    dates = [moment for date in history[-own:] if (moment := _moment(date))]
+    return min(dates) if len(dates) == own else None
+
+
+def reason(found: Remote, text: str, parent: Remote | None, before: datetime) -> str | None:
+    """Why an image has to be made anew, in words; None when it is fresh.
+
+    :param parent: the Kolla image it starts from, as it is in the registry.
+    :param before: steps carried out before this moment are too old.
+    """
+    if parent is not None and found.diff_ids[: len(parent.diff_ids)] != parent.diff_ids:
+        return "made from its parent as it was before"
+    oldest = oldest_step(found.history, text)
+    if oldest is None:
+        return "its age isn't known"
+    if oldest < before:
+        return f"its packages are of {oldest:%Y-%m-%d %H:%M}"
+    return None
+
+
+def _moment(date: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,140 @@
+"""What a refresh builds again, and what stays in an index: pure functions over facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from builder import freshness, index
+from builder.base import Base
+from builder.facts import Entry, Index, Remote, World
+from builder.plan import Action, Plan, Target, make_plan
+from builder.registry import OCI_INDEX, OCI_MANIFEST, digest_of
+from kollarm.config.model import Architecture
+from kollarm.errors import ConfigError
+from tests.unit.builder.test_plan import remote, target
+
+X86, ARM = Architecture.X86_64, Architecture.AARCH64
+LIMIT = datetime(2026, 6, 1, tzinfo=UTC)
+OLD, NEW = "2026-05-01T12:00:00.123456789Z", "2026-06-02T12:00:00Z"
+TEXT = "FROM kollarm.invalid/rendered/base:rendered\nRUN a \\\n    && b\nUSER c\n"
+
+
+def with_history(goal: Target, *own: str, parent: Remote | None = None) -> Remote:
+    above = parent or replace(remote(goal), diff_ids=(), history=("2020-01-01T00:00:00Z",))
+    return replace(
+        remote(goal),
+        diff_ids=(*above.diff_ids, f"sha256:{goal.name}"),
+        history=(*above.history, *own),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"), [("12h", 12), ("7d", 7 * 24), ("2w", 14 * 24), ("0d", 0)]
+)
+def test_ages_as_they_are_written(text: str, hours: int) -> None:
+    assert freshness.age(text) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("text", ["7", "d", "1m", "-1d", "1.5d", ""])
+def test_what_is_no_age(text: str) -> None:
+    with pytest.raises(ConfigError, match="age"):
+        freshness.age(text)
+
+
+def test_only_an_images_own_steps_count_and_the_oldest_of_them() -> None:
+    # the label at the end of what is built is a step too
+    assert freshness.oldest_step([OLD, NEW, NEW, NEW], TEXT) == datetime(2026, 6, 2, 12, tzinfo=UTC)
+    found = freshness.oldest_step([OLD, OLD, NEW, NEW], TEXT)
+    assert found is not None and found < LIMIT
+    assert freshness.oldest_step(["", NEW, NEW], TEXT) is None
+    assert freshness.oldest_step([NEW], TEXT) is None
+
+
+def refreshed(remotes: dict[Target, Remote]) -> Plan:
+    world = World({(t.name, t.architecture): found for t, found in remotes.items()}, {}, {})
+    return make_plan(
+        list(remotes),
+        world,
+        release="2026.1",
+        kolla_version="22.2.0",
+        registry="127.0.0.1:5055",
+        tag="2026.1",
+        bases=[Base(X86, "debian:trixie", "k")],
+        refresh_before=LIMIT,
+    )
+
+
+def test_a_refresh_builds_what_is_old_and_its_descendants() -> None:
+    base, compute_base = target("base", X86), target("nova-base", X86)
+    cron, compute = target("cron", X86), target("nova-compute", X86)
+    fresh = with_history(base, NEW)
+    old = with_history(compute_base, OLD, parent=fresh)
+    plan = refreshed(
+        {
+            base: fresh,
+            cron: with_history(cron, NEW, parent=fresh),
+            compute_base: old,
+            compute: with_history(compute, NEW, parent=old),
+        }
+    )
+    assert {step.target.name: step.action for step in plan.images} == {
+        "base": Action.KEEP,
+        "cron": Action.KEEP,
+        "nova-base": Action.BUILD,
+        "nova-compute": Action.BUILD,
+    }
+    assert all(step.anew for step in plan.images if step.action is Action.BUILD)
+    assert "2026-05-01" in plan.images[2].reason
+    assert plan.images[3].reason == "its parent is made anew"
+    assert plan.bases[0].anew is False
+
+
+def test_a_refresh_of_base_takes_a_new_root() -> None:
+    base = target("base", X86)
+    plan = refreshed({base: with_history(base, OLD)})
+    assert plan.images[0].anew
+    assert plan.bases[0].anew
+
+
+def test_what_a_killed_refresh_left_on_an_old_parent_is_found() -> None:
+    base, cron = target("base", X86), target("cron", X86)
+    fresh = with_history(base, NEW)
+    before = replace(fresh, diff_ids=("sha256:before",))
+    plan = refreshed({base: fresh, cron: with_history(cron, NEW, parent=before)})
+    assert [step.action for step in plan.images] == [Action.KEEP, Action.BUILD]
+    assert plan.images[1].reason == "made from its parent as it was before"
+
+
+def arm_entry() -> Entry:
+    return Entry(digest_of(b"arm"), OCI_MANIFEST, 5, "linux", "arm64", "v8")
+
+
+def test_members_of_other_architectures_stay_if_asked() -> None:
+    goal = target("base", X86)
+    found = remote(goal)
+    both = Index(
+        digest_of(index.compose({X86: found}, [arm_entry()])),
+        OCI_INDEX,
+        (index.entry(found), arm_entry()),
+    )
+    assert index.others(both, [X86], ()) == ()
+    assert index.others(both, [X86], ("arm64",)) == (arm_entry(),)
+    assert index.others(both, [X86], None) == (arm_entry(),)
+    assert index.others(both, [X86, ARM], None) == ()
+    assert index.others(None, [X86], None) == ()
+    world = World({("base", X86): found}, {}, {"base": both})
+    for keep, action in ((("arm64",), Action.KEEP), ((), Action.WRITE)):
+        plan = make_plan(
+            [goal],
+            world,
+            release="2026.1",
+            kolla_version="22.2.0",
+            registry="r",
+            tag="t",
+            keep=keep,
+        )
+        assert plan.indices[0].action is action
+        assert ("arm64 stays" in plan.indices[0].reason) == bool(keep)
