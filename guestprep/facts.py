@@ -159,6 +159,7 @@ class Facts:
         next initramfs as well.
     :param tools: which initramfs maker is installed.
     :param usr_merged: whether /lib is a link into /usr.
+    :param admin_user: the user that cloud-init makes; empty when it names none.
     """
 
     disk: DiskFacts
@@ -180,6 +181,7 @@ class Facts:
     installed: tuple[str, ...]
     unready: tuple[str, ...]
     leftovers: Leftovers
+    admin_user: str = ""
 
     def partition(self, role: Role) -> Partition | None:
         """The first partition of a role."""

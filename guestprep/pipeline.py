@@ -96,6 +96,9 @@ def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
             outcome=dataclasses.asdict(outcome),
             checks=[dataclasses.asdict(check) for check in checks.checks] if checks else [],
             seconds=clock.seconds,
+            architecture=facts.architecture,
+            uefi=facts.uefi,
+            admin_user=facts.admin_user,
         )
         # Without the old record first, a kill between the two would leave one that lies.
         record.record_path(output).unlink(missing_ok=True)

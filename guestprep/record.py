@@ -24,6 +24,7 @@ class Record:
     :param inputs: what the result depends on: the source's digest, the wishes, the recipe.
     :param plan, checks, outcome: as plain data.
     :param seconds: what each part took.
+    :param architecture, uefi, admin_user: as :class:`guestprep.facts.Facts` has them.
     :param kept: whether an earlier run's result was found complete and left as it was.
     """
 
@@ -39,6 +40,9 @@ class Record:
     outcome: dict[str, object]
     checks: list[dict[str, object]]
     seconds: dict[str, float]
+    architecture: str = ""
+    uefi: str = ""
+    admin_user: str = ""
     kept: bool = False
 
     def to_data(self) -> dict[str, object]:

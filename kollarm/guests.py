@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from guestprep import publish
 from guestprep.boot import BootReport, boot
-from guestprep.record import Record
 from kollarm import files, progress
 from kollarm.cache import file_digest
-from kollarm.config.model import Config, Guest
+from kollarm.config.model import Config, Guest, GuestSource
+from kollarm.deploy.closing import CLOUD, cloud_names, clouds_file, openrc_file
 from kollarm.errors import ConfigError
 from kollarm.services.glance import EmbeddedGlance
 
@@ -87,26 +89,60 @@ def prove(image: Path, folder: Path, name: str, timeout: float) -> Proof:
     return Proof(image, report, screenshot, False)
 
 
-def cloud(config: Config) -> Any:
+def cloud(config: Config, name: str | None = None) -> Any:
     """A connection to the configuration's cloud, the embedded Glance started if it is that.
 
+    A cloud that was deployed from this configuration is found by the clouds.yaml that
+    post-deploy wrote: by its name, or where neither a name nor ``$OS_CLOUD`` says otherwise.
+
+    :param name: a cloud of clouds.yaml, instead of the configuration's.
     :raises KollarmError: the embedded Glance doesn't come up.
     :raises ConfigError: clouds.yaml has no such cloud.
     """
-    if config.cloud.embedded:
+    if name is None and config.cloud.embedded:
         glance = EmbeddedGlance(config.state_dir, config.cloud.port)
         glance.start()
         return publish.connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
-    return publish.connect(config.cloud.name)
+    named = name or config.cloud.name or os.environ.get("OS_CLOUD")
+    nameless = named is None and "OS_AUTH_URL" not in os.environ
+    deployed = clouds_file(config)
+    if deployed is not None and (nameless or named in cloud_names(deployed)):
+        return publish.connect(named or CLOUD, clouds_yaml=deployed)
+    if nameless and (openrc := openrc_file(config)) is not None:
+        raise ConfigError(
+            "no cloud is named", hint=f"load the credentials of the deployed one: . {openrc}"
+        )
+    return publish.connect(named)
 
 
-def wish(guest: Guest, record: Record) -> publish.PublishWish:
-    """What Glance is to know of a prepared image."""
+def of_file(image: Path, name: str | None = None) -> Guest:
+    """A guest for an image file that no configuration names.
+
+    :param name: the image's name in Glance; default: the file's, without its suffix.
+    """
+    return Guest(name=name or image.stem, source=GuestSource(path=image))
+
+
+def wish(
+    config: Config, guest: Guest, image: Path, system: publish.System | None
+) -> publish.PublishWish:
+    """What Glance is to know of an image.
+
+    :param system: what is on it; None where nobody looked.
+    """
+    served_at = config.cloud.served_at
+    user = guest.admin_user or (system.admin_user if system else "")
     return publish.PublishWish(
         name=guest.name,
-        os_distro=record.distribution or None,
-        os_version=record.release or None,
-        os_admin_user=record.distribution or None,  # cloud-init's default user has that name
+        os_distro=(system.distribution or None) if system else None,
+        os_version=(system.release or None) if system else None,
+        os_admin_user=user or None,
+        min_disk=guest.min_disk,
+        min_ram=guest.min_ram,
         properties=guest.properties,
         visibility=guest.visibility,
+        replaced=publish.Replaced(config.cloud.replaced),
+        method=publish.Method(config.cloud.method),
+        source_url=f"{str(served_at).rstrip('/')}/{quote(image.name)}" if served_at else None,
+        check_properties=config.cloud.check_properties,
     )

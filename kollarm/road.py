@@ -106,5 +106,7 @@ def _guest(config: Config, guest: Guest, connection: object) -> GuestRecord:
                     hint="it was not published; the screenshot shows what the console had",
                     details=f"screenshot: {after.screenshot}",
                 )
-        published = publish.publish(connection, result, guests.wish(guest, prepared))
+        system = publish.bootable_system(result, prepared)
+        wish = guests.wish(config, guest, result, system)
+        published = publish.publish(connection, result, wish)
     return GuestRecord(guest.name, prepared, before, after, published)

@@ -18,6 +18,7 @@ _TEXTS = (
     "/etc/machine-id",
     "/etc/default/grub",
     "/etc/modules",
+    "/etc/cloud/cloud.cfg",
     "/var/lib/dpkg/status",
     "/var/lib/dpkg/info/format",
     "/var/lib/apt/extended_states",
@@ -29,6 +30,7 @@ _FOLDERS = (
     "/etc/modules-load.d",
     "/etc/initramfs-tools/hooks",
     "/etc/dracut.conf.d",
+    "/etc/cloud/cloud.cfg.d",
 )
 
 #: Where the menu can be; Debian's family has the first.

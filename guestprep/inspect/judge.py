@@ -15,6 +15,7 @@ from guestprep.facts import (
 from guestprep.inspect.evidence import Evidence, KernelEvidence
 from guestprep.inspect.ramfs import read_initramfs
 from guestprep.parse import grub
+from guestprep.parse.cloudcfg import default_user
 from guestprep.parse.dpkg import Status, parse_status
 from guestprep.parse.elf import elf_architecture
 from guestprep.parse.modules import module_name, parse_index
@@ -56,6 +57,7 @@ def judge(disk: DiskFacts, evidence: Evidence) -> Facts:
         ),
         unready=status.unready,
         leftovers=_leftovers(evidence),
+        admin_user=_admin_user(texts),
     )
 
 
@@ -131,6 +133,12 @@ def _modules_load(texts: Mapping[str, str]) -> tuple[str, ...]:
         if path == "/etc/modules" or path.startswith("/etc/modules-load.d/"):
             found += [module_name(word) for word in word_lines(text)]
     return tuple(dict.fromkeys(found))
+
+
+def _admin_user(texts: Mapping[str, str]) -> str:
+    folder = "/etc/cloud/cloud.cfg.d/"
+    paths = sorted(path for path in texts if path.startswith(folder) and path.endswith(".cfg"))
+    return default_user(texts.get(path, "") for path in ("/etc/cloud/cloud.cfg", *paths))
 
 
 def _tools(present: tuple[str, ...]) -> InitramfsKind:

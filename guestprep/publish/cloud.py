@@ -46,13 +46,15 @@ def connect(cloud: str | None = None, *, clouds_yaml: Path | None = None) -> Any
     """A connection to a cloud of clouds.yaml; nothing is asked of it yet.
 
     :param cloud: its name; None takes ``$OS_CLOUD`` or the other ``OS_…`` variables.
-    :param clouds_yaml: read this file only, instead of the usual places.
+    :param clouds_yaml: read this file only, instead of the usual places and variables.
     :return: an :class:`openstack.connection.Connection`.
     :raises ConfigError: there is no such cloud, or its entry is incomplete.
     """
     try:
         loader = openstack.config.OpenStackConfig(
             config_files=[str(clouds_yaml)] if clouds_yaml else None,
+            # Otherwise OS_CLIENT_CONFIG_FILE would come before the file that is meant.
+            load_envvars=clouds_yaml is None,
             app_name="kollarm",
         )
         named = cloud or os.environ.get("OS_CLOUD")

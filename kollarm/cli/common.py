@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
@@ -57,6 +58,14 @@ def read_config(path: Path) -> Config:
 def alone(config: Config) -> AbstractContextManager[None]:
     """Have the configuration's state folder for the command that runs, and no other run in it."""
     return lock.held(config.state_dir, click.get_current_context().command_path)
+
+
+def read_config_if_any(path: Path) -> Config | None:
+    """The configuration; None where none was named and there is none of the usual name."""
+    named = click.get_current_context().get_parameter_source("config_path")
+    if named is ParameterSource.DEFAULT and not path.exists():
+        return None
+    return read_config(path)
 
 
 def print_json(document: object) -> None:

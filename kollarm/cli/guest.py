@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import click
 
-from guestprep import boot, pipeline, record
-from guestprep import publish as publishing
+from guestprep import boot, pipeline
 from guestprep import verify as static
 from guestprep.inspect import inspect as look
 from kollarm import guests
@@ -21,6 +19,7 @@ from kollarm.cli.common import (
     with_dry_run,
     with_json,
 )
+from kollarm.cli.publish import audit, publish
 from kollarm.errors import KollarmError
 
 image_file = click.Path(path_type=Path)
@@ -114,59 +113,5 @@ def verify(
         raise KollarmError(failure, hint="kollarm guest prepare makes an image whose console works")
 
 
-@group.command("publish")
-@click.argument("names", nargs=-1, metavar="[NAME]…")
-@click.option("--cloud", help="A cloud of clouds.yaml. Default: the configuration's, or $OS_CLOUD.")
-@click.option("--adopt", is_flag=True, help="Take over an image of that name made otherwise.")
-@with_config
-@with_dry_run
-@with_json
-def publish(
-    names: tuple[str, ...],
-    cloud: str | None,
-    adopt: bool,
-    config_path: Path,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Register prepared guest images in Glance: all, or those named."""
-    config = read_config(config_path)
-    chosen = guests.choose(config, names)
-    prepared = [(guest, record.read(guests.output(config, guest))) for guest in chosen]
-    connection = publishing.connect(cloud) if cloud else guests.cloud(config)
-    wishes = [
-        (Path(done.output), dataclasses.replace(guests.wish(guest, done), adopt=adopt))
-        for guest, done in prepared
-    ]
-    if dry_run:
-        plans = [publishing.plan(connection, image, wish) for image, wish in wishes]
-        if as_json:
-            print_json([plan.to_json() for plan in plans])
-        else:
-            print_text("\n".join(plan.to_text() for plan in plans))
-        return
-    with alone(config):
-        records = [publishing.publish(connection, image, wish) for image, wish in wishes]
-    if as_json:
-        print_json([done.to_json() for done in records])
-    else:
-        print_text("\n".join(done.to_text() for done in records))
-
-
-@group.command("audit")
-@click.option("--cloud", help="A cloud of clouds.yaml. Default: the configuration's, or $OS_CLOUD.")
-@with_config
-@with_json
-def audit(cloud: str | None, config_path: Path, as_json: bool) -> None:
-    """Find the cloud's images that could be scheduled to a host of the wrong architecture.
-
-    Each comes with the command that mends it. Needs no configuration file.
-    """
-    if cloud or not config_path.exists():
-        connection = publishing.connect(cloud)
-    else:
-        connection = guests.cloud(read_config(config_path))
-    report = publishing.audit(connection)
-    print_json(report.to_json()) if as_json else print_text(report.to_text())
-    if not report.passed:
-        raise KollarmError("images could be scheduled to the wrong architecture")
+group.add_command(publish)
+group.add_command(audit)

@@ -22,6 +22,12 @@ def contradictions(config: Config) -> Iterator[Finding]:
             "embedded and name exclude each other",
             "remove name to use the Glance on loopback, or embedded to use your own cloud",
         )
+    if config.cloud.method == "web-download" and config.cloud.served_at is None:
+        yield (
+            ("cloud", "method"),
+            "web-download needs to know where the cloud can fetch the images",
+            "add served_at, the address of a server that has the folder of prepared images",
+        )
     names = [guest.name for guest in config.guests]
     for index, guest in enumerate(config.guests):
         at: Position = ("guests", index)

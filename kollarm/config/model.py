@@ -182,6 +182,12 @@ class Guest(Section):
     #: Glance properties on top of the arm64 set.
     properties: dict[str, str] = Field(default_factory=dict)
     visibility: Literal["public", "private", "shared", "community"] = "public"
+    #: GB of disk that a flavor needs for it; default: the size of the image's disk.
+    min_disk: int | None = Field(default=None, ge=0)
+    #: MB of memory that a flavor needs for it.
+    min_ram: int = Field(default=0, ge=0)
+    #: The user to log in as; default: the one that the image's cloud-init makes.
+    admin_user: str | None = None
     #: What is booted to prove the console: nothing, the result, or the source as well.
     boot: Literal["none", "result", "both"] = "result"
     #: Seconds that a proving boot may take.
@@ -195,8 +201,16 @@ class Cloud(Section):
     embedded: bool = False
     #: Port of the embedded Glance.
     port: int = Field(default=9293, gt=0, lt=65536)
-    #: A cloud of clouds.yaml; default: ``$OS_CLOUD``.
+    #: A cloud of clouds.yaml; default: ``$OS_CLOUD``, else the one that was deployed from here.
     name: str | None = None
+    #: How an image's bytes get there; ``auto``: by PUT, else as the cloud allows.
+    method: Literal["auto", "put", "glance-direct", "web-download"] = "auto"
+    #: Where an HTTP server has the folder of prepared images, for ``web-download``.
+    served_at: HttpUrl | None = None
+    #: What becomes of an image when another takes its name.
+    replaced: Literal["hide", "rename", "delete"] = "hide"
+    #: Compare the guests' properties with what the cloud knows of properties.
+    check_properties: bool = True
 
 
 class Config(Section):

@@ -4,7 +4,6 @@
 :func:`kollarm.deploy.images.images_for` works out which images a host needs.
 """
 
-from kollarm.deploy.closing import clouds_file
 from kollarm.deploy.execute import StageFailed, execute
 from kollarm.deploy.images import images_for
 from kollarm.deploy.plan import DeployPlan, plan
@@ -19,7 +18,6 @@ __all__ = [
     "Options",
     "Stage",
     "StageFailed",
-    "clouds_file",
     "execute",
     "images_for",
     "plan",

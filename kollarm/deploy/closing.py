@@ -5,25 +5,38 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from kollarm.config.deploy import Deploy
+import yaml
+
 from kollarm.config.model import Config
-from kollarm.deploy.settings import Settings, settings
+from kollarm.deploy.settings import Settings, config_dir
 
 #: The cloud that kolla-ansible's clouds.yaml names first.
 CLOUD = "kolla-admin"
 
 
-def clouds_file(config: Config, deploy: Deploy) -> Path | None:
+def clouds_file(config: Config) -> Path | None:
     """The clouds.yaml that post-deploy left, for publishing to the cloud just made."""
-    path = settings(config, deploy).config_dir / "clouds.yaml"
-    return path if path.is_file() else None
+    path = config_dir(config, config.deploy) / "clouds.yaml" if config.deploy else None
+    return path if path is not None and path.is_file() else None
 
 
-def secure(config_dir: Path) -> list[Path]:
+def openrc_file(config: Config) -> Path | None:
+    """The credentials that a release writes which has no clouds.yaml (Rocky)."""
+    path = config_dir(config, config.deploy) / "admin-openrc.sh" if config.deploy else None
+    return path if path is not None and path.is_file() else None
+
+
+def cloud_names(clouds_yaml: Path) -> frozenset[str]:
+    """The clouds that a clouds.yaml has."""
+    data = yaml.safe_load(clouds_yaml.read_text())
+    return frozenset(data["clouds"])
+
+
+def secure(folder: Path) -> list[Path]:
     """Take the credentials that a release writes for everybody to read from the others."""
     changed = []
-    for name in ("clouds.yaml", *(p.name for p in config_dir.glob("*-openrc*.sh"))):
-        path = config_dir / name
+    for name in ("clouds.yaml", *(p.name for p in folder.glob("*-openrc*.sh"))):
+        path = folder / name
         if path.is_file() and path.stat().st_mode & 0o077:
             path.chmod(0o600)
             changed.append(path)

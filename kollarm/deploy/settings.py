@@ -76,10 +76,15 @@ def settings(config: Config, deploy: Deploy) -> Settings:
         registry_insecure=config.registry.insecure or config.registry.embedded,
         namespace=config.build.namespace,
         tag=config.build.tag or config.release,
-        config_dir=deploy.config_dir or config.state_dir / "deploy",
+        config_dir=config_dir(config, deploy),
         state_dir=config.state_dir,
         deploy=deploy,
     )
+
+
+def config_dir(config: Config, deploy: Deploy) -> Path:
+    """Kolla's configuration folder on this machine."""
+    return deploy.config_dir or config.state_dir / "deploy"
 
 
 def machines(given: Settings) -> tuple[Machine, ...]:
