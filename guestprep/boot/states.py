@@ -58,7 +58,12 @@ _MEANINGS = {
 
 # Optical recognition takes l, i, I, 1 and | for each other, and o for 0.
 _L, _O = "[lI1|]", "[oO0]"
-_LOGIN = re.compile(rf"\b{_L}{_O}g[i{_L[1:-1]}]n\s?[:;][\W_]{{0,3}}$", re.IGNORECASE)
+#: A prompt at the end of its line, or with a kernel message ("[   70.419916] …") behind it: the
+#: kernel starts a new line only after its own messages.
+_LOGIN = re.compile(
+    rf"\b{_L}{_O}g[i{_L[1:-1]}]n\s?[:;]([\W_]{{0,3}}$|[\W_]{{0,3}}[\[({_L[1:-1]}C]?\s*\d+\.\d{{4,}})",
+    re.IGNORECASE,
+)
 
 #: The latest of these in a console's text is the state it is in.
 _SIGNS = (
