@@ -64,6 +64,17 @@ def without_date(text: str) -> str:
     )
 
 
+def essence(text: str) -> str:
+    """The Dockerfile without the blank and comment lines that templates leave behind.
+
+    With a here-document in it every line may mean something, and all stay.
+    """
+    if "<<" in text:
+        return text
+    lines = (line.rstrip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
+
+
 def with_parent(text: str, reference: str) -> str:
     """The Dockerfile with another image in its (only) FROM."""
     return _FROM.sub(lambda match: match[1] + reference, text, count=1)

@@ -41,7 +41,7 @@ def image_key(
         {
             "recipe": RECIPE,
             "architecture": architecture,
-            "dockerfile": dockerfile.with_parent(text, "parent"),
+            "dockerfile": dockerfile.essence(dockerfile.with_parent(text, "parent")),
             "context": context_digests(image.context),
             "sources": [
                 source_identity(source)

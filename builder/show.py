@@ -66,11 +66,15 @@ def diff(config: Config, image: str, *, project_dir: Path, architecture: Archite
     """
     chosen = choose(config.build.overlays, pipeline.overlay_folders(config, project_dir))
 
-    def lines(overlays: Sequence[Overlay]) -> list[str]:
+    build = config.build.model_copy(update={"overlay_variables": {}})
+    plain = config.model_copy(update={"build": build})
+
+    def lines(config: Config, overlays: Sequence[Overlay]) -> list[str]:
         tree = pipeline.render_all(config, overlays, [architecture])[architecture]
         select({architecture: tree}, {architecture: [image]})
         text = (tree.images[image].context / "Dockerfile").read_text()
-        return dockerfile.without_date(text).splitlines(keepends=True)
+        return dockerfile.essence(dockerfile.without_date(text)).splitlines()
 
     names = f"{image}/Dockerfile", f"{image}/Dockerfile with overlays"
-    return "".join(difflib.unified_diff(lines([]), lines(chosen), *names))
+    changes = difflib.unified_diff(lines(plain, []), lines(config, chosen), *names, lineterm="")
+    return "".join(f"{line}\n" for line in changes)

@@ -40,6 +40,16 @@ def test_a_key_is_over_content_alone(image: Rendered) -> None:
     assert key(image, "FROM another\nRUN b\n") == before
 
 
+def test_what_templates_leave_blank_changes_no_key(image: Rendered) -> None:
+    assert key(image, "FROM a\n\n# why\nRUN b \\\n  # here\n  && c\n") == key(
+        image, "FROM a\nRUN b \\\n  && c\n\n\n"
+    )
+    # in a here-document every line is content
+    assert key(image, "FROM a\nRUN cat <<E\n# 1\nE\n") != key(
+        image, "FROM a\nRUN cat <<E\n# 2\nE\n"
+    )
+
+
 def test_whatever_goes_into_an_image_changes_its_key(image: Rendered) -> None:
     seen = {key(image), key(image, "FROM a\nRUN c\n"), key(image, parent="q")}
     (image.context / "extend_start.sh").chmod(0o755)
