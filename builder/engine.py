@@ -96,10 +96,15 @@ class Stoppable:
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What the engine says of itself."""
+    """What the engine says of itself.
+
+    :ivar architecture: its own, by Go's name for it.
+    :ivar folder: where it keeps images, on its own machine.
+    """
 
     version: str
     architecture: str
+    folder: str
 
 
 class Engine:
@@ -127,9 +132,11 @@ class Engine:
             ) from error
 
     def info(self) -> EngineInfo:
-        """The engine's version and its own architecture (Go's name for it)."""
+        """The engine's version, architecture and folder."""
         version = self._api.version()
-        return EngineInfo(version["Version"], version["Arch"])
+        return EngineInfo(
+            version["Version"], version["Arch"], self._api.info().get("DockerRootDir", "")
+        )
 
     def image(self, reference: str) -> Local | None:
         """The image under a tag or id; None when the engine has none."""

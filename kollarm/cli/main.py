@@ -32,6 +32,7 @@ COMMANDS = {
     "build": ("kollarm.cli.build", "build"),
     "config": ("kollarm.cli.config", "group"),
     "deploy": ("kollarm.cli.deploy", "deploy"),
+    "doctor": ("kollarm.cli.doctor", "doctor"),
     "guest": ("kollarm.cli.guest", "group"),
     "images": ("kollarm.cli.images", "images"),
     "lint": ("kollarm.cli.overlays", "lint"),

@@ -1,0 +1,41 @@
+"""``kollarm doctor``: what is lacking, each with its remedy."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from kollarm import doctor as examination
+from kollarm.cli.common import print_json, print_text, read_config, with_config, with_json
+from kollarm.config.model import Config
+
+
+@click.command("doctor")
+@click.option("--fix", is_flag=True, help="Install and start what is lacking, where that does it.")
+@with_config
+@with_json
+def doctor(fix: bool, config_path: Path, as_json: bool) -> None:
+    """Say what this machine, its engines, the registry and the cloud lack.
+
+    What the configuration asks for decides what is looked at; without a
+    configuration, kollarm's defaults do. Each line that needs one has its remedy.
+    The exit status is 1 when something is lacking without which a run would fail.
+    """
+    source = click.get_current_context().get_parameter_source("config_path")
+    if source is ParameterSource.DEFAULT and not config_path.exists():
+        config = Config()
+    else:
+        config = read_config(config_path)
+    report = examination.examine(config)
+    if fix and report.fixable:
+        examination.fix(report)
+        report = examination.examine(config)
+    if fix:
+        rest = [dataclasses.replace(finding, fix=None) for finding in report.findings]
+        report = examination.Report(tuple(rest))
+    print_json(report.to_json()) if as_json else print_text("\n".join(report.lines()))
+    if report.lacking:
+        raise click.exceptions.Exit(1)

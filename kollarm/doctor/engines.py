@@ -1,0 +1,96 @@
+"""The container engines, and whether they can run the programs they have to."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from builder.engine import Engine, EngineError
+from kollarm.config.model import Architecture, Config
+from kollarm.doctor.model import Finding, Fix, failed, good, lacking, note
+from kollarm.run import run, which
+
+#: The oldest Docker Engine that kollarm's calls are known to work with.
+OLDEST = (20, 10)
+
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+
+
+def engines(config: Config) -> Iterator[Finding]:
+    """Each engine: reachable, recent enough, and able to build its architectures."""
+    places: dict[str, list[Architecture]] = {}
+    for architecture, engine in config.build.engines.items():
+        places.setdefault(engine.url, []).append(architecture)
+    for url, architectures in places.items():
+        yield from _engine(url, architectures)
+
+
+def _engine(url: str, architectures: list[Architecture]) -> Iterator[Finding]:
+    subject = f"engine {url}"
+    try:
+        info = Engine(url).info()
+    except EngineError as error:
+        yield failed(subject, error, Fix(script="setup-engine") if url == "local" else None)
+        return
+    found = f"Docker Engine {info.version}, {info.architecture}"
+    numbers = tuple(int(number) for number in re.findall(r"\d+", info.version)[:2])
+    if numbers < OLDEST:
+        wanted = ".".join(map(str, OLDEST))
+        yield lacking(subject, f"{found} is too old", f"install {wanted} or newer on that machine")
+        return
+    yield good(subject, f"{found}: builds {', '.join(architectures)}")
+    for architecture in architectures:
+        if architecture.oci == info.architecture:
+            continue
+        if url == "local" and info.architecture == _own_name():
+            yield foreign(architecture)
+        else:
+            yield note(
+                f"{architecture} programs",
+                f"{url} would emulate them; whether it can isn't seen from here",
+                "on that machine: install qemu-user-static and binfmt-support, or name an "
+                f"engine of its own for {architecture} in build.engines",
+            )
+
+
+def _own_name() -> str:
+    machine = platform.machine()
+    return Architecture(machine).oci if machine in set(Architecture) else machine
+
+
+def foreign(architecture: Architecture, folder: Path = BINFMT) -> Finding:
+    """Whether this machine's kernel runs another architecture's programs, in containers too."""
+    subject = f"{architecture} programs"
+    handler = folder / f"qemu-{architecture}"
+    fix = Fix(packages=("qemu-user-static", "binfmt-support", "arch-test"), script="setup-foreign")
+    remedy = "install qemu-user-static and binfmt-support, then restart systemd-binfmt"
+    try:
+        said = handler.read_text()
+    except OSError:
+        return lacking(subject, f"the kernel has no handler for them ({handler})", remedy, fix)
+    if not said.startswith("enabled"):
+        return lacking(
+            subject, f"their handler {handler} is disabled", f"echo 1 | sudo tee {handler}", fix
+        )
+    interpreter = _field(said, "interpreter")
+    if "F" not in _field(said, "flags:"):
+        return lacking(
+            subject,
+            f"their handler {handler} lacks the flag F, so it isn't found inside containers",
+            remedy,
+            fix,
+        )
+    if which("arch-test") is not None:
+        test = run(["arch-test", architecture.debian], check=False, timeout=60)
+        if test.status != 0:
+            return lacking(
+                subject, f"they don't run, though {interpreter} is registered for them", remedy, fix
+            )
+    return good(subject, f"run by emulation ({interpreter})")
+
+
+def _field(text: str, name: str) -> str:
+    match = re.search(rf"^{re.escape(name)}\s*(.*)$", text, re.MULTILINE)
+    return match[1] if match else ""

@@ -1,0 +1,79 @@
+"""The registry and the cloud: reachable, with the credentials at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from builder.registry import RegistryClient
+from guestprep import publish
+from guestprep.publish.cloud import Glance
+from kollarm import trust
+from kollarm.config.model import Config
+from kollarm.doctor.model import Finding, failed, good, lacking
+from kollarm.errors import KollarmError
+from kollarm.services import ports
+from kollarm.services.glance import EmbeddedGlance
+from kollarm.services.registry import EmbeddedRegistry
+
+
+def registry(config: Config) -> Iterator[Finding]:
+    """The registry: answers, and lets this user write."""
+    settings = config.registry
+    subject = f"registry {settings.address}"
+    if settings.embedded:
+        try:
+            service = EmbeddedRegistry(settings, config.state_dir)
+        except KollarmError as error:
+            yield failed(subject, error)
+            return
+        yield _embedded(subject, service.running(), service.port, "registry.address")
+        return
+    try:
+        client = RegistryClient(
+            settings.address,
+            insecure=settings.insecure,
+            ca_bundle=trust.bundle(config.ca_bundle),
+        )
+        client.ping()
+        client.check_writable(f"{config.build.namespace}/base")
+    except KollarmError as error:
+        yield failed(subject, error)
+        return
+    yield good(subject, f"answers, and {config.build.namespace}/base may be written")
+
+
+def cloud(config: Config) -> Iterator[Finding]:
+    """The cloud: its credentials are accepted, and Glance answers."""
+    if not config.guests:
+        return
+    if config.cloud.embedded:
+        glance = EmbeddedGlance(config.state_dir, config.cloud.port)
+        yield _embedded("embedded Glance", glance.running(), config.cloud.port, "cloud.port")
+        return
+    subject = f"cloud {config.cloud.name or '(from OS_…)'}"
+    try:
+        connection: Any = publish.connect(config.cloud.name)
+        methods = Glance(connection).import_methods()
+    except KollarmError as error:
+        yield failed(subject, error)
+        return
+    imports = f"; import methods: {', '.join(methods)}" if methods else ""
+    yield good(subject, f"Glance answers, the credentials are accepted{imports}")
+
+
+def _embedded(subject: str, pid: int | None, port: int, key: str) -> Finding:
+    if pid is not None:
+        return good(subject, f"runs on this machine (process {pid})")
+    holder = ports.listener(port)
+    if holder is None:
+        return good(subject, f"starts on this machine when it is wanted; port {port} is free")
+    text = f"port {port} is in use by process {holder.pid} ({holder.name()})"
+    owner = ports.service_folder(holder)
+    if owner is not None:
+        return lacking(
+            subject,
+            f"{text}, the same service of another project ({owner})",
+            f"python -m kollarm.services stop {owner.parent}, or name another port in {key}",
+        )
+    return lacking(subject, text, f"end that program, or name another port in {key}")

@@ -1,0 +1,124 @@
+"""Room on the disks for what the configuration asks for, by file system."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import requests
+
+from builder.engine import Engine, EngineError
+from kollarm.config.model import Config, Guest
+from kollarm.doctor.model import Finding, good, lacking
+from kollarm.paths import cache_dir
+from kollarm.progress import size
+
+MIB = 1 << 20
+
+#: Measured with 2026.1 on Debian: a root is 270 to 310 MB in the engine, an image of a service
+#: adds 1 to 400 MB there (openstack-base the most) and about half of that in a registry.
+ROOT, IMAGE, PUSHED = 320 * MIB, 250 * MIB, 120 * MIB
+#: Root tarballs of two architectures, Kolla's and Glance's virtual environments, renderings.
+CACHE = 3 << 30
+#: libguestfs's appliance, below /var/tmp.
+APPLIANCE = 600 * MIB
+#: A guest's source where its size can't be asked for.
+SOURCE = 1 << 30
+#: What may not be used up.
+RESERVE = 500 * MIB
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that a run may write below a folder, roughly."""
+
+    what: str
+    folder: Path
+    bytes: int
+
+
+def needs(config: Config) -> list[Need]:
+    """What a run of everything may write, by folder; what is there already isn't counted off."""
+    images, architectures = len(config.build.images), len(config.build.engines)
+    found = [Need("cache", cache_dir(), CACHE)]
+    if (folder := _engine_folder(config)) is not None:
+        local = sum(engine.url == "local" for engine in config.build.engines.values())
+        found.append(Need("container engine", folder, local * (ROOT + images * IMAGE)))
+    if config.registry.embedded:
+        pushed = architectures * images * PUSHED
+        found.append(Need("embedded registry", config.state_dir, pushed))
+    if config.guests:
+        found.append(Need("libguestfs's appliance", Path("/var/tmp"), APPLIANCE))
+    for guest in config.guests:
+        # the result, what the run changes meanwhile, and the upload in an embedded Glance
+        copies = 3 if config.cloud.embedded else 2
+        found.append(
+            Need(f"guest {guest.name}", config.state_dir, copies * source_size(guest) + 200 * MIB)
+        )
+    return found
+
+
+def source_size(guest: Guest) -> int:
+    """Bytes of a guest's source: of the file, or as its server tells."""
+    source = guest.source
+    try:
+        if source.path is not None:
+            return source.path.stat().st_size
+        if source.url is not None:
+            answer = requests.head(str(source.url), allow_redirects=True, timeout=10)
+            return int(answer.headers["Content-Length"]) if answer.ok else SOURCE
+    except (OSError, ValueError, KeyError):
+        pass
+    return SOURCE
+
+
+def _engine_folder(config: Config) -> Path | None:
+    if all(engine.url != "local" for engine in config.build.engines.values()):
+        return None
+    try:
+        folder = Path(Engine("local").info().folder)
+    except EngineError:
+        return None
+    return folder if folder.is_dir() else None
+
+
+def space(config: Config) -> Iterator[Finding]:
+    """For each file system: what is free, and whether the needs on it fit."""
+    by_device: dict[int, list[Need]] = {}
+    for need in needs(config):
+        by_device.setdefault(_existing(need.folder).stat().st_dev, []).append(need)
+    for together in by_device.values():
+        yield judge(together, psutil.disk_usage(str(_existing(together[0].folder))).free)
+
+
+def judge(needs: list[Need], free: int) -> Finding:
+    """Whether needs that share a file system fit into what is free on it."""
+    total = sum(need.bytes for need in needs)
+    shares = ", ".join(f"{need.what} {size(need.bytes)}" for need in needs)
+    place = _mount_point(_existing(needs[0].folder))
+    text = f"{place}: {size(free)} free, about {size(total)} needed ({shares})"
+    if free < total + RESERVE:
+        return lacking(
+            "disk space",
+            text,
+            f"make {size(total + RESERVE - free)} more room, or move a folder: state_dir, "
+            "KOLLARM_CACHE, LIBGUESTFS_CACHEDIR, the engine's data-root",
+        )
+    return good("disk space", text)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _mount_point(folder: Path) -> Path:
+    while not os.path.ismount(folder):
+        folder = folder.parent
+    return folder

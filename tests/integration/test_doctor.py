@@ -1,0 +1,91 @@
+"""``kollarm doctor`` against real engines, registries and clouds, there and not there."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kollarm.services.ports import free_port
+from kollarm.services.registry import EmbeddedRegistry
+from tests.integration.commands import kollarm
+
+pytestmark = pytest.mark.integration
+
+
+def examined(
+    tmp_path: Path, settings: dict[str, Any], **environ: str
+) -> tuple[int, dict[str, Any]]:
+    """The exit status, and each finding by its subject."""
+    config = tmp_path / "kollarm.yml"
+    config.write_text(yaml.safe_dump({"state_dir": str(tmp_path / "state"), **settings}))
+    outcome = kollarm("doctor", "--json", "--config", config, **environ)
+    document = json.loads(outcome.stdout)
+    assert document["ok"] is (outcome.status == 0)
+    return outcome.status, {finding["subject"]: finding for finding in document["findings"]}
+
+
+def test_all_is_well(tmp_path: Path, registry: EmbeddedRegistry) -> None:
+    status, found = examined(tmp_path, {"registry": {"address": registry.address}})
+    assert status == 0, found
+    assert found["engine local"]["level"] == "ok"
+    assert found["aarch64 programs"]["level"] == "ok"
+    assert "kolla/base may be written" in found[f"registry {registry.address}"]["text"]
+    assert "needed" in found["disk space"]["text"]
+
+
+def test_what_is_not_there_is_said_with_its_remedy(tmp_path: Path) -> None:
+    port = free_port()
+    clouds = tmp_path / "clouds.yaml"
+    where = f"http://127.0.0.1:{free_port()}"
+    entry = {"auth_type": "none", "auth": {"endpoint": where}, "image_endpoint_override": where}
+    clouds.write_text(yaml.safe_dump({"clouds": {"gone": entry}}))
+    status, found = examined(
+        tmp_path,
+        {
+            "registry": {"address": f"127.0.0.1:{port}"},
+            "build": {"engines": {"x86_64": {"url": f"unix://{tmp_path}/no.sock"}}},
+            "guests": [
+                {"name": "g", "source": {"path": "absent", "sha256": "0" * 64}, "boot": "none"}
+            ],
+            "cloud": {"name": "gone"},
+        },
+        OS_CLIENT_CONFIG_FILE=str(clouds),
+        LIBGUESTFS_PATH=str(tmp_path),  # an appliance that isn't there
+    )
+    assert status == 1
+    lacking = {subject for subject, one in found.items() if one["level"] == "lacking"}
+    assert lacking >= {
+        f"engine unix://{tmp_path}/no.sock",
+        f"registry 127.0.0.1:{port}",
+        "cloud gone",
+    }
+    assert all(found[subject]["remedy"] for subject in lacking - {"libguestfs"})
+
+
+def test_a_port_that_another_program_has(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        status, found = examined(tmp_path, {"registry": {"embedded": True, "address": address}})
+    assert status == 1
+    assert "is in use by process" in found[f"registry {address}"]["text"]
+    assert "registry.address" in found[f"registry {address}"]["remedy"]
+
+
+def test_libguestfs_is_started(tmp_path: Path, registry: EmbeddedRegistry) -> None:
+    guest = {"name": "g", "source": {"path": "absent", "sha256": "0" * 64}, "boot": "none"}
+    settings = {
+        "registry": {"address": registry.address},
+        "guests": [guest],
+        "cloud": {"embedded": True, "port": free_port()},
+    }
+    status, found = examined(tmp_path, settings)
+    assert status == 0, found
+    assert "its appliance starts" in found["libguestfs"]["text"]
+    assert "KVM" in found
