@@ -85,16 +85,19 @@ Inspector = Callable[[Path], str | None]
 
 
 def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
-    """Look at all active images that the connection may see.
+    """Look at all active images that the connection may see, hidden and community ones too.
+
+    A hidden image is only missing from lists: servers can still be made or rebuilt from it.
 
     :param inspect: downloads each image and asks this; without it names and
         properties alone are compared.
     """
     glance = Glance(connection)
+    seen = [*glance.find(status="active"), *glance.find(status="active", visibility="community")]
     images = [
         image
-        for image in glance.find(status="active")
-        if image.disk_format not in NO_DISK and not image.hidden
+        for image in {image.id: image for image in seen}.values()
+        if image.disk_format not in NO_DISK
     ]
     findings = []
     with progress.current().step(f"audit {len(images)} images") as step:

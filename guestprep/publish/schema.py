@@ -1,13 +1,17 @@
 """Checking the user's own properties against what the cloud knows.
 
 Glance has metadata definitions (https://docs.openstack.org/glance/latest/user/glancemetadefcatalogapi.html),
-which its administrator loads.  A name they don't have may be right nevertheless
-(traits, the user's own), so only one that looks like a misspelt one is a fault.
+which its administrator loads, and a schema of its images
+(https://docs.openstack.org/api-ref/image/v2/#image-schemas) with the attributes that it
+keeps itself and the properties that its administrator constrains.  A name that neither has
+may be right nevertheless (traits, the user's own), so only one that looks like a misspelt
+one is a fault.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -45,33 +49,49 @@ ALIKE = 0.85
 class Definition:
     """What a cloud says of one property.
 
+    :param attribute: it is one of Glance's own attributes, and no property.
     :param allowed: the only values; empty where there is no such list.
+    :param pattern: a regular expression that finds something in every value; or None.
     :param integer: whether it is a whole number, in ``minimum`` … ``maximum``.
     """
 
+    attribute: bool = False
     allowed: tuple[str, ...] = ()
+    pattern: str | None = None
     integer: bool = False
     minimum: int | None = None
     maximum: int | None = None
 
 
 def definitions(glance: Glance) -> dict[str, Definition]:
-    """The cloud's own definitions of image properties, by name; empty where it offers none."""
+    """What the cloud itself says of images' attributes and properties, by name.
+
+    Of what it doesn't offer, nothing is in there.
+    """
+    schema = _read(glance, "/schemas/image").get("properties", {})
+    # Glance marks what isn't its own in the schema (glance/api/v2/images.py).
+    found = {
+        name: _definition(data, attribute=data.get("is_base", True))
+        for name, data in schema.items()
+    }
+    path = "/metadefs/namespaces?resource_types=OS::Glance::Image&limit=1000"
+    for space in _read(glance, path).get("namespaces", ()):
+        # Naming the resource type gives the names with the prefix that images use.
+        path = f"/metadefs/namespaces/{space['namespace']}?resource_type=OS::Glance::Image"
+        for name, data in _read(glance, path).get("properties", {}).items():
+            if name not in schema:
+                found[name] = _definition(data, attribute=False)
+    return found
+
+
+def _read(glance: Glance, path: str) -> dict[str, Any]:
+    """A document of Glance's; empty where the cloud doesn't offer it."""
     try:
-        spaces = glance.read("/metadefs/namespaces?resource_types=OS::Glance::Image&limit=1000")[
-            "namespaces"
-        ]
-        found: dict[str, Definition] = {}
-        for space in spaces:
-            # Naming the resource type gives the names with the prefix that images use.
-            path = f"/metadefs/namespaces/{space['namespace']}?resource_type=OS::Glance::Image"
-            properties = glance.read(path).get("properties", {})
-            found |= {name: _definition(data) for name, data in properties.items()}
+        return glance.read(path)
     except GlanceError as error:
         if error.status not in (403, 404):
             raise
         return {}
-    return found
 
 
 def faults(properties: Mapping[str, str], known: Mapping[str, Definition]) -> list[Fault]:
@@ -81,7 +101,7 @@ def faults(properties: Mapping[str, str], known: Mapping[str, Definition]) -> li
 
 def _of(name: str, value: str, known: Mapping[str, Definition]) -> Iterable[Fault]:
     where = f"properties.{name}"
-    if name in ATTRIBUTES:
+    if name in ATTRIBUTES or known.get(name, Definition()).attribute:
         yield Fault(where, "an attribute of images, not a property", "take it out")
     elif name in MARKS or name.startswith("os_glance_"):
         yield Fault(where, "reserved", "take it out")
@@ -98,8 +118,19 @@ def _of(name: str, value: str, known: Mapping[str, Definition]) -> Iterable[Faul
                 f"{value!r} is no value of it",
                 f"did you mean {close[0]}? {allowed}" if close else allowed,
             )
+        if definition.pattern and not _matches(definition.pattern, value):
+            yield Fault(
+                where, f"{value!r} has the wrong form", f"it must match {definition.pattern}"
+            )
         if definition.integer:
             yield from _number(where, value, definition)
+
+
+def _matches(pattern: str, value: str) -> bool:
+    try:
+        return re.search(pattern, value) is not None
+    except re.error:  # of another dialect, which JSON's schemas are written in
+        return True
 
 
 def _number(where: str, value: str, definition: Definition) -> Iterable[Fault]:
@@ -114,11 +145,16 @@ def _number(where: str, value: str, definition: Definition) -> Iterable[Fault]:
         yield Fault(where, f"{value} is more than {definition.maximum}")
 
 
-def _definition(data: Mapping[str, Any]) -> Definition:
-    """One property out of a namespace's JSON schema."""
+def _definition(data: Mapping[str, Any], *, attribute: bool) -> Definition:
+    """One property out of a JSON schema; its type is a name or a list of names."""
+    kinds = data.get("type", ())
+    kinds = (kinds,) if isinstance(kinds, str) else kinds
+    text = "string" in kinds
     return Definition(
-        allowed=tuple(map(str, data.get("enum", ()))) if data.get("type") == "string" else (),
-        integer=data.get("type") == "integer",
+        attribute=attribute,
+        allowed=tuple(str(v) for v in data.get("enum", ()) if v is not None) if text else (),
+        pattern=data.get("pattern") if text else None,
+        integer="integer" in kinds,
         minimum=data.get("minimum"),
         maximum=data.get("maximum"),
     )

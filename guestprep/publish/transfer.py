@@ -15,9 +15,9 @@ from kollarm.errors import ConfigError
 from kollarm.progress import Step, size
 
 #: Bytes that are read, hashed and sent at once.
-CHUNK = 1 << 20
+CHUNK = 1 << 19
 #: Chunks that may wait for the hashing thread: what bounds the memory used.
-AHEAD = 8
+AHEAD = 6
 #: Seconds without a sign of life during an upload; a store may take long to finish.
 SILENCE = 900.0
 #: Seconds that Glance may take for an import of its own, without progress to be seen.

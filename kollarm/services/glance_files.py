@@ -6,6 +6,7 @@ https://docs.openstack.org/keystone/latest/configuration/.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,12 @@ CLOUD = "kollarm"
 #: Of the users that Keystone's database is made with. It listens on loopback only
 #: and guards nothing but what the same machine's tests put there.
 PASSWORD = "kollarm-on-loopback"
+
+#: A property that holds the id of an image, as JSON schema.
+_IMAGE_ID = {
+    "type": ["null", "string"],
+    "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+}
 
 Ini = Mapping[str, Mapping[str, object]]
 
@@ -95,6 +102,8 @@ def glance(layout: Layout, url: str, keystone_url: str | None) -> dict[str, str]
     return {
         "glance-api.conf": _ini(api),
         "glance-image-import.conf": _ini(web_download),
+        # As distributions ship it, in short: properties that an administrator constrains.
+        "schema-image.json": json.dumps(dict.fromkeys(("kernel_id", "ramdisk_id"), _IMAGE_ID)),
         "glance-api-paste.ini": _paste("authtoken" if keystone_url else "kollarm-identity"),
     }
 

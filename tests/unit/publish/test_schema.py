@@ -10,6 +10,9 @@ KNOWN = {
     "hw_video_model": Definition(allowed=("vga", "virtio", "qxl")),
     "hw_cpu_cores": Definition(integer=True, minimum=1, maximum=64),
     "hw_disk_bus": Definition(),
+    "new_in_glance": Definition(attribute=True),
+    "kernel_id": Definition(pattern="^[0-9a-f]{8}$"),
+    "odd": Definition(pattern=r"\p{L}+"),
 }
 
 
@@ -22,6 +25,8 @@ KNOWN = {
         ("hw_cpu_cores", "0", "less than 1"),
         ("hw_cpu_cores", "65", "more than 64"),
         ("min_disk", "5", "an attribute of images"),
+        ("new_in_glance", "5", "an attribute of images"),
+        ("kernel_id", "vmlinuz", "has the wrong form (it must match ^[0-9a-f]{8}$)"),
         ("kollarm_guest", "x", "reserved"),
         ("os_glance_failed_import", "x", "reserved"),
         ("architectur", "aarch64", "did you mean architecture?"),
@@ -39,6 +44,8 @@ def test_what_is_wrong_is_said(name: str, value: str, expected: str) -> None:
         ("hw_video_model", "virtio"),
         ("hw_video_model", ""),
         ("hw_cpu_cores", "64"),
+        ("kernel_id", "0123abcd"),
+        ("odd", "x"),
         ("trait:CUSTOM_ARM", "required"),
         ("department", "physics"),
         ("os_admin_user", "ubuntu"),
