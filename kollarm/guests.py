@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from guestprep import publish
 from guestprep.boot import BootReport, boot
+from guestprep.inspect import Identity
 from kollarm import files, progress
 from kollarm.cache import file_digest
 from kollarm.config.model import Config, Guest, GuestSource
@@ -123,9 +124,7 @@ def of_file(image: Path, name: str | None = None) -> Guest:
     return Guest(name=name or image.stem, source=GuestSource(path=image))
 
 
-def wish(
-    config: Config, guest: Guest, image: Path, system: publish.System | None
-) -> publish.PublishWish:
+def wish(config: Config, guest: Guest, image: Path, system: Identity | None) -> publish.PublishWish:
     """What Glance is to know of an image.
 
     :param system: what is on it; None where nobody looked.

@@ -80,12 +80,12 @@ def fetch(appliance: Appliance, layout: Layout, work: Path) -> Evidence:
     """
     texts: dict[str, str] = {}
     for path in _TEXTS:
-        _read(appliance, path, texts)
+        read_text(appliance, path, texts)
     names = {folder: tuple(appliance.list_directory(folder)) for folder in _FOLDERS}
     for folder, inside in names.items():
         for name in inside:
-            _read(appliance, f"{folder}/{name}", texts)
-    menu = next((path for path in _MENUS if _read(appliance, path, texts)), "")
+            read_text(appliance, f"{folder}/{name}", texts)
+    menu = next((path for path in _MENUS if read_text(appliance, path, texts)), "")
     for folder in (
         "/boot",
         "/lib/modules",
@@ -106,7 +106,7 @@ def fetch(appliance: Appliance, layout: Layout, work: Path) -> Evidence:
         layout=layout,
         texts=texts,
         names=names,
-        program=_program(appliance),
+        program=program_head(appliance),
         usr_merged=appliance.is_link("/lib"),
         menu=menu,
         kernels=tuple(
@@ -117,7 +117,8 @@ def fetch(appliance: Appliance, layout: Layout, work: Path) -> Evidence:
     )
 
 
-def _read(appliance: Appliance, path: str, into: dict[str, str]) -> bool:
+def read_text(appliance: Appliance, path: str, into: dict[str, str]) -> bool:
+    """Put a file's text into *into*; whether there was one that could be read."""
     try:
         into[path] = decode(appliance.read(path))
     except GuestCallError:
@@ -129,7 +130,8 @@ def _present(appliance: Appliance, path: str) -> bool:
     return bool(appliance.call("exists", path)) or appliance.is_link(path)
 
 
-def _program(appliance: Appliance) -> bytes:
+def program_head(appliance: Appliance) -> bytes:
+    """The first bytes of a program, to read the architecture from; empty when there is none."""
     for path in _PROGRAMS:
         with contextlib.suppress(GuestCallError):
             return appliance.read_head(path, 64)
@@ -142,10 +144,10 @@ def _kernel(
     texts: dict[str, str] = {}
     for name in _INDICES:
         path = f"/lib/modules/{version}/{name}"
-        if _read(appliance, path, texts):
+        if read_text(appliance, path, texts):
             texts[name] = texts.pop(path)
     config = f"/boot/config-{version}"
-    if _read(appliance, config, texts):
+    if read_text(appliance, config, texts):
         texts["config"] = texts.pop(config)
     # A file that depmod hasn't seen yet is not in modules.dep.
     found = appliance.glob(f"/lib/modules/{version}/kernel/drivers/gpu/drm/virtio/virtio*gpu.ko*")

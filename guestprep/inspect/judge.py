@@ -13,13 +13,13 @@ from guestprep.facts import (
     Place,
 )
 from guestprep.inspect.evidence import Evidence, KernelEvidence
+from guestprep.inspect.identify import admin_user, release_of
 from guestprep.inspect.ramfs import read_initramfs
 from guestprep.parse import grub
-from guestprep.parse.cloudcfg import default_user
 from guestprep.parse.dpkg import Status, parse_status
 from guestprep.parse.elf import elf_architecture
 from guestprep.parse.modules import module_name, parse_index
-from guestprep.parse.text import kernel_config, os_release, word_lines
+from guestprep.parse.text import kernel_config, word_lines
 from guestprep.source import DiskFacts
 
 DRIVER = "virtio_gpu"
@@ -28,7 +28,7 @@ DRIVER = "virtio_gpu"
 def judge(disk: DiskFacts, evidence: Evidence) -> Facts:
     """The facts that the evidence shows."""
     texts, names = evidence.texts, evidence.names
-    release = os_release(texts.get("/etc/os-release") or texts.get("/usr/lib/os-release", ""))
+    release = release_of(texts)
     status = parse_status(texts.get("/var/lib/dpkg/status", ""))
     present = names.get("present", ())
     return Facts(
@@ -57,7 +57,7 @@ def judge(disk: DiskFacts, evidence: Evidence) -> Facts:
         ),
         unready=status.unready,
         leftovers=_leftovers(evidence),
-        admin_user=_admin_user(texts),
+        admin_user=admin_user(texts),
     )
 
 
@@ -133,12 +133,6 @@ def _modules_load(texts: Mapping[str, str]) -> tuple[str, ...]:
         if path == "/etc/modules" or path.startswith("/etc/modules-load.d/"):
             found += [module_name(word) for word in word_lines(text)]
     return tuple(dict.fromkeys(found))
-
-
-def _admin_user(texts: Mapping[str, str]) -> str:
-    folder = "/etc/cloud/cloud.cfg.d/"
-    paths = sorted(path for path in texts if path.startswith(folder) and path.endswith(".cfg"))
-    return default_user(texts.get(path, "") for path in ("/etc/cloud/cloud.cfg", *paths))
 
 
 def _tools(present: tuple[str, ...]) -> InitramfsKind:

@@ -14,7 +14,7 @@ from guestprep.publish.audit import AuditReport, audit
 from guestprep.publish.cloud import connect
 from guestprep.publish.model import Method, PublishPlan, PublishRecord, PublishWish, Replaced
 from guestprep.publish.pipeline import plan, publish
-from guestprep.publish.system import System, architecture_inside, bootable_system
+from guestprep.publish.system import architecture_inside, bootable_system
 
 __all__ = [
     "AuditReport",
@@ -23,7 +23,6 @@ __all__ = [
     "PublishRecord",
     "PublishWish",
     "Replaced",
-    "System",
     "architecture_inside",
     "audit",
     "bootable_system",

@@ -6,11 +6,10 @@ word; the guest then never comes up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from guestprep.facts import Facts
-from guestprep.inspect import inspect
+from guestprep.inspect import Identity, identify
 from guestprep.record import Record
 from kollarm.errors import UnusableInput
 
@@ -21,45 +20,28 @@ ARCHITECTURE = "aarch64"
 _NAMED_AFTER_THEMSELVES = ("debian", "ubuntu")
 
 
-@dataclass(frozen=True)
-class System:
-    """The system of a guest image.
-
-    :param architecture: the kernel's and Nova's name for it; empty when unknown.
-    :param uefi: path on the ESP of the loader that UEFI starts by itself; empty when none.
-    :param distribution, release: os-release's ID and VERSION_ID.
-    :param admin_user: the user that cloud-init makes; empty when unknown.
-    """
-
-    architecture: str
-    uefi: str
-    distribution: str
-    release: str
-    admin_user: str
-
-    @classmethod
-    def of(cls, facts: Facts | Record) -> System:
-        """As an image's facts, or the record of its preparation, have it."""
-        user = facts.admin_user
-        if not user and facts.distribution in _NAMED_AFTER_THEMSELVES:
-            user = facts.distribution
-        return cls(facts.architecture, facts.uefi, facts.distribution, facts.release, user)
+def recorded(record: Record) -> Identity:
+    """The system of an image, as the record of its preparation has it."""
+    return Identity(
+        record.architecture, record.uefi, record.distribution, record.release, record.admin_user
+    )
 
 
-def bootable_system(image: Path, record: Record | None = None) -> System:
+def bootable_system(image: Path, record: Record | None = None) -> Identity:
     """The system of an image that Nova could start a guest from.
 
     :param record: of its preparation; without one a launch of the appliance looks inside.
     :raises UnusableInput: there is no system on it that can be read, it is for another
         architecture, or UEFI finds no loader.
     """
-    told = record is not None and record.architecture
-    system = System.of(record if record is not None and told else inspect(image))
+    system = recorded(record) if record and record.architecture else identify(image)
     require_bootable(image, system)
+    if not system.admin_user and system.distribution in _NAMED_AFTER_THEMSELVES:
+        system = replace(system, admin_user=system.distribution)
     return system
 
 
-def require_bootable(image: Path, system: System) -> None:
+def require_bootable(image: Path, system: Identity) -> None:
     """See that an ARM machine could start it.
 
     :raises UnusableInput: as :func:`bootable_system`.
@@ -81,6 +63,6 @@ def require_bootable(image: Path, system: System) -> None:
 def architecture_inside(image: Path) -> str | None:
     """The architecture of the system on a disk; None where there is none that can be read."""
     try:
-        return inspect(image).architecture or None
+        return identify(image).architecture or None
     except UnusableInput:
         return None

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from guestprep.publish import Method, Replaced, System
+from guestprep.inspect import Identity
+from guestprep.publish import Method, Replaced
 from kollarm import guests
 from kollarm.config.load import parse
 from kollarm.config.model import Config
 from kollarm.errors import ConfigError
 
-SYSTEM = System("aarch64", "x", "ubuntu", "22.04", "ubuntu")
+SYSTEM = Identity("aarch64", "x", "ubuntu", "22.04", "ubuntu")
 
 GUEST = {"name": "jammy", "source": {"path": "x.img", "sha256": "0" * 64}}
 

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guestprep.inspect import Identity
 from guestprep.parse.cloudcfg import default_user
-from guestprep.publish.system import System, bootable_system, require_bootable
+from guestprep.publish.system import bootable_system, require_bootable
 from guestprep.record import Record
 from kollarm.errors import UnusableInput
 
-FOUND = System("aarch64", "EFI/BOOT/BOOTAA64.EFI", "ubuntu", "22.04", "ubuntu")
+FOUND = Identity("aarch64", "EFI/BOOT/BOOTAA64.EFI", "ubuntu", "22.04", "ubuntu")
 
 CLOUD_CFG = """
 users: [default]
@@ -32,7 +33,7 @@ def record(**settings: str) -> Record:
 
 
 def test_a_record_tells_without_a_look() -> None:
-    assert bootable_system(Path("nowhere"), record(admin_user="cloud")) == System(
+    assert bootable_system(Path("nowhere"), record(admin_user="cloud")) == Identity(
         "aarch64", "x", "debian", "12", "cloud"
     )
     # Where cloud-init's settings name nobody.
@@ -43,12 +44,12 @@ def test_a_record_tells_without_a_look() -> None:
 @pytest.mark.parametrize(
     ("system", "says"),
     [
-        (System("x86_64", "x", "", "", ""), "for x86_64, not for aarch64"),
-        (System("", "x", "", "", ""), "an unknown architecture"),
-        (System("aarch64", "", "", "", ""), "UEFI would find nothing"),
+        (Identity("x86_64", "x", "", "", ""), "for x86_64, not for aarch64"),
+        (Identity("", "x", "", "", ""), "an unknown architecture"),
+        (Identity("aarch64", "", "", "", ""), "UEFI would find nothing"),
     ],
 )
-def test_what_no_arm_machine_starts_is_refused(system: System, says: str) -> None:
+def test_what_no_arm_machine_starts_is_refused(system: Identity, says: str) -> None:
     with pytest.raises(UnusableInput, match=says) as caught:
         require_bootable(Path("some.img"), system)
     assert caught.value.hint

@@ -1,0 +1,78 @@
+"""What a system is, without its kernels: a few files of one launch, read in a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from guestprep.appliance import Drive, launched
+from guestprep.inspect.evidence import program_head, read_text
+from guestprep.inspect.layout import find_layout
+from guestprep.parse.cloudcfg import default_user
+from guestprep.parse.elf import elf_architecture
+from guestprep.parse.text import os_release
+from guestprep.source import disk_facts
+from kollarm import progress
+
+RELEASE_FILES = ("/etc/os-release", "/usr/lib/os-release")
+
+#: cloud-init's settings, and the folder of those that come after them.
+CLOUD_CFG, CLOUD_CFG_D = "/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a system is.
+
+    :param architecture: the kernel's and Nova's name for it; empty when unknown.
+    :param uefi: path on the ESP of the loader that UEFI starts by itself; empty when none.
+    :param distribution, release: os-release's ID and VERSION_ID.
+    :param admin_user: the user that cloud-init makes; empty when it names none.
+    """
+
+    architecture: str
+    uefi: str
+    distribution: str
+    release: str
+    admin_user: str
+
+
+def identify(path: Path) -> Identity:
+    """Tell what is on an image file, which is opened for reading only.
+
+    :raises UnusableInput: the file is missing, damaged, no disk, or has no readable system.
+    :raises ApplianceError: libguestfs's appliance doesn't start.
+    """
+    disk = disk_facts(path)
+    with (
+        launched([Drive(path.absolute(), disk.format)]) as appliance,
+        progress.current().step("look inside") as step,
+    ):
+        layout = find_layout(appliance)
+        names = [f"{CLOUD_CFG_D}/{name}" for name in appliance.list_directory(CLOUD_CFG_D)]
+        texts: dict[str, str] = {}
+        for name in (*RELEASE_FILES, CLOUD_CFG, *names):
+            read_text(appliance, name, texts)
+        release = release_of(texts)
+        step.note(release.get("PRETTY_NAME", ""))
+        return Identity(
+            architecture=elf_architecture(program_head(appliance)),
+            uefi=layout.loader,
+            distribution=release.get("ID", ""),
+            release=release.get("VERSION_ID", ""),
+            admin_user=admin_user(texts),
+        )
+
+
+def release_of(texts: Mapping[str, str]) -> dict[str, str]:
+    """os-release's variables, out of a guest's files by path."""
+    return os_release(next((texts[name] for name in RELEASE_FILES if texts.get(name)), ""))
+
+
+def admin_user(texts: Mapping[str, str]) -> str:
+    """The user that cloud-init makes, out of a guest's files by path; empty when none."""
+    dropped_in = sorted(
+        path for path in texts if path.startswith(f"{CLOUD_CFG_D}/") and path.endswith(".cfg")
+    )
+    return default_user(texts.get(path, "") for path in (CLOUD_CFG, *dropped_in))
