@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -337,7 +337,10 @@ class Execution:
         return Record(
             release=self.plan.release,
             registry=self.plan.registry,
-            images=tuple(self.rows[place] for place in self.steps),
+            images=tuple(
+                replace(self.rows[place], parent=step.target.parent)
+                for place, step in self.steps.items()
+            ),
             indices=tuple(self.indices[step.name] for step in self.plan.indices),
             seconds=time.monotonic() - self.started,
             left_out=self.plan.left_out,

@@ -26,6 +26,7 @@ class State(StrEnum):
 class ImageRecord:
     """One image of one architecture.
 
+    :ivar parent: the Kolla image it starts from; None for ``base``.
     :ivar digest: of its manifest in the registry; None when it failed.
     :ivar size: bytes of its compressed layers and config.
     :ivar seconds: that building and pushing took.
@@ -43,6 +44,7 @@ class ImageRecord:
     error: str | None = None
     step: str | None = None
     lines: tuple[str, ...] = ()
+    parent: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kollarm import files, road
+from kollarm import files, report, road
 from kollarm.cli.build import print_record
 from kollarm.cli.common import (
     alone,
@@ -34,8 +34,9 @@ def images(config_path: Path, as_json: bool) -> None:
     with alone(config):
         record = road.travel(config, config_path.resolve().parent)
         files.write(kept, json.dumps(record.to_json(), indent=2, default=str) + "\n")
+        page = report.write(config, config_path.resolve().parent, record)
     if as_json:
-        print_json(record.to_json())
+        print_json(record.to_json() | {"report": str(page)})
         return
     print_record(record.build)
     if record.guests:
@@ -59,6 +60,7 @@ def images(config_path: Path, as_json: bool) -> None:
             ],
         )
     print_text(f"done in {duration(record.seconds)}; the whole record: {kept}")
+    print_text(f"the report: {page}")
 
 
 def _guest_row(guest: road.GuestRecord) -> list[str]:

@@ -1,0 +1,5 @@
+"""The page that a run leaves: one HTML file that shows what was done, to be read anywhere."""
+
+from kollarm.report.write import write
+
+__all__ = ["write"]

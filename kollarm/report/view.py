@@ -1,0 +1,217 @@
+"""What the page shows, gathered from a run's record; plain data for the template."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.record import ImageRecord, IndexRecord
+from kollarm.config.model import Architecture
+from kollarm.guests import Proof
+from kollarm.progress import duration, size
+from kollarm.report.graph import Graph, draw
+from kollarm.road import GuestRecord, RoadRecord
+
+#: Lines of a diff beyond which it is cut.
+LONGEST = 2000
+
+
+@dataclass(frozen=True)
+class Diff:
+    """A unified diff; each line with its kind (``add``, ``del``, ``hunk`` or empty)."""
+
+    architectures: tuple[str, ...]
+    lines: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A container image.
+
+    :ivar rows: one for each architecture.
+    :ivar unknown: whether it couldn't be compared with the image without overlays.
+    :ivar logs: architectures, with links to their logs.
+    """
+
+    name: str
+    rows: tuple[ImageRecord, ...]
+    unknown: bool
+    diffs: tuple[Diff, ...]
+    logs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Boot:
+    """A boot of a guest: its screenshot as a data URI."""
+
+    title: str
+    summary: str
+    passed: bool
+    picture: str
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A guest image."""
+
+    name: str
+    state: str
+    told: tuple[tuple[str, str], ...]
+    boots: tuple[Boot, ...]
+    steps: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+    checks: tuple[tuple[bool, str], ...]
+    published: tuple[tuple[str, str], ...]
+    properties: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """The whole page."""
+
+    title: str
+    subtitle: str
+    facts: tuple[tuple[str, str], ...]
+    graph: Graph
+    images: tuple[Image, ...]
+    indices: tuple[IndexRecord, ...]
+    left_out: tuple[str, ...]
+    guests: tuple[Guest, ...]
+    cloud: str
+
+
+def view(
+    record: RoadRecord,
+    *,
+    when: str,
+    cloud: str,
+    folder: Path,
+    diff: Callable[[str, Architecture], str | None],
+) -> View:
+    """Gather what the page shows.
+
+    :param when: the run's time, for a person.
+    :param cloud: what the cloud is called.
+    :param folder: of the page; links to logs are relative to it.
+    :param diff: the unified diff of an image's Dockerfile through the overlays, by
+        name and architecture; empty where they change nothing, None where that
+        isn't known.
+    """
+    build = record.build
+    names = list(dict.fromkeys(row.image for row in build.images))
+    counts = {
+        state: sum(row.state == state for row in build.images)
+        for state in dict.fromkeys(row.state for row in build.images)
+    }
+    facts = [
+        ("release", build.release),
+        ("registry", build.registry),
+        ("images", ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"),
+        ("guests", str(len(record.guests))),
+        ("time", duration(record.seconds)),
+    ]
+    return View(
+        title=f"OpenStack {build.release} for {_listed(build.images)}",
+        subtitle=when,
+        facts=tuple(facts),
+        graph=draw(build.images),
+        images=tuple(_image(build.images, name, folder, diff) for name in names),
+        indices=build.indices,
+        left_out=build.left_out,
+        guests=tuple(_guest(guest) for guest in record.guests),
+        cloud=cloud,
+    )
+
+
+def _listed(rows: Sequence[ImageRecord]) -> str:
+    found = list(dict.fromkeys(str(row.architecture) for row in rows))
+    return " and ".join(found) or "no architecture"
+
+
+def _image(
+    rows: Sequence[ImageRecord],
+    name: str,
+    folder: Path,
+    diff: Callable[[str, Architecture], str | None],
+) -> Image:
+    own = tuple(row for row in rows if row.image == name)
+    texts: dict[str, list[str]] = {}
+    unknown = False
+    for row in own:
+        text = diff(name, row.architecture)
+        unknown |= text is None
+        if text:
+            texts.setdefault(text, []).append(str(row.architecture))
+    return Image(
+        name,
+        own,
+        unknown,
+        tuple(Diff(tuple(architectures), _lines(text)) for text, architectures in texts.items()),
+        tuple(
+            (str(row.architecture), os.path.relpath(row.log, folder))
+            for row in own
+            if row.log is not None and row.log.exists()
+        ),
+    )
+
+
+def _lines(text: str) -> tuple[tuple[str, str], ...]:
+    kinds = {"+": "add", "-": "del", "@": "hunk"}
+    lines = text.splitlines()
+    shown = [
+        ("" if line.startswith(("+++", "---")) else kinds.get(line[:1], ""), line)
+        for line in lines[:LONGEST]
+    ]
+    if len(lines) > LONGEST:
+        shown.append(("hunk", f"… {len(lines) - LONGEST} more lines"))
+    return tuple(shown)
+
+
+def _guest(guest: GuestRecord) -> Guest:
+    prepared, published = guest.prepared, guest.published
+    plan: dict[str, Any] = prepared.plan
+    told = [
+        ("system", f"{prepared.distribution} {prepared.release}".strip()),
+        ("image", f"{prepared.output} ({size(prepared.size)})"),
+        ("SHA256", prepared.sha256),
+        ("source", prepared.source),
+    ]
+    if not prepared.kept:
+        told.append(("prepared in", duration(sum(prepared.seconds.values()))))
+    return Guest(
+        name=guest.name,
+        state="kept" if prepared.kept else "prepared",
+        told=tuple(told),
+        boots=tuple(
+            _boot(title, proof)
+            for title, proof in (("before", guest.before), ("after", guest.after))
+            if proof is not None
+        ),
+        steps=tuple((str(step["title"]), str(step["reason"])) for step in plan.get("steps", ())),
+        warnings=tuple(map(str, plan.get("warnings", ()))),
+        checks=tuple((bool(check["good"]), str(check["claim"])) for check in prepared.checks),
+        published=(
+            ("action", str(published.action)),
+            ("id", published.image_id),
+            ("status", published.status),
+            ("visibility", published.visibility),
+            ("size", size(published.size)),
+            ("digest", published.digest),
+        ),
+        properties=tuple(sorted(published.properties.items())),
+    )
+
+
+def _boot(title: str, proof: Proof) -> Boot:
+    picture = base64.b64encode(proof.screenshot.read_bytes()).decode()
+    earlier = " — of an earlier boot of the same image" if proof.kept else ""
+    return Boot(
+        title,
+        f"{proof.report.summary}{earlier}",
+        proof.report.passed,
+        f"data:image/png;base64,{picture}",
+    )
