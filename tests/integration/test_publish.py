@@ -24,10 +24,12 @@ import pytest
 from guestprep.publish import Method, PublishWish, Replaced, audit, connect, plan, publish
 from guestprep.publish import local as files
 from guestprep.publish.cloud import Glance, GlanceError
-from guestprep.publish.model import OWNER_MARK, RUN_MARK, Action, RemoteImage
+from guestprep.publish.model import OWNER_MARK, RUN_MARK, Action, Change, RemoteImage
 from kollarm.errors import ConfigError, KollarmError, UnusableInput
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
+from tests.integration.commands import kollarm
+from tests.unit.guestprep import disks
 
 pytestmark = pytest.mark.integration
 
@@ -479,6 +481,29 @@ def test_a_damaged_file_is_refused_before_anything_is_made(
     with pytest.raises(UnusableInput, match="cut short"):
         publish(connection, cut, wish)
     assert all_of(api, wish) == []
+
+
+def test_any_file_is_published_by_what_is_on_it(glance: EmbeddedGlance, tmp_path: Path) -> None:
+    """The command with a file and no configuration; a look inside tells what it is."""
+    image = disks.make(tmp_path / "found.qcow2", tmp_path / "work")
+    cloud = {"OS_CLIENT_CONFIG_FILE": str(glance.clouds_yaml), "OS_CLOUD": glance.cloud}
+    options = ("--name", "from a file", "--property", "hw_input_bus=", "--json")
+    done = kollarm("guest", "publish", image, *options, cwd=tmp_path, **cloud)
+    assert done.status == 0, done.stderr
+    (record,) = done.document
+    assert (record["action"], record["status"]) == ("upload", "active")
+    said = record["properties"]
+    assert (said["architecture"], said["os_distro"]) == ("aarch64", "ubuntu")
+    assert said["hw_firmware_type"] == "uefi" and "hw_input_bus" not in said
+    # Called an image for x86_64, it is found out by its disk alone.
+    api = Glance(connect(glance.cloud, clouds_yaml=glance.clouds_yaml))
+    api.change(record["image_id"], [Change("architecture", "aarch64", "x86_64")])
+    report = kollarm("guest", "audit", "--disks", "--json", cwd=tmp_path, **cloud)
+    assert report.status == 1
+    reasons = {finding["image_id"]: finding["reason"] for finding in report.document["findings"]}
+    assert reasons[record["image_id"]] == "architecture is x86_64, its disk is aarch64"
+    api.delete(record["image_id"])
+    assert not (tmp_path / ".kollarm").exists()
 
 
 def test_without_keystone_everyone_may_publish(

@@ -1,0 +1,128 @@
+"""An upload's cost in time, against curl's to the same Glance, and in memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from guestprep.publish import connect
+from guestprep.publish.cloud import Glance
+from kollarm.services.glance import EmbeddedGlance
+from kollarm.services.ports import free_port
+from tests.bench.measure import Pair, Samples, at_least, at_most, measure
+
+PAIRS = 5
+MIB = 1 << 20
+
+#: The command itself; the peak of its memory (proc(5), VmHWM) goes to standard output.
+PUBLISH = """
+import sys
+from pathlib import Path
+from kollarm.cli.main import main
+status = main(["--quiet", "guest", "publish", *sys.argv[1:]])
+lines = Path("/proc/self/status").read_text().splitlines()
+print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+sys.exit(status)
+"""
+
+
+class Upload(NamedTuple):
+    """One upload by kollarm.
+
+    :ivar seconds: from making Glance's record to having read everything back.
+    :ivar memory: MiB that the process had at most.
+    """
+
+    seconds: float
+    memory: float
+
+
+@contextmanager
+def cloud(folder: Path) -> Iterator[tuple[EmbeddedGlance, Glance]]:
+    """A Glance with a real Keystone, and its API for whoever cleans up."""
+    service = EmbeddedGlance(folder / "cloud", free_port(), keystone_port=free_port())
+    service.start()
+    try:
+        yield service, Glance(connect(service.cloud, clouds_yaml=service.clouds_yaml))
+    finally:
+        service.stop()
+
+
+def disk(path: Path, mebibytes: int) -> Path:
+    """A qcow2 of incompressible content, all of it in the page cache."""
+    raw = path.with_suffix(".raw")
+    with raw.open("wb") as stream:
+        for _ in range(mebibytes):
+            stream.write(os.urandom(MIB))
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, path], check=True)
+    raw.unlink()
+    return path
+
+
+def ours(service: EmbeddedGlance, api: Glance, image: Path) -> Upload:
+    """``kollarm guest publish FILE``: hashed, uploaded, checked, named."""
+    done = subprocess.run(
+        [sys.executable, "-c", PUBLISH, image, "--unchecked", "--json"],
+        env=dict(os.environ)
+        | {"OS_CLIENT_CONFIG_FILE": str(service.clouds_yaml), "OS_CLOUD": service.cloud},
+        cwd=image.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    document, _, peak = done.stdout.strip().rpartition("\n")
+    (record,) = json.loads(document)
+    api.delete(record["image_id"])
+    return Upload(record["seconds"], int(peak) / 1024)
+
+
+def curls(service: EmbeddedGlance, api: Glance, image: Path) -> float:
+    """Seconds of ``curl -T`` into a record that is there: neither hashed nor checked."""
+    attributes = {"name": "curl", "disk_format": "qcow2", "container_format": "bare"}
+    record = api.create(attributes, {}, hidden=True)
+    started = time.monotonic()
+    subprocess.run(
+        ["curl", "-sSf", "--noproxy", "*", "-T", image,
+         "-H", f"X-Auth-Token: {api.connection.session.get_token()}",
+         "-H", "Content-Type: application/octet-stream",
+         f"{service.url}/v2/images/{record.id}/file"],
+        check=True,
+    )  # fmt: skip
+    seconds = time.monotonic() - started
+    api.delete(record.id)
+    return seconds
+
+
+@measure(
+    compared="speed of `kollarm guest publish` against `curl -T` to the same Glance, 512 MiB",
+    goal=at_least(0.95),
+)
+def upload_speed(folder: Path) -> Samples:
+    """Hashing, checking and naming cost next to nothing beside the sending itself."""
+    image = disk(folder / "image.qcow2", 512)
+    with cloud(folder) as (service, api):
+        curls(service, api, image)  # the first one meets a Glance that has done nothing yet
+        for _ in range(PAIRS):
+            seconds = ours(service, api, image).seconds
+            yield Pair(512 / seconds, 512 / curls(service, api, image))
+
+
+@measure(
+    compared="peak memory of `kollarm guest publish`, 64 MiB and 1 GiB",
+    goal=at_most(80),
+    unit="MiB",
+)
+def upload_memory(folder: Path) -> Samples:
+    """It doesn't grow with the image."""
+    with cloud(folder) as (service, api):
+        for mebibytes in (64, 1024):
+            image = disk(folder / f"{mebibytes}.qcow2", mebibytes)
+            yield ours(service, api, image).memory
+            image.unlink()
