@@ -68,6 +68,11 @@ def read_config_if_any(path: Path) -> Config | None:
     return read_config(path)
 
 
+def config_words(path: Path) -> tuple[str, ...]:
+    """How a suggested command names the configuration file: not at all, if it is the usual one."""
+    return () if path == Path(DEFAULT_NAME) else ("--config", str(path))
+
+
 def print_json(document: object) -> None:
     """Print the one JSON document of a command."""
     json.dump(document, sys.stdout, indent=2, sort_keys=False, default=str)

@@ -9,6 +9,7 @@ import click
 from kollarm import deploy as deploying
 from kollarm.cli.common import (
     alone,
+    config_words,
     print_json,
     print_text,
     read_config,
@@ -49,7 +50,7 @@ def deploy(
     """Deploy the cloud of the configuration's deploy section with kolla-ansible.
 
     STAGE is config, bootstrap-servers, prechecks, pull, deploy, post-deploy (all
-    of these by default), reconfigure, upgrade or destroy.
+    of these by default), genconfig, reconfigure, upgrade or destroy.
     """
     config = read_config(config_path)
     if config.deploy is None:
@@ -68,5 +69,6 @@ def deploy(
             plan,
             reader=reader(config),
             confirm=lambda question: yes or click.confirm(question, err=True),
+            config_words=config_words(config_path),
         )
     print_json(record.to_json()) if as_json else print_text(record.text())

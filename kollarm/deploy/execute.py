@@ -33,10 +33,19 @@ _MEANING = {
 }
 
 
-class StageFailed(KollarmError):
-    """kolla-ansible ended a stage with another status than 0, which is kept."""
+#: What to do when openstack.kolla can't be fetched.
+COLLECTION_REMEDY = (
+    "name a git mirror of openstack.kolla, or a copy of it, in deploy.collections (mirror or path)"
+)
 
-    def __init__(self, result: StageResult, record: DeployRecord):
+
+class StageFailed(KollarmError):
+    """kolla-ansible ended a stage with another status than 0, which is kept.
+
+    :param remedy: what to do before going on, :param again: the command that goes on.
+    """
+
+    def __init__(self, result: StageResult, record: DeployRecord, *, remedy: str, again: str):
         self.record = record
         status = result.exit_status or 1
         self.exit_status = status
@@ -50,7 +59,7 @@ class StageFailed(KollarmError):
             f"stage {result.stage.value} failed with exit status {status}: "
             f"{_MEANING.get(status, 'see its output')}",
             details="\n".join(parts) or None,
-            hint=f"mend it and go on with: kollarm deploy --resume (all output: {result.log})",
+            hint=f"{remedy}, then go on with: {again} (all output: {result.log})",
         )
 
 
@@ -60,6 +69,7 @@ def execute(
     reader: Callable[[str], RegistryReader],
     confirm: Callable[[str], bool] | None = None,
     on_line: Callable[[str], None] | None = None,
+    config_words: Sequence[str] = (),
 ) -> DeployRecord:
     """Write the files, run the stages, keep a record.
 
@@ -67,6 +77,8 @@ def execute(
         (:func:`kollarm.deploy.registry.reader` makes one).
     :param confirm: asked before ``destroy``; without it, destroying is refused.
     :param on_line: gets every line that kolla-ansible prints; default: standard error.
+    :param config_words: how a command names the configuration file, where it isn't the
+        usual one; for the commands that errors suggest.
     :raises StageFailed: a stage failed; what ran is in its record.
     :raises ImagesMissing: the registry lacks images; nothing was pulled.
     """
@@ -97,28 +109,37 @@ def execute(
         for command in plan.commands:
             assert tools is not None
             if command.stage in PULLING and not looked:
-                preflight(plan, reader)
+                preflight(plan, reader, config_words)
                 looked = True
             result = _run_stage(plan, tools, command, on_line or progress.current().say)
-            if command.argv[0] != "kolla-ansible" and result.exit_status == 0:
+            own = command.argv[0] == "kolla-ansible"
+            if not own and result.exit_status == 0:
                 continue  # a preparation, not the stage itself
             results.append(result)
             if result.exit_status != 0:
-                raise StageFailed(result, _record(plan, results))
+                raise StageFailed(
+                    result,
+                    _record(plan, results),
+                    remedy="mend it" if own else COLLECTION_REMEDY,
+                    again=plan.again(config_words),
+                )
             journal.add(command.stage)
     return _record(plan, results)
 
 
-def preflight(plan: DeployPlan, reader: Callable[[str], RegistryReader]) -> None:
+def preflight(
+    plan: DeployPlan, reader: Callable[[str], RegistryReader], config_words: Sequence[str] = ()
+) -> None:
     """Prove that the registry holds every image that hosts will pull.
 
+    :param config_words: as for :func:`execute`.
     :raises ImagesMissing: it doesn't.
     """
     count = len({one.image for one in plan.images})
     with progress.current().step(f"look up {count} images in the registry"):
         missing = look(plan.images, reader)
     if missing:
-        raise ImagesMissing(missing, len(plan.images))
+        raise ImagesMissing(missing, len(plan.images), config_words)
 
 
 def _where(plan: DeployPlan) -> str:

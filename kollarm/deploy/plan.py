@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,8 @@ from kollarm.errors import ConfigError
 class DeployPlan:
     """Everything that ``kollarm deploy`` is about to do.
 
-    :ivar stages: what will run; ``skipped`` was done by an earlier run.
+    :ivar stages: what will run; ``skipped`` was done by an earlier run, and
+        ``requested`` is what was asked for.
     :ivar images: what hosts will pull, looked up before the first pulling stage.
     """
 
@@ -51,6 +53,16 @@ class DeployPlan:
     images: tuple[Needed, ...]
     notes: tuple[str, ...]
     deployed: bool
+    requested: tuple[Stage, ...]
+
+    def again(self, config_words: Sequence[str] = ()) -> str:
+        """The command that goes on with the stage that failed: the same one, resumed.
+
+        :param config_words: that name the configuration file, where it isn't the usual one.
+        """
+        stages = () if self.requested == DEFAULT_STAGES else self.requested
+        words = ["kollarm", "deploy", *stages, *self.options.words, *config_words, "--resume"]
+        return shlex.join(words)
 
     def to_json(self) -> dict[str, object]:
         """The plan as plain data, without a single password."""
@@ -193,6 +205,7 @@ def make_plan(
         needed if any(stage in PULLING for stage in left) else (),
         tuple(notes),
         facts.earlier.deployed,
+        tuple(stages),
     )
 
 

@@ -74,11 +74,11 @@ class Missing:
 class ImagesMissing(KollarmError):
     """Some images that hosts are about to pull aren't in the registry."""
 
-    def __init__(self, missing: Sequence[Missing], total: int):
+    def __init__(self, missing: Sequence[Missing], total: int, words: Sequence[str] = ()):
         self.missing = tuple(missing)
         super().__init__(
             f"{len(missing)} of {total} images are missing from the registry; nothing was pulled",
-            hint="build them: " + "; ".join(build_commands(missing)),
+            hint="build them: " + "; ".join(build_commands(missing, words)),
             details="\n".join(map(str, missing)),
         )
 
@@ -107,12 +107,15 @@ def look(needed: Iterable[Needed], reader: Callable[[str], RegistryReader]) -> t
     return tuple(missing)
 
 
-def build_commands(missing: Iterable[Missing]) -> tuple[str, ...]:
-    """The commands that make what is missing, one per architecture."""
+def build_commands(missing: Iterable[Missing], words: Sequence[str] = ()) -> tuple[str, ...]:
+    """The commands that make what is missing, one per architecture.
+
+    :param words: that name the configuration file, where it isn't the usual one.
+    """
     names: dict[Architecture, list[str]] = {}
     for one in missing:
         names.setdefault(one.needed.architecture, []).append(one.needed.name)
     return tuple(
-        shlex.join(["kollarm", "build", *sorted(set(found)), "--arch", architecture.value])
+        shlex.join(["kollarm", "build", *sorted(set(found)), "--arch", architecture.value, *words])
         for architecture, found in names.items()
     )

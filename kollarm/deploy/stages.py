@@ -50,6 +50,14 @@ class Options:
     skip_tags: tuple[str, ...] = ()
     check: bool = False
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As ``kollarm deploy`` takes them."""
+        limit = ("--limit", self.limit) if self.limit else ()
+        tags = (word for tag in self.tags for word in ("--tags", tag))
+        skipped = (word for tag in self.skip_tags for word in ("--skip-tags", tag))
+        return (*limit, *tags, *skipped, *(("--check",) if self.check else ()))
+
 
 @dataclass(frozen=True)
 class Command:

@@ -23,22 +23,12 @@ from typing import Any
 import requests
 import yaml
 
-from kollarm.config.deploy import Deploy
-from kollarm.config.load import parse
-from kollarm.config.model import Config
 from kollarm.services import daemon
 
 OCI_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 OCI_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 OCI_CONFIG = "application/vnd.docker.container.image.v1+json"
 OCI_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-
-
-def read_both(text: str, folder: Path) -> tuple[Config, Deploy]:
-    """The two sections of a configuration text."""
-    data = yaml.safe_load(text)
-    deploy = Deploy.model_validate_json(json.dumps(data.pop("deploy")))
-    return parse(yaml.safe_dump(data), folder / "kollarm.yml"), deploy
 
 
 class OwnRegistry:

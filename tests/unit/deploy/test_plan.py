@@ -12,17 +12,18 @@ import yaml
 from kollarm.config.deploy import Deploy
 from kollarm.config.model import Architecture, Config
 from kollarm.deploy.changes import FileChange
+from kollarm.deploy.execute import execute
 from kollarm.deploy.facts import Facts
 from kollarm.deploy.inventory import architecture_variables
 from kollarm.deploy.passwords import plan_passwords
 from kollarm.deploy.plan import DeployPlan, chosen, make_plan
-from kollarm.deploy.preflight import Needed, look
+from kollarm.deploy.preflight import ImagesMissing, Needed, look
 from kollarm.deploy.record import Earlier
 from kollarm.deploy.releases import find
 from kollarm.deploy.settings import Settings, names, settings
 from kollarm.deploy.stages import DEFAULT_STAGES, Options, Stage, stage_command
 from kollarm.deploy.tree import Tree
-from kollarm.errors import ConfigError
+from kollarm.errors import ConfigError, KollarmError
 
 SEED: dict[str, Any] = {
     "hosts": {
@@ -211,6 +212,33 @@ def test_resuming_leaves_out_what_is_done(tmp_path: Path, small: Tree) -> None:
     assert not other.skipped
 
 
+def test_the_command_that_goes_on_is_the_same_one_resumed(tmp_path: Path, small: Tree) -> None:
+    assert planned(given(tmp_path), small).again() == "kollarm deploy --resume"
+    options = Options(limit="a:&b", tags=("nova", "cron"), skip_tags=("x",), check=True)
+    some = planned(given(tmp_path), small, Stage.PULL, Stage.DEPLOY, options=options)
+    assert some.again(("--config", "my cloud.yml")) == (
+        "kollarm deploy pull deploy --limit 'a:&b' --tags nova --tags cron --skip-tags x --check "
+        "--config 'my cloud.yml' --resume"
+    )
+
+
+def test_destroying_is_asked_for_first(tmp_path: Path, small: Tree) -> None:
+    plan = planned(given(tmp_path), small, Stage.DESTROY)
+    asked = []
+
+    def no(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    for answer in (no, None):
+        with pytest.raises(KollarmError, match="not confirmed; nothing was done"):
+            execute(plan, reader=lambda registry: Shelf({}), confirm=answer)
+    assert asked == [
+        "Destroy all containers, volumes and configuration of control[01:03], compute01?"
+    ]
+    assert not (tmp_path / "state").exists()
+
+
 def test_a_release_whose_genconfig_needs_a_running_cloud(tmp_path: Path, small: Tree) -> None:
     with pytest.raises(ConfigError) as caught:
         planned(given(tmp_path), small, Stage.GENCONFIG)
@@ -298,6 +326,10 @@ def test_what_the_registry_lacks() -> None:
         ("a", "aarch64"), ("c", "x86_64"), ("c", "aarch64"),
     ]  # fmt: skip
     assert "has no arm64 (only amd64)" in str(missing[0])
+    assert ImagesMissing(missing, 6, ("--config", "x.yml")).hint == (
+        "build them: kollarm build a c --arch aarch64 --config x.yml; "
+        "kollarm build c --arch x86_64 --config x.yml"
+    )
 
 
 @pytest.mark.parametrize(
