@@ -54,6 +54,8 @@ class Tree:
 
     :ivar templates: the folder of the release's own, unrendered templates.
     :ivar template_names: the variables and functions that they are rendered with.
+    :ivar distros: the base distributions that the release knows.
+    :ivar known_options: what its kolla-build.conf may set in ``[DEFAULT]``.
     :ivar ignored_options: what was asked for and this release doesn't know.
     """
 
@@ -64,6 +66,8 @@ class Tree:
     images: dict[str, Rendered]
     templates: Path
     template_names: frozenset[str]
+    distros: frozenset[str] = frozenset()
+    known_options: frozenset[str] = frozenset()
     ignored_options: tuple[str, ...] = ()
 
 

@@ -196,5 +196,7 @@ def read(folder: Path, architecture: Architecture) -> Tree:
         images=images,
         templates=Path(result["templates"]),
         template_names=frozenset(result["template_names"]),
+        distros=frozenset(result["distros"]),
+        known_options=frozenset(result["known_options"]),
         ignored_options=tuple(result["ignored_options"]),
     )

@@ -9,7 +9,7 @@ what moved between them.
 REQUEST: {"options": {name: value or list}, "sections": {section: {key: value}},
           "environ": {name: value}, "work_dir": "/absolute/folder",
           "tree_patches": ["/absolute/file"]}
-RESULT:  {"kolla_version", "known_options", "ignored_options", "working_dir",
+RESULT:  {"kolla_version", "distros", "known_options", "ignored_options", "working_dir",
           "templates": the folder they come from, "template_names": what they may use,
           "base_image", "base_tag", "images": [{name, published, path, parent, parent_name,
           source, plugins, additions, status}]}; paths relative to working_dir.
@@ -204,6 +204,7 @@ def main():
 
     result = {
         "kolla_version": version.version_info.cached_version_string(),
+        "distros": sorted(common_config.BASE_OS_DISTRO),
         "known_options": sorted(known),
         "ignored_options": sorted(set(request["options"]) - known),
         "working_dir": os.path.relpath(worker.working_dir, request["work_dir"]),

@@ -46,7 +46,9 @@ def lint(
     """
     config = read_config(config_path) if config_path.exists() else Config()
     folders = [folder] if folder else pipeline.overlay_folders(config, config_path.resolve().parent)
-    report = linting.lint(release or config.release, folders, names or None)
+    # another release's or folder's overlays aren't held against this configuration's images
+    own = config.build if config_path.exists() and not (release or folder) else None
+    report = linting.lint(release or config.release, folders, names or None, build=own)
     print_json(report.to_json()) if as_json else print_text(str(report))
     if not report.ok:
         raise ConfigError("the overlays have faults", hint="they are listed above")

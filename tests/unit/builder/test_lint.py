@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from builder import templates
-from builder.lint import check
-from builder.overlays.model import Overlay
+from builder.facts import Rendered, Tree
+from builder.overlays.model import Overlay, read
+from builder.rules import Ground, check, out_of_place
 from builder.templates import Offer
+from kollarm.config.model import Architecture, Build, Engine
 from kollarm.errors import Fault
 from tests.unit.builder.test_overlays import overlay
 
-NAMES = {"base_arch", "image_name"}
+NAMES = frozenset({"base_arch", "image_name"})
 
 
 @pytest.fixture
@@ -32,8 +35,36 @@ def offer(tmp_path: Path) -> Offer:
     return templates.read(tmp_path)
 
 
-def faults(one: Overlay, offer: Offer, *others: Overlay) -> list[Fault]:
-    return check(one, [one, *others], offer, NAMES, "2026.1")
+def faults(one: Overlay, offer: Offer, *others: Overlay, tree: Tree | None = None) -> list[Fault]:
+    return check(one, [one, *others], Ground(offer, tree or bare_tree()))
+
+
+def bare_tree(**images: Rendered) -> Tree:
+    return Tree(
+        Architecture.X86_64,
+        "22.2.0",
+        "ubuntu",
+        "24.04",
+        images,
+        Path("templates"),
+        NAMES,
+        frozenset({"debian", "rocky", "ubuntu"}),
+        frozenset({"maintainer", "patches_path"}),
+    )
+
+
+def written(folder: Path, template: str | None = None, **files: str) -> Overlay:
+    """An overlay on disk; in names of files ``__`` is ``/`` and ``_DOT_`` a dot."""
+    place = folder / "mine"
+    place.mkdir()
+    (place / "overlay.yml").write_text("description: x\nwhy: y\n")
+    if template is not None:
+        (place / "template-override.j2").write_text(template)
+    for name, text in files.items():
+        path = place / name.replace("__", "/").replace("_DOT_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return read(place)
 
 
 def test_what_templates_offer(offer: Offer) -> None:
@@ -78,9 +109,70 @@ def test_unknown_images_and_blocks_outside_of_them(offer: Offer) -> None:
     assert messages == ["no image 'crn'", "block 'cron_footer' is in none of its images"]
 
 
-def test_an_overlay_that_applies_to_nothing(offer: Offer) -> None:
-    one = overlay("a", None, applies_to={"releases": ["rocky"]})
-    assert "applies to nothing in 2026.1" in faults(one, offer)[0].message
+@pytest.mark.parametrize(
+    ("scope", "build", "message", "everywhere"),
+    [
+        ({"releases": ["rocky"]}, None, "applies to nothing in 2026.1", False),
+        ({"releases": ["2026.1", "rockyy"]}, None, "no release 'rockyy'", True),
+        ({"distros": ["centos"]}, None, "whose distributions are debian, rocky, ubuntu", False),
+        ({"distros": ["rocky"]}, Build(), "the images' distribution is debian", False),
+        (
+            {"architectures": ["aarch64"]},
+            Build(engines={Architecture.X86_64: Engine()}),
+            "images are for x86_64",
+            False,
+        ),
+    ],
+)
+def test_an_overlay_that_applies_to_nothing(
+    scope: dict[str, list[str]], build: Build | None, message: str, everywhere: bool
+) -> None:
+    one = overlay("a", "", applies_to=scope)
+    ((fault, always),) = out_of_place(one, bare_tree(), "2026.1", build)
+    assert message in fault.message
+    assert always is everywhere
+
+
+def test_an_overlay_that_applies_here() -> None:
+    one = overlay("a", "", applies_to={"releases": ["2026.1"], "distros": ["debian", "centos"]})
+    assert list(out_of_place(one, bare_tree(), "2026.1", Build())) == []
+
+
+def test_an_overlay_without_anything_changes_nothing(offer: Offer) -> None:
+    (fault,) = faults(overlay("a", None), offer)
+    assert fault.message == "changes nothing"
+
+
+def test_options_and_sections_that_kolla_does_not_know(offer: Offer, tmp_path: Path) -> None:
+    one = written(
+        tmp_path,
+        **{
+            "kolla-build_DOT_conf": "[DEFAULT]\nmaintainer = Me\nmantainer = Me\n"
+            "[cron-plugin-x]\nlocation = x\n[crn]\nlocation = x\n"
+        },
+    )
+    messages = [fault.message for fault in faults(one, offer)]
+    assert messages == ["Kolla has no option 'mantainer'", "no image has a section [crn]"]
+
+
+PATCH = "--- a\n+++ b\n@@ -1 +1 @@\n-one\n+two\n"
+
+
+def test_patches_for_unknown_images_and_those_that_change_nothing(
+    offer: Offer, tmp_path: Path
+) -> None:
+    one = written(
+        tmp_path,
+        patches__cron__series="good\nsame\n",
+        patches__cron__good=PATCH,
+        patches__cron__same=PATCH.replace("two", "one"),
+        patches__crn__series="good\n",
+        patches__crn__good=PATCH,
+    )
+    found = faults(one, offer)
+    assert [fault.message for fault in found] == ["changes nothing", "no image 'crn'"]
+    old = replace(bare_tree(), known_options=frozenset())
+    assert any("applies no patches" in fault.message for fault in faults(one, offer, tree=old))
 
 
 def test_a_variable_of_another_overlay_is_known_with_it(offer: Offer) -> None:
@@ -90,3 +182,76 @@ def test_a_variable_of_another_overlay_is_known_with_it(offer: Offer) -> None:
     assert len(faults(one, offer)) == 1
     broken = overlay("c", "{% block")
     assert len(faults(broken, offer, one)) == 1
+
+
+def cron_tree(folder: Path) -> Tree:
+    """cron on base, whose context brings /usr/local/bin/start into the image."""
+    folder /= "rendered"
+    (folder / "base").mkdir(parents=True)
+    (folder / "base" / "Dockerfile").write_text("FROM x\nCOPY start.sh /usr/local/bin/start\n")
+    (folder / "base" / "start.sh").write_text("#!/bin/bash\nexec cron -f\n")
+    (folder / "cron").mkdir()
+    (folder / "cron" / "Dockerfile").write_text("FROM y\n")
+    return bare_tree(
+        base=Rendered("base", folder / "base", None, "base"),
+        cron=Rendered("cron", folder / "cron", "base", "cron"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("RUN sed -i 's/a/b/' /etc/x", "sed may leave /etc/x unchanged"),
+        ("RUN true && \\\n    sed -i.bak -e 's/a/b/' -e s/c/d/ /etc/x", "sed may leave /etc/x"),
+        ("RUN sed -Ei 's/{{ base_arch }}/b/' /etc/x", "sed may leave /etc/x"),
+        ("RUN grep -q a /etc/y && sed -i s/a/b/ /etc/x", "sed may leave /etc/x"),
+        ("RUN for f in a b; do sed --in-place s/a/b/ $f; done", "sed may leave $f"),
+        ("RUN grep -q a /etc/x && sed -i s/a/b/ /etc/x", None),
+        ("RUN sed -i s/a/b/ /etc/x && grep -q b /etc/x", None),
+        ('RUN files="$(grep -l a /etc/*)" && sed -i s/a/b/ $files', None),
+        ("RUN sed -n s/a/b/ /etc/x", None),
+        ("# RUN sed -i s/a/b/ /etc/x", None),
+        # files that come from a build context are tried
+        ("RUN sed -i 's/cron -f/cron -n/' /usr/local/bin/start", None),
+        ("RUN sed -i 's/cron -x/cron -n/' /usr/local/bin/start", "in cron unchanged"),
+        (
+            "RUN grep -q x /usr/local/bin/start && sed -i s/x1/y/ /usr/local/bin/start",
+            "sed leaves /usr/local/bin/start in cron unchanged",
+        ),
+        ("RUN patch -p1 < /x || true", "goes on when this patch doesn't apply"),
+        ("RUN patch -p1 < /x", None),
+    ],
+)
+def test_steps_that_change_nothing_without_a_word(
+    offer: Offer, tmp_path: Path, step: str, message: str | None
+) -> None:
+    one = overlay("a", f"{{% block cron_footer %}}\n{step}\n{{% endblock %}}")
+    found = faults(one, offer, tree=cron_tree(tmp_path))
+    if message is None:
+        assert found == []
+        return
+    (fault,) = found
+    assert message in fault.message
+    assert fault.where == "/overlays/a/template-override.j2:2"
+
+
+def test_steps_in_a_tree_patch_are_found_with_their_line_in_the_patch(
+    offer: Offer, tmp_path: Path
+) -> None:
+    one = written(
+        tmp_path,
+        tree_DOT_patch="--- a/x/cron/Dockerfile.j2\n+++ b/x/cron/Dockerfile.j2\n"
+        "@@ -1,4 +1,5 @@\n RUN sed -i s/own/step/ /etc/of-kolla\n-RUN gone\n"
+        "+RUN echo \\\n+    && sed -i s/a/b/ /etc/x\n USER x\n",
+    )
+    (fault,) = faults(one, offer, tree=cron_tree(tmp_path))
+    assert fault.where.endswith("mine/tree.patch:6")
+    assert "/etc/x" in fault.message
+
+
+def test_sed_cannot_leave_its_sandbox(offer: Offer, tmp_path: Path) -> None:
+    target = tmp_path / "written"
+    step = f"RUN sed -i 's/cron/x/w {target}' /usr/local/bin/start"
+    one = overlay("a", f"{{% block cron_footer %}}\n{step}\n{{% endblock %}}")
+    faults(one, offer, tree=cron_tree(tmp_path))
+    assert not target.exists()
