@@ -7,6 +7,7 @@ listed here: the release is asked (``data/kolla_driver.py``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kollarm.errors import ConfigError, Fault
@@ -50,7 +51,7 @@ def _current(name: str, version: str) -> KollaRelease:
     return KollaRelease(name, (f"kolla=={version}",))
 
 
-#: Each release with the last Kolla of its series.
+#: Each release with the last Kolla of its series, the oldest first.
 RELEASES: dict[str, KollaRelease] = {
     release.name: release
     for release in (
@@ -87,3 +88,13 @@ def find(name: str) -> KollaRelease:
             f"release {name} is unknown",
             [Fault("release", f"{name!r} is none of {', '.join(RELEASES)}")],
         ) from None
+
+
+def spans(entries: Sequence[str], name: str) -> bool:
+    """Whether a list of releases has one; ``2025.1+`` is that release and all later ones."""
+    order = list(RELEASES)
+    later = {entry.removesuffix("+") for entry in entries if entry.endswith("+")}
+    return name in entries or (
+        name in RELEASES
+        and any(order.index(one) <= order.index(name) for one in later if one in RELEASES)
+    )

@@ -14,7 +14,7 @@ from builder.overlays import settings
 from builder.overlays.model import DESCRIPTION, KOLLA_BUILD, PATCHES, TREE_PATCH, Overlay
 from builder.overlays.template import Assignment, Block, Override, parse
 from builder.plan import ancestry
-from builder.releases import RELEASES
+from builder.releases import RELEASES, spans
 from builder.templates import Offer
 from builder.treepatch import changes, faults_of_image_patches
 from kollarm.config.model import Build
@@ -79,10 +79,10 @@ def out_of_place(
     where = str(overlay.folder / DESCRIPTION)
     scope = overlay.description.applies_to
     for name in scope.releases:
-        if name not in RELEASES:
+        if name.removesuffix("+") not in RELEASES:
             hint = did_you_mean(name, RELEASES)
             yield Fault(f"{where}: applies_to.releases", f"no release {name!r}", hint), True
-    if scope.releases and release not in scope.releases:
+    if scope.releases and not spans(scope.releases, release):
         yield Fault(where, f"applies to nothing in {release}", "see applies_to.releases"), False
     if scope.distros and not tree.distros & set(scope.distros):
         known = ", ".join(sorted(tree.distros))

@@ -13,6 +13,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from builder.releases import spans
 from kollarm.config.model import Architecture, Distro
 from kollarm.errors import ConfigError, Fault
 
@@ -34,6 +35,7 @@ class Part(BaseModel):
 class AppliesTo(Part):
     """Where an overlay applies; an empty list means everywhere."""
 
+    #: ``2025.1+`` is that release and all later ones.
     releases: list[str] = Field(default_factory=list)
     distros: list[Distro] = Field(default_factory=list)
     architectures: list[Architecture] = Field(default_factory=list)
@@ -88,7 +90,7 @@ class Overlay:
         """Whether it has a say in the images of this release, distribution and architecture."""
         where = self.description.applies_to
         return (
-            (not where.releases or release in where.releases)
+            (not where.releases or spans(where.releases, release))
             and (not where.distros or distro in where.distros)
             and (not where.architectures or architecture in where.architectures)
         )

@@ -11,6 +11,7 @@ from builder import index
 from builder.facts import Entry, Index, Local, Remote, Rendered, Tree, World
 from builder.plan import Action, Plan, Target, make_plan, select
 from builder.registry import OCI_INDEX, digest_of
+from builder.releases import spans
 from kollarm.config.model import Architecture
 from kollarm.errors import ConfigError
 
@@ -184,3 +185,10 @@ def test_an_index_refuses_the_wrong_member() -> None:
 def test_the_same_members_give_the_same_index() -> None:
     x86, arm = remote(target("base", X86)), remote(target("base", ARM, "other"))
     assert index.compose({X86: x86, ARM: arm}) == index.compose({ARM: arm, X86: x86})
+
+
+def test_releases_from_one_on() -> None:
+    assert spans(["2025.1+"], "2025.1") and spans(["2025.1+"], "2026.2")
+    assert not spans(["2025.1+"], "2024.2") and not spans(["2025.1+"], "rocky")
+    assert spans(["rocky", "2026.1+"], "rocky") and not spans(["rocky", "2026.1+"], "train")
+    assert not spans(["nonsense+"], "2026.1")
