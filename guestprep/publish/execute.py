@@ -29,8 +29,8 @@ from kollarm.errors import KollarmError
 #: Uploads tried before giving up, and seconds between them.
 PAUSES = (2.0, 10.0)
 
-#: Statuses of a cloud that doesn't offer an upload by PUT (its policy, its proxy).
-NO_PUT = (403, 404, 405)
+#: Statuses of a cloud that doesn't allow a way of uploading (its policy, its proxy).
+NOT_OFFERED = (403, 404, 405)
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
         raise KollarmError(
             f"{plan.name} is not published: {'; '.join(plan.reasons)}", hint=_remedy(plan)
         )
+    for note in plan.notes:
+        progress.current().warn(note)
     removed = tuple(image_id for image_id in plan.remove if _discard(glance, image_id))
     sent = 0
     made: tuple[Change, ...] = ()
@@ -104,7 +106,7 @@ def _upload(glance: Glance, plan: PublishPlan) -> Sent:
         try:
             return _attempt(glance, plan, methods[0])
         except GlanceError as error:
-            if error.status in NO_PUT and len(methods) > 1 and methods[0] is Method.PUT:
+            if error.status in NOT_OFFERED and len(methods) > 1:
                 methods.pop(0)
             elif error.passing and pauses:
                 pause = pauses.pop(0)

@@ -186,6 +186,7 @@ class PublishPlan:
     :param changes: what an update changes.
     :param retire: ids of images that lose the name, once the wanted one is active.
     :param remove: ids of what killed runs left half-uploaded.
+    :param strays: ids of what is half-uploaded by another machine, whether that one lives or not.
     """
 
     name: str
@@ -201,12 +202,22 @@ class PublishPlan:
     changes: tuple[Change, ...] = ()
     retire: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         data = asdict(self)
         data["local"]["path"] = str(self.local.path)
         data["changes"] = [asdict(change) for change in self.changes]
         return data
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is left alone, and what to do about it."""
+        return tuple(
+            f"the image {image} is half-uploaded by another machine; if that one has given up: "
+            f"openstack image delete {image}"
+            for image in self.strays
+        )
 
     def to_text(self) -> str:
         """The plan for a person, several lines."""
@@ -216,6 +227,7 @@ class PublishPlan:
         lines += [
             f"  remove {image}, left half-uploaded by an earlier run" for image in self.remove
         ]
+        lines += [f"  note: {text}" for text in self.notes]
         if self.action in {Action.UPLOAD, Action.REPLACE}:
             size = readable_size(self.local.size)
             lines.append(f"  send {self.local.path} ({size}, {self.local.disk_format})")

@@ -57,6 +57,9 @@ def decide(wish: PublishWish, local: LocalImage, facts: CloudFacts) -> PublishPl
         image.id for image in ours if image.status in UNFINISHED and image.id in facts.abandoned
     )
 
+    known = facts.abandoned | facts.under_way
+    strays = tuple(i.id for i in ours if i.status in UNFINISHED and i.id not in known)
+
     base = PublishPlan(
         name=wish.name,
         action=Action.UPLOAD,
@@ -68,6 +71,7 @@ def decide(wish: PublishWish, local: LocalImage, facts: CloudFacts) -> PublishPl
         method=wish.method,
         source_url=wish.source_url,
         remove=remove,
+        strays=strays,
     )
     if reason := _refusal(wish, present, ours, facts):
         return replace(base, action=Action.REFUSE, reasons=(reason,), remove=())

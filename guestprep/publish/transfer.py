@@ -62,12 +62,12 @@ def choose(wish: Method, offered: tuple[str, ...], source_url: str | None) -> li
     :raises ConfigError: the one asked for can't be used with this cloud.
     """
     if wish is Method.AUTO:
-        fallback = [Method.GLANCE_DIRECT] if Method.GLANCE_DIRECT in offered else []
-        return [Method.PUT, *fallback]
+        possible = [Method.GLANCE_DIRECT, *([Method.WEB_DOWNLOAD] if source_url else [])]
+        return [Method.PUT, *(method for method in possible if method in offered)]
     if wish is Method.WEB_DOWNLOAD and not source_url:
         raise ConfigError(
             "web-download needs the address at which Glance can fetch the file",
-            hint="name it in source_url, or use the method put or glance-direct",
+            hint="name it in cloud.served_at, or use the method put or glance-direct",
         )
     if wish is not Method.PUT and wish not in offered:
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -68,7 +69,16 @@ def deploy(
         record = deploying.execute(
             plan,
             reader=reader(config),
-            confirm=lambda question: yes or click.confirm(question, err=True),
+            confirm=lambda question: yes or _confirm(question),
             config_words=config_words(config_path),
         )
     print_json(record.to_json()) if as_json else print_text(record.text())
+
+
+def _confirm(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "destroying has to be confirmed, and there is no terminal to ask at",
+            hint="--yes confirms it beforehand",
+        )
+    return click.confirm(question, err=True)

@@ -57,14 +57,18 @@ def closing_note(given: Settings) -> str:
     else:
         credentials = str(openrc)
         log_in = [f". {shlex.quote(str(openrc))}"]
+    image = shlex.quote(given.guests[0]) if given.guests else "IMAGE"
+    publish = "kollarm guest publish" + ("" if given.guests else " FILE --name IMAGE")
     return "\n".join(
         [
             f"The cloud answers at {address}; credentials of its administrator: {credentials}",
             f"Horizon: user admin, password: keystone_admin_password in {folder / 'passwords.yml'}",
             "An ARM guest with a console:",
             *(f"  {line}" for line in log_in),
-            "  kollarm guest publish",
-            "  openstack server create --image IMAGE --flavor FLAVOR --network NETWORK guest1",
+            f"  {publish}",
+            "  openstack flavor create --vcpus 2 --ram 2048 --disk 10 arm.small",
+            f"  openstack server create --image {image} --flavor arm.small --network NETWORK "
+            "--wait guest1",
             "  openstack console url show --novnc guest1",
         ]
     )

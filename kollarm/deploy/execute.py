@@ -47,7 +47,7 @@ class StageFailed(KollarmError):
 
     def __init__(self, result: StageResult, record: DeployRecord, *, remedy: str, again: str):
         self.record = record
-        status = result.exit_status or 1
+        status = result.exit_status
         self.exit_status = status
         parts = []
         if result.recap:

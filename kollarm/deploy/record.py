@@ -17,12 +17,12 @@ NAME = "kollarm-record.json"
 class StageResult:
     """How one stage ended.
 
-    :ivar exit_status: kolla-ansible's; None: interrupted.
+    :ivar exit_status: kolla-ansible's.
     :ivar log: the file with all that it printed.
     """
 
     stage: Stage
-    exit_status: int | None
+    exit_status: int
     seconds: float
     recap: Recap | None = None
     log: Path | None = None
@@ -58,7 +58,7 @@ class DeployRecord:
     @property
     def exit_status(self) -> int:
         """0, or the status of the stage that failed."""
-        return next((s.exit_status or 130 for s in self.stages if s.exit_status != 0), 0)
+        return next((s.exit_status for s in self.stages if s.exit_status != 0), 0)
 
     def to_json(self) -> dict[str, object]:
         return {

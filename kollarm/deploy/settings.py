@@ -22,6 +22,7 @@ class Settings:
 
     :ivar registry: host:port that the cloud's hosts pull from.
     :ivar config_dir: kolla's configuration folder on this machine.
+    :ivar guests: names of the guest images that are published to the cloud.
     """
 
     release: DeployRelease
@@ -31,7 +32,7 @@ class Settings:
     namespace: str
     tag: str
     config_dir: Path
-    state_dir: Path
+    guests: tuple[str, ...]
     deploy: Deploy
 
     @property
@@ -77,7 +78,7 @@ def settings(config: Config, deploy: Deploy) -> Settings:
         namespace=config.build.namespace,
         tag=config.build.tag or config.release,
         config_dir=config_dir(config, deploy),
-        state_dir=config.state_dir,
+        guests=tuple(guest.name for guest in config.guests),
         deploy=deploy,
     )
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from guestprep.publish.local import digests, look
-from guestprep.publish.transfer import Source
-from kollarm.errors import UnusableInput
+from guestprep.publish.model import Method
+from guestprep.publish.transfer import Source, choose
+from kollarm.errors import ConfigError, UnusableInput
 from kollarm.progress import Progress
 
 BOOT_SECTOR = bytes(510) + b"\x55\xaa"
@@ -83,3 +84,28 @@ def test_what_is_sent_is_hashed_on_the_way(tmp_path: Path) -> None:
             assert source.digest == digests(path, ["sha512"])["sha512"]
         assert len(source) == 3_500_000
         assert step.text.startswith("100 %")
+
+
+@pytest.mark.parametrize(
+    ("wish", "offered", "url", "methods"),
+    [
+        ("auto", (), None, ["put"]),
+        ("auto", ("web-download",), None, ["put"]),
+        ("auto", ("web-download", "glance-direct"), "u", ["put", "glance-direct", "web-download"]),
+        ("put", ("glance-direct",), None, ["put"]),
+        ("glance-direct", ("glance-direct",), None, ["glance-direct"]),
+        ("web-download", ("web-download",), "u", ["web-download"]),
+    ],
+)
+def test_the_ways_of_uploading_in_their_order(
+    wish: str, offered: tuple[str, ...], url: str | None, methods: list[str]
+) -> None:
+    assert choose(Method(wish), offered, url) == methods
+
+
+def test_a_way_that_the_cloud_does_not_offer_is_refused() -> None:
+    with pytest.raises(ConfigError, match="doesn't offer the method glance-direct") as caught:
+        choose(Method.GLANCE_DIRECT, ("copy-image",), None)
+    assert caught.value.hint == "it offers: put, copy-image"
+    with pytest.raises(ConfigError, match="the address at which Glance can fetch"):
+        choose(Method.WEB_DOWNLOAD, ("web-download",), None)

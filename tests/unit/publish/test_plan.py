@@ -38,6 +38,15 @@ def test_an_empty_cloud_gets_an_upload() -> None:
     assert made.properties[OWNER_MARK] == "jammy"
 
 
+def test_what_another_machine_left_half_uploaded_is_named_and_left() -> None:
+    there = image(status="saving", size=None, hash_value=None, checksum=None, hidden=True)
+    made = decide(WISH, LOCAL, CloudFacts((there,)))
+    assert (made.action, made.remove, made.strays) == (Action.UPLOAD, (), ("id1",))
+    assert "openstack image delete id1" in made.to_text()
+    known = decide(WISH, LOCAL, CloudFacts((there,), abandoned=frozenset({"id1"})))
+    assert (known.remove, known.strays) == (("id1",), ())
+
+
 def test_the_same_content_and_properties_are_kept() -> None:
     assert plan(image()) == (Action.KEEP, "id1", [])
 
