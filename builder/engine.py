@@ -7,10 +7,12 @@ engine 20.10 speaks).
 from __future__ import annotations
 
 import contextlib
+import io
 import re
+import tarfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -297,6 +299,37 @@ class Engine:
             api.close()
         return self.require(reference, architecture)
 
+    def extract(
+        self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
+    ) -> dict[str, bytes]:
+        """Files of an image by their paths (without a leading slash); nothing in it is run.
+
+        :param paths: files or folders to look at; those that aren't there are passed over.
+        :param wanted: which of their files are returned.
+        :raises EngineError: the engine refuses.
+        """
+        found: dict[str, bytes] = {}
+        api = self._connect(STREAM_TIMEOUT)
+        try:
+            container = api.create_container(image, command=["true"])["Id"]
+            try:
+                for path in paths:
+                    with contextlib.suppress(docker.errors.NotFound):
+                        chunks, _ = api.get_archive(container, f"/{path}")
+                        stream = io.BufferedReader(_Chunks(chunks))
+                        with tarfile.open(fileobj=stream, mode="r|") as tar:
+                            for member in tar:
+                                name = f"{path.rpartition('/')[0]}/{member.name}"
+                                if member.isreg() and wanted(name):
+                                    found[name] = tar.extractfile(member).read()  # type: ignore[union-attr]
+            finally:
+                api.remove_container(container, force=True)
+        except (docker.errors.APIError, requests.RequestException, tarfile.TarError) as error:
+            raise EngineError(f"{image} can't be read: {reason_of(error)}") from error
+        finally:
+            api.close()
+        return found
+
     def _events(
         self, stream: Iterator[dict[str, Any]], control: Stoppable
     ) -> Iterator[dict[str, Any]]:
@@ -311,6 +344,27 @@ class Engine:
             ) from error
         if control.stopped.is_set():
             raise Stopped
+
+
+class _Chunks(io.RawIOBase):
+    """An iterator of bytes as a stream."""
+
+    def __init__(self, chunks: Iterator[bytes]):
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            try:
+                self._rest = next(self._chunks)
+            except StopIteration:
+                return 0
+        piece, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def reason_of(error: Exception) -> str:

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from builder import base, context, dockerfile, index, keys, sources
+from builder.attest import Attestor
 from builder.engine import BuildFailed, Engine, Stoppable, Stopped
 from builder.facts import Local, Remote
 from builder.plan import Action, ImageStep, IndexStep, Plan, Target
@@ -36,6 +37,7 @@ class Means:
 
     :ivar logs: the folder for a log per image and architecture.
     :ivar jobs: images built at the same time on one engine.
+    :ivar attestor: tells of each index that is written; None tells nothing.
     """
 
     client: RegistryClient
@@ -43,6 +45,7 @@ class Means:
     logs: Path
     build_args: Mapping[str, str] = field(default_factory=dict)
     jobs: int = 2
+    attestor: Attestor | None = None
 
 
 class Execution:
@@ -272,6 +275,9 @@ class Execution:
             if current is not None and index.is_current(current, members, kept):
                 digest, state = current.digest, State.KEPT
             else:
+                if self.means.attestor is not None:
+                    made = index.compose(members, kept)
+                    self.means.attestor.attest(step, made, members, self._engine_with)
                 digest = index.write(client, step.repository, step.tag, members, kept)
                 state = State.WRITTEN
         except KollarmError as error:
@@ -279,6 +285,13 @@ class Execution:
                 step.name, reference, State.FAILED, members=step.members, error=error.message
             )
         return IndexRecord(step.name, reference, state, digest, step.members)
+
+    def _engine_with(self, step: ImageStep) -> Engine | None:
+        """The engine that has an image, pulled if need be; None without an engine for it."""
+        engine = self.means.engines.get(step.target.architecture)
+        if engine is not None:
+            self._have(step.target, engine, Stoppable(), lambda text: None)
+        return engine
 
     def _keep(self, place: Place, remote: Remote) -> None:
         target = self.steps[place].target

@@ -37,7 +37,7 @@ def image_key(
         names doesn't matter, only that parent's key.
     :param parent_key: of the Kolla image it starts from, or the base image's identity.
     """
-    return _digest(
+    return digest(
         {
             "recipe": RECIPE,
             "architecture": architecture,
@@ -87,9 +87,10 @@ def source_identity(source: Source) -> dict[str, object]:
 
 def base_key(base: Mapping[str, object]) -> str:
     """The identity of what ``base`` starts from."""
-    return _digest({"recipe": RECIPE, **base})
+    return digest({"recipe": RECIPE, **base})
 
 
-def _digest(value: Mapping[str, object]) -> str:
+def digest(value: Mapping[str, object]) -> str:
+    """The SHA256 of plain data, in hexadecimal."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from builder import base, certificates, dockerfile, keys, profiles, releases, sources, world
+from builder.attest import Attestor
 from builder.engine import Engine
 from builder.execute import Execution, Means
 from builder.facts import Remote, Tree, World
@@ -24,6 +25,7 @@ from builder.registry import RegistryClient
 from builder.render import Request, render
 from builder.toolchain import toolchain
 from kollarm import trust
+from kollarm.attest import signing
 from kollarm.config.model import Architecture, Config
 from kollarm.errors import ConfigError, Fault
 
@@ -104,8 +106,25 @@ def build(
         logs=config.state_dir / "logs" / "images",
         build_args=proxies(os.environ),
         jobs=jobs or max(2, os.cpu_count() or 1),
+        attestor=attestor(config, ready, project_dir) if config.registry.attest else None,
     )
     return Execution(ready.plan, means, ready.remote).run()
+
+
+def attestor(config: Config, ready: Prepared, project_dir: Path) -> Attestor:
+    """What tells of the indices of a build.
+
+    :raises ConfigError: the signing key can't be used.
+    """
+    chosen = choose(config.build.overlays, overlay_folders(config, project_dir))
+    named = config.registry.signing_key
+    return Attestor(
+        ready.plan,
+        ready.client,
+        {overlay.name: overlay.folder for overlay in chosen},
+        {"release": config.release, "distro": config.build.distro.value},
+        signing.read_key(named) if named else None,
+    )
 
 
 def prepare(

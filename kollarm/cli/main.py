@@ -29,6 +29,7 @@ FULL_OR_FORBIDDEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EA
 #: Each command and where it lives.  They are imported when asked for: openstacksdk
 #: alone takes longer to import than most commands take to run.
 COMMANDS = {
+    "attest": ("kollarm.cli.attest", "group"),
     "build": ("kollarm.cli.build", "build"),
     "config": ("kollarm.cli.config", "group"),
     "deploy": ("kollarm.cli.deploy", "deploy"),

@@ -303,6 +303,9 @@ def _absolute(config: Config, folder: Path) -> Config:
         update={
             "ca_bundle": path(config.ca_bundle),
             "state_dir": path(config.state_dir),
+            "registry": config.registry.model_copy(
+                update={"signing_key": path(config.registry.signing_key)}
+            ),
             "build": config.build.model_copy(
                 update={
                     "overlay_dir": path(config.build.overlay_dir),

@@ -40,6 +40,11 @@ class Registry(Section):
     address: str = "127.0.0.1:5055"
     #: Speak plain HTTP. Docker itself allows that on loopback only, unless configured.
     insecure: bool = False
+    #: Tell of each index how it was made and what is in its images (docs/security.md).
+    attest: bool = True
+    #: A private key (ECDSA P-256, PEM) that signs what is told; its password is read from
+    #: ``$COSIGN_PASSWORD``.
+    signing_key: Path | None = None
 
 
 class Bootstrap(Section):

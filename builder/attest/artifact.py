@@ -1,0 +1,153 @@
+"""Artifacts that refer to a manifest, and cosign's tags for signatures.
+
+Formats: https://github.com/opencontainers/image-spec/blob/main/manifest.md (subject,
+artifactType), the distribution specification's fallback tag for registries without a
+list of referrers, and
+https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from builder.registry import OCI_INDEX, OCI_MANIFEST, RegistryClient, digest_of
+
+EMPTY, EMPTY_TYPE = b"{}", "application/vnd.oci.empty.v1+json"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+
+#: The annotation that says what a statement is about, as others write it.
+PREDICATE = "in-toto.io/predicate-type"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The manifest that an artifact is about."""
+
+    digest: str
+    media_type: str
+    size: int
+
+    def document(self) -> dict[str, object]:
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+
+    def tag(self, suffix: str = "") -> str:
+        """The tag that stands for it: of the fallback, or (``.sig``, ``.att``) of cosign."""
+        return self.digest.replace(":", "-") + suffix
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What is told of a subject.
+
+    :ivar type: its artifact type.
+    :ivar media_type: of the content.
+    """
+
+    type: str
+    media_type: str
+    content: bytes
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def attach(client: RegistryClient, repository: str, subject: Subject, artifact: Artifact) -> str:
+    """Write an artifact, and see that it is found from its subject; returns its digest.
+
+    :raises RegistryError: the registry doesn't let it be written.
+    """
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": artifact.type,
+        "config": _blob(client, repository, EMPTY, EMPTY_TYPE),
+        "layers": [_blob(client, repository, artifact.content, artifact.media_type)],
+        "subject": subject.document(),
+        "annotations": dict(artifact.annotations),
+    }
+    content = json.dumps(manifest).encode()
+    digest = client.put_manifest(repository, digest_of(content), content, OCI_MANIFEST)
+    if client.referrers(repository, subject.digest) is None:
+        entry = {
+            "mediaType": OCI_MANIFEST,
+            "digest": digest,
+            "size": len(content),
+            "artifactType": artifact.type,
+            "annotations": dict(artifact.annotations),
+        }
+        _enter(client, repository, subject.tag(), entry)
+    return digest
+
+
+def referrers(client: RegistryClient, repository: str, digest: str) -> list[dict[str, object]]:
+    """The descriptors of a manifest's artifacts, by the registry's list or the fallback tag."""
+    found = client.referrers(repository, digest)
+    if found is None:
+        found = _listed(client, repository, digest.replace(":", "-"))
+    return found
+
+
+def content_of(client: RegistryClient, repository: str, digest: str, subject: str) -> bytes | None:
+    """The content of an artifact; None when it is about something else than *subject*."""
+    manifest = client.manifest(repository, digest)
+    if manifest is None or (manifest.document.get("subject") or {}).get("digest") != subject:
+        return None
+    layers = manifest.document.get("layers") or []
+    return client.blob(repository, layers[0]["digest"]) if len(layers) == 1 else None
+
+
+def tag_layer(
+    client: RegistryClient,
+    repository: str,
+    tag: str,
+    content: bytes,
+    media_type: str,
+    annotations: Mapping[str, str],
+) -> None:
+    """Write an image of one layer under a tag, as cosign keeps signatures and statements."""
+    layer = _blob(client, repository, content, media_type) | {"annotations": dict(annotations)}
+    config = {
+        "architecture": "",
+        "os": "",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": _blob(client, repository, json.dumps(config).encode(), CONFIG_TYPE),
+        "layers": [layer],
+    }
+    client.put_manifest(repository, tag, json.dumps(manifest).encode(), OCI_MANIFEST)
+
+
+def _blob(
+    client: RegistryClient, repository: str, content: bytes, media_type: str
+) -> dict[str, object]:
+    digest = client.put_blob(repository, content)
+    return {"mediaType": media_type, "digest": digest, "size": len(content)}
+
+
+def _listed(client: RegistryClient, repository: str, tag: str) -> list[dict[str, object]]:
+    manifest = client.manifest(repository, tag)
+    if manifest is None or manifest.media_type != OCI_INDEX:
+        return []
+    found: list[dict[str, object]] = manifest.document.get("manifests") or []
+    return found
+
+
+def _enter(client: RegistryClient, repository: str, tag: str, entry: Mapping[str, object]) -> None:
+    """Add to the fallback tag's list, in place of an earlier artifact of the same sort."""
+
+    def sort(one: Mapping[str, object]) -> tuple[object, object]:
+        annotations = one.get("annotations")
+        predicate = annotations.get(PREDICATE) if isinstance(annotations, dict) else None
+        return one.get("artifactType"), predicate
+
+    others = [one for one in _listed(client, repository, tag) if sort(one) != sort(entry)]
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_INDEX,
+        "manifests": [*others, dict(entry)],
+    }
+    client.put_manifest(repository, tag, json.dumps(document).encode(), OCI_INDEX)

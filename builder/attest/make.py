@@ -1,0 +1,203 @@
+"""Making and writing what is told of an index, before the index itself is written."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from builder import keys, sources
+from builder.attest import artifact, contents
+from builder.attest.artifact import Artifact, Subject
+from builder.engine import Engine
+from builder.facts import Remote, Source
+from builder.plan import Action, ImageStep, IndexStep, Plan
+from builder.registry import OCI_INDEX, RegistryClient, digest_of
+from kollarm.attest import signing, spdx, statement
+from kollarm.cache import file_digest
+from kollarm.config.model import Architecture
+from kollarm.run import run
+
+BUILD_TYPE = "urn:kollarm:kolla-index:1"
+
+SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
+SIGNATURE = "dev.cosignproject.cosign/signature"
+
+
+@dataclass(frozen=True)
+class Attestor:
+    """What is told of each index that a plan writes.
+
+    :ivar overlays: the folder of each overlay, by its name.
+    :ivar request: what the user asked for, as plain data.
+    :ivar key: signs the statements; None leaves them unsigned.
+    """
+
+    plan: Plan
+    client: RegistryClient
+    overlays: Mapping[str, Path]
+    request: Mapping[str, object] = field(default_factory=dict)
+    key: signing.Key | None = None
+
+    def attest(
+        self,
+        step: IndexStep,
+        index: bytes,
+        members: Mapping[Architecture, Remote],
+        engine_with: Callable[[ImageStep], Engine | None],
+    ) -> None:
+        """Write everything that is told of an index and its members.
+
+        :param index: its content.
+        :param engine_with: the engine that has an image under its tag, for reading what
+            is in it; None where there is none.
+        :raises KollarmError: the registry or an engine refuses.
+        """
+        images = {
+            one.target.architecture: one for one in self.plan.images if one.target.name == step.name
+        }
+        for architecture, member in members.items():
+            self._bill(step, images[architecture], member, engine_with)
+        self._provenance(step, index, images, members)
+
+    def _bill(
+        self,
+        step: IndexStep,
+        image: ImageStep,
+        member: Remote,
+        engine_with: Callable[[ImageStep], Engine | None],
+    ) -> None:
+        known = artifact.referrers(self.client, step.repository, member.digest)
+        if any(one.get("artifactType") == spdx.MEDIA_TYPE for one in known):
+            return
+        engine = engine_with(image)
+        found = contents.read(engine, image.target.reference) if engine else None
+        if found is None:
+            return
+        distribution, packages = found
+        sha256 = member.digest.partition(":")[2]
+        document = spdx.document(
+            image.target.reference, sha256, packages, distribution=distribution
+        )
+        artifact.attach(
+            self.client,
+            step.repository,
+            Subject(member.digest, member.media_type, member.manifest_size),
+            Artifact(spdx.MEDIA_TYPE, spdx.MEDIA_TYPE, json.dumps(document).encode()),
+        )
+
+    def _provenance(
+        self,
+        step: IndexStep,
+        index: bytes,
+        images: Mapping[Architecture, ImageStep],
+        members: Mapping[Architecture, Remote],
+    ) -> None:
+        subject = Subject(digest_of(index), OCI_INDEX, len(index))
+        predicate = statement.provenance(
+            BUILD_TYPE,
+            external={**self.request, "image": step.name, "tag": step.tag},
+            internal={
+                "kolla": self.plan.kolla_version,
+                "keys": {str(one): image.target.key for one, image in images.items()},
+                "members": {str(one): member.digest for one, member in members.items()},
+            },
+            dependencies=list(self._dependencies(images.values())),
+        )
+        name = f"{self.client.address}/{step.repository}"
+        told = statement.statement(
+            name, subject.digest.partition(":")[2], statement.PROVENANCE, predicate
+        )
+        payload, kind = json.dumps(told).encode(), statement.MEDIA_TYPE
+        if self.key is not None:
+            payload, kind = signing.seal(self.key, statement.MEDIA_TYPE, payload), signing.ENVELOPE
+            self._sign_as_cosign(step.repository, subject, payload)
+        artifact.attach(
+            self.client,
+            step.repository,
+            subject,
+            Artifact(
+                statement.MEDIA_TYPE, kind, payload, {artifact.PREDICATE: statement.PROVENANCE}
+            ),
+        )
+
+    def _sign_as_cosign(self, repository: str, subject: Subject, envelope: bytes) -> None:
+        """Write what ``cosign verify`` and ``cosign verify-attestation`` look for."""
+        assert self.key is not None
+        payload = json.dumps(
+            {
+                "critical": {
+                    "identity": {"docker-reference": f"{self.client.address}/{repository}"},
+                    "image": {"docker-manifest-digest": subject.digest},
+                    "type": "cosign container image signature",
+                },
+                "optional": None,
+            }
+        ).encode()
+        signature = base64.b64encode(self.key.sign(payload)).decode()
+        artifact.tag_layer(
+            self.client, repository, subject.tag(".sig"), payload, SIMPLE_SIGNING,
+            {SIGNATURE: signature},
+        )  # fmt: skip
+        artifact.tag_layer(
+            self.client, repository, subject.tag(".att"), envelope, signing.ENVELOPE,
+            {SIGNATURE: "", "predicateType": statement.PROVENANCE},
+        )  # fmt: skip
+
+    def _dependencies(self, images: Iterable[ImageStep]) -> Iterator[dict[str, object]]:
+        seen: set[str] = set()
+        for name in self.plan.overlays:
+            content = keys.context_digests(self.overlays[name])
+            yield statement.dependency(
+                f"urn:kollarm:overlay:{name}", name=name, sha256=keys.digest(content)
+            )
+        for image in images:
+            target = image.target
+            if target.parent is None:
+                for base in self.plan.bases:
+                    if base.architecture is target.architecture:
+                        yield statement.dependency(
+                            base.reference,
+                            name="base",
+                            architecture=str(base.architecture),
+                            key=base.key,
+                        )
+            else:
+                parent = next(
+                    one.target
+                    for one in self.plan.images
+                    if (one.target.name, one.target.architecture)
+                    == (target.parent, target.architecture)
+                )
+                yield statement.dependency(
+                    parent.reference,
+                    name=parent.name,
+                    architecture=str(parent.architecture),
+                    key=parent.key,
+                )
+            rendered = target.rendered
+            for source in (rendered.source, *rendered.plugins, *rendered.additions):
+                if source is not None and source.enabled and source.name not in seen:
+                    seen.add(source.name)
+                    yield _source(source, built=image.action is Action.BUILD)
+
+
+def _source(source: Source, *, built: bool) -> dict[str, object]:
+    """A source with what it was when it was fetched; *built*: it was, by this run or before."""
+    sha256, commit = source.sha256 or "", ""
+    if source.kind == "local":
+        path = Path(source.location)
+        if path.exists():
+            content = keys.context_digests(path) if path.is_dir() else {}
+            sha256 = keys.digest(content) if content else file_digest(path)
+    elif built and (fetched := sources.fetch(source)) is not None:
+        if source.kind == "git":
+            commit = run(["git", "-C", fetched, "rev-parse", "HEAD"]).stdout.strip()
+        else:
+            sha256 = file_digest(fetched)
+    return statement.dependency(
+        source.location, name=source.name, sha256=sha256, git=commit,
+        **({"reference": source.reference} if source.reference else {}),
+    )  # fmt: skip

@@ -1,0 +1,112 @@
+"""``kollarm attest``: what the registry is told of the images, verified and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from builder import attest, pipeline
+from builder.plan import IndexStep
+from builder.registry import RegistryClient
+from kollarm import trust
+from kollarm.attest.signing import PublicKey, read_key, read_public_key
+from kollarm.cli.common import (
+    print_json,
+    print_table,
+    read_config,
+    with_config,
+    with_json,
+)
+from kollarm.config.model import Config
+from kollarm.errors import KollarmError
+from kollarm.road import start_registry
+
+
+@click.group("attest")
+def group() -> None:
+    """How images were made and what is in them, as the registry has it."""
+
+
+@group.command("verify")
+@click.argument("images", nargs=-1, metavar="[IMAGE]…")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The public key (PEM) that must have signed. Default: that of registry.signing_key.",
+)
+@with_config
+@with_json
+def verify(images: tuple[str, ...], key: Path | None, config_path: Path, as_json: bool) -> None:
+    """Check that each index has its provenance and each member its bill of materials.
+
+    IMAGE is the name of an image; what it starts from is looked at too (default: the
+    configuration's list).
+    """
+    config = read_config(config_path)
+    client = _client(config)
+    public = _public_key(config, key)
+    findings = [
+        finding
+        for index in _indices(config, config_path, images)
+        for finding in attest.verify(client, index.repository, index.tag, public)
+    ]
+    good = all(finding.good for finding in findings)
+    if as_json:
+        print_json({"ok": good, "findings": [finding.to_json() for finding in findings]})
+    else:
+        print_table(
+            "Attestations",
+            ["index", "what", "", "found"],
+            [
+                [
+                    finding.reference,
+                    finding.what,
+                    "ok" if finding.good else "lacking",
+                    finding.text,
+                ]
+                for finding in findings
+            ],
+        )
+    if not good:
+        count = sum(not finding.good for finding in findings)
+        raise KollarmError(f"{count} of {len(findings)} attestations are lacking or wrong")
+
+
+@group.command("show")
+@click.argument("image")
+@with_config
+def show(image: str, config_path: Path) -> None:
+    """Print the statements about an image's index as JSON."""
+    config = read_config(config_path)
+    client = _client(config)
+    found = [
+        document
+        for index in _indices(config, config_path, (image,))
+        if index.name == image
+        for document in attest.statements(client, index.repository, index.tag)
+    ]
+    print_json(found)
+
+
+def _indices(config: Config, config_path: Path, images: tuple[str, ...]) -> Sequence[IndexStep]:
+    """The indices that the configuration wants, or those of the images named."""
+    plan = pipeline.plan(config, project_dir=config_path.resolve().parent, images=images or None)
+    return plan.indices
+
+
+def _client(config: Config) -> RegistryClient:
+    start_registry(config)
+    return RegistryClient(
+        config.registry.address,
+        insecure=config.registry.insecure,
+        ca_bundle=trust.bundle(config.ca_bundle),
+    )
+
+
+def _public_key(config: Config, named: Path | None) -> PublicKey | None:
+    if named is not None:
+        return read_public_key(named)
+    own = config.registry.signing_key
+    return read_key(own).public if own is not None else None
