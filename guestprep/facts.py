@@ -51,6 +51,9 @@ class Partition:
     :param table_type: the partition's type GUID in the GPT, lower case.
     :param mounted: where the guest mounts it, by its fstab or its role.
     :param free: bytes that can still be written; None where not mounted for inspection.
+    :param capacity: bytes of the whole file system; None where not mounted for inspection.
+    :param number: in the table of partitions; 0 for a disk without one.
+    :param start, length: of the partition, in bytes.
     """
 
     device: str
@@ -62,6 +65,15 @@ class Partition:
     table_type: str
     mounted: str
     free: int | None
+    capacity: int | None = None
+    number: int = 0
+    start: int = 0
+    length: int = 0
+
+    @property
+    def end(self) -> int:
+        """The byte behind its last one."""
+        return self.start + self.length
 
 
 @dataclass(frozen=True)
@@ -147,6 +159,15 @@ class Leftovers:
 
 
 @dataclass(frozen=True)
+class FileFacts:
+    """A file of the guest that a wish is about."""
+
+    path: str
+    sha256: str
+    mode: int
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that the plan is made from.
 
@@ -160,6 +181,8 @@ class Facts:
     :param tools: which initramfs maker is installed.
     :param usr_merged: whether /lib is a link into /usr.
     :param admin_user: the user that cloud-init makes; empty when it names none.
+    :param timezone: by /etc/localtime, :param timezone_file: whether /etc/timezone names it too.
+    :param files: those there are of the files looked for.
     """
 
     disk: DiskFacts
@@ -182,6 +205,18 @@ class Facts:
     unready: tuple[str, ...]
     leftovers: Leftovers
     admin_user: str = ""
+    timezone: str = ""
+    timezone_file: str | None = None
+    files: tuple[FileFacts, ...] = ()
+
+    def file(self, path: str) -> FileFacts | None:
+        """What is known of one of the files looked for."""
+        return next((file for file in self.files if file.path == path), None)
+
+    @property
+    def last(self) -> Partition | None:
+        """The partition that lies at the disk's end."""
+        return max(self.partitions, key=lambda part: part.start, default=None)
 
     def partition(self, role: Role) -> Partition | None:
         """The first partition of a role."""
@@ -217,6 +252,8 @@ class Facts:
         ]
         out += [f"  {_partition_line(part)}" for part in self.partitions]
         out.append(f"UEFI loader: {self.uefi or 'none'}")
+        if self.timezone:
+            out.append(f"time zone: {self.timezone}")
         for kernel in self.kernels:
             out += _kernel_lines(kernel)
         if self.grub is None:

@@ -38,6 +38,7 @@ def plan(guest: Guest, *, only: Iterable[Part] = ()) -> Plan:
     :param only: the parts to do; none named means all.
     :raises UnusableInput: the source can't be prepared, with the reason.
     """
+    wishes = Wishes.of(guest, only)
     with progress.current().step("source"):
         source, _ = locate(guest.source)
         disk = disk_facts(source)
@@ -45,8 +46,8 @@ def plan(guest: Guest, *, only: Iterable[Part] = ()) -> Plan:
         tempfile.TemporaryDirectory(prefix="kollarm-plan-") as work,
         launched([Drive(source.absolute(), disk.format)]) as appliance,
     ):
-        seen = examine(appliance, disk, Path(work))
-        return _planned(seen, guest.archives, Wishes.of(guest, only))[0]
+        seen = examine(appliance, disk, Path(work), wishes.watched)
+        return _planned(seen, guest.archives, wishes)[0]
 
 
 def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
@@ -130,6 +131,8 @@ def _make(
             "-b",
             source.absolute(),
             overlay,
+            # The disk is as large as it shall become from the start; a smaller one is refused.
+            str(max(disk.virtual_size, wishes.size if Part.SIZE in wishes.parts else 0)),
         ]
     )
     with ExitStack() as stack:
@@ -137,7 +140,7 @@ def _make(
             drives = [Drive(overlay, "qcow2", writable=True)]
             appliance = stack.enter_context(launched(drives))
         with clock.timed("inspect"):
-            seen = examine(appliance, disk, work)
+            seen = examine(appliance, disk, work, wishes.watched)
         with clock.timed("plan"):
             steps, client = _planned(seen, archives, wishes)
         if steps.empty:

@@ -16,9 +16,13 @@ from guestprep.inspect.judge import DRIVER
 from guestprep.parse.dpkg import Status, parse_status
 from guestprep.parse.grub import sorts_last
 from guestprep.parse.modules import module_name
-from guestprep.plan import InstallStep, Plan, texts
+from guestprep.plan import InstallStep, Plan, ReplaceStep, texts
 from guestprep.source import disk_facts
 from guestprep.wishes import Part, Wishes
+from kollarm.progress import size
+
+#: Bytes that may be left behind the last partition.
+_SLACK = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ def verify(path: Path, wishes: Wishes | None = None, plan: Plan | None = None) -
         tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work,
         launched([Drive(path.absolute(), disk.format)]) as appliance,
     ):
-        return check_image(examine(appliance, disk, Path(work)), wishes or Wishes(), plan)
+        wanted = wishes or Wishes()
+        return check_image(examine(appliance, disk, Path(work), wanted.watched), wanted, plan)
 
 
 def check_image(seen: Examination, wishes: Wishes, plan: Plan | None = None) -> Checks:
@@ -82,7 +87,9 @@ def check_image(seen: Examination, wishes: Wishes, plan: Plan | None = None) -> 
         *(check for kernel in facts.booted for check in _kernel(kernel, wishes)),
         *(_loading(facts) if Part.LOADING in wishes.parts else ()),
         *(_grub(facts, wishes) if Part.GRUB in wishes.parts else ()),
-        *_packages(facts, status, plan),
+        *_packages(facts, status, plan, wishes),
+        *(_files(facts, wishes) if Part.FILES in wishes.parts else ()),
+        *(_size(facts, wishes) if Part.SIZE in wishes.parts else ()),
         *(_clean(facts, wishes) if Part.CLEAN in wishes.parts else ()),
     ]
     return Checks(facts.disk.path, tuple(checks))
@@ -166,8 +173,13 @@ def _grub(facts: Facts, wishes: Wishes) -> Iterator[Check]:
     )
 
 
-def _packages(facts: Facts, status: Status, plan: Plan | None) -> Iterator[Check]:
+def _packages(facts: Facts, status: Status, plan: Plan | None, wishes: Wishes) -> Iterator[Check]:
     yield Check("dpkg has no unfinished packages", not facts.unready, ", ".join(facts.unready))
+    for name in wishes.packages if Part.PACKAGES in wishes.parts else ():
+        yield Check(f"{name} is installed", status.installed(name) is not None, "it isn't")
+    for replaced in plan.of(ReplaceStep) if plan is not None else ():
+        left = [name for name in replaced.remove if status.installed(name) is not None]
+        yield Check(f"kernel {replaced.old} isn't started any more", not left, ", ".join(left))
     for step in plan.of(InstallStep) if plan is not None else ():
         for package in step.packages:
             present = status.installed(package.name)
@@ -176,6 +188,32 @@ def _packages(facts: Facts, status: Status, plan: Plan | None) -> Iterator[Check
                 present is not None and present.version == package.version,
                 present.version if present else "not installed",
             )
+
+
+def _files(facts: Facts, wishes: Wishes) -> Iterator[Check]:
+    for file in wishes.files:
+        there = facts.file(file.path)
+        good = there is not None and (there.sha256, there.mode) == (file.sha256, file.mode)
+        found = "missing" if there is None else f"mode {there.mode:04o}, SHA256 {there.sha256}"
+        yield Check(f"{file.path} is {file.source.name}, mode {file.mode:04o}", good, found)
+    if wishes.timezone:
+        good = facts.timezone == wishes.timezone
+        yield Check(f"the time zone is {wishes.timezone}", good, facts.timezone or "none")
+
+
+def _size(facts: Facts, wishes: Wishes) -> Iterator[Check]:
+    last = facts.last
+    if not wishes.size or last is None:
+        return
+    disk = facts.disk.virtual_size
+    yield Check(f"the disk has {size(wishes.size)}", disk == wishes.size, size(disk))
+    if last.length:
+        short = disk - last.end
+        yield Check("its last partition reaches its end", short < _SLACK, f"{size(short)} are left")
+    if last.capacity is not None:
+        # What a file system needs for itself is a few per cent of it.
+        good = last.capacity > (last.length or disk) * 0.9
+        yield Check("the file system fills the partition", good, size(last.capacity))
 
 
 def _clean(facts: Facts, wishes: Wishes) -> Iterator[Check]:

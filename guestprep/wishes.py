@@ -6,8 +6,18 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
-from kollarm.config.model import Guest
+from kollarm.cache import file_digest
+from kollarm.config.model import Guest, GuestFile
+from kollarm.errors import UnusableInput
+
+AGENT = "qemu-guest-agent"
+
+#: Where the guest has the time zones' data.
+ZONES = "/usr/share/zoneinfo"
+
+_UNITS = {"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 class Part(StrEnum):
@@ -17,7 +27,37 @@ class Part(StrEnum):
     LOADING = "loading"
     INITRAMFS = "initramfs"
     GRUB = "grub"
+    FILES = "files"
+    SIZE = "size"
     CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class WishedFile:
+    """A file to copy into the guest.
+
+    :param path: in the guest, :param source: the local file, :param mode: its permissions.
+    """
+
+    path: str
+    source: Path
+    mode: int
+    sha256: str
+
+    @staticmethod
+    def of(file: GuestFile) -> WishedFile:
+        """A file of the configuration.
+
+        :raises UnusableInput: it can't be read.
+        """
+        try:
+            digest = file_digest(file.source)
+        except OSError as error:
+            raise UnusableInput(
+                f"{file.source} can't be copied into the image: {error.strerror}",
+                hint="check the guest's files: in the configuration",
+            ) from error
+        return WishedFile(file.path, file.source, int(file.mode, 8), digest)
 
 
 @dataclass(frozen=True)
@@ -28,6 +68,9 @@ class Wishes:
     :param parts: what to do of the preparation; default: everything.
     :param clean_machine_id, clean_host_keys, clean_cloud_init, clean_apt_lists: what of one
         machine's identity and state is to be removed.
+    :param packages: names of further packages to install.
+    :param files: to copy in, :param timezone: to set; empty: as the image has it.
+    :param size: bytes of the disk; 0: as the image has it.
     :param engine: ``offline`` or ``guest``.
     :param compression: of the result's clusters: ``zlib``, ``zstd`` or ``none``.
     """
@@ -38,6 +81,10 @@ class Wishes:
     clean_host_keys: bool = True
     clean_cloud_init: bool = True
     clean_apt_lists: bool = True
+    packages: tuple[str, ...] = ()
+    files: tuple[WishedFile, ...] = ()
+    timezone: str = ""
+    size: int = 0
     engine: str = "offline"
     compression: str = "zlib"
 
@@ -54,9 +101,23 @@ class Wishes:
             clean_host_keys=guest.clean.host_keys,
             clean_cloud_init=guest.clean.cloud_init,
             clean_apt_lists=guest.clean.apt_lists,
+            packages=(*guest.packages, *((AGENT,) if guest.guest_agent else ())),
+            files=tuple(WishedFile.of(file) for file in guest.files),
+            timezone=guest.timezone or "",
+            size=int(guest.size[:-1]) * _UNITS[guest.size[-1]] if guest.size else 0,
             engine=guest.engine,
             compression=guest.compression,
         )
 
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Paths in the guest that the wishes are about, to be looked at."""
+        zone = (f"{ZONES}/{self.timezone}",) if self.timezone else ()
+        return (*(file.path for file in self.files), *zone)
+
     def to_data(self) -> dict[str, object]:
-        return dataclasses.asdict(self)
+        """Plain data; where a file was copied from makes no other image."""
+        data = dataclasses.asdict(self)
+        for file in data["files"]:
+            del file["source"]
+        return data

@@ -43,6 +43,16 @@ def choose(config: Config, names: Sequence[str]) -> list[Guest]:
     return [known[name] for name in names] if names else list(config.guests)
 
 
+def is_path(name: str) -> bool:
+    """Whether what was named is an image file rather than a guest of the configuration."""
+    return "/" in name or name.endswith((".img", ".qcow2", ".raw"))
+
+
+def of_file(image: Path) -> Guest:
+    """A guest of an image file alone, prepared as a configuration without wishes would have it."""
+    return Guest(name=image.stem, source=GuestSource(path=image))
+
+
 def output(config: Config, guest: Guest) -> Path:
     """Where a guest's prepared image lies."""
     return config.state_dir / "guests" / f"{guest.name}.qcow2"

@@ -8,6 +8,7 @@ from pathlib import Path
 from guestprep.appliance import Appliance
 from guestprep.apply import changes as tree
 from guestprep.apply import initramfs
+from guestprep.apply.further import add_files, grow
 from guestprep.apply.install import install
 from guestprep.apply.work import Work
 from guestprep.archive import ArchiveClient
@@ -15,7 +16,15 @@ from guestprep.inspect import Examination
 from guestprep.inspect.layout import mount_all
 from guestprep.parse import grub
 from guestprep.parse.text import encode
-from guestprep.plan import CleanStep, FileStep, GrubStep, InitramfsStep, InstallStep, Plan
+from guestprep.plan import (
+    CleanStep,
+    FileStep,
+    GrowStep,
+    GrubStep,
+    InitramfsStep,
+    InstallStep,
+    Plan,
+)
 from kollarm import progress
 from kollarm.errors import UnusableInput
 from kollarm.progress import size
@@ -66,19 +75,25 @@ def execute(
                     initramfs.append(work, ramfs)
             for file in plan.of(FileStep):
                 new.add(file.path, file.content.encode(), file.mode)
+            add_files(plan, new)
             for menu in plan.of(GrubStep):
                 text = seen.evidence.texts[menu.path]
                 work.texts[menu.path] = encode(grub.rewrite(text, menu.consoles, menu.kernels))
             for clean in plan.of(CleanStep):
                 work.remove += clean.remove
                 work.texts |= dict.fromkeys(clean.empty, b"")
-        _check_room(work)
+            for path, content in work.fresh.items():
+                new.add(path, content)
+        _check_room(work, plan)
         step.note(f"{new.count} files, {size(new.bytes)}")
     with reporter.step("write") as step:
+        appliance.unmount_all()
+        if plan.of(GrowStep):
+            step.note("grow")
+            grow(appliance, plan)
         step.note("files")
         # The ESP is left alone: nothing on it changes.
         mounts = [entry for entry in seen.evidence.layout.mounts if entry.where in ("/", "/boot")]
-        appliance.unmount_all()
         mount_all(appliance, mounts, writable=True)
         tree.make(
             appliance,
@@ -97,7 +112,7 @@ def execute(
     return Outcome(work.packages, new.count, work.modules, new.bytes)
 
 
-def _check_room(work: Work) -> None:
+def _check_room(work: Work, plan: Plan) -> None:
     """Refuse before writing when it won't fit, and say how much is missing."""
     appended = sum(entry.local.stat().st_size for entry in work.appends)
     parts = {part.mounted: part for part in work.seen.facts.partitions}
@@ -106,12 +121,12 @@ def _check_room(work: Work) -> None:
     if "/boot" not in parts:
         needed = {"/": work.new.bytes + appended}
     for where, wanted in needed.items():
-        free = parts[where].free or 0
+        gain = sum(step.gain for step in plan.of(GrowStep) if step.device == parts[where].device)
+        free = (parts[where].free or 0) + gain
         spare = _RESERVE[where]
         if wanted and free < wanted + spare:
             raise UnusableInput(
                 f"no room on the image's {where}: {size(wanted)} are needed and {size(spare)} "
                 f"more to run, {size(free)} are free",
-                hint="make the disk larger first: qemu-img resize, and grow the last partition "
-                "and its file system",
+                hint="give the guest a larger disk: `size`, in the configuration",
             )

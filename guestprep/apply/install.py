@@ -45,20 +45,30 @@ def _register(work: Work, step: InstallStep, done: Installed) -> None:
     work.texts[_STATUS] = encode(status)
     automatic = [name for name in done.names if name not in step.manual]
     if automatic:
-        states = encode(extended_states(texts.get(_STATES, ""), automatic, "arm64"))
-        if _STATES in texts:
-            work.texts[_STATES] = states
-        else:
-            work.new.add(_STATES, states)
+        before = decode(_content(work, _STATES))
+        _change(work, _STATES, encode(extended_states(before, automatic, "arm64")))
     for trigger, listener in done.interests:
         path = f"{_TRIGGERS}/{'File' if trigger.startswith('/') else trigger}"
         line = f"{trigger} {listener}\n" if trigger.startswith("/") else f"{listener}\n"
-        try:
-            before = work.texts.get(path) or work.appliance.read(path)
-            work.texts[path] = before + line.encode()
-        except GuestCallError:
-            work.new.add(path, line.encode())
+        _change(work, path, _content(work, path) + line.encode())
     work.packages = (*work.packages, *done.names)
+
+
+def _content(work: Work, path: str) -> bytes:
+    """A file's content with the changes so far; empty where there is none."""
+    for changed in (work.texts, work.fresh):
+        if path in changed:
+            return changed[path]
+    try:
+        return work.appliance.read(path)
+    except GuestCallError:
+        return b""
+
+
+def _change(work: Work, path: str, content: bytes) -> None:
+    """Give a file new content: in place where the guest has it, else as a new file."""
+    there = path in work.texts or (path not in work.fresh and work.appliance.is_file(path))
+    (work.texts if there else work.fresh)[path] = content
 
 
 def _take_out(work: Work, step: ReplaceStep) -> None:

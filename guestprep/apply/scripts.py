@@ -8,6 +8,10 @@ import re
 #: does by itself, and what brings no script-worthy state of its own.
 _KERNEL = re.compile(r"^linux-(image|modules|firmware|headers)(-|$)")
 
+#: Packages whose scripts do nothing on a first installation that an image needs: the agent
+#: is started by its own udev rule; glib's caches have entries from other packages only.
+_INERT = re.compile(r"^(qemu-guest-agent|libglib2\.0-0(t64)?)$")
+
 #: Lines without effect on a package that was never installed before.
 _HARMLESS = re.compile(
     r"""^\s*(
@@ -34,7 +38,7 @@ def unknown_effects(package: str, scripts: dict[str, bytes]) -> tuple[str, ...]:
 
     :param scripts: its control files by name.
     """
-    if _KERNEL.match(package):
+    if _KERNEL.match(package) or _INERT.match(package):
         return ()
     return tuple(
         name

@@ -31,6 +31,7 @@ class Work:
     """The changes so far, and what they were made from.
 
     :param texts: new content by path for files that the guest has.
+    :param fresh: content by path of files that it doesn't have yet.
     :param stages: by kernel, where packages bring modules.
     """
 
@@ -39,6 +40,7 @@ class Work:
     folder: Path
     new: NewFiles
     texts: dict[str, bytes] = field(default_factory=dict)
+    fresh: dict[str, bytes] = field(default_factory=dict)
     appends: list[Append] = field(default_factory=list)
     remove: list[str] = field(default_factory=list)
     unlink: list[str] = field(default_factory=list)

@@ -9,6 +9,7 @@ from pathlib import Path
 from guestprep.appliance import Appliance, GuestCallError
 from guestprep.apply import Outcome
 from guestprep.apply import changes as tree
+from guestprep.apply.further import add_files, grow
 from guestprep.archive import ArchiveClient
 from guestprep.inside import foreign
 from guestprep.inspect import Examination
@@ -55,8 +56,10 @@ def execute_inside(
                 new.add_file(f"{_PLACE}/{package.name}.deb", client.fetch(package))
         for file in plan.of(FileStep):
             new.add(file.path, file.content.encode(), file.mode)
+        add_files(plan, new)
         new.add(_POLICY, b"#!/bin/sh\nexit 101\n", 0o755)
     appliance.unmount_all()
+    grow(appliance, plan)
     mount_all(appliance, seen.evidence.layout.mounts, writable=True)
     emulated = foreign.enable(appliance, seen.facts.architecture)
     appliance.tar_in(folder / "new.tar", "/")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from guestprep.appliance import Appliance, GuestCallError
@@ -16,6 +16,7 @@ _TEXTS = (
     "/etc/os-release",
     "/usr/lib/os-release",
     "/etc/machine-id",
+    "/etc/timezone",
     "/etc/default/grub",
     "/etc/modules",
     "/etc/cloud/cloud.cfg",
@@ -62,6 +63,8 @@ class Evidence:
     :param texts: content by path of every text file that was there.
     :param names: names in folders, by the folder's path.
     :param program: the first bytes of a program.
+    :param localtime: where the link /etc/localtime points.
+    :param watched: SHA256 and permissions by path, of the files looked for.
     """
 
     layout: Layout
@@ -71,12 +74,15 @@ class Evidence:
     usr_merged: bool
     menu: str
     kernels: tuple[KernelEvidence, ...]
+    localtime: str = ""
+    watched: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
-def fetch(appliance: Appliance, layout: Layout, work: Path) -> Evidence:
+def fetch(appliance: Appliance, layout: Layout, work: Path, watch: Iterable[str] = ()) -> Evidence:
     """Read the evidence from a guest mounted at ``/``.
 
     :param work: a folder for local copies of the initramfs files.
+    :param watch: paths of files whose digest and permissions are wanted.
     """
     texts: dict[str, str] = {}
     for path in _TEXTS:
@@ -114,7 +120,22 @@ def fetch(appliance: Appliance, layout: Layout, work: Path) -> Evidence:
             for version in names["/lib/modules"]
             if f"vmlinuz-{version}" in names["/boot"]
         ),
+        localtime=_target(appliance, "/etc/localtime"),
+        watched=_watched(appliance, watch),
     )
+
+
+def _target(appliance: Appliance, path: str) -> str:
+    return str(appliance.call("readlink", path)) if appliance.is_link(path) else ""
+
+
+def _watched(appliance: Appliance, paths: Iterable[str]) -> dict[str, tuple[str, int]]:
+    found = {}
+    for path in paths:
+        if appliance.is_file(path):
+            digest = str(appliance.call("checksum", "sha256", path))
+            found[path] = (digest, int(appliance.call("statns", path)["st_mode"]) & 0o7777)
+    return found
 
 
 def read_text(appliance: Appliance, path: str, into: dict[str, str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,17 +24,20 @@ class Examination:
     evidence: Evidence
 
 
-def examine(appliance: Appliance, disk: DiskFacts, work: Path) -> Examination:
+def examine(
+    appliance: Appliance, disk: DiskFacts, work: Path, watch: Iterable[str] = ()
+) -> Examination:
     """Find out what the appliance's first disk holds; its tree stays mounted read-only.
 
     :param work: a folder for local copies of what is too large to keep in memory.
+    :param watch: paths in the guest whose content and permissions are wanted too.
     :raises UnusableInput: nothing on it that could be prepared.
     """
     with progress.current().step("inspect") as step:
         step.note("partitions")
         layout = find_layout(appliance)
         step.note("files")
-        evidence = fetch(appliance, layout, work)
+        evidence = fetch(appliance, layout, work, watch)
         facts = judge(disk, evidence)
         step.note(facts.pretty_name or facts.distribution)
     return Examination(facts, evidence)

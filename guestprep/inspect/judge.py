@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from guestprep.facts import (
     Facts,
+    FileFacts,
     GrubFacts,
     InitramfsKind,
     KernelFacts,
@@ -58,6 +59,11 @@ def judge(disk: DiskFacts, evidence: Evidence) -> Facts:
         unready=status.unready,
         leftovers=_leftovers(evidence),
         admin_user=admin_user(texts),
+        timezone=evidence.localtime.partition("zoneinfo/")[2],
+        timezone_file=texts["/etc/timezone"].strip() if "/etc/timezone" in texts else None,
+        files=tuple(
+            FileFacts(path, digest, mode) for path, (digest, mode) in evidence.watched.items()
+        ),
     )
 
 

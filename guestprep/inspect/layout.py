@@ -22,6 +22,9 @@ FALLBACK_LOADER = "EFI/BOOT/BOOTAA64.EFI"
 #: Ubuntu's label for a separate /boot, from 24.04 on.
 _BOOT_LABEL = "BOOT"
 
+#: blkid's unit for where partitions are, whatever the disk's own sectors are.
+_SECTOR = 512
+
 _LINUX_TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs")
 _ENCRYPTED_TYPES = ("crypto_LUKS", "BitLocker")
 _UNSUPPORTED = {"LVM2_member": "LVM", "linux_raid_member": "software RAID", "zfs_member": "ZFS"}
@@ -75,12 +78,14 @@ def find_layout(appliance: Appliance) -> Layout:
         mounts.append(Mounting(boot.device, "/boot"))
     here = {mount.device: mount.where for mount in mounts}
     roles = {"/": Role.ROOT, "/boot": Role.BOOT}
+    room = {device: appliance.room(where) for device, where in here.items()}
     described = tuple(
         replace(
             part,
             role=roles.get(here.get(part.device, ""), part.role),
             mounted=here.get(part.device) or table_of_mounts.get(part.device, ""),
-            free=appliance.free_bytes(here[part.device]) if part.device in here else part.free,
+            free=room.get(part.device, (part.free, 0))[0],
+            capacity=room.get(part.device, (0, part.capacity))[1],
         )
         for part in partitions
     )
@@ -106,7 +111,8 @@ def _look_into_esp(
             continue
         loader = _loader(appliance)
         role = Role.ESP if loader else part.role
-        described.append(replace(part, role=role, free=appliance.free_bytes("/")))
+        free, capacity = appliance.room("/")
+        described.append(replace(part, role=role, free=free, capacity=capacity))
         appliance.unmount_all()
     return described, loader
 
@@ -144,6 +150,9 @@ def _identify(device: str, known: Mapping[str, str]) -> Partition:
         table_type=table_type,
         mounted="",
         free=None,
+        number=int(known.get("PART_ENTRY_NUMBER", "0")),
+        start=int(known.get("PART_ENTRY_OFFSET", "0")) * _SECTOR,
+        length=int(known.get("PART_ENTRY_SIZE", "0")) * _SECTOR,
     )
 
 

@@ -3,7 +3,9 @@
 from guestprep.plan.make import make_plan
 from guestprep.plan.model import (
     CleanStep,
+    CopyStep,
     FileStep,
+    GrowStep,
     GrubStep,
     InitramfsStep,
     InstallStep,
@@ -11,11 +13,14 @@ from guestprep.plan.model import (
     ReplaceStep,
     Settled,
     Step,
+    TimezoneStep,
 )
 
 __all__ = [
     "CleanStep",
+    "CopyStep",
     "FileStep",
+    "GrowStep",
     "GrubStep",
     "InitramfsStep",
     "InstallStep",
@@ -23,5 +28,6 @@ __all__ = [
     "ReplaceStep",
     "Settled",
     "Step",
+    "TimezoneStep",
     "make_plan",
 ]

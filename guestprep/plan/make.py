@@ -6,7 +6,7 @@ from guestprep.archive.resolve import Offers
 from guestprep.facts import Facts, GrubFacts
 from guestprep.parse.dpkg import Status
 from guestprep.parse.grub import wished_words
-from guestprep.plan import kernel, texts
+from guestprep.plan import further, kernel, texts
 from guestprep.plan.model import (
     CleanStep,
     FileStep,
@@ -40,6 +40,8 @@ def make_plan(facts: Facts, status: Status, wishes: Wishes, offers: Offers) -> P
             found.append(installation)
             if isinstance(installation, ReplaceStep):
                 kernels[installation.old] = installation.kernel
+        installs = [item for item in found if isinstance(item, InstallStep)]
+        found += further.packages(wishes, status, offers, installs)
     if Part.LOADING in wishes.parts:
         found += kernel.loading(facts)
     if Part.INITRAMFS in wishes.parts:
@@ -47,6 +49,11 @@ def make_plan(facts: Facts, status: Status, wishes: Wishes, offers: Offers) -> P
         found += [kernel.initramfs(entry, installs) for entry in facts.booted]
     if facts.grub is not None and (Part.GRUB in wishes.parts or kernels):
         found += _grub(facts.grub, wishes, kernels)
+    if Part.FILES in wishes.parts:
+        installs = [item for item in found if isinstance(item, InstallStep)]
+        found += further.files(facts, wishes) + further.timezone(facts, wishes, installs)
+    if Part.SIZE in wishes.parts:
+        found += further.growth(facts, wishes)
     if Part.CLEAN in wishes.parts:
         found += _clean(facts, wishes)
     return Plan(

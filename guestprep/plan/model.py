@@ -10,6 +10,9 @@ from typing import TypeVar
 from guestprep.archive.client import Package
 from kollarm.progress import size
 
+#: Bytes at a disk's end that no partition gets: the copy of its table, and alignment.
+GROWTH_MARGIN = 2 << 20
+
 
 @dataclass(frozen=True)
 class Step:
@@ -37,7 +40,7 @@ class InstallStep(Step):
     :param packages: in the order of installation.
     :param manual: names of those that are wanted for themselves; the others are marked as
         installed automatically.
-    :param kernel: the version of the kernel they have modules for.
+    :param kernel: the version of the kernel they have modules for; empty for other packages.
     """
 
     packages: tuple[Package, ...]
@@ -83,6 +86,68 @@ class FileStep(Step):
     @property
     def title(self) -> str:
         return f"write {self.path}"
+
+
+@dataclass(frozen=True)
+class CopyStep(Step):
+    """Copy a local file into the guest.
+
+    :param source: the local file, :param mode: its permissions in the guest.
+    """
+
+    path: str
+    source: str
+    sha256: str
+    mode: int
+
+    @property
+    def title(self) -> str:
+        return f"copy {self.source} to {self.path} ({self.mode:04o})"
+
+
+@dataclass(frozen=True)
+class TimezoneStep(Step):
+    """Set the time zone.
+
+    :param target: what /etc/localtime shall point to.
+    :param named: whether /etc/timezone has to name it too.
+    """
+
+    zone: str
+    target: str
+    named: bool
+
+    @property
+    def title(self) -> str:
+        return f"set the time zone {self.zone}"
+
+
+@dataclass(frozen=True)
+class GrowStep(Step):
+    """Grow the disk, its last partition and the file system in that, where they are.
+
+    :param size: of the disk in bytes, :param before: what it was.
+    :param device: of the partition, :param number: in the table; 0 where there is none.
+    :param filesystem: its type, :param mounted: where the guest has it.
+    :param gpt: whether the table of partitions is a GPT, with a copy at the disk's end.
+    """
+
+    size: int
+    before: int
+    device: str
+    number: int
+    filesystem: str
+    mounted: str
+    gpt: bool
+
+    @property
+    def gain(self) -> int:
+        """Bytes that the file system gets, at least."""
+        return max(0, self.size - self.before - GROWTH_MARGIN)
+
+    @property
+    def title(self) -> str:
+        return f"grow the disk to {size(self.size)}, and {self.mounted or self.device} with it"
 
 
 @dataclass(frozen=True)

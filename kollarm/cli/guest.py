@@ -9,6 +9,7 @@ import click
 from guestprep import boot, pipeline
 from guestprep import verify as static
 from guestprep.inspect import inspect as look
+from guestprep.wishes import Part
 from kollarm import guests
 from kollarm.cli.common import (
     alone,
@@ -20,6 +21,7 @@ from kollarm.cli.common import (
     with_json,
 )
 from kollarm.cli.publish import audit, publish
+from kollarm.config.model import Config
 from kollarm.errors import KollarmError
 
 image_file = click.Path(path_type=Path)
@@ -43,26 +45,46 @@ def inspect(file: Path, as_json: bool) -> None:
 
 
 @group.command("prepare")
-@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.argument("names", nargs=-1, metavar="[NAME|FILE]…")
 @click.option(
     "-o",
     "--output",
     type=image_file,
     help="The qcow2 to make, when one guest is prepared. Default: under the state folder.",
 )
+@click.option(
+    "--only",
+    type=click.Choice([part.value for part in Part]),
+    multiple=True,
+    help="Do this part of the preparation alone; can be given several times.",
+)
 @with_config
 @with_dry_run
 @with_json
 def prepare(
-    names: tuple[str, ...], output: Path | None, config_path: Path, dry_run: bool, as_json: bool
+    names: tuple[str, ...],
+    output: Path | None,
+    only: tuple[str, ...],
+    config_path: Path,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Prepare the configuration's guest images: all, or those named."""
-    config = read_config(config_path)
-    chosen = guests.choose(config, names)
+    """Prepare guest images: the configuration's (all, or those named), or image files.
+
+    A FILE is named by a path (with a slash, or ending in .img, .qcow2 or .raw); it needs no
+    configuration.
+    """
+    files = [name for name in names if guests.is_path(name)]
+    named = [name for name in names if name not in files]
+    config = Config() if files and not config_path.exists() else read_config(config_path)
+    chosen = [guests.of_file(Path(file)) for file in files]
+    if named or not files:
+        chosen += guests.choose(config, named)
     if output is not None and len(chosen) != 1:
         raise click.UsageError("-o names one file, but more than one guest would be prepared")
+    parts = [Part(name) for name in only]
     if dry_run:
-        plans = [pipeline.plan(guest) for guest in chosen]
+        plans = [pipeline.plan(guest, only=parts) for guest in chosen]
         if as_json:
             print_json([plan.to_data() for plan in plans])
         else:
@@ -70,7 +92,8 @@ def prepare(
         return
     with alone(config):
         records = [
-            pipeline.prepare(guest, output or guests.output(config, guest)) for guest in chosen
+            pipeline.prepare(guest, output or guests.output(config, guest), only=parts)
+            for guest in chosen
         ]
     if as_json:
         print_json([record.to_data() for record in records])

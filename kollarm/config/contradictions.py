@@ -86,16 +86,38 @@ def _of_guest(guest: Guest, at: Position) -> Iterator[Finding]:
     if "/" in guest.name or guest.name.startswith("."):
         yield (*at, "name"), f"{guest.name!r} can't be a file's name", "no slash, no leading dot"
     source = guest.source
-    if (source.path is None) == (source.url is None):
-        yield (*at, "source"), "needs exactly one of path and url", "name where the image is"
-    if source.sha256 is None and source.sha256sums is None:
+    named = [place for place in (source.path, source.url, source.image) if place is not None]
+    if len(named) != 1:
+        yield (
+            (*at, "source"),
+            "needs exactly one of image, path and url",
+            "image: a release of the catalogue (docs/guests.md); path or url: where the file is",
+        )
+    elif source.image is not None:
+        if source.sha256sums is not None:
+            yield (
+                (*at, "source", "sha256sums"),
+                "the catalogue knows the list of a release",
+                "remove it, or name the image by its url",
+            )
+    elif source.sha256 is None and source.sha256sums is None:
         yield (
             (*at, "source"),
             "nothing says which content is the right one",
             "add sha256, or sha256sums with the list that the distribution publishes",
         )
+    if source.mirror is not None and source.image is None:
+        yield (
+            (*at, "source", "mirror"),
+            "only a release of the catalogue has a mirror",
+            "remove it, or name the release with image",
+        )
     if source.sha256 is not None and source.sha256sums is not None:
         yield (*at, "source"), "has both sha256 and sha256sums", "keep one of them"
+    paths = [file.path for file in guest.files]
+    for number, path in enumerate(paths):
+        if path in paths[:number]:
+            yield (*at, "files", number, "path"), f"{path} is copied twice", "keep one of them"
     if not guest.consoles:
         yield (*at, "consoles"), "is empty", "at least tty1, which the VNC console shows"
     elif not guest.consoles[-1].startswith("tty") or guest.consoles[-1].startswith("ttyAMA"):

@@ -277,8 +277,12 @@ def _absolute(config: Config, folder: Path) -> Config:
                     update={
                         "path": path(guest.source.path),
                         "sha256sums": listing(guest.source.sha256sums),
+                        "keyring": path(guest.source.keyring),
                     }
                 ),
+                "files": [
+                    file.model_copy(update={"source": path(file.source)}) for file in guest.files
+                ],
                 "archives": [
                     archive.model_copy(
                         update={"uri": uri(archive.uri), "keyring": path(archive.keyring)}

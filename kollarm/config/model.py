@@ -28,6 +28,9 @@ class Distro(StrEnum):
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Release = Annotated[str, StringConstraints(pattern=r"^([a-z]+|20\d\d\.[12])$")]
+PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]+$")]
+Timezone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")]
+DiskSize = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[MGT]$")]
 Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
 
 
@@ -161,6 +164,17 @@ class Archive(Section):
     keyring: Path
 
 
+class GuestFile(Section):
+    """A file that is copied into a guest image."""
+
+    #: The local file.
+    source: Path
+    #: Where it goes: an absolute path in the guest.
+    path: Annotated[str, StringConstraints(pattern=r"^(/[^/]+)+$")]
+    #: Its permissions, in octal and in quotes; it belongs to root.
+    mode: Annotated[str, StringConstraints(pattern=r"^0?[0-7]{3}$")] = "0644"
+
+
 class Clean(Section):
     """What of one machine's identity and state is removed from an image."""
 
@@ -179,6 +193,15 @@ class Guest(Section):
     archives: list[Archive] = Field(default_factory=list)
     consoles: list[str] = Field(default_factory=lambda: ["ttyAMA0,115200", "tty1"])
     clean: Clean = Clean()
+    #: Further packages to install, by name; what they depend on comes with them.
+    packages: list[PackageName] = Field(default_factory=list)
+    #: Install the QEMU guest agent (Nova asks it where an image has hw_qemu_guest_agent).
+    guest_agent: bool = False
+    files: list[GuestFile] = Field(default_factory=list)
+    #: A name of the time zone database, such as ``Europe/Berlin``; default: as the image has it.
+    timezone: Timezone | None = None
+    #: The size of the disk, such as ``20G``; its last partition and file system grow with it.
+    size: DiskSize | None = None
     #: ``offline`` composes on the host what the guest's own programs would make; ``guest`` runs
     #: them in the appliance, which takes far longer when the architectures differ.
     engine: Literal["offline", "guest"] = "offline"

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +15,19 @@ from pathlib import Path
 import pytest
 
 from guestprep import pipeline
-from guestprep.appliance import Drive, launched
+from guestprep.appliance import Appliance, Drive, launched
+from guestprep.archive import ArchiveClient
 from guestprep.facts import Place, Role
-from guestprep.inspect import inspect
+from guestprep.inspect import examine, inspect
 from guestprep.parse.compression import Compression
 from guestprep.parse.dpkg import parse_status
 from guestprep.parse.initramfs import Reading, members
+from guestprep.plan import Plan, make_plan
 from guestprep.record import record_path
+from guestprep.source import disk_facts
 from guestprep.verify import verify
-from kollarm.config.model import Archive, Guest, GuestSource
+from guestprep.wishes import Wishes
+from kollarm.config.model import Archive, Guest, GuestFile, GuestSource
 from kollarm.errors import UnusableInput
 from tests.unit.guestprep import disks, synthetic
 
@@ -161,6 +166,66 @@ def test_a_merged_usr_with_a_boot_partition_and_two_segments(bench: Bench) -> No
     assert kernel.initramfs is not None
     assert kernel.initramfs.segments == ("none", "zstd", "zstd")
     assert {"virtio_gpu", "drm", "drm_kms_helper", "soft_helper"} <= set(kernel.initramfs.modules)
+
+
+@pytest.mark.parametrize("filesystem", ["btrfs", "xfs"])
+def test_another_file_system_and_every_further_wish(bench: Bench, filesystem: str) -> None:
+    source = bench.disk(
+        filesystem,
+        disks.Recipe(
+            filesystem=filesystem,
+            root_mib=320,
+            graphics=True,
+            root_last=True,
+            extra={
+                "usr/share/zoneinfo/Europe/Berlin": b"TZif",
+                "etc/localtime": "-> /usr/share/zoneinfo/Etc/UTC",
+                "etc/timezone": "Etc/UTC\n",
+                "etc/motd": "as it was\n",
+            },
+        ),
+    )
+    motd = bench.folder / "motd"
+    motd.write_text("as it shall be\n")
+    wished = bench.guest(source).model_copy(
+        update={
+            "packages": ["linux-modules-notes"],
+            "files": [GuestFile(source=motd, path="/etc/motd", mode="0640")],
+            "timezone": "Europe/Berlin",
+            "size": "1G",
+            "compression": "zstd",
+        }
+    )
+    output = bench.folder / f"{filesystem}-prepared.qcow2"
+    record = pipeline.prepare(wished, output)
+    claims = {str(check["claim"]): check["good"] for check in record.checks}
+    assert all(claims.values())
+    assert {"the time zone is Europe/Berlin", "the disk has 1.0 GiB"} <= set(claims)
+    assert {"/etc/motd is motd, mode 0640", "linux-modules-notes is installed"} <= set(claims)
+    with launched([Drive(output, "qcow2")]) as appliance:
+        root = next(
+            device
+            for device in appliance.partitions()
+            if appliance.block_id(device)["TYPE"] == filesystem
+        )
+        appliance.mount(root)
+        assert appliance.room("/")[1] > 800 << 20
+        assert appliance.read("/etc/motd") == b"as it shall be\n"
+        assert appliance.read("/etc/timezone") == b"Europe/Berlin\n"
+        assert appliance.read("/usr/share/doc/linux-modules-notes/notes") == b"none\n"
+        assert not appliance.list_directory("/var/cache/kollarm")
+        seen = examine_again(appliance, output, wished)
+    assert seen.empty
+
+
+def examine_again(appliance: Appliance, path: Path, guest: Guest) -> Plan:
+    """What would still be done to a prepared image."""
+    appliance.unmount_all()
+    wishes = Wishes.of(guest)
+    with tempfile.TemporaryDirectory() as folder:
+        seen = examine(appliance, disk_facts(path), Path(folder), wishes.watched)
+    status = parse_status(seen.evidence.texts["/var/lib/dpkg/status"])
+    return make_plan(seen.facts, status, wishes, ArchiveClient(guest.archives, "arm64"))
 
 
 def test_a_kernel_without_graphics_is_replaced(bench: Bench) -> None:

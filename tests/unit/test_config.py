@@ -78,10 +78,8 @@ guests:
             f"{where}3: build.distro: unknown value 'debain' (did you mean 'debian'?)",
             f"{where}4: build.images[1]: 'base' is listed twice (remove one)",
             f"{where}5: build.namspace: unknown key (did you mean 'namespace'?)",
-            f"{where}8: guests[0].source: needs exactly one of path and url"
-            " (name where the image is)",
-            f"{where}8: guests[0].source: nothing says which content is the right one"
-            " (add sha256, or sha256sums with the list that the distribution publishes)",
+            f"{where}8: guests[0].source: needs exactly one of image, path and url"
+            " (image: a release of the catalogue (docs/guests.md); path or url: where the file is)",
             f"{where}9: guests[0].consoles: the last one, 'ttyAMA0', becomes /dev/console"
             " and isn't the screen (put tty1 last)",
         ]
@@ -150,3 +148,43 @@ def test_any_mapping_is_read_or_refused_with_places(data: dict[str, object]) -> 
         assert all(fault.where.startswith(str(FILE)) for fault in error.faults)
     else:
         assert isinstance(config, Config)
+
+
+def test_a_release_of_the_catalogue_needs_no_list_of_its_own() -> None:
+    (guest,) = parse("guests: [{name: g, source: {image: debian-13-generic}}]", FILE).guests
+    assert guest.source.image == "debian-13-generic"
+    found = faults(
+        "guests:\n"
+        "- {name: a, source: {image: debian-13-generic, sha256sums: x}}\n"
+        "- {name: b, source: {path: x, sha256sums: y, mirror: 'http://m.example'}}\n"
+    )
+    assert "sha256sums: the catalogue knows the list" in found[0]
+    assert "source.mirror: only a release of the catalogue" in found[1]
+
+
+def test_further_wishes_for_a_guest() -> None:
+    (guest,) = parse(
+        """
+        guests:
+          - name: g
+            source: {image: ubuntu-24.04}
+            packages: [htop]
+            guest_agent: true
+            files: [{source: motd, path: /etc/motd}]
+            timezone: Europe/Berlin
+            size: 20G
+        """,
+        FILE,
+    ).guests
+    assert guest.files[0].source == Path("/somewhere/motd")
+    found = faults(
+        """
+        guests:
+          - name: g
+            source: {image: ubuntu-24.04}
+            files: [{source: a, path: /x}, {source: b, path: /x}]
+            size: 20 gigabytes
+        """
+    )
+    assert any("'20 gigabytes' has the wrong form" in fault for fault in found)
+    assert any("/x is copied twice" in fault for fault in found)

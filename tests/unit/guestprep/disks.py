@@ -62,6 +62,8 @@ class Recipe:
     loader: bool = True
     root_label: str = "cloudimg-rootfs"
     root_mib: int = 64
+    filesystem: str = "ext4"
+    root_last: bool = False
     graphics: bool = False
     usr_merged: bool = False
     compressions: tuple[Compression, ...] = (Compression.GZIP,)
@@ -149,32 +151,23 @@ def make(path: Path, work: Path, recipe: Recipe | None = None) -> Path:
 
 
 def _assemble(path: Path, work: Path, recipe: Recipe) -> Path:
-    """Partitions as clouds have them: the root first, the ESP and /boot under high numbers."""
+    """Partitions as clouds have them: the root is number 1, the ESP and /boot have high ones.
+
+    In MiB: the ESP has 34, /boot 12; the root is the first on the disk, or the last.
+    """
     raw = work / "disk.raw"
-    root_end = 1 + recipe.root_mib
-    total = root_end + 48
+    root_at = 47 if recipe.root_last else 1
+    esp_at = 1 if recipe.root_last else 1 + recipe.root_mib
+    boot_at = esp_at + 34
+    total = recipe.root_mib + 49
     with raw.open("wb") as disk:
         disk.truncate(total * MIB)
-    layout = [f"-n1:1M:+{recipe.root_mib}M", "-t1:8300"]
-    layout += [f"-n15:{root_end}M:+34M", f"-t15:{'ef00' if recipe.esp else '8300'}"]
+    layout = [f"-n1:{root_at}M:+{recipe.root_mib}M", "-t1:8300"]
+    layout += [f"-n15:{esp_at}M:+34M", f"-t15:{'ef00' if recipe.esp else '8300'}"]
     if recipe.separate_boot:
-        layout += [f"-n16:{root_end + 34}M:+12M", "-t16:8300"]
+        layout += [f"-n16:{boot_at}M:+12M", "-t16:8300"]
     _run("sgdisk", *layout, raw)
-    offset = f"offset={MIB},root_owner=0:0"
-    _run(
-        "mke2fs",
-        "-q",
-        "-t",
-        "ext4",
-        "-L",
-        recipe.root_label,
-        "-d",
-        work / "root",
-        "-E",
-        offset,
-        raw,
-        f"{recipe.root_mib}M",
-    )
+    _make_root(raw, work, recipe, root_at)
     esp = work / "esp.img"
     with esp.open("wb") as image:
         image.truncate(34 * MIB)
@@ -183,15 +176,47 @@ def _assemble(path: Path, work: Path, recipe: Recipe) -> Path:
         (work / "loader").write_bytes(b"MZ")
         _run("mmd", "-i", esp, "::EFI", "::EFI/BOOT")
         _run("mcopy", "-i", esp, work / "loader", "::EFI/BOOT/BOOTAA64.EFI")
-    _run("dd", f"if={esp}", f"of={raw}", "bs=1M", f"seek={root_end}", "conv=notrunc,sparse")
+    _run("dd", f"if={esp}", f"of={raw}", "bs=1M", f"seek={esp_at}", "conv=notrunc,sparse")
     if recipe.separate_boot:
-        place = f"offset={(root_end + 34) * MIB},root_owner=0:0"
+        place = f"offset={boot_at * MIB},root_owner=0:0"
         _run(
             "mke2fs", "-q", "-t", "ext4", "-L", "BOOT", "-d", work / "boot", "-E", place, raw, "12M"
         )
     _run("qemu-img", "convert", "-O", "qcow2", "-c", raw, path)
     raw.unlink()
     return path
+
+
+def _make_root(raw: Path, work: Path, recipe: Recipe, at: int) -> None:
+    """The root's file system, *at* so many MiB of the disk."""
+    tree, label = work / "root", recipe.root_label
+    if recipe.filesystem == "ext4":
+        place = f"offset={at * MIB},root_owner=0:0"
+        size = f"{recipe.root_mib}M"
+        _run("mke2fs", "-q", "-t", "ext4", "-L", label, "-d", tree, "-E", place, raw, size)
+        return
+    part = work / "root.img"
+    with part.open("wb") as image:
+        image.truncate(recipe.root_mib * MIB)
+    if recipe.filesystem == "btrfs":
+        _run("mkfs.btrfs", "-q", "-L", label, "--rootdir", tree, part)
+    else:
+        prototype = work / "root.proto"
+        prototype.write_text("/dev/null\n0 0\n" + "\n".join(_prototype(tree, "")) + "\n")
+        _run("mkfs.xfs", "-q", "-L", label[:12], "-p", prototype, part)
+    _run("dd", f"if={part}", f"of={raw}", "bs=1M", f"seek={at}", "conv=notrunc,sparse")
+    part.unlink()
+
+
+def _prototype(path: Path, name: str) -> list[str]:
+    """What mkfs.xfs(8) calls a protofile: a tree, one line for each thing in it."""
+    head = f"{name} " if name else ""
+    if path.is_symlink():
+        return [f"{head}l--777 0 0 {path.readlink()}"]
+    if not path.is_dir():
+        return [f"{head}---{path.stat().st_mode & 0o777:o} 0 0 {path}"]
+    inside = [line for below in sorted(path.iterdir()) for line in _prototype(below, below.name)]
+    return [f"{head}d--755 0 0", *inside, "$"]
 
 
 def _run(*words: str | Path) -> None:
@@ -214,6 +239,17 @@ def archive(folder: Path, version: str = VERSION) -> synthetic.SignedArchive:
         },
         {f"lib/modules/{version}/{name}": data for name, data in synthetic.GRAPHICS.items()},
         {"postinst": "#!/bin/sh\ndepmod -a\n"},
+    )
+    synthetic.deb(
+        folder / "pool" / "notes.deb",
+        {
+            "Package": "linux-modules-notes",
+            "Version": "1",
+            "Architecture": "all",
+            "Maintainer": "Synthetic <synthetic@example.org>",
+            "Description": "a package that nothing needs",
+        },
+        {"usr/share/doc/linux-modules-notes/notes": b"none\n"},
     )
     synthetic.deb(
         folder / "pool" / "meta.deb",
