@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kollarm.run import run
@@ -19,6 +20,7 @@ class Partition:
     start: int
     length: int
     type_code: str
+    guid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
     def last_sector(self) -> int:
@@ -30,20 +32,29 @@ class Table:
     """How a disk is divided.
 
     :param size: of the whole disk, in bytes.
+    :param boot: the partition of /boot; None where that is on the root.
     """
 
     size: int
     root: Partition
     esp: Partition
+    boot: Partition | None = None
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        return (self.root, self.esp, *((self.boot,) if self.boot else ()))
 
 
-def ubuntu_table(size_mib: int) -> Table:
-    """As Ubuntu's arm64 cloud images are divided: p15 the ESP in front, p1 the rest."""
+def cloud_table(size_mib: int, *, separate_boot: bool = False) -> Table:
+    """As cloud images for arm64 are divided: p15 the ESP in front, p16 /boot, p1 the rest."""
     esp = Partition(15, 1 * MIB, 99 * MIB, "EF00")
     start = esp.start + esp.length
+    boot = Partition(16, start, 300 * MIB, "EA00") if separate_boot else None
+    if boot is not None:
+        start += boot.length
     # The second copy of the table takes the last 33 sectors.
     root = Partition(1, start, (size_mib - 1) * MIB - start, "8300")
-    return Table(size_mib * MIB, root, esp)
+    return Table(size_mib * MIB, root, esp, boot)
 
 
 def partition(disk: Path, table: Table) -> None:
@@ -52,10 +63,11 @@ def partition(disk: Path, table: Table) -> None:
         stream.truncate(table.size)
     arguments = [
         word
-        for part in (table.root, table.esp)
+        for part in table.partitions
         for word in (
             f"--new={part.number}:{part.start // SECTOR}:{part.last_sector}",
             f"--typecode={part.number}:{part.type_code}",
+            f"--partition-guid={part.number}:{part.guid}",
         )
     ]
     run(["sgdisk", "--clear", *arguments, disk])

@@ -15,8 +15,8 @@ from guestprep.parse.elf import elf_architecture
 from guestprep.parse.initramfs import Reading, members
 from guestprep.testimage import archive, disk, root
 from guestprep.testimage.kernel import Kernel
-from guestprep.testimage.layouts import SUITE, Layout
-from guestprep.testimage.packages import KernelPackages, build_kernel
+from guestprep.testimage.layouts import SUITE, KernelPackages, Layout
+from guestprep.testimage.packages import ImagePackages, build_kernel, debian_kernels
 from kollarm import bootstrap, cache, progress
 from kollarm.cache import file_digest
 from kollarm.config.model import Architecture
@@ -105,7 +105,11 @@ def _make(folder: Path, layout: Layout, base: Path, kernel: Path, mirror: str) -
         scratch = Path(name)
         pool = folder / "archive/pool/main"
         pool.mkdir(parents=True)
-        packages = build_kernel(Kernel.unpacked(kernel, scratch / "kernel"), pool, scratch)
+        if layout.kernel is KernelPackages.CLOUD:
+            packages = debian_kernels(mirror, pool)
+        else:
+            unpacked = Kernel.unpacked(kernel, scratch / "kernel")
+            packages = build_kernel(unpacked, layout, pool, scratch)
         with progress.current().step("local apt archive"):
             archive.publish(folder / "archive", folder / "keyring.gpg", layout.codename)
         raw = scratch / "disk.raw"
@@ -143,13 +147,13 @@ def _make(folder: Path, layout: Layout, base: Path, kernel: Path, mirror: str) -
 
 
 def _compose(
-    raw: Path, scratch: Path, layout: Layout, base: Path, packages: KernelPackages, mirror: str
+    raw: Path, scratch: Path, layout: Layout, base: Path, packages: ImagePackages, mirror: str
 ) -> None:
     """Write the whole disk to *raw*."""
-    table = disk.ubuntu_table(layout.virtual_size)
+    table = disk.cloud_table(layout.virtual_size, separate_boot=layout.separate_boot)
     disk.partition(raw, table)
     overlay = scratch / "overlay.tar"
-    root.write_overlay(overlay, root.files(layout), root.links())
+    root.write_overlay(overlay, root.files(layout, table), root.links())
     debs = scratch / "install"
     debs.mkdir()
     for package in packages.installed:
@@ -167,8 +171,8 @@ def _compose(
     scratch.chmod(0o755)
     work.chmod(0o777)
     raw.chmod(0o666)
-    filesystem = str(uuid.uuid4())
-    with progress.current().step("root file system") as step:
+    names = _Names(layout, table)
+    with progress.current().step("file systems") as step:
 
         def follow(line: str) -> None:
             if line.startswith("kollarm: "):
@@ -177,15 +181,12 @@ def _compose(
         as_root = [] if os.geteuid() == 0 else ["mmdebstrap", "--unshare-helper"]
         run(
             [*as_root, "sh", scripts / "fill-root.sh", *staged.around("ROOT")],
-            env={
+            env=names.environment()
+            | {
                 "BASE": str(base),
                 "OVERLAY": str(overlay),
                 "PACKAGES": str(debs),
                 "DISK": str(raw),
-                "OFFSET": str(table.root.start),
-                "KIB": str(table.root.length // 1024),
-                "UUID": filesystem,
-                "LABEL": root.ROOT_LABEL,
                 "SCRATCH": str(work),
                 "HERE": str(scripts),
             },
@@ -193,17 +194,52 @@ def _compose(
             on_line=follow,
         )
     check_initramfs(work / "initrd.img")
-    # Where the boot loader finds its configuration: on the root, by the file system's UUID.
-    config = f"search.fs_uuid {filesystem} root\nset prefix=($root)'/boot/grub'\n"
     disk.fill_esp(
         raw,
         table.esp,
-        root.ESP_LABEL,
+        root.ESP_LABEL if layout.labels else "",
         {
             "EFI/BOOT/BOOTAA64.EFI": (work / "BOOTAA64.EFI").read_bytes(),
-            "EFI/ubuntu/grub.cfg": (config + "configfile $prefix/grub.cfg\n").encode(),
+            f"EFI/{names.vendor}/grub.cfg": names.grub_config().encode(),
         },
     )
+
+
+class _Names:
+    """What the file systems of one image are called, there and by its boot loader."""
+
+    def __init__(self, layout: Layout, table: disk.Table):
+        self._layout = layout
+        self._table = table
+        self._root, self._boot = str(uuid.uuid4()), str(uuid.uuid4()) if table.boot else ""
+        self.vendor = layout.os_release["ID"]
+
+    def environment(self) -> dict[str, str]:
+        """Variables for fill-root.sh."""
+        layout, table = self._layout, self._table
+        boot = table.boot
+        return {
+            "OFFSET": str(table.root.start),
+            "KIB": str(table.root.length // 1024),
+            "UUID": self._root,
+            "LABEL": root.ROOT_LABEL if layout.labels else "",
+            "BOOT_OFFSET": str(boot.start) if boot else "",
+            "BOOT_KIB": str(boot.length // 1024) if boot else "",
+            "BOOT_UUID": self._boot,
+            "BOOT_LABEL": root.BOOT_LABEL,
+            "ROOT_NAME": root.name_of(layout, table.root, root.ROOT_LABEL),
+            "VENDOR": self.vendor,
+            "WITHOUT_INITRAMFS": "yes" if layout.without_initramfs else "",
+        }
+
+    def grub_config(self) -> str:
+        """What the boot loader reads on the ESP: where its configuration is, by UUID."""
+        folder = "/grub" if self._boot else "/boot/grub"
+        return (
+            f"search.fs_uuid {self._boot or self._root} root\n"
+            f"set prefix=($root)'{folder}'\n"
+            "configfile $prefix/grub.cfg\n"
+        )
 
 
 def check_initramfs(path: Path) -> None:

@@ -1,18 +1,17 @@
-"""A kernel split into packages the way Ubuntu splits its own.
+"""A kernel's files, and which of its modules Ubuntu has in which of its packages.
 
-``linux-image-V`` has the kernel, ``linux-modules-V`` the modules a cloud needs,
-``linux-modules-extra-V`` the others, among them the graphics drivers; the meta
-packages ``linux-image-virtual`` (without) and ``linux-image-generic``,
-``linux-image-extra-virtual`` (with the extra modules) pull them in.
+``linux-image-V`` has the kernel, ``linux-modules-V`` the modules a cloud needs, and up to
+18.04 ``linux-modules-extra-V`` the others, among them the graphics drivers.
 """
 
 from __future__ import annotations
 
 import lzma
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import zstandard
 
 from kollarm.errors import KollarmError
 from kollarm.run import run
@@ -155,14 +154,16 @@ class Kernel:
         run(["depmod", "-b", self.tree / "usr", self.release])
         return parse_dependencies((self.modules / "modules.dep").read_text())
 
-    def copy_modules(self, names: Iterable[str], target: Path) -> None:
-        """Copy modules below *target*, uncompressed, as Ubuntu 18.04 has them."""
+    def copy_modules(self, names: Iterable[str], target: Path, *, zstd: bool = False) -> None:
+        """Copy modules below *target*, uncompressed or compressed as Ubuntu has them from 24.04."""
         for name in names:
             source = self.modules / name
             place = target / "lib/modules" / self.release / name.removesuffix(".xz")
             place.parent.mkdir(parents=True, exist_ok=True)
+            content = source.read_bytes()
             if source.suffix == ".xz":
-                with lzma.open(source) as packed, place.open("wb") as out:
-                    shutil.copyfileobj(packed, out)
-            else:
-                shutil.copyfile(source, place)
+                content = lzma.decompress(content)
+            if zstd:
+                place = place.with_name(f"{place.name}.zst")
+                content = zstandard.compress(content, 3)
+            place.write_bytes(content)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from guestprep.archive import ArchiveClient
 from guestprep.testimage.kernel import Kernel, split
-from kollarm import progress
+from guestprep.testimage.layouts import SUITE, KernelPackages, Layout
+from kollarm import bootstrap, progress
+from kollarm.config.model import Archive
 from kollarm.run import run
 
 #: Run when the kernel or its modules have changed: the hooks make the initramfs and grub.cfg.
@@ -99,97 +102,130 @@ def build(package: Package, pool: Path, scratch: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class KernelPackages:
-    """The packages made of a kernel.
-
-    :param installed: those of the image.
-    :param extra: those that only the archive has.
-    """
+class ImagePackages:
+    """The packages to install into an image, and the release of the kernel among them."""
 
     release: str
-    version: str
     installed: tuple[Path, ...]
-    extra: tuple[Path, ...]
 
 
-def build_kernel(kernel: Kernel, pool: Path, scratch: Path) -> KernelPackages:
-    """Split a kernel and make its packages in *pool*."""
-    release = kernel.release
-    version = f"{release.partition('-')[0].partition('+')[0]}-1~kollarm1"
-    meta_version = f"{release.partition('-')[0].partition('+')[0]}.1"
-    modules = split(kernel.dependencies())
-    hooks = _HOOKS.format(release=release).replace("\n", "\n    ").strip()
-    image, cloud, extra = (scratch / name for name in ("image", "cloud", "extra"))
-    with progress.current().step(f"split kernel {release} into packages") as step:
-        (image / "boot").mkdir(parents=True)
-        shutil.copy(kernel.tree / f"boot/vmlinuz-{release}", image / "boot")
-        (cloud / "boot").mkdir(parents=True)
-        for name in (f"config-{release}", f"System.map-{release}"):
-            shutil.copy(kernel.tree / "boot" / name, cloud / "boot")
-        kernel.copy_modules(modules.cloud, cloud)
-        for path in kernel.modules.glob("modules.builtin*"):
-            if not path.name.endswith(".bin"):
-                shutil.copy(path, cloud / "lib/modules" / release)
-        shutil.copy(kernel.modules / "modules.order", cloud / "lib/modules" / release)
-        kernel.copy_modules(modules.extra, extra)
-        scripts = {
-            "image": {"postinst": _IMAGE_POSTINST.format(release=release, hooks=hooks)},
-            "modules": {"postinst": _MODULES_POSTINST.format(release=release)},
-            "extra": {"postinst": _EXTRA_POSTINST.format(release=release, hooks=hooks)},
-        }
-        image_name, extra_name = f"linux-image-{release}", f"linux-modules-extra-{release}"
-        installed = (
-            Package(
-                f"linux-modules-{release}",
-                version,
-                f"Linux kernel modules for a cloud, version {release}",
-                scripts=scripts["modules"],
-                files=cloud,
-            ),
-            Package(
-                image_name,
-                version,
-                f"Linux kernel image, version {release}",
-                depends=f"kmod, linux-base, linux-modules-{release}",
-                scripts=scripts["image"],
-                files=image,
-            ),
-            Package(
-                "linux-image-virtual",
-                meta_version,
-                "the newest kernel image for a cloud (meta package)",
-                depends=image_name,
-                section="metapackages",
-            ),
-        )
-        only_archive = (
-            Package(
-                extra_name,
-                version,
-                f"Linux kernel extra modules, among them graphics, version {release}",
-                depends=f"{image_name} | linux-image-unsigned-{release}",
-                scripts=scripts["extra"],
-                files=extra,
-            ),
-            Package(
-                "linux-image-generic",
-                meta_version,
-                "the newest kernel image with all its modules (meta package)",
-                depends=f"{image_name}, {extra_name}",
-                section="metapackages",
-            ),
-            Package(
-                "linux-image-extra-virtual",
-                meta_version,
-                "the newest kernel's extra modules for a cloud (meta package)",
-                depends=f"linux-image-generic (= {meta_version})",
-                section="metapackages",
-            ),
-        )
-        step.note(f"{len(modules.cloud)} modules, {len(modules.extra)} extra ones")
-        return KernelPackages(
-            release,
-            version,
-            tuple(build(package, pool, scratch) for package in installed),
-            tuple(build(package, pool, scratch) for package in only_archive),
-        )
+def build_kernel(kernel: Kernel, layout: Layout, pool: Path, scratch: Path) -> ImagePackages:
+    """Split a kernel as the layout's release does and make its packages in *pool*."""
+    with progress.current().step(f"split kernel {kernel.release} into packages") as step:
+        modules = split(kernel.dependencies())
+        extras = layout.kernel is KernelPackages.EXTRAS
+        trees = _Trees(kernel, scratch, zstd=layout.zstd_modules)
+        cloud = modules.cloud if extras else modules.cloud | modules.extra
+        installed = [_modules(trees, cloud), _image(trees), _meta(trees, "linux-image-virtual", "")]
+        only_archive = []
+        if extras:
+            extra_name = f"linux-modules-extra-{kernel.release}"
+            only_archive = [
+                _extra(trees, modules.extra, extra_name),
+                _meta(trees, "linux-image-generic", extra_name),
+                _meta(trees, "linux-image-extra-virtual", extra_name),
+            ]
+        step.note(f"{len(cloud)} modules" + f", {len(modules.extra)} extra ones" * extras)
+        for package in only_archive:
+            build(package, pool, scratch)
+        made = tuple(build(package, pool, scratch) for package in installed)
+        return ImagePackages(kernel.release, made)
+
+
+class _Trees:
+    """The folders that the packages of one kernel are made of."""
+
+    def __init__(self, kernel: Kernel, scratch: Path, *, zstd: bool):
+        self.kernel = kernel
+        self.release = kernel.release
+        self.scratch = scratch
+        self.zstd = zstd
+        number = kernel.release.partition("-")[0].partition("+")[0]
+        self.version = f"{number}-1~kollarm1"
+        self.meta_version = f"{number}.1"
+        self.hooks = _HOOKS.format(release=kernel.release).replace("\n", "\n    ").strip()
+
+    def script(self, text: str) -> dict[str, str]:
+        return {"postinst": text.format(release=self.release, hooks=self.hooks)}
+
+
+def _image(trees: _Trees) -> Package:
+    release = trees.release
+    tree = trees.scratch / "image"
+    (tree / "boot").mkdir(parents=True)
+    shutil.copy(trees.kernel.tree / f"boot/vmlinuz-{release}", tree / "boot")
+    return Package(
+        f"linux-image-{release}",
+        trees.version,
+        f"Linux kernel image, version {release}",
+        depends=f"kmod, linux-base, linux-modules-{release}",
+        scripts=trees.script(_IMAGE_POSTINST),
+        files=tree,
+    )
+
+
+def _modules(trees: _Trees, names: Iterable[str]) -> Package:
+    release, kernel = trees.release, trees.kernel
+    tree = trees.scratch / "cloud"
+    (tree / "boot").mkdir(parents=True)
+    for name in (f"config-{release}", f"System.map-{release}"):
+        shutil.copy(kernel.tree / "boot" / name, tree / "boot")
+    kernel.copy_modules(names, tree, zstd=trees.zstd)
+    for path in kernel.modules.glob("modules.builtin*"):
+        if not path.name.endswith(".bin"):
+            shutil.copy(path, tree / "lib/modules" / release)
+    shutil.copy(kernel.modules / "modules.order", tree / "lib/modules" / release)
+    return Package(
+        f"linux-modules-{release}",
+        trees.version,
+        f"Linux kernel modules for a cloud, version {release}",
+        scripts=trees.script(_MODULES_POSTINST),
+        files=tree,
+    )
+
+
+def _extra(trees: _Trees, names: Iterable[str], name: str) -> Package:
+    release = trees.release
+    tree = trees.scratch / "extra"
+    trees.kernel.copy_modules(names, tree, zstd=trees.zstd)
+    return Package(
+        name,
+        trees.version,
+        f"Linux kernel extra modules, among them graphics, version {release}",
+        depends=f"linux-image-{release} | linux-image-unsigned-{release}",
+        scripts=trees.script(_EXTRA_POSTINST),
+        files=tree,
+    )
+
+
+def _meta(trees: _Trees, name: str, extra: str) -> Package:
+    """A package that pulls in the newest kernel, with the extra modules or without."""
+    depends = f"linux-image-{trees.release}" + (f", {extra}" if extra else "")
+    if name == "linux-image-extra-virtual":
+        depends = f"linux-image-generic (= {trees.meta_version})"
+    return Package(
+        name,
+        trees.meta_version,
+        f"the newest kernel image (meta package {name.removeprefix('linux-image-')})",
+        depends=depends,
+        section="metapackages",
+    )
+
+
+def debian_kernels(mirror: str, pool: Path) -> ImagePackages:
+    """Debian's own kernels from its archive: the cloud's to install, the generic for *pool*.
+
+    :raises KollarmError: the archive can't be reached, or lacks one.
+    """
+    source = Archive(uri=mirror, suite=SUITE, keyring=Path(bootstrap.KEYRING))
+    client = ArchiveClient([source], "arm64")
+    kernels = {}
+    for meta in ("linux-image-cloud-arm64", "linux-image-arm64"):
+        newest = client.candidates(meta)[0]
+        image = newest.relations["Depends"][0][0].name
+        places = []
+        for entry in (newest, client.candidates(image)[0]):
+            places.append(pool / f"{entry.name}_{entry.version}_arm64.deb")
+            shutil.copyfile(client.fetch(entry), places[-1])
+        kernels[meta] = ImagePackages(image.removeprefix("linux-image-"), tuple(places))
+    return kernels["linux-image-cloud-arm64"]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from guestprep.testimage.disk import Partition, Table
 from guestprep.testimage.layouts import Layout
 
 #: Debian packages of the root, besides what every bootstrapped root has.
@@ -48,11 +49,6 @@ MASKED = (
     "systemd-networkd-wait-online.service",
 )
 
-_FSTAB = """\
-LABEL={label}\t/\t ext4\tdefaults\t0 0
-LABEL={esp}\t/boot/efi\tvfat\tdefaults\t0 0
-"""
-
 #: Ubuntu's images have the whole list of sources here; these look at the machine only.
 _CLOUD_SOURCES = """\
 # to update this file, run dpkg-reconfigure cloud-init
@@ -60,10 +56,26 @@ datasource_list: [ NoCloud, ConfigDrive, None ]
 """
 
 ROOT_LABEL = "cloudimg-rootfs"
+BOOT_LABEL = "BOOT"
 ESP_LABEL = "UEFI"
 
 
-def files(layout: Layout) -> dict[str, str]:
+def name_of(layout: Layout, part: Partition, label: str) -> str:
+    """What fstab and the kernel's command line call a partition's file system."""
+    return f"LABEL={label}" if layout.labels else f"PARTUUID={part.guid}"
+
+
+def fstab(layout: Layout, table: Table) -> str:
+    """The table of mounts (fstab(5))."""
+    mounts = [
+        (name_of(layout, table.root, ROOT_LABEL), "/", "ext4"),
+        *([(name_of(layout, table.boot, BOOT_LABEL), "/boot", "ext4")] if table.boot else []),
+        (name_of(layout, table.esp, ESP_LABEL), "/boot/efi", "vfat"),
+    ]
+    return "".join(f"{name}\t{where}\t{kind}\tdefaults\t0 0\n" for name, where, kind in mounts)
+
+
+def files(layout: Layout, table: Table) -> dict[str, str]:
     """The content of files to add to the root, by their path in it."""
     release = layout.os_release
     lsb = {
@@ -78,12 +90,15 @@ def files(layout: Layout) -> dict[str, str]:
         "etc/issue": f"{release['PRETTY_NAME']} \\n \\l\n\n",
         "etc/hostname": f"{release['ID']}\n",
         "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {release['ID']}\n::1 localhost\n",
-        "etc/fstab": _FSTAB.format(label=ROOT_LABEL, esp=ESP_LABEL),
+        "etc/fstab": fstab(layout, table),
         "etc/cloud/cloud.cfg.d/90_dpkg.cfg": _CLOUD_SOURCES,
         "etc/initramfs-tools/conf.d/layout.conf": f"COMPRESS={layout.initramfs_compression}\n",
         "etc/kernel-img.conf": "do_symlinks = yes\nlink_in_boot = no\n",
         "boot/efi/.keep": "",
-        **{f"etc/default/{name}": text for name, text in layout.grub_files.items()},
+        **{
+            f"etc/default/{name}": text.replace("@PARTUUID@", table.root.guid)
+            for name, text in layout.grub_files.items()
+        },
     }
 
 

@@ -1,11 +1,15 @@
 #!/bin/sh
-# Make the root file system of a test image, in place within a disk.  Run as root,
+# Make the file systems of a test image, in place within a disk.  Run as root,
 # or as root of a user namespace, with these variables:
 #
 #   BASE      tar of the bootstrapped root
 #   OVERLAY   tar of the files to add to it
 #   PACKAGES  folder of .deb files to install
-#   DISK OFFSET KIB UUID LABEL  where the file system goes (offset in bytes), and its names
+#   DISK OFFSET KIB UUID LABEL  where the root goes (offset in bytes), and its names
+#   BOOT_OFFSET BOOT_KIB BOOT_UUID BOOT_LABEL  the same for /boot; empty when that is on the root
+#   ROOT_NAME  what the kernel is told: LABEL=... or PARTUUID=...
+#   VENDOR    the folder of GRUB's configuration on the ESP
+#   WITHOUT_INITRAMFS  not empty: the menu tries to start without an initramfs first
 #   SCRATCH   a folder to work in
 #   HERE      the folder of these scripts
 #
@@ -14,7 +18,7 @@
 set -eu
 
 root=$SCRATCH/root
-trap 'rm -rf --one-file-system "$root"' EXIT
+trap 'rm -rf --one-file-system "$root" "$SCRATCH/boot"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir "$root"
 
@@ -33,10 +37,11 @@ while [ "$count" -gt 0 ]; do
     count=$((count - 1))
 done
 unshare --mount --propagation private "$@" sh "$HERE/install-kernel.sh" "$root"
-cp "$root/boot/grub/BOOTAA64.EFI" "$SCRATCH/BOOTAA64.EFI"
-rm "$root/boot/grub/BOOTAA64.EFI"
-cp "$root"/boot/initrd.img-* "$SCRATCH/initrd.img"
 
-echo "kollarm: making the file system" >&2
-mke2fs -q -t ext4 -m 1 -L "$LABEL" -U "$UUID" -E "offset=$OFFSET,root_owner=0:0" \
-    -d "$root" "$DISK" "${KIB}k"
+echo "kollarm: making the file systems" >&2
+make_file_system() { # LABEL UUID OFFSET KIB FOLDER
+    mke2fs -q -t ext4 -m 1 -L "$1" -U "$2" -E "offset=$3,root_owner=0:0" -d "$5" "$DISK" "${4}k"
+}
+[ -z "$BOOT_UUID" ] ||
+    make_file_system "$BOOT_LABEL" "$BOOT_UUID" "$BOOT_OFFSET" "$BOOT_KIB" "$SCRATCH/boot"
+make_file_system "$LABEL" "$UUID" "$OFFSET" "$KIB" "$root"

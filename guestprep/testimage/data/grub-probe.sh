@@ -4,15 +4,24 @@ for word; do
     case $word in
         --target=*) target=${word#--target=} ;;
         -t) target= ;;
-        *) [ "${target-unset}" ] || target=$word ;;
+        -*) ;;
+        *) if [ "${target-unset}" ]; then about=$word; else target=$word; fi ;;
     esac
 done
+# What is asked about is a path, or a device that was answered before.
+number=1 uuid=@UUID@
+case @BOOT_UUID@:${about-} in
+    :*) ;;
+    *:/boot*|*:/dev/sda16) number=16 uuid=@BOOT_UUID@ ;;
+esac
 case $target in
-    device) echo /dev/sda1 ;;
-    drive) echo '(hd0,gpt1)' ;;
+    device) echo "/dev/sda$number" ;;
+    drive) echo "(hd0,gpt$number)" ;;
     fs) echo ext2 ;;
-    fs_uuid) echo @UUID@ ;;
+    fs_uuid) echo "$uuid" ;;
     partmap) echo gpt ;;
-    compatibility_hint) echo hd0,gpt1 ;;
-    hints_string) echo '--hint-bios=hd0,gpt1 --hint-efi=hd0,gpt1 --hint-baremetal=ahci0,gpt1' ;;
+    compatibility_hint) echo "hd0,gpt$number" ;;
+    hints_string)
+        echo "--hint-bios=hd0,gpt$number --hint-efi=hd0,gpt$number --hint-baremetal=ahci0,gpt$number"
+        ;;
 esac
