@@ -22,6 +22,9 @@ from kollarm.deploy.closing import CLOUD, cloud_names, clouds_file, openrc_file
 from kollarm.errors import ConfigError
 from kollarm.services.glance import EmbeddedGlance
 
+#: File names that can only be images.
+_SUFFIXES = (".qcow2", ".img", ".raw")
+
 
 def choose(config: Config, names: Sequence[str]) -> list[Guest]:
     """The guests of these names; all of them when none is named.
@@ -43,14 +46,10 @@ def choose(config: Config, names: Sequence[str]) -> list[Guest]:
     return [known[name] for name in names] if names else list(config.guests)
 
 
-def is_path(name: str) -> bool:
+def is_path(word: str) -> bool:
     """Whether what was named is an image file rather than a guest of the configuration."""
-    return "/" in name or name.endswith((".img", ".qcow2", ".raw"))
-
-
-def of_file(image: Path) -> Guest:
-    """A guest of an image file alone, prepared as a configuration without wishes would have it."""
-    return Guest(name=image.stem, source=GuestSource(path=image))
+    path = Path(word)
+    return path.is_file() or "/" in word or path.suffix in _SUFFIXES
 
 
 def output(config: Config, guest: Guest) -> Path:

@@ -16,6 +16,7 @@ from kollarm.cli.common import (
     print_json,
     print_text,
     read_config,
+    read_config_if_any,
     with_config,
     with_dry_run,
     with_json,
@@ -76,7 +77,8 @@ def prepare(
     """
     files = [name for name in names if guests.is_path(name)]
     named = [name for name in names if name not in files]
-    config = Config() if files and not config_path.exists() else read_config(config_path)
+    config = read_config_if_any(config_path) if files and not named else read_config(config_path)
+    config = config or Config()
     chosen = [guests.of_file(Path(file)) for file in files]
     if named or not files:
         chosen += guests.choose(config, named)

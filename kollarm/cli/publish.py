@@ -26,9 +26,6 @@ from kollarm.cli.common import (
 from kollarm.config.model import Config, Guest
 from kollarm.errors import KollarmError, UnusableInput
 
-#: Endings by which a word is meant as a file, also where there is none.
-_SUFFIXES = (".qcow2", ".img", ".raw")
-
 
 @click.command("publish")
 @click.argument("images", nargs=-1, metavar="[NAME|FILE]…")
@@ -128,8 +125,8 @@ def _chosen(
 
     :return: None for a configuration that isn't there, and for a record.
     """
-    named = [word for word in words if not _is_file(word)]
-    files = [Path(word) for word in words if _is_file(word)]
+    named = [word for word in words if not guests.is_path(word)]
+    files = [Path(word) for word in words if guests.is_path(word)]
     if name is not None and (len(files) != 1 or named):
         raise click.UsageError("--name goes with exactly one FILE")
     config = read_config_if_any(config_path) if files and not named else read_config(config_path)
@@ -140,11 +137,6 @@ def _chosen(
             chosen.append((guest, image, records.read(image)))
     chosen += [(guests.of_file(file, name), file, _record(file)) for file in files]
     return config, chosen
-
-
-def _is_file(word: str) -> bool:
-    path = Path(word)
-    return path.is_file() or "/" in word or path.suffix in _SUFFIXES
 
 
 def _record(image: Path) -> Record | None:
