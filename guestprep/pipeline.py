@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from guestprep import distributions, record
 from guestprep.appliance import Drive, launched
 from guestprep.apply import Outcome, execute
 from guestprep.archive import ArchiveClient
+from guestprep.clock import Clock
 from guestprep.facts import Facts
 from guestprep.inside import execute_inside
 from guestprep.inspect import Examination, examine
@@ -61,7 +61,7 @@ def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
     :raises UnusableInput: the source can't be prepared, with the reason.
     :raises KollarmError: an archive, the appliance or a check failed.
     """
-    clock = _Clock()
+    clock = Clock()
     with clock.timed("source"), progress.current().step("source"):
         source, digest = locate(guest.source)
         disk = disk_facts(source)
@@ -115,7 +115,7 @@ def _make(
     archives: Sequence[Archive],
     wishes: Wishes,
     work: Path,
-    clock: _Clock,
+    clock: Clock,
 ) -> tuple[Path, Facts, Plan, Outcome]:
     """The result under a temporary name, with the facts and the plan that led to it."""
     overlay, made = work / "overlay.qcow2", work / "result.qcow2"
@@ -145,7 +145,7 @@ def _make(
             steps, client = _planned(seen, archives, wishes)
         if steps.empty:
             shutil.copyfile(source, made)
-            return made, seen.facts, steps, Outcome((), 0, {}, 0)
+            return made, seen.facts, steps, Outcome((), 0, {}, 0, {})
         with clock.timed("apply"):
             carry_out = execute_inside if wishes.engine == "guest" else execute
             outcome = carry_out(appliance, seen, steps, client, work)
@@ -206,18 +206,3 @@ def _require(checks: Checks) -> None:
 
 def _plain(archive: Archive) -> dict[str, object]:
     return archive.model_dump(mode="json")
-
-
-class _Clock:
-    """What each part took, in seconds."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(time.monotonic() - started, 2)

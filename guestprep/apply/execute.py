@@ -12,6 +12,7 @@ from guestprep.apply.further import add_files, grow
 from guestprep.apply.install import install
 from guestprep.apply.work import Work
 from guestprep.archive import ArchiveClient
+from guestprep.clock import Clock
 from guestprep.inspect import Examination
 from guestprep.inspect.layout import mount_all
 from guestprep.parse import grub
@@ -40,12 +41,14 @@ class Outcome:
     :param packages: installed ones, :param files: how many files were written anew.
     :param modules: by initramfs: names of the modules it got.
     :param bytes: that the new files take on the guest's root.
+    :param seconds: what its parts took.
     """
 
     packages: tuple[str, ...]
     files: int
     modules: dict[str, tuple[str, ...]]
     bytes: int
+    seconds: dict[str, float]
 
 
 def execute(
@@ -60,19 +63,19 @@ def execute(
     :raises UnusableInput: no room for it.
     :raises KollarmError: a package that can't be installed offline, an archive's failure.
     """
-    reporter = progress.current()
+    reporter, clock = progress.current(), Clock()
     with reporter.step("compose") as step:
         with tree.new_files(folder / "new.tar", usr_merged=seen.facts.usr_merged) as new:
             work = Work(appliance, seen, folder, new)
             for packages in plan.of(InstallStep):
                 step.note(packages.title)
-                install(work, packages, client)
+                with clock.timed("packages"):
+                    install(work, packages, client)
             for ramfs in plan.of(InitramfsStep):
                 step.note(ramfs.title)
-                if ramfs.based_on:
-                    initramfs.remake(work, ramfs)
-                else:
-                    initramfs.append(work, ramfs)
+                compose = initramfs.remake if ramfs.based_on else initramfs.append
+                with clock.timed("initramfs"):
+                    compose(work, ramfs)
             for file in plan.of(FileStep):
                 new.add(file.path, file.content.encode(), file.mode)
             add_files(plan, new)
@@ -86,7 +89,7 @@ def execute(
                 new.add(path, content)
         _check_room(work, plan)
         step.note(f"{new.count} files, {size(new.bytes)}")
-    with reporter.step("write") as step:
+    with reporter.step("write") as step, clock.timed("write"):
         appliance.unmount_all()
         if plan.of(GrowStep):
             step.note("grow")
@@ -109,7 +112,7 @@ def execute(
         for mount in mounts:
             appliance.trim(mount.where)
         appliance.unmount_all()
-    return Outcome(work.packages, new.count, work.modules, new.bytes)
+    return Outcome(work.packages, new.count, work.modules, new.bytes, clock.seconds)
 
 
 def _check_room(work: Work, plan: Plan) -> None:

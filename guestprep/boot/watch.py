@@ -36,6 +36,9 @@ SCREEN_GRACE = 20.0
 #: The same for a screen that does show something, to show a login prompt too.
 PROMPT_GRACE = 120.0
 
+#: Seconds that the serial console has to follow a screen with a login prompt.
+SERIAL_GRACE = 20.0
+
 #: Seconds a machine that is stuck is still watched, so that its screen shows why.
 STUCK_GRACE = 6.0
 
@@ -55,6 +58,7 @@ class Watch:
     screen: BootState = BootState.UNKNOWN
     serial: BootState = BootState.UNKNOWN
     sightings: list[Sighting] = field(default_factory=list)
+    _screen_login: float | None = None
     _serial_login: float | None = None
     _stuck: float | None = None
 
@@ -67,6 +71,10 @@ class Watch:
             if state is not before:
                 self.sightings.append(Sighting(round(now, 1), source, state))
         self.screen, self.serial = screen, serial
+        if screen is not BootState.LOGIN_PROMPT:
+            self._screen_login = None
+        elif self._screen_login is None:
+            self._screen_login = now
         if serial is not BootState.LOGIN_PROMPT:
             self._serial_login = None
         elif self._serial_login is None:
@@ -78,8 +86,10 @@ class Watch:
 
     def verdict(self, now: float) -> BootState | None:
         """The state that ends the watch, or None to go on."""
-        if self.screen is BootState.LOGIN_PROMPT:
-            return self.screen
+        if self._screen_login is not None:
+            followed = self._serial_login is not None
+            late = now - self._screen_login >= SERIAL_GRACE or now >= self.timeout
+            return self.screen if followed or late else None
         if self._stuck is not None and now - self._stuck >= STUCK_GRACE:
             return self.screen if self.screen.stuck else self.serial
         if self._serial_login is not None:

@@ -11,6 +11,7 @@ from guestprep.apply import Outcome
 from guestprep.apply import changes as tree
 from guestprep.apply.further import add_files, grow
 from guestprep.archive import ArchiveClient
+from guestprep.clock import Clock
 from guestprep.inside import foreign
 from guestprep.inspect import Examination
 from guestprep.inspect.layout import mount_all
@@ -47,7 +48,7 @@ def execute_inside(
     :param folder: a local folder for what is put in.
     :raises KollarmError: a command of the guest failed, or its programs can't run here.
     """
-    reporter = progress.current()
+    reporter, clock = progress.current(), Clock()
     installs = plan.of(InstallStep)
     packages = [package for step in installs for package in step.packages]
     with tree.new_files(folder / "new.tar", usr_merged=seen.facts.usr_merged) as new:
@@ -64,8 +65,9 @@ def execute_inside(
     emulated = foreign.enable(appliance, seen.facts.architecture)
     appliance.tar_in(folder / "new.tar", "/")
     try:
-        for title, command in _commands(plan):
-            with reporter.step(f"{title}{' (emulated)' if emulated else ''}"):
+        for part, title, command in _commands(plan):
+            step = reporter.step(f"{title}{' (emulated)' if emulated else ''}")
+            with step, clock.timed(part):
                 _run(appliance, command)
     finally:
         appliance.remove(_POLICY)
@@ -81,33 +83,41 @@ def execute_inside(
     appliance.unmount_all()
     with tarfile.open(folder / "new.tar") as made:
         count = len(made.getmembers())
-    return Outcome(tuple(package.name for package in packages), count, {}, new.bytes)
+    return Outcome(tuple(package.name for package in packages), count, {}, new.bytes, clock.seconds)
 
 
-def _commands(plan: Plan) -> list[tuple[str, str]]:
-    """What the guest has to run, with a title for each."""
+def _commands(plan: Plan) -> list[tuple[str, str, str]]:
+    """What the guest has to run: the part it belongs to, a title, the command."""
     found = []
     for step in plan.of(InstallStep):
-        # The initramfs and GRUB's menu are made once, at the end, and not by each package.
+        # INITRD: kernels' hooks leave the initramfs alone, which is made once, at the end.
         names = " ".join(shlex.quote(f"/{_PLACE}/{entry.name}.deb") for entry in step.packages)
-        found.append(("install packages", f"dpkg --install {names}"))
+        found.append(("packages", "install packages", f"INITRD=No dpkg --install {names}"))
         automatic = [entry.name for entry in step.packages if entry.name not in step.manual]
         if automatic:
-            found.append(("mark packages", f"apt-mark auto {shlex.join(automatic)}"))
+            found.append(("packages", "mark packages", f"apt-mark auto {shlex.join(automatic)}"))
         if isinstance(step, ReplaceStep) and step.remove:
-            found.append(("remove packages", f"dpkg --purge {shlex.join(step.remove)}"))
+            found.append(("packages", "remove packages", f"dpkg --purge {shlex.join(step.remove)}"))
     for ramfs in plan.of(InitramfsStep):
         verb = "-c" if ramfs.based_on else "-u"
         version = shlex.quote(ramfs.kernel)
-        found.append(("make the initramfs", f"update-initramfs {verb} -k {version}"))
+        found.append(("initramfs", "make the initramfs", f"update-initramfs {verb} -k {version}"))
     if any(isinstance(step, GrubStep | InstallStep) for step in plan.steps):
-        found.append(("make GRUB's menu", "update-grub"))
+        found.append(("grub", "make GRUB's menu", "update-grub"))
     return found
+
+
+def run_inside(appliance: Appliance, command: str) -> str:
+    """Run a shell command in the mounted guest; what it printed.
+
+    :raises GuestCallError: it failed.
+    """
+    return str(appliance.call("sh", f"{_ENVIRONMENT}\n{command} 2>&1", limit=LIMIT))
 
 
 def _run(appliance: Appliance, command: str) -> None:
     try:
-        appliance.call("sh", f"{_ENVIRONMENT}\n{command} 2>&1", limit=LIMIT)
+        run_inside(appliance, command)
     except GuestCallError as error:
         raise KollarmError(
             f"in the guest, {command.split(maxsplit=1)[0]} failed",

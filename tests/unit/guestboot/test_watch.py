@@ -11,6 +11,7 @@ from guestprep.boot.states import BootState
 from guestprep.boot.watch import (
     PROMPT_GRACE,
     SCREEN_GRACE,
+    SERIAL_GRACE,
     STUCK_GRACE,
     Watch,
     boot,
@@ -21,12 +22,24 @@ from kollarm.errors import KollarmError, UnusableInput
 DARK, LOGIN, BOOTING = BootState.DISPLAY_NOT_ACTIVE, BootState.LOGIN_PROMPT, BootState.BOOTING
 
 
-def test_a_login_prompt_on_the_screen_passes_at_once() -> None:
+def test_a_login_prompt_on_the_screen_passes_when_the_serial_console_has_one_too() -> None:
     watch = Watch(timeout=900)
     watch.see(10, BOOTING, BOOTING)
     assert watch.verdict(10) is None
     watch.see(60, LOGIN, BOOTING)
-    assert watch.verdict(60) is LOGIN
+    assert watch.verdict(60) is None
+    watch.see(62, LOGIN, LOGIN)
+    assert watch.verdict(62) is LOGIN
+
+
+def test_a_silent_serial_console_is_not_waited_for_long() -> None:
+    watch = Watch(timeout=900)
+    watch.see(60, LOGIN, BOOTING)
+    assert watch.verdict(60 + SERIAL_GRACE - 1) is None
+    assert watch.verdict(60 + SERIAL_GRACE) is LOGIN
+    late = Watch(timeout=61)
+    late.see(60, LOGIN, BOOTING)
+    assert late.verdict(61) is LOGIN
 
 
 def test_a_dark_display_fails_soon_after_the_serial_login() -> None:

@@ -1,0 +1,114 @@
+"""Each layout of cloud images: what its console shows before, and a login prompt after.
+
+Ubuntu 18.04's is booted on the whole road (test_road.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from guestprep import pipeline
+from guestprep.boot import boot
+from guestprep.boot.states import BootState
+from guestprep.plan import Plan
+from guestprep.record import Record
+from guestprep.testimage import LAYOUTS, GuestImage, make
+from guestprep.wishes import Part
+from kollarm.cache import file_digest
+from kollarm.config.model import Archive, Guest, GuestSource
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layout.
+
+    :param dark: whether its screen stays dark without preparation; on the others the driver
+        is found by udev, late.
+    :param only: the parts to do; none named means all.
+    :param steps: kinds of steps that its plan must have.
+    """
+
+    layout: str
+    dark: bool
+    steps: frozenset[str]
+    only: tuple[Part, ...] = ()
+
+
+SCREEN = frozenset({"file", "initramfs", "grub"})
+CASES = (
+    Case("ubuntu-22.04", dark=False, steps=SCREEN),
+    # Without an initramfs of ours: what is in it doesn't count where a start goes without.
+    Case(
+        "ubuntu-26.04",
+        dark=False,
+        steps=frozenset({"file", "grub"}),
+        only=(Part.LOADING, Part.GRUB),
+    ),
+    Case("debian-13-genericcloud", dark=True, steps=SCREEN | {"replace"}),
+)
+
+
+def guest(image: GuestImage) -> Guest:
+    archive = Archive(uri=f"file:{image.archive}", suite=image.suite, keyring=image.keyring)
+    source = GuestSource(path=image.image, sha256=image.sha256)
+    return Guest(name=image.layout, source=source, archives=[archive])
+
+
+def prepared(image: GuestImage, output: Path, only: tuple[Part, ...] = ()) -> Record:
+    record = pipeline.prepare(guest(image), output, only=only)
+    assert record.checks and all(check["good"] for check in record.checks)
+    assert file_digest(image.image) == image.sha256
+    return record
+
+
+def kinds(record: Record) -> set[str]:
+    steps = record.plan["steps"]
+    assert isinstance(steps, list)
+    return {step["kind"] for step in steps}
+
+
+def shows_a_login_prompt(path: Path, screenshot: Path) -> None:
+    report = boot(path, screenshot=screenshot)
+    assert report.passed, report.to_text()
+    assert report.serial_state is BootState.LOGIN_PROMPT, report.to_text()
+
+
+def test_a_boot_partition_of_its_own_and_compressed_modules(tmp_path: Path) -> None:
+    image = make(LAYOUTS["ubuntu-24.04"])
+    output = tmp_path / "prepared.qcow2"
+    record = prepared(image, output)
+    assert kinds(record) >= SCREEN
+    assert "install" not in kinds(record)
+    shows_a_login_prompt(output, tmp_path / "screen.png")
+
+
+@pytest.mark.full
+def test_ubuntu_24_04_before(tmp_path: Path) -> None:
+    report = boot(make(LAYOUTS["ubuntu-24.04"]).image, screenshot=tmp_path / "before.png")
+    assert report.passed, report.to_text()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.layout)
+def test_a_layout_before_and_after(case: Case, tmp_path: Path) -> None:
+    image = make(LAYOUTS[case.layout])
+    before = boot(image.image, screenshot=tmp_path / "before.png")
+    assert before.passed is not case.dark, before.to_text()
+    if case.dark:
+        assert before.state is BootState.DISPLAY_NOT_ACTIVE
+    assert before.serial_state is BootState.LOGIN_PROMPT, before.to_text()
+    output = tmp_path / "prepared.qcow2"
+    record = prepared(image, output, case.only)
+    assert kinds(record) >= case.steps
+    shows_a_login_prompt(output, tmp_path / "after.png")
+    again: Plan = pipeline.plan(guest(image).model_copy(update=source(output)), only=case.only)
+    assert again.empty, again.lines()
+
+
+def source(path: Path) -> dict[str, GuestSource]:
+    return {"source": GuestSource(path=path, sha256=file_digest(path))}
