@@ -1,0 +1,159 @@
+"""How quickly, in what memory and to what size a guest image is prepared."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from guestprep import pipeline
+from guestprep.appliance import Drive, acceleration, launched
+from guestprep.testimage import LAYOUTS, GuestImage, make
+from guestprep.wishes import Part
+from kollarm.config.model import Archive, Guest, GuestSource
+from kollarm.run import run
+from tests.bench.measure import Pair, Samples, at_least, at_most, measure
+
+ROUNDS = 3
+
+#: Whose memory is the appliance's own.
+_HYPERVISOR = "qemu-system"
+
+
+def guest(image: GuestImage, **changes: object) -> Guest:
+    """A guest of a test image, with its own archive."""
+    archive = Archive(uri=f"file:{image.archive}", suite=image.suite, keyring=image.keyring)
+    source = GuestSource(path=image.image, sha256=image.sha256)
+    made = Guest(name=image.layout, source=source, archives=[archive])
+    return made.model_copy(update=changes)
+
+
+def prepared(wanted: Guest, output: Path) -> float:
+    """Seconds that a preparation takes."""
+    started = time.monotonic()
+    pipeline.prepare(wanted, output)
+    return time.monotonic() - started
+
+
+def floor(image: Path, output: Path) -> float:
+    """Seconds for what can't be left out: one launch, and writing the result once."""
+    started = time.monotonic()
+    with launched([Drive(image, "qcow2")]) as appliance:
+        appliance.shutdown()
+    run(["qemu-img", "convert", "-O", "qcow2", "-c", "-m", "8", image, output])
+    return time.monotonic() - started
+
+
+@measure(
+    compared="a whole preparation against one `qemu-img convert -c` and one launch",
+    goal=at_most(2),
+)
+def prepare(folder: Path) -> Samples:
+    """Ubuntu 18.04's layout: packages, initramfs, GRUB, verification."""
+    image = make(LAYOUTS["ubuntu-18.04"])
+    wanted = guest(image)
+    prepared(wanted, folder / "first.qcow2")  # the packages are in the cache from here on
+    for number in range(ROUNDS):
+        output = folder / f"{number}.qcow2"
+        yield Pair(prepared(wanted, output), floor(image.image, folder / "floor.qcow2"))
+        output.unlink()
+
+
+@measure(
+    compared="the guest's own update-initramfs in the appliance against the offline engine",
+    goal=at_least(50),
+)
+def initramfs(folder: Path) -> Samples:
+    """Ubuntu 22.04's layout, where nothing else is to do first."""
+    image = make(LAYOUTS["ubuntu-22.04"])
+    seconds = {}
+    for engine in ("guest", "offline"):
+        output = folder / f"{engine}.qcow2"
+        wanted = guest(image, engine=engine, compression="none")
+        record = pipeline.prepare(wanted, output, only=[Part.LOADING, Part.INITRAMFS])
+        spent = record.outcome["seconds"]
+        assert isinstance(spent, dict)
+        seconds[engine] = float(spent["initramfs"])
+    yield Pair(seconds["guest"], seconds["offline"])
+
+
+@measure(
+    compared="a preparation's memory on the host, without the appliance's virtual machine",
+    goal=at_most(300),
+    unit="MiB",
+)
+def memory(folder: Path) -> Samples:
+    """The most that all its processes have had at one moment (proportional set size)."""
+    image = make(LAYOUTS["ubuntu-18.04"])
+    code = (
+        "import sys; from pathlib import Path; from guestprep import pipeline; "
+        "from kollarm.config.model import Guest; "
+        "pipeline.prepare(Guest.model_validate_json(sys.argv[1]), Path(sys.argv[2]))"
+    )
+    for number in range(ROUNDS):
+        argv = [sys.executable, "-c", code, guest(image).model_dump_json()]
+        with (
+            subprocess.Popen(
+                [*argv, str(folder / f"{number}.qcow2")], stderr=subprocess.DEVNULL
+            ) as process,
+            _peak(process.pid) as most,
+        ):
+            if process.wait():
+                raise RuntimeError("the preparation failed")
+        yield most[0] / (1 << 20)
+
+
+@contextmanager
+def _peak(pid: int) -> Iterator[list[int]]:
+    """The highest sum of memory in the list, once the block has ended."""
+    most, ended = [0], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.1):
+            most[0] = max(most[0], _memory(pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _memory(pid: int) -> int:
+    total = 0
+    try:
+        mother = psutil.Process(pid)
+        for process in (mother, *mother.children(recursive=True)):
+            if not process.name().startswith(_HYPERVISOR):
+                total += process.memory_full_info().pss
+    except psutil.Error:
+        return 0  # one ended while it was looked at; the next look comes at once
+    return total
+
+
+@measure(
+    compared="the result's size against what `virt-sparsify --compress` makes of it",
+    goal=at_most(1.05),
+)
+def size(folder: Path) -> Samples:
+    """The result is trimmed and compressed already."""
+    image = make(LAYOUTS["ubuntu-18.04"])
+    output, sparse = folder / "prepared.qcow2", folder / "sparse.qcow2"
+    prepared(guest(image), output)
+    settings = {"LIBGUESTFS_BACKEND": "direct"}
+    if not acceleration.usable():
+        settings["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
+    run(
+        ["virt-sparsify", "--quiet", "--compress", "--convert", "qcow2", output, sparse],
+        env=settings | {"TMPDIR": str(folder)},
+        hint="install the package guestfs-tools",
+    )
+    yield Pair(output.stat().st_size, sparse.stat().st_size)
