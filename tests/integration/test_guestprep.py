@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import signal
 import subprocess
@@ -25,7 +26,6 @@ from guestprep.parse.initramfs import Reading, members
 from guestprep.plan import Plan, make_plan
 from guestprep.record import record_path
 from guestprep.source import disk_facts
-from guestprep.verify import verify
 from guestprep.wishes import Wishes
 from kollarm.config.model import Archive, Guest, GuestFile, GuestSource
 from kollarm.errors import UnusableInput
@@ -85,10 +85,13 @@ def hypervisors(mentioning: Path) -> list[str]:
     return found
 
 
-def test_the_seeds_own_case(bench: Bench) -> None:
+def test_the_seeds_own_case(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     before = digest(bench.source)
     output = bench.folder / "prepared.qcow2"
-    record = pipeline.prepare(bench.guest(), output)
+    with caplog.at_level(logging.INFO, "kollarm.progress"):
+        record = pipeline.prepare(bench.guest(), output)
+    # One launch to prepare, one to check.
+    assert caplog.messages.count("start: appliance") == 2
     assert digest(bench.source) == before
     assert record.sha256 == digest(output)
     assert record.checks and all(check["good"] for check in record.checks)
@@ -101,6 +104,7 @@ def test_the_seeds_own_case(bench: Bench) -> None:
         appliance.tar_out("/var/lib/dpkg", bench.folder / "dpkg.tar")
         menu = appliance.read("/boot/grub/grub.cfg").decode()
         dep = appliance.read(f"/lib/modules/{disks.VERSION}/modules.dep").decode()
+        again = examine_again(appliance, output, bench.guest(output))
     admin = bench.folder / "dpkg"
     admin.mkdir()
     subprocess.run(["tar", "-C", admin, "-xf", bench.folder / "dpkg.tar"], check=True)
@@ -135,11 +139,11 @@ def test_the_seeds_own_case(bench: Bench) -> None:
     assert f"{folder}/lib/soft-helper.ko" in found
     assert found["conf/modules"].data == b"# loaded first\nvirtio_gpu\n"
 
-    # A second run keeps the result; preparing the result changes nothing.
+    # Preparing the result changes nothing; a second run keeps it.
+    assert again.empty
     started = time.monotonic()
     assert pipeline.prepare(bench.guest(), output).kept
     assert time.monotonic() - started < 5
-    assert pipeline.plan(bench.guest(output)).empty
 
 
 def test_a_merged_usr_with_a_boot_partition_and_two_segments(bench: Bench) -> None:
@@ -149,6 +153,7 @@ def test_a_merged_usr_with_a_boot_partition_and_two_segments(bench: Bench) -> No
             usr_merged=True,
             separate_boot=True,
             graphics=True,
+            esp_mounted=False,
             compressions=(Compression.NONE, Compression.ZSTD),
         ),
     )
@@ -168,7 +173,7 @@ def test_a_merged_usr_with_a_boot_partition_and_two_segments(bench: Bench) -> No
     assert {"virtio_gpu", "drm", "drm_kms_helper", "soft_helper"} <= set(kernel.initramfs.modules)
 
 
-@pytest.mark.parametrize("filesystem", ["btrfs", "xfs"])
+@pytest.mark.parametrize("filesystem", ["btrfs", pytest.param("xfs", marks=pytest.mark.full)])
 def test_another_file_system_and_every_further_wish(bench: Bench, filesystem: str) -> None:
     source = bench.disk(
         filesystem,
@@ -214,8 +219,8 @@ def test_another_file_system_and_every_further_wish(bench: Bench, filesystem: st
         assert appliance.read("/etc/timezone") == b"Europe/Berlin\n"
         assert appliance.read("/usr/share/doc/linux-modules-notes/notes") == b"none\n"
         assert not appliance.list_directory("/var/cache/kollarm")
-        seen = examine_again(appliance, output, wished)
-    assert seen.empty
+        again = examine_again(appliance, output, wished)
+    assert again.empty
 
 
 def examine_again(appliance: Appliance, path: Path, guest: Guest) -> Plan:
@@ -258,34 +263,27 @@ def test_a_kernel_without_graphics_is_replaced(bench: Bench) -> None:
     assert not [name for name in found if disks.CLOUD in name]
 
 
-def test_the_untouched_source_fails_the_checks(bench: Bench) -> None:
-    checks = verify(bench.source)
-    assert not checks.good
-    failed = [check.claim for check in checks.checks if not check.good]
-    assert f"kernel {disks.VERSION} has virtio_gpu" in failed
-
-
 @pytest.mark.parametrize(
-    ("name", "recipe", "message"),
+    ("name", "recipe", "messages"),
     [
         (
-            "x86",
-            disks.Recipe(program=synthetic.X86_PROGRAM, loader=False),
-            "an x86_64 system, not an arm64 one",
+            "foreign",
+            disks.Recipe(loader=False, os_release="ID=gentoo\nPRETTY_NAME=Gentoo\n"),
+            ("no UEFI boot path", "its distribution is unknown: Gentoo"),
         ),
-        ("no-uefi", disks.Recipe(loader=False), "no UEFI boot path"),
-        ("unknown", disks.Recipe(os_release="ID=gentoo\nPRETTY_NAME=Gentoo\n"), "Gentoo"),
-        ("full", disks.Recipe(extra={"filling": b"x" * (46 << 20)}), "no room on the image's /"),
+        ("full", disks.Recipe(extra={"filling": b"x" * (46 << 20)}), ("no room on the image's /",)),
     ],
 )
 def test_refused_with_nothing_written(
-    bench: Bench, name: str, recipe: disks.Recipe, message: str
+    bench: Bench, name: str, recipe: disks.Recipe, messages: tuple[str, ...]
 ) -> None:
     source = bench.disk(name, recipe)
     before = digest(source)
     output = bench.folder / "results" / f"{name}.qcow2"
-    with pytest.raises(UnusableInput, match=message):
+    with pytest.raises(UnusableInput) as caught:
         pipeline.prepare(bench.guest(source), output)
+    for message in messages:
+        assert message in f"{caught.value.message}\n{caught.value.details}"
     assert digest(source) == before
     assert not list(output.parent.glob(f"*{name}*"))
     assert not list(output.parent.glob(f".*{name}*"))

@@ -59,6 +59,7 @@ class Recipe:
     program: bytes = synthetic.ARM64_PROGRAM
     os_release: str = 'ID=ubuntu\nVERSION_ID="18.04"\nVERSION_CODENAME=bionic\nNAME="Ubuntu"\n'
     esp: bool = True
+    esp_mounted: bool = True
     loader: bool = True
     root_label: str = "cloudimg-rootfs"
     root_mib: int = 64
@@ -118,7 +119,8 @@ def make(path: Path, work: Path, recipe: Recipe | None = None) -> Path:
     files: dict[str, bytes | str] = {
         "etc/os-release": recipe.os_release,
         "etc/fstab": (
-            "LABEL=cloudimg-rootfs / ext4 defaults 0 0\nLABEL=UEFI /boot/efi vfat defaults 0 0\n"
+            "LABEL=cloudimg-rootfs / ext4 defaults 0 0\n"
+            + "LABEL=UEFI /boot/efi vfat defaults 0 0\n" * recipe.esp_mounted
         ),
         "etc/machine-id": "",
         "etc/default/grub": 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n',

@@ -29,6 +29,7 @@ from guestprep.plan import (
     InitramfsStep,
     InstallStep,
     Plan,
+    ReplaceStep,
     make_plan,
     texts,
 )
@@ -284,3 +285,25 @@ def test_modules_that_nobody_has_are_refused() -> None:
         plan(facts())
     with pytest.raises(UnusableInput, match="CONFIG_DRM is off"):
         plan(facts(kernels=(kernel(drm=False),)))
+
+
+def test_a_newer_kernel_comes_when_the_modules_of_this_one_are_gone() -> None:
+    newer = "4.15.0-100-generic"
+    shelf = (
+        package("linux-image-generic", "4.15.0.100", f"linux-image-{newer}"),
+        package(f"linux-image-{newer}", "4.15.0-100.101", f"linux-modules-{newer}"),
+        package(f"linux-modules-{newer}", "4.15.0-100.101"),
+    )
+    made = plan(facts(), *shelf)
+    (step,) = made.of(ReplaceStep)
+    assert (step.old, step.kernel, step.remove) == (VERSION, newer, ())
+    assert [entry.name for entry in step.packages] == [
+        f"linux-modules-{newer}",
+        f"linux-image-{newer}",
+        "linux-image-generic",
+    ]
+    assert "no archive has the extra modules of kernel" in step.reason
+    (ramfs,) = made.of(InitramfsStep)
+    assert (ramfs.kernel, ramfs.based_on) == (newer, f"/boot/initrd.img-{VERSION}")
+    (menu,) = made.of(GrubStep)
+    assert menu.kernels == {VERSION: newer}
