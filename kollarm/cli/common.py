@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,16 @@ from kollarm.config.load import DEFAULT_NAME, load
 from kollarm.config.model import Config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass
+class Printed:
+    """What a run has printed already.
+
+    :ivar document: the one JSON document that ``--json`` promises.
+    """
+
+    document: bool = False
 
 
 def with_config(command: Command) -> Command:
@@ -75,6 +86,9 @@ def config_words(path: Path) -> tuple[str, ...]:
 
 def print_json(document: object) -> None:
     """Print the one JSON document of a command."""
+    context = click.get_current_context(silent=True)
+    if context is not None and (printed := context.find_object(Printed)) is not None:
+        printed.document = True
     json.dump(document, sys.stdout, indent=2, sort_keys=False, default=str)
     sys.stdout.write("\n")
 

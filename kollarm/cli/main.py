@@ -78,8 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     log_path = logs.start(shlex.join(words))
     debug, as_json = "--debug" in words, "--json" in words
+    printed = common.Printed()
     try:
-        result = cli.main(words, prog_name="kollarm", standalone_mode=False)
+        result = cli.main(words, prog_name="kollarm", standalone_mode=False, obj=printed)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -90,7 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print("interrupted; what was half done is undone or finished by the next run")
         return EXIT_INTERRUPTED
     except Exception as error:
-        return _failed(error, log_path, debug=debug, as_json=as_json)
+        # A command whose result is a failure has told all of it in its own document.
+        document_wanted = as_json and not printed.document
+        return _failed(error, log_path, debug=debug, as_json=document_wanted)
 
 
 def _failed(error: Exception, log_path: Path | None, *, debug: bool, as_json: bool) -> int:

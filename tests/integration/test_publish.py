@@ -21,7 +21,16 @@ import openstack
 import psutil
 import pytest
 
-from guestprep.publish import Method, PublishWish, Replaced, audit, connect, plan, publish
+from guestprep.publish import (
+    Method,
+    PublishWish,
+    Replaced,
+    audit,
+    connect,
+    execute,
+    plan,
+    publish,
+)
 from guestprep.publish import local as files
 from guestprep.publish.cloud import Glance, GlanceError
 from guestprep.publish.model import OWNER_MARK, RUN_MARK, Action, Change, RemoteImage
@@ -32,6 +41,9 @@ from tests.integration.commands import kollarm
 from tests.unit.guestprep import disks
 
 pytestmark = pytest.mark.integration
+
+#: Instead of the real ones, which give a server longer to come back.
+PAUSES = (0.5, 1.0)
 
 WISH = PublishWish("", os_distro="ubuntu", os_version="18.04", os_admin_user="ubuntu")
 MIB = 1 << 20
@@ -54,7 +66,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {
         "first": disk(folder / "first.qcow2", 3),
         "second": disk(folder / "second.qcow2", 3),
-        "large": disk(folder / "large.qcow2", 300),
+        "large": disk(folder / "large.qcow2", 160),
     }
 
 
@@ -219,6 +231,7 @@ def publisher(cloud: EmbeddedGlance, image: Path, wish: PublishWish) -> subproce
     """Another process that publishes."""
     code = (
         "from pathlib import Path; from guestprep.publish import *; "
+        f"import guestprep.publish.execute as sending; sending.PAUSES = {PAUSES}; "
         f"c = connect({cloud.cloud!r}, clouds_yaml=Path({str(cloud.clouds_yaml)!r})); "
         f"publish(c, Path({str(image)!r}), PublishWish({wish.name!r}, os_distro='ubuntu', "
         f"os_version='18.04', os_admin_user='ubuntu', method=Method({wish.method.value!r})))"
@@ -302,7 +315,9 @@ def test_a_server_that_dies_during_the_upload_is_tried_again(
     api: Glance,
     images: dict[str, Path],
     wish: PublishWish,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(execute, "PAUSES", PAUSES)
     master = cloud.running()
     assert master
 
