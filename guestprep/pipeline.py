@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from guestprep import distributions, record
+from guestprep import distributions, provenance, record
 from guestprep.appliance import Drive, launched
 from guestprep.apply import Outcome, execute
 from guestprep.archive import ArchiveClient
@@ -77,7 +77,8 @@ def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
     if earlier is not None:
         return earlier
     with progress.current().step(f"prepare {guest.name}"), workplace(output) as work:
-        made, facts, steps, outcome = _make(disk, source, guest.archives, wishes, work, clock)
+        made, seen, steps, outcome = _make(disk, source, guest.archives, wishes, work, clock)
+        facts = seen.facts
         if steps.empty:
             checks = None
         else:
@@ -103,6 +104,8 @@ def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
         )
         # Without the old record first, a kill between the two would leave one that lies.
         record.record_path(output).unlink(missing_ok=True)
+        packages = seen.evidence.texts.get("/var/lib/dpkg/status", "")
+        provenance.write(done, output, checks.dpkg_status if checks else packages)
         made.chmod(0o644)
         made.replace(output)
         record.write(done, record.record_path(output))
@@ -116,8 +119,8 @@ def _make(
     wishes: Wishes,
     work: Path,
     clock: Clock,
-) -> tuple[Path, Facts, Plan, Outcome]:
-    """The result under a temporary name, with the facts and the plan that led to it."""
+) -> tuple[Path, Examination, Plan, Outcome]:
+    """The result under a temporary name, with what was seen and the plan that led to it."""
     overlay, made = work / "overlay.qcow2", work / "result.qcow2"
     run(
         [
@@ -145,7 +148,7 @@ def _make(
             steps, client = _planned(seen, archives, wishes)
         if steps.empty:
             shutil.copyfile(source, made)
-            return made, seen.facts, steps, Outcome((), 0, {}, 0, {})
+            return made, seen, steps, Outcome((), 0, {}, 0, {})
         with clock.timed("apply"):
             carry_out = execute_inside if wishes.engine == "guest" else execute
             outcome = carry_out(appliance, seen, steps, client, work)
@@ -153,7 +156,7 @@ def _make(
     with clock.timed("convert"), progress.current().step("compress"):
         _convert(overlay, made, wishes.compression)
     overlay.unlink()
-    return made, seen.facts, steps, outcome
+    return made, seen, steps, outcome
 
 
 def _planned(

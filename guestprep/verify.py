@@ -43,17 +43,22 @@ class Check:
 
 @dataclass(frozen=True)
 class Checks:
-    """All claims about one image."""
+    """All claims about one image.
+
+    :param dpkg_status: the text of its dpkg status file, as it was read for them.
+    """
 
     path: str
     checks: tuple[Check, ...]
+    dpkg_status: str = dataclasses.field(default="", repr=False)
 
     @property
     def good(self) -> bool:
         return all(check.good for check in self.checks)
 
     def to_data(self) -> dict[str, object]:
-        return {"good": self.good, **dataclasses.asdict(self)}
+        checks = [dataclasses.asdict(check) for check in self.checks]
+        return {"good": self.good, "path": self.path, "checks": checks}
 
     def to_json(self) -> str:
         return json.dumps(self.to_data(), indent=2, sort_keys=True)
@@ -81,7 +86,8 @@ def verify(path: Path, wishes: Wishes | None = None, plan: Plan | None = None) -
 def check_image(seen: Examination, wishes: Wishes, plan: Plan | None = None) -> Checks:
     """The checks of an examined image: pure."""
     facts = seen.facts
-    status = parse_status(seen.evidence.texts.get("/var/lib/dpkg/status", ""))
+    text = seen.evidence.texts.get("/var/lib/dpkg/status", "")
+    status = parse_status(text)
     checks = [
         *_boot(facts),
         *(check for kernel in facts.booted for check in _kernel(kernel, wishes)),
@@ -92,7 +98,7 @@ def check_image(seen: Examination, wishes: Wishes, plan: Plan | None = None) -> 
         *(_size(facts, wishes) if Part.SIZE in wishes.parts else ()),
         *(_clean(facts, wishes) if Part.CLEAN in wishes.parts else ()),
     ]
-    return Checks(facts.disk.path, tuple(checks))
+    return Checks(facts.disk.path, tuple(checks), text)
 
 
 def _boot(facts: Facts) -> Iterator[Check]:

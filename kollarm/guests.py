@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from guestprep import publish
+from guestprep import provenance, publish
 from guestprep.boot import BootReport, boot
 from guestprep.inspect import Identity
+from guestprep.record import Record
 from kollarm import files, progress
 from kollarm.cache import file_digest
 from kollarm.config.model import Config, Guest, GuestSource
@@ -133,10 +134,17 @@ def of_file(image: Path, name: str | None = None) -> Guest:
     return Guest(name=name or image.stem, source=GuestSource(path=image))
 
 
-def wish(config: Config, guest: Guest, image: Path, system: Identity | None) -> publish.PublishWish:
+def wish(
+    config: Config,
+    guest: Guest,
+    image: Path,
+    system: Identity | None,
+    prepared: Record | None = None,
+) -> publish.PublishWish:
     """What Glance is to know of an image.
 
     :param system: what is on it; None where nobody looked.
+    :param prepared: the record of its preparation; None where kollarm didn't prepare it.
     """
     served_at = config.cloud.served_at
     user = guest.admin_user or (system.admin_user if system else "")
@@ -148,6 +156,7 @@ def wish(config: Config, guest: Guest, image: Path, system: Identity | None) -> 
         min_disk=guest.min_disk,
         min_ram=guest.min_ram,
         properties=guest.properties,
+        provenance=provenance.properties(prepared) if prepared else {},
         visibility=guest.visibility,
         replaced=publish.Replaced(config.cloud.replaced),
         method=publish.Method(config.cloud.method),

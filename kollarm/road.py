@@ -107,6 +107,6 @@ def _guest(config: Config, guest: Guest, connection: object) -> GuestRecord:
                     details=f"screenshot: {after.screenshot}",
                 )
         system = publish.bootable_system(result, prepared)
-        wish = guests.wish(config, guest, result, system)
+        wish = guests.wish(config, guest, result, system, prepared)
         published = publish.publish(connection, result, wish)
     return GuestRecord(guest.name, prepared, before, after, published)

@@ -64,6 +64,7 @@ class PublishWish:
     :param properties: the user's, on top of all others; an empty value leaves a
         property out.
     :param visibility: ``public``, ``private``, ``shared`` or ``community``.
+    :param provenance: properties that say how the image was made (``kollarm_…``).
     :param adopt: take over an image of that name which kollarm didn't make.
     :param replaced: what becomes of the image whose name is taken.
     :param check_properties: compare the user's properties with the cloud's definitions.
@@ -78,6 +79,7 @@ class PublishWish:
     min_disk: int | None = None
     min_ram: int = 0
     properties: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
     visibility: str = "public"
     adopt: bool = False
     replaced: Replaced = Replaced.HIDE

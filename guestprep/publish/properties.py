@@ -36,6 +36,7 @@ def wanted(wish: PublishWish) -> dict[str, str]:
         "os_admin_user": wish.os_admin_user,
         **{name: value for name, (value, _) in ARM64.items()},
         **wish.properties,
+        **wish.provenance,
     }
     result = {name: value for name, value in values.items() if value}
     return result | {OWNER_MARK: wish.name, MANAGED: ",".join(sorted(result))}

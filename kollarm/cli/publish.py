@@ -72,7 +72,7 @@ def publish(
     for guest, image, prepared in chosen:
         known = unchecked and prepared is None
         system = None if known else publishing.bootable_system(image, prepared)
-        wish = guests.wish(config, guest, image, system)
+        wish = guests.wish(config, guest, image, system, prepared)
         wishes.append(
             (
                 image,
