@@ -37,6 +37,7 @@ from guestprep.publish.model import OWNER_MARK, RUN_MARK, Action, Change, Remote
 from kollarm.errors import ConfigError, KollarmError, UnusableInput
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
+from tests.bench import bench_publish
 from tests.integration.commands import kollarm
 from tests.unit.guestprep import disks
 
@@ -224,6 +225,14 @@ def test_a_plan_changes_nothing(
     assert all_of(api, wish) == []
 
 
+def test_memory_does_not_grow_with_the_image(
+    cloud: EmbeddedGlance, api: Glance, images: dict[str, Path]
+) -> None:
+    small, large = (bench_publish.ours(cloud, api, images[name]) for name in ("first", "large"))
+    assert max(small.memory, large.memory) <= 80
+    assert large.memory - small.memory < 16
+
+
 # --- interruptions ------------------------------------------------------------------------
 
 
@@ -251,7 +260,10 @@ def test_a_killed_upload_is_cleaned_up_by_the_next_run(
     run.send_signal(signal.SIGKILL)
     run.wait()
     (left,) = all_of(api, wish)
+    before = psutil.Process().io_counters().read_chars
     record = publish(connection, images["large"], wish)
+    read = psutil.Process().io_counters().read_chars - before
+    assert read < 1.5 * record.size, "hashing must not read the file a second time"
     assert record.removed == (left.id,)
     assert [image.id for image in all_of(api, wish)] == [record.image_id]
     assert record.status == "active"
