@@ -99,15 +99,15 @@ def _prove_ours(glance: Glance, image_id: str) -> None:
 
 def _upload(glance: Glance, plan: PublishPlan) -> Sent:
     """Upload beside whatever is there, hidden, and check it; try again where that may help."""
-    offered = glance.import_methods() if plan.method is not Method.PUT else ()
-    methods = choose(plan.method, offered, plan.source_url)
+    methods = choose(plan.method, glance.import_methods, plan.source_url)
+    method = next(methods)
     pauses = list(PAUSES)
     while True:
         try:
-            return _attempt(glance, plan, methods[0])
+            return _attempt(glance, plan, method)
         except GlanceError as error:
-            if error.status in NOT_OFFERED and len(methods) > 1:
-                methods.pop(0)
+            if error.status in NOT_OFFERED and (another := next(methods, None)) is not None:
+                method = another
             elif error.passing and pauses:
                 pause = pauses.pop(0)
                 progress.current().warn(f"{error.message}; trying again in {pause:.0f} s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -56,25 +56,33 @@ class Source:
         self.digest = hashing.hexdigest()
 
 
-def choose(wish: Method, offered: tuple[str, ...], source_url: str | None) -> list[Method]:
+def choose(
+    wish: Method, offered: Callable[[], tuple[str, ...]], source_url: str | None
+) -> Iterator[Method]:
     """The methods to try, in order.
 
+    :param offered: asks the cloud for its import methods; only done where they matter.
     :raises ConfigError: the one asked for can't be used with this cloud.
     """
-    if wish is Method.AUTO:
-        possible = [Method.GLANCE_DIRECT, *([Method.WEB_DOWNLOAD] if source_url else [])]
-        return [Method.PUT, *(method for method in possible if method in offered)]
     if wish is Method.WEB_DOWNLOAD and not source_url:
         raise ConfigError(
             "web-download needs the address at which Glance can fetch the file",
             hint="name it in cloud.served_at, or use the method put or glance-direct",
         )
-    if wish is not Method.PUT and wish not in offered:
-        raise ConfigError(
-            f"the cloud doesn't offer the method {wish}",
-            hint=f"it offers: {', '.join(['put', *offered])}",
-        )
-    return [wish]
+    if wish in (Method.AUTO, Method.PUT):
+        yield Method.PUT
+    if wish is Method.AUTO:
+        there = offered()
+        possible = [Method.GLANCE_DIRECT, *([Method.WEB_DOWNLOAD] if source_url else [])]
+        yield from (method for method in possible if method in there)
+    elif wish is not Method.PUT:
+        there = offered()
+        if wish not in there:
+            raise ConfigError(
+                f"the cloud doesn't offer the method {wish}",
+                hint=f"it offers: {', '.join(['put', *there])}",
+            )
+        yield wish
 
 
 def transfer(

@@ -70,8 +70,8 @@ def publish(
     more = dict(_pair(text) for text in properties)
     wishes = []
     for guest, image, prepared in chosen:
-        known = unchecked and prepared is None
-        system = None if known else publishing.bootable_system(image, prepared)
+        blindly = unchecked and prepared is None
+        system = None if blindly else publishing.bootable_system(image, prepared)
         wish = guests.wish(config, guest, image, system, prepared)
         wishes.append(
             (
