@@ -8,6 +8,7 @@ spoils the engine's layer cache; here they hit it.
 from __future__ import annotations
 
 import io
+import posixpath
 import tarfile
 import tempfile
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from builder.facts import Rendered, Source
+from kollarm.errors import KollarmError
 
 #: Bytes of a context held in memory before it goes to a temporary file.
 SPOOL = 32 * 1024 * 1024
@@ -73,11 +75,24 @@ def _unpack_into(tar: tarfile.TarFile, prefix: str, archive: Path) -> None:
         return
     with tarfile.open(archive) as packed:
         for member in packed.getmembers():
-            # the "data" filter refuses members that would leave the folder
-            safe = tarfile.data_filter(member, "/")
-            plain(safe)
-            safe.name = place(safe.name)
-            tar.addfile(safe, packed.extractfile(member) if member.isreg() else None)
+            stream = packed.extractfile(member) if member.isreg() else None
+            member.name = place(inside(member.name, archive))
+            if member.islnk():  # names another member, where a symbolic link names a path
+                member.linkname = place(inside(member.linkname, archive))
+            if member.isdev():
+                raise KollarmError(f"{archive} holds the device {member.name}")
+            tar.addfile(plain(member), stream)
+
+
+def inside(name: str, archive: Path) -> str:
+    """A member's name, which may not lead out of the folder that the archive is unpacked to.
+
+    :raises KollarmError: it would.
+    """
+    found = posixpath.normpath(name.lstrip("/"))
+    if found.split("/", 1)[0] == "..":
+        raise KollarmError(f"{archive} is no source archive: its member {name} lies outside of it")
+    return found
 
 
 def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:

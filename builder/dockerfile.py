@@ -64,6 +64,22 @@ def without_date(text: str) -> str:
     )
 
 
+def without_patching(text: str) -> str:
+    """The Dockerfile without Kolla's two steps that apply patches to files in the image.
+
+    Once there are patches for one image, Kolla puts them into every image, where
+    most find nothing to do: that one overlay would change the keys of all images.
+    """
+    lines = text.split("\n")
+    for instruction in reversed(instructions(text)):
+        if (instruction.keyword, instruction.value) in (
+            ("COPY", "patches /patches"),
+            ("RUN", "kolla_patch"),
+        ):
+            del lines[instruction.first - 1 : instruction.last]
+    return "\n".join(lines)
+
+
 def essence(text: str) -> str:
     """The Dockerfile without the blank and comment lines that templates leave behind.
 

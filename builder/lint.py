@@ -19,7 +19,7 @@ from builder.render import Request, render
 from builder.rules import Ground, check, did_you_mean, out_of_place
 from builder.toolchain import toolchain
 from builder.treepatch import patched
-from kollarm.config.model import Architecture, Build, Distro
+from kollarm.config.model import Architecture, Build, Checkout, Distro
 from kollarm.errors import ConfigError, Fault
 
 
@@ -100,7 +100,7 @@ def lint(
             overlays[name] = read(known[name])
         except ConfigError as error:
             faults += error.faults
-    tree = plain_tree(release)
+    tree = plain_tree(release, build.kolla if build else None)
     elsewhere = []
     together = [overlays[name] for name in chosen if name in overlays]
     for name, overlay in overlays.items():
@@ -123,7 +123,7 @@ def lint(
     return Report(release, tree.kolla_version, checked, tuple(faults), tuple(elsewhere))
 
 
-def plain_tree(release: str) -> Tree:
+def plain_tree(release: str, checkout: Checkout | None = None) -> Tree:
     """The release's templates as they are: which distribution and architecture is no matter."""
     found = releases.find(release)
     options: dict[str, str | list[str]] = {
@@ -131,4 +131,4 @@ def plain_tree(release: str) -> Tree:
         "install_type": "source",
         "quiet": "true",
     }
-    return render(toolchain(found), Request(Architecture.X86_64, options))
+    return render(toolchain(found, checkout), Request(Architecture.X86_64, options))

@@ -220,7 +220,7 @@ def render_all(
     config: Config, overlays: Sequence[Overlay], architectures: Sequence[Architecture]
 ) -> dict[Architecture, Tree]:
     """The release's templates with the overlays, for each architecture."""
-    chain = toolchain(releases.find(config.release))
+    chain = toolchain(releases.find(config.release), config.build.kolla)
     authorities = certificates.extra(trust.bundle(config.ca_bundle))
     requests = []
     for architecture in architectures:

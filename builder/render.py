@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from builder import dockerfile
 from builder.facts import Rendered, Source, Tree
 from builder.toolchain import Toolchain
 from kollarm import cache, progress
@@ -22,6 +23,9 @@ from kollarm.config.model import Architecture
 from kollarm.errors import CommandError, ConfigError, Fault, KollarmError
 from kollarm.files import write
 from kollarm.run import run
+
+#: Raised when something else is made of what Kolla renders.
+RECIPE = 1
 
 #: Namespace and tag in rendered FROM lines; :mod:`builder.dockerfile` replaces them.
 NAMESPACE = "kollarm.invalid/rendered"
@@ -66,7 +70,12 @@ def render(chain: Toolchain, request: Request) -> Tree:
             "patches": printable(request.patches),
         }
         key = cache.digest(
-            {"chain": chain.identity, "driver": cache.file_digest(driver), "request": plain}
+            {
+                "recipe": RECIPE,
+                "chain": chain.identity,
+                "driver": cache.file_digest(driver),
+                "request": plain,
+            }
         )
 
         def make(folder: Path) -> None:
@@ -135,6 +144,11 @@ def _render(chain: Toolchain, request: Request, driver: Path, folder: Path) -> N
     paths = {
         image["name"]: folder / result["working_dir"] / image["path"] for image in result["images"]
     }
+    _complete(request, folder, paths)
+
+
+def _complete(request: Request, folder: Path, paths: Mapping[str, Path]) -> None:
+    """Make build contexts of what Kolla rendered."""
     unknown = sorted(set(request.files) - set(paths))
     if unknown:
         raise ConfigError(
@@ -144,6 +158,11 @@ def _render(chain: Toolchain, request: Request, driver: Path, folder: Path) -> N
     for image, added in request.files.items():
         for name, content in added.items():
             write(paths[image] / name, content)
+    for path in paths.values() if request.patches else ():
+        if not (path / "patches" / "series").is_file():
+            write(
+                path / "Dockerfile", dockerfile.without_patching((path / "Dockerfile").read_text())
+            )
     for rubbish in [*folder.rglob("__pycache__"), *folder.rglob("Dockerfile.j2")]:
         # not part of any build, but it would be in every context and so in every key
         shutil.rmtree(rubbish) if rubbish.is_dir() else rubbish.unlink()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.releases import KollaRelease
 from kollarm import cache, progress
-from kollarm.errors import CommandError, KollarmError
+from kollarm.config.model import Checkout
+from kollarm.errors import CommandError, ConfigError, Fault, KollarmError
 from kollarm.run import run
 
 #: Raised when the way an environment is made changes.
@@ -27,18 +29,22 @@ class Toolchain:
     identity: str
 
 
-def toolchain(release: KollaRelease) -> Toolchain:
+def toolchain(release: KollaRelease, checkout: Checkout | None = None) -> Toolchain:
     """The environment with a release's Kolla, made on first use with pip.
 
     pip takes its index, find-links and CA bundle from the user's environment
     and pip.conf, as it always does.
 
+    :param checkout: where Kolla itself comes from instead of PyPI; the release says
+        what goes with it.  A branch is looked up anew each time.
     :raises KollarmError: the package or what it needs can't be installed.
     """
+    if checkout is not None:
+        release = at_commit(release, checkout)
     inputs: dict[str, object] = {
         "recipe": RECIPE,
-        "requirements": release.requirements,
-        "bare": release.bare_requirements,
+        "requirements": [_identity(one) for one in release.requirements],
+        "bare": [_identity(one) for one in release.bare_requirements],
         "python": sys.version_info[:2],
     }
     identity = f"kolla-{release.name}-{cache.digest(inputs)}"
@@ -57,6 +63,48 @@ def toolchain(release: KollaRelease) -> Toolchain:
 
     folder = cache.entry("venv", identity, make, in_place=True)
     return Toolchain(folder / "bin/python", identity)
+
+
+def at_commit(release: KollaRelease, checkout: Checkout) -> KollaRelease:
+    """The release with its Kolla package taken from a repository, at the commit of a ref.
+
+    :raises KollarmError: the repository can't be read, or has no such ref.
+    """
+    commit = checkout.ref
+    if not re.fullmatch(r"[0-9a-f]{40}", commit):
+        try:
+            said = run(["git", "ls-remote", checkout.git, checkout.ref, f"{checkout.ref}^{{}}"],
+                       env={"GIT_TERMINAL_PROMPT": "0"}, timeout=120).stdout  # fmt: skip
+        except CommandError as error:
+            raise KollarmError(
+                f"Kolla's repository {checkout.git} can't be read",
+                hint="correct build.kolla.git",
+                details=error.details,
+            ) from error
+        # of an annotated tag the last line names the commit itself
+        found = [line.split("\t")[0] for line in said.splitlines()]
+        if not found:
+            raise ConfigError(
+                "Kolla's ref isn't there",
+                [Fault("build.kolla.ref", f"{checkout.git} has no {checkout.ref!r}")],
+            )
+        commit = found[-1]
+    url = checkout.git if "://" in checkout.git else f"file://{checkout.git}"
+    package = f"git+{url}@{commit}"
+
+    def replaced(requirements: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(package if one.startswith("kolla==") else one for one in requirements)
+
+    return replace(
+        release,
+        requirements=replaced(release.requirements),
+        bare_requirements=replaced(release.bare_requirements),
+    )
+
+
+def _identity(requirement: str) -> str:
+    """What is installed, wherever from: a commit is the same in every copy of a repository."""
+    return requirement.rsplit("@", 1)[-1] if requirement.startswith("git+") else requirement
 
 
 def _install(argv: list[str | Path], release: KollaRelease) -> None:

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from kollarm.config.contradictions import Finding, Position, contradictions
-from kollarm.config.model import Architecture, Config
+from kollarm.config.model import Architecture, Checkout, Config
 from kollarm.errors import ConfigError, Fault
 
 #: Looked for in the working directory when no ``--config`` is given.
@@ -270,6 +270,12 @@ def _absolute(config: Config, folder: Path) -> Config:
             return f"{prefix}{path(Path(local))}"
         return value
 
+    def repository(kolla: Checkout | None) -> Checkout | None:
+        # as git has it, host:path is a remote one
+        if kolla is None or ":" in kolla.git:
+            return kolla
+        return kolla.model_copy(update={"git": str(path(Path(kolla.git)))})
+
     guests = [
         guest.model_copy(
             update={
@@ -312,6 +318,7 @@ def _absolute(config: Config, folder: Path) -> Config:
             ),
             "build": config.build.model_copy(
                 update={
+                    "kolla": repository(config.build.kolla),
                     "overlay_dir": path(config.build.overlay_dir),
                     "sources": {
                         name: source.model_copy(update={"path": path(source.path)})

@@ -65,6 +65,15 @@ class BaseImage(Section):
     bootstrap: Bootstrap | None = None
 
 
+class Checkout(Section):
+    """Kolla itself from a git repository instead of the release's package."""
+
+    #: URL or path of the repository.
+    git: str
+    #: A branch, tag or commit.
+    ref: str
+
+
 class SourceOf(Section):
     """Where the program of an image comes from instead of the release's own place.
 
@@ -107,6 +116,8 @@ class Build(Section):
     """Container images."""
 
     distro: Distro = Distro.DEBIAN
+    #: Default: the last Kolla package of the release's series on PyPI.
+    kolla: Checkout | None = None
     namespace: str = "kolla"
     #: The tag of the index; default: the release. Members get ``TAG-ARCHITECTURE``.
     tag: Tag | None = None

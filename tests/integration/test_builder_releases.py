@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from builder import lint, show, templates
+from builder import lint, pipeline, show, sources, templates
+from builder.facts import Source
 from builder.overlays.chosen import combine
 from builder.overlays.model import choose
 from builder.releases import find
 from builder.render import Request, render
-from builder.toolchain import toolchain
-from kollarm.config.model import Architecture, Build, Config, Distro
-from kollarm.errors import ConfigError
+from builder.toolchain import at_commit, toolchain
+from kollarm.config.model import Architecture, Build, Checkout, Config, Distro
+from kollarm.errors import ConfigError, KollarmError
 
 pytestmark = pytest.mark.integration
 
+ARM = Architecture.AARCH64
 SHIPPED = Path(__file__).resolve().parents[2] / "dockerfile_overlays"
 
-RELEASES = ["rocky", "train", "yoga", "2024.1", "2025.1", "2026.1", "2026.2"]
+#: Those that `make test` renders; `make test-all` does all.
+QUICK = ("rocky", "2026.2")
+RELEASES = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.full)
+    for name in ("rocky", "train", "yoga", "2024.1", "2025.1", "2026.1", "2026.2")
+]
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -60,9 +69,54 @@ def test_a_misspelt_block_is_found_in_every_release(release: str, tmp_path: Path
     assert "nova_compute_footer" in str(report)
 
 
-def test_the_shipped_overlays_have_no_fault_where_they_apply() -> None:
-    report = lint.lint("2026.1", [SHIPPED], ["ca-certificates", "debian-archive-only"])
-    assert report.faults == ()
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kolla's own sources in a git repository, as somebody keeps them who changes a template."""
+    archive = sources.fetch(Source("kolla", "pypi", "kolla==22.2.0"))
+    assert archive is not None
+    folder = tmp_path_factory.mktemp("git")
+    subprocess.run(["tar", "-xf", archive, "-C", folder, "--no-same-owner"], check=True)
+    root = folder / "kolla-22.2.0"
+    (root / "PKG-INFO").unlink()  # else its version is taken for the repository's
+
+    # the same commits in every run, so that what is made from them stays in the cache
+    dates = {"GIT_AUTHOR_DATE": "2026-01-01T00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00Z"}
+
+    def git(*words: str) -> None:
+        name = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(
+            ["git", *name, *words],
+            cwd=root,
+            check=True,
+            capture_output=True,
+            env=dict(os.environ) | dates,
+        )
+
+    git("init", "--quiet", "--initial-branch", "master")
+    git("add", "--all", "--force")
+    git("commit", "--quiet", "-m", "as released")
+    git("tag", "-a", "22.2.0", "-m", "released")
+    git("checkout", "--quiet", "-b", "stable/mine")
+    template = root / "docker/cron/Dockerfile.j2"
+    template.write_text(template.read_text() + "RUN echo mine\n")
+    git("commit", "--quiet", "-a", "-m", "changed")
+    git("checkout", "--quiet", "master")
+    return root
+
+
+def test_kolla_from_a_repository_at_a_ref(repository: Path) -> None:
+    def cron(ref: str) -> str:
+        kolla = Checkout(git=str(repository), ref=ref)
+        config = Config(build=Build(kolla=kolla))
+        rendered = pipeline.render_all(config, [], [ARM])[ARM].images["cron"]
+        return (rendered.context / "Dockerfile").read_text()
+
+    assert cron("stable/mine").endswith("RUN echo mine")
+    assert "RUN echo mine" not in cron("22.2.0")
+    with pytest.raises(ConfigError, match="ref isn't there"):
+        cron("stable/yours")
+    with pytest.raises(KollarmError, match="can't be read"):
+        at_commit(find("2026.1"), Checkout(git="/nowhere", ref="x"))
 
 
 def test_overlays_are_in_the_rendered_tree(tmp_path: Path) -> None:
@@ -131,6 +185,6 @@ def test_what_overlays_change_in_an_image_and_what_not() -> None:
 
 def test_the_list_of_overlays() -> None:
     found = show.listing([SHIPPED], ["ca-certificates"])
-    assert "* ca-certificates: debian, ubuntu" in str(found)
-    assert "  debian-archive-only: debian" in str(found)
+    assert "* ca-certificates: train+, debian, ubuntu" in str(found)
+    assert "  debian-archive-only: 2026.1+, debian" in str(found)
     assert {row["name"] for row in found.to_json()} >= {"ca-certificates", "debian-archive-only"}

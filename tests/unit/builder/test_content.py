@@ -15,6 +15,7 @@ from builder import base, certificates, keys
 from builder.context import build_context
 from builder.facts import Rendered, Source, Tree
 from kollarm.config.model import Architecture, BaseImage, Bootstrap
+from kollarm.errors import KollarmError
 
 ARM = Architecture.AARCH64
 
@@ -155,3 +156,46 @@ def test_a_bootstrapped_base_is_named_by_what_it_is_made_of(tmp_path: Path) -> N
     (tmp_path / "Dockerfile").write_text("FROM debian:trixie\nRUN apt-get -y install curl\n")
     assert base.of(tree, configured).key != found.key
     assert base.of(tree, BaseImage()).reference == "debian:trixie"
+
+
+def archive_of(path: Path, *members: tuple[str, bytes, str]) -> Path:
+    """An archive of (name, type, link) members; a plain file holds its own name."""
+    with tarfile.open(path, "w") as tar:
+        for name, kind, link in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, link
+            info.size = len(name) if kind == tarfile.REGTYPE else 0
+            tar.addfile(info, io.BytesIO(name.encode()))
+    return path
+
+
+def test_plugins_are_packed_anew_under_their_folder(image: Rendered, tmp_path: Path) -> None:
+    plugin = archive_of(
+        tmp_path / "plugin.tar",
+        ("p/a", tarfile.REGTYPE, ""),
+        ("./p/b", tarfile.LNKTYPE, "p/a"),
+        ("p/c", tarfile.SYMTYPE, "a"),
+    )
+    whole = replace(image, plugins=(Source("cron-plugin-p", "local", str(plugin)),))
+    stream = build_context(whole, "FROM a\n", lambda source: Path(source.location))
+    with tarfile.open(fileobj=stream) as context:
+        inner = context.extractfile("plugins-archive")
+        assert inner is not None
+        with tarfile.open(fileobj=io.BytesIO(inner.read())) as packed:
+            found = {member.name: member for member in packed.getmembers()}
+            assert set(found) == {"plugins", "plugins/p/a", "plugins/p/b", "plugins/p/c"}
+            linked = packed.extractfile("plugins/p/b")
+            assert linked is not None and linked.read() == b"p/a"
+            assert found["plugins/p/c"].linkname == "a"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("../x", tarfile.REGTYPE), ("a/../../x", tarfile.REGTYPE), ("x", b"3")]
+)
+def test_an_archive_that_reaches_out_is_refused(
+    image: Rendered, tmp_path: Path, name: str, kind: bytes
+) -> None:
+    archive = archive_of(tmp_path / "bad.tar", (name, kind, ""))
+    whole = replace(image, additions=(Source("cron-additions-p", "local", str(archive)),))
+    with pytest.raises(KollarmError, match=r"bad\.tar"):
+        build_context(whole, "FROM a\n", lambda source: Path(source.location))

@@ -75,3 +75,8 @@ def test_odd_commands_are_left_alone() -> None:
     for value in ("a || b", "a; b", "if x; then y; fi", "a | b", '["a", "b"]', "echo 'open"):
         assert dockerfile.commands(value) is None
     assert dockerfile.commands("echo 'a && b' && c") == ["echo 'a && b'", "c"]
+
+
+def test_steps_that_patch_nothing_are_taken_out() -> None:
+    text = "FROM a\n    COPY patches /patches\n    RUN kolla_patch\n\nRUN kolla_patch || b\nUSER c"
+    assert dockerfile.without_patching(text) == "FROM a\n\nRUN kolla_patch || b\nUSER c"
