@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from guestprep import distributions, provenance, record
-from guestprep.appliance import Drive, launched
+from guestprep.appliance import Appliance, Drive, launched
+from guestprep.appliance.exchange import put_in, take_out
 from guestprep.apply import Outcome, execute
 from guestprep.archive import ArchiveClient
 from guestprep.clock import Clock
@@ -22,7 +23,7 @@ from guestprep.plan import Plan, make_plan
 from guestprep.record import Record
 from guestprep.source import DiskFacts, disk_facts
 from guestprep.source.find import locate
-from guestprep.verify import Checks, verify
+from guestprep.verify import Checks, check_image, verify
 from guestprep.wishes import Part, Wishes
 from guestprep.workplace import workplace
 from kollarm import progress
@@ -77,14 +78,10 @@ def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
     if earlier is not None:
         return earlier
     with progress.current().step(f"prepare {guest.name}"), workplace(output) as work:
-        made, seen, steps, outcome = _make(disk, source, guest.archives, wishes, work, clock)
+        made, seen, steps, outcome, checks = _make(
+            disk, source, guest.archives, wishes, work, clock
+        )
         facts = seen.facts
-        if steps.empty:
-            checks = None
-        else:
-            with clock.timed("verify"), progress.current().step("verify"):
-                checks = verify(made, wishes, steps)
-            _require(checks)
         done = Record(
             name=guest.name,
             source=str(source),
@@ -119,8 +116,11 @@ def _make(
     wishes: Wishes,
     work: Path,
     clock: Clock,
-) -> tuple[Path, Examination, Plan, Outcome]:
-    """The result under a temporary name, with what was seen and the plan that led to it."""
+) -> tuple[Path, Examination, Plan, Outcome, Checks | None]:
+    """The result under a temporary name, checked, with what was seen and the plan that led to it.
+
+    No checks where nothing was to do.
+    """
     overlay, made = work / "overlay.qcow2", work / "result.qcow2"
     run(
         [
@@ -141,22 +141,40 @@ def _make(
     with ExitStack() as stack:
         with clock.timed("launch"):
             drives = [Drive(overlay, "qcow2", writable=True)]
-            appliance = stack.enter_context(launched(drives))
+            appliance = stack.enter_context(launched(drives, exchangeable=True))
         with clock.timed("inspect"):
             seen = examine(appliance, disk, work, wishes.watched)
         with clock.timed("plan"):
             steps, client = _planned(seen, archives, wishes)
         if steps.empty:
             shutil.copyfile(source, made)
-            return made, seen, steps, Outcome((), 0, {}, 0, {})
+            return made, seen, steps, Outcome((), 0, {}, 0, {}), None
         with clock.timed("apply"):
             carry_out = execute_inside if wishes.engine == "guest" else execute
             outcome = carry_out(appliance, seen, steps, client, work)
-            appliance.shutdown()
-    with clock.timed("convert"), progress.current().step("compress"):
-        _convert(overlay, made, wishes.compression)
-    overlay.unlink()
-    return made, seen, steps, outcome
+            # Either closes the overlay's file with all of it written back.
+            free = take_out(appliance)
+            if not free:
+                appliance.shutdown()
+        with clock.timed("convert"), progress.current().step("compress"):
+            _convert(overlay, made, wishes.compression)
+        overlay.unlink()
+        with clock.timed("verify"), progress.current().step("verify"):
+            checks = _verified(appliance if free else None, made, wishes, steps)
+    _require(checks)
+    return made, seen, steps, outcome, checks
+
+
+def _verified(appliance: Appliance | None, made: Path, wishes: Wishes, steps: Plan) -> Checks:
+    """The checks of the finished file, opened anew.
+
+    :param appliance: a running one without a disk, to spare a launch.
+    """
+    disk = disk_facts(made)
+    if appliance is None or not put_in(appliance, Drive(made, disk.format)):
+        return verify(made, wishes, steps)
+    with tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work:
+        return check_image(examine(appliance, disk, Path(work), wishes.watched), wishes, steps)
 
 
 def _planned(

@@ -53,6 +53,8 @@ class Appliance:
     def __init__(self, environment: Mapping[str, str] | None = None):
         # Short, as a socket's path may have no more than 107 bytes.
         self._folder = Path(tempfile.mkdtemp(prefix="kollarm-", dir="/tmp"))
+        #: QEMU's control socket, where the launch asked for one.
+        self.monitor = self._folder / "qmp"
         self._log = (self._folder / "log").open("w+b")
         held, self._lifeline = os.pipe()
         private = {"LIBGUESTFS_TMPDIR": str(self._folder), "XDG_RUNTIME_DIR": str(self._folder)}

@@ -36,31 +36,34 @@ class Drive:
 
 
 @contextmanager
-def launched(drives: Sequence[Drive], *, memory: int | None = None) -> Iterator[Appliance]:
+def launched(
+    drives: Sequence[Drive], *, memory: int | None = None, exchangeable: bool = False
+) -> Iterator[Appliance]:
     """A running appliance with these disks; gone when the block ends, however it ends.
 
     A launch with KVM that hangs or fails is repeated once without; what was learned
     is remembered for this process and, for some days, for this machine.
 
     :param memory: MiB for the virtual machine; default: libguestfs's own choice.
+    :param exchangeable: whether the disks shall be exchangeable later, where the backend can.
     :raises ApplianceError: it could not be started; the hint has the remedy.
     """
-    appliance = _launch(drives, memory)
+    appliance = _launch(drives, memory, exchangeable)
     try:
         yield appliance
     finally:
         appliance.kill()
 
 
-def _launch(drives: Sequence[Drive], memory: int | None) -> Appliance:
+def _launch(drives: Sequence[Drive], memory: int | None, exchangeable: bool) -> Appliance:
     reporter = progress.current()
     with reporter.step("appliance") as step:
         if not acceleration.usable():
             step.note("emulating the processor (no usable KVM)")
-            return _attempt(drives, memory, emulate=True)
+            return _attempt(drives, memory, exchangeable, emulate=True)
         started = time.monotonic()
         try:
-            return _attempt(drives, memory, emulate=False)
+            return _attempt(drives, memory, exchangeable, emulate=False)
         except ApplianceError as error:
             if error.hint:  # a cause was found, and it isn't KVM
                 raise
@@ -69,13 +72,16 @@ def _launch(drives: Sequence[Drive], memory: int | None) -> Appliance:
                 f"{time.monotonic() - started:.0f} s): trying once without, which is slower"
             )
             log.debug("%s", error.details)
-        appliance = _attempt(drives, memory, emulate=True)
+        appliance = _attempt(drives, memory, exchangeable, emulate=True)
         acceleration.remember_broken()
         return appliance
 
 
-def _attempt(drives: Sequence[Drive], memory: int | None, *, emulate: bool) -> Appliance:
-    environment = {"LIBGUESTFS_BACKEND": os.environ.get("LIBGUESTFS_BACKEND", "direct")}
+def _attempt(
+    drives: Sequence[Drive], memory: int | None, exchangeable: bool, *, emulate: bool
+) -> Appliance:
+    backend = os.environ.get("LIBGUESTFS_BACKEND", "direct")
+    environment = {"LIBGUESTFS_BACKEND": backend}
     if emulate:
         environment["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
     limit = TCG_LIMIT if emulate or not acceleration.present() else acceleration.limit(KVM_LIMIT)
@@ -86,6 +92,8 @@ def _attempt(drives: Sequence[Drive], memory: int | None, *, emulate: bool) -> A
         appliance.call("set_network", False)
         # Measured under emulation: a second processor takes a tenth to a fifth off a launch.
         appliance.call("set_smp", min(2, os.cpu_count() or 1))
+        if exchangeable and backend == "direct":
+            appliance.call("config", "-qmp", f"unix:{appliance.monitor},server=on,wait=off")
         for drive in drives:
             appliance.call(
                 "add_drive_opts",

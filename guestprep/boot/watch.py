@@ -18,10 +18,10 @@ from pathlib import Path
 
 from guestprep.boot import machine
 from guestprep.boot.machine import Accelerator, Machine
-from guestprep.boot.qmp import Monitor
 from guestprep.boot.report import BootReport, Sighting
 from guestprep.boot.screen import Reader, save
 from guestprep.boot.states import BootState, from_screen, from_serial, plain
+from guestprep.qmp import Monitor
 from kollarm import progress
 from kollarm.errors import CommandError, KollarmError, UnusableInput
 from kollarm.run import end, run

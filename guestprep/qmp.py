@@ -1,7 +1,7 @@
-"""QEMU's control protocol, as far as a boot needs it.
+"""QEMU's control protocol, as far as it is needed here.
 
 Lines of JSON on a socket (https://www.qemu.org/docs/master/interop/qmp-spec.html).
-The library for it, qemu.qmp, is asyncio throughout; for two commands this is less.
+The library for it, qemu.qmp, is asyncio throughout; for a few commands this is less.
 """
 
 from __future__ import annotations

@@ -1,0 +1,76 @@
+"""Another disk in a running appliance: a finished file opened anew without a second launch.
+
+QEMU takes the old disk out, which writes everything of it back and closes its file, and opens
+the new file itself; the appliance's kernel sees a disk that it has never seen.  Commands:
+https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import cast
+
+from guestprep.appliance.client import Appliance
+from guestprep.appliance.launch import Drive
+from guestprep.qmp import Monitor
+from kollarm.errors import KollarmError
+
+log = logging.getLogger(__name__)
+
+#: Seconds that the virtual machine has to notice a disk that comes or goes.
+PATIENCE = 60.0
+
+
+def take_out(appliance: Appliance) -> bool:
+    """Take the guest's disk out; its file is complete then, and free for others.
+
+    Nothing of it may be mounted.
+
+    :returns: whether the appliance can do that; it goes on as it was if not.
+    """
+    if not appliance.monitor.exists():
+        return False
+    try:
+        with Monitor(appliance.monitor) as monitor:
+            [device] = appliance.devices()
+            for entry in _blocks(monitor):
+                if entry.get("device") == "hd0":
+                    monitor.execute("device_del", id=entry["qdev"])
+            _wait(lambda: all(entry.get("device") != "hd0" for entry in _blocks(monitor)))
+            _wait(lambda: device not in appliance.devices())
+    except (KollarmError, KeyError, ValueError) as error:
+        log.info("the appliance's disk can't be taken out: %s", error)
+        return False
+    return True
+
+
+def put_in(appliance: Appliance, drive: Drive) -> bool:
+    """Put a disk in, read-only, in the place of one that was taken out.
+
+    :returns: whether the appliance has it now.
+    """
+    try:
+        with Monitor(appliance.monitor) as monitor:
+            file = {"driver": "file", "filename": str(drive.path), "read-only": True}
+            node = {"driver": drive.format, "node-name": "finished", "read-only": True}
+            monitor.execute("blockdev-add", file=file, **node)
+            monitor.execute("device_add", driver="scsi-hd", drive="finished", id="finished")
+            _wait(lambda: bool(appliance.devices()))
+    except KollarmError as error:
+        log.info("the appliance takes no other disk: %s", error)
+        return False
+    return True
+
+
+def _blocks(monitor: Monitor) -> list[dict[str, object]]:
+    return cast(list[dict[str, object]], monitor.execute("query-block"))
+
+
+def _wait(done: Callable[[], bool]) -> None:
+    limit = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > limit:
+            raise KollarmError("the virtual machine doesn't notice it")
+        time.sleep(0.2)
