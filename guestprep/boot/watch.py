@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -47,7 +45,14 @@ YOUNG = 60.0
 
 _SERIAL_TAIL = 64 * 1024
 _PREFIX = "kollarm-boot-"
-_PR_SET_PDEATHSIG = 1
+
+#: Runs a command (behind the id of this process) that the kernel kills when the thread that
+#: started it is gone (prctl(2)). No preexec_fn: an interruption that arrives while Python's
+#: own hooks around a fork run is lost without a trace.
+_TIED = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("sh", "-c", '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"', "sh"),
+)
 
 
 @dataclass
@@ -230,23 +235,13 @@ def _folder() -> Iterator[Path]:
 @contextmanager
 def _running(made: Machine) -> Iterator[subprocess.Popen[bytes]]:
     """QEMU, for as long as the block runs; it ends with this process, however that ends."""
-    parent = os.getpid()
-    libc = ctypes.CDLL(None)
-
-    def tie() -> None:
-        # The kernel kills QEMU when the thread that started it is gone (prctl(2)).
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
     with (made.folder / "qemu.log").open("wb") as log:
         process = subprocess.Popen(
-            made.command(),
+            [*_TIED, str(os.getpid()), *made.command()],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=tie,  # noqa: PLW1509 - two system calls, nothing of Python's locks
         )
     try:
         _wait_for_monitor(process, made)

@@ -55,7 +55,8 @@ def interrupted(sign: str, *words: str | Path, number: signal.Signals = signal.S
     :raises AssertionError: it ended before, or left a process behind.
     """
     process = subprocess.Popen(
-        [*COMMAND, *map(str, words)],
+        # A suite started in the background of a shell hands on an ignored SIGINT.
+        ["env", "--default-signal=INT", *COMMAND, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
