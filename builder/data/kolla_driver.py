@@ -126,6 +126,18 @@ def compile_once():
     jinja2.Environment.__init__ = sharing
 
 
+def sandbox():
+    """Overlays come from wherever their user found them: a template has no way to this process.
+
+    What Kolla's own templates do (loops, macros, lists' methods) the sandbox allows; names with
+    underscores, by which Python's internals are reached, it refuses.
+    """
+    import jinja2
+    import jinja2.sandbox
+
+    jinja2.Environment = jinja2.sandbox.SandboxedEnvironment
+
+
 def apply_patches(patches, folder):
     """Change the copied template tree by unified diffs, before anything is rendered.
 
@@ -155,6 +167,7 @@ def main():
 
     from kolla.common import config as common_config
 
+    sandbox()
     compile_once()
     names = record_template_names()
     worker_class = find(["kolla.image.kolla_worker:KollaWorker", "kolla.image.build:KollaWorker"])

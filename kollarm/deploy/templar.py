@@ -15,6 +15,7 @@ from typing import Any
 
 import jinja2
 from jinja2.runtime import Context
+from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing
 
 #: A value that is one expression keeps its type; anything else becomes text.
@@ -153,7 +154,7 @@ class _Lookup(Context):
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+    environment = SandboxedEnvironment(
         undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.do"], autoescape=False
     )
     environment.context_class = _Lookup
