@@ -22,6 +22,7 @@ import docker.auth
 import docker.errors
 import requests
 import urllib3.exceptions
+from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
 from builder.facts import Local
@@ -96,6 +97,20 @@ class Stoppable:
                 self._response.raw.shutdown()
 
 
+class _Client(docker.APIClient):
+    """The SDK's client, which trusts an engine by that engine's own authority.
+
+    requests prefers REQUESTS_CA_BUNDLE to what a session was told to trust
+    (https://github.com/psf/requests/issues/3829).
+    """
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        own = self.verify if verify is None and self.verify is not True else verify
+        return super().merge_environment_settings(url, proxies, stream, own, cert)
+
+
 @dataclass(frozen=True)
 class EngineInfo:
     """What the engine says of itself.
@@ -114,24 +129,38 @@ class Engine:
 
     :param url: ``local`` (DOCKER_HOST and its companions, else the Unix
         socket), or ``unix://``, ``tcp://``, ``ssh://``.
+    :param tls: for ``tcp://``, the folder with ca.pem, cert.pem and key.pem; both
+        ends prove who they are.
     """
 
-    def __init__(self, url: str = "local"):
+    def __init__(self, url: str = "local", *, tls: Path | None = None):
         self.url = url
+        self.tls = tls
         self._api = self._connect(TIMEOUT)
 
     def _connect(self, timeout: int) -> docker.APIClient:
         where: dict[str, Any] = {"base_url": self.url}
         if self.url == "local":
             where = dict(kwargs_from_env())
+        if self.tls is not None:
+            where["tls"] = self._certificates(self.tls)
         try:
-            return docker.APIClient(version="auto", timeout=timeout, **where)
+            return _Client(version="auto", timeout=timeout, **where)
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             raise EngineError(
                 f"the container engine ({self.url}) can't be reached: {reason_of(error)}",
                 hint="start it (systemctl start docker, or make setup), and be root or in the "
                 "group docker; kollarm doctor checks it",
             ) from error
+
+    def _certificates(self, folder: Path) -> TLSConfig:
+        ca, own, key = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
+        if missing := [str(path) for path in (ca, own, key) if not path.is_file()]:
+            raise EngineError(
+                f"the container engine ({self.url}) can't be reached without {', '.join(missing)}",
+                hint="correct tls: under build.engines; it is a folder as for DOCKER_CERT_PATH",
+            )
+        return TLSConfig(client_cert=(str(own), str(key)), ca_cert=str(ca), verify=True)
 
     def info(self) -> EngineInfo:
         """The engine's version, architecture and folder."""

@@ -292,9 +292,10 @@ def connect(config: Config, architectures: set[Architecture]) -> dict[Architectu
 
     :raises EngineError: one can't be reached.
     """
-    urls = {architecture: config.build.engines[architecture].url for architecture in architectures}
-    ends = {url: Engine(url) for url in sorted(set(urls.values()))}
-    return {architecture: ends[url] for architecture, url in urls.items()}
+    wanted = {one: config.build.engines[one] for one in sorted(architectures)}
+    tls = {engine.url: engine.tls for engine in wanted.values()}
+    ends = {url: Engine(url, tls=folder) for url, folder in tls.items()}
+    return {architecture: ends[engine.url] for architecture, engine in wanted.items()}
 
 
 def proxies(environ: Mapping[str, str]) -> dict[str, str]:

@@ -68,6 +68,12 @@ def _of_build(config: Config) -> Iterator[Finding]:
                 f"unknown kind of engine {engine.url!r}",
                 "local, unix://…, ssh://… or tcp://…",
             )
+        if engine.tls is not None and not engine.url.startswith("tcp://"):
+            yield (
+                ("build", "engines", architecture.value, "tls"),
+                "goes with tcp:// alone",
+                "remove it; for local, DOCKER_HOST and DOCKER_CERT_PATH hold",
+            )
 
 
 def _of_sources(config: Config) -> Iterator[Finding]:

@@ -319,6 +319,10 @@ def _absolute(config: Config, folder: Path) -> Config:
             "build": config.build.model_copy(
                 update={
                     "kolla": repository(config.build.kolla),
+                    "engines": {
+                        name: engine.model_copy(update={"tls": path(engine.tls)})
+                        for name, engine in config.build.engines.items()
+                    },
                     "overlay_dir": path(config.build.overlay_dir),
                     "sources": {
                         name: source.model_copy(update={"path": path(source.path)})

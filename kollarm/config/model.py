@@ -110,6 +110,8 @@ class Engine(Section):
 
     #: ``local``, ``ssh://…``, ``tcp://…`` or ``unix://…``.
     url: str = "local"
+    #: For tcp://: the folder with ca.pem, cert.pem and key.pem, as for DOCKER_CERT_PATH.
+    tls: Path | None = None
 
 
 class Build(Section):

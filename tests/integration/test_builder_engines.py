@@ -1,0 +1,130 @@
+"""Engines elsewhere: a second Docker Engine on loopback that asks for certificates."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from builder import index, pipeline
+from builder.engine import Engine, EngineError
+from builder.registry import RegistryClient
+from kollarm.config import model
+from kollarm.config.model import Architecture, Build, Config
+from kollarm.run import end
+from tests.integration.test_builder_registry import RunningRegistry, context, free_port
+
+pytestmark = pytest.mark.integration
+
+X86, ARM = Architecture.X86_64, Architecture.AARCH64
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A running engine, and the folder of what a client of it needs."""
+
+    url: str
+    certificates: Path
+
+
+def openssl(folder: Path, *words: str) -> None:
+    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+
+def authority(folder: Path) -> None:
+    """A certificate authority of its own: ca.pem and its key."""
+    folder.mkdir(parents=True)
+    openssl(folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1",
+            "-subj", "/CN=test authority", "-keyout", "ca-key.pem", "-out", "ca.pem")  # fmt: skip
+
+
+def certificate(folder: Path, name: str, key: str) -> None:
+    """A certificate for loopback, signed by the folder's authority."""
+    openssl(folder, "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}",
+            "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+            "-out", "request.csr")  # fmt: skip
+    openssl(folder, "x509", "-req", "-in", "request.csr", "-CA", "ca.pem",
+            "-CAkey", "ca-key.pem", "-CAcreateserial", "-days", "1",
+            "-copy_extensions", "copy", "-out", f"{name}.pem")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
+    folder = tmp_path_factory.mktemp("engine")
+    own = folder / "certificates"
+    authority(own)
+    certificate(own, "server", "server-key.pem")
+    certificate(own, "cert", "key.pem")
+    port = free_port()
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            ["dockerd", "--host", f"tcp://127.0.0.1:{port}", "--tlsverify",
+             "--tlscacert", own / "ca.pem", "--tlscert", own / "server.pem",
+             "--tlskey", own / "server-key.pem", "--data-root", folder / "data",
+             "--exec-root", folder / "run", "--pidfile", folder / "pid", "--bridge", "none",
+             "--iptables=false", "--storage-driver", "vfs"],
+            stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    limit = time.monotonic() + 60
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        assert process.poll() is None and time.monotonic() < limit, (folder / "log").read_text()
+        time.sleep(0.1)
+    yield Remote(f"tcp://127.0.0.1:{port}", own)
+    end(process)
+
+
+def test_an_engine_with_certificates_builds_and_pushes(remote: Remote, tmp_path: Path) -> None:
+    """x86_64 on the machine's own engine, aarch64 on another: one index over both."""
+    config = Config(
+        build=Build(
+            engines={
+                X86: model.Engine(),
+                ARM: model.Engine(url=remote.url, tls=remote.certificates),
+            }
+        )
+    )
+    ends = pipeline.connect(config, {X86, ARM})
+    assert ends[X86] is not ends[ARM]
+    registry = RunningRegistry(tmp_path / "registry")
+    try:
+        client = RegistryClient(registry.address)
+        members = {}
+        for architecture, engine in ends.items():
+            reference = f"{registry.address}/test/apart:t-{architecture}"
+            content = context("FROM scratch\nCOPY f /\n", f=architecture.encode())
+            engine.build(content, reference, architecture)
+            engine.push(reference)
+            found = client.image("test/apart", f"t-{architecture}")
+            assert found is not None
+            members[architecture] = found
+        assert ends[X86].image(f"{registry.address}/test/apart:t-{ARM}") is None
+        index.write(client, "test/apart", "t", members)
+    finally:
+        registry.stop()
+
+
+def test_without_certificates_it_is_refused(remote: Remote) -> None:
+    with pytest.raises(EngineError, match="can't be reached"):
+        Engine(remote.url)
+
+
+def test_certificates_of_somebody_else_are_refused(remote: Remote, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    authority(other)
+    certificate(other, "cert", "key.pem")
+    with pytest.raises(EngineError, match="certificate"):
+        Engine(remote.url, tls=other)
+
+
+def test_certificates_that_are_not_there(remote: Remote, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"cert\.pem") as caught:
+        Engine(remote.url, tls=tmp_path)
+    assert caught.value.hint is not None
