@@ -39,7 +39,10 @@ test-all: setup
 	@$(RUN) $(PYTHON) -m pytest -m "not cloud and not faults" $(PYTEST_OPTIONS)
 
 # A whole small cloud: an ARM guest's console seen through Nova.
-test-cloud: setup
+test-cloud:
+	@scripts/setup cloud browser
+	@$(PYTHON) -c 'import selenium' 2>/dev/null || $(PYTHON) -m pip install -qq --no-input \
+		--disable-pip-version-check --editable '.[cloud]' --constraint constraints.txt
 	@$(RUN) $(PYTHON) -m pytest -m cloud $(PYTEST_OPTIONS)
 
 # Killed, cut off, full disks: what is left behind, counted.

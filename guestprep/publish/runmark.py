@@ -1,4 +1,4 @@
-"""Who uploads an image: a mark by which a later run tells a killed upload from a live one."""
+"""Whose a thing in a cloud is: a mark by which a later run tells a killed one from a live one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,18 @@ def sort(images: Sequence[RemoteImage]) -> tuple[frozenset[str], frozenset[str]]
     for image in images:
         if image.status not in UNFINISHED:
             continue
-        match image.properties.get(RUN_MARK, "").split("."):
-            case [machine, boot, pid, started] if machine == _machine() and pid.isdigit():
-                running = boot == _boot() and start_time(int(pid)) == started
-                (alive if running else gone).add(image.id)
+        runs = standing(image.properties.get(RUN_MARK, ""))
+        if runs is not None:
+            (alive if runs else gone).add(image.id)
     return frozenset(alive), frozenset(gone)
+
+
+def standing(mark: str) -> bool | None:
+    """Whether the process that a mark belongs to still runs; None for another machine's."""
+    match mark.split("."):
+        case [machine, boot, pid, started] if machine == _machine() and pid.isdigit():
+            return boot == _boot() and start_time(int(pid)) == started
+    return None
 
 
 def _machine() -> str:

@@ -9,8 +9,9 @@ import click
 from guestprep import boot, pipeline
 from guestprep import verify as static
 from guestprep.inspect import inspect as look
+from guestprep.publish import connect
 from guestprep.wishes import Part
-from kollarm import guests
+from kollarm import guests, proof
 from kollarm.cli.common import (
     alone,
     print_json,
@@ -104,8 +105,19 @@ def prepare(
 
 
 @group.command("verify")
-@click.argument("file", type=image_file)
+@click.argument("file", type=image_file, metavar="FILE|IMAGE")
 @click.option("--boot", "with_boot", is_flag=True, help="Start it as Nova would; watch its screen.")
+@click.option(
+    "--cloud",
+    metavar="CLOUD",
+    help="Start an instance of the published IMAGE in this cloud of clouds.yaml, and use its "
+    "console through Nova's proxy.",
+)
+@click.option("--flavor", metavar="NAME", help="With --cloud. Default: the smallest that the image fits into.")
+@click.option(
+    "--network", metavar="NAME", default="none", show_default=True, help="With --cloud."
+)
+@click.option("--host", metavar="NAME", help="With --cloud: start it on this compute host (administrators).")
 @click.option("--screenshot", type=image_file, help="Keep the last screen as this PNG file.")
 @click.option(
     "--timeout",
@@ -117,12 +129,38 @@ def prepare(
 )
 @with_json
 def verify(
-    file: Path, with_boot: bool, screenshot: Path | None, timeout: int, as_json: bool
+    file: Path,
+    with_boot: bool,
+    cloud: str | None,
+    flavor: str | None,
+    network: str,
+    host: str | None,
+    screenshot: Path | None,
+    timeout: int,
+    as_json: bool,
 ) -> None:
-    """Check that an image's VNC console will work; with --boot, see that it does.
+    """Check that an image's VNC console will work; with --boot or --cloud, see that it does.
 
-    The image is only read.
+    The image is only read. An instance made in a cloud is deleted again, whatever happens.
     """
+    if cloud is not None:
+        if with_boot:
+            raise click.UsageError("--boot is for a file, --cloud for an image in a cloud")
+        wish = proof.ProofWish(
+            image=str(file),
+            flavor=flavor,
+            network=None if network == "none" else network,
+            host=host,
+            timeout=timeout,
+            screenshot=screenshot or Path(f"{file.name}.png"),
+        )
+        proven = proof.prove(connect(cloud), wish)
+        print_json(proven.to_json()) if as_json else print_text(proven.to_text())
+        if proven.diagnosis:
+            raise KollarmError(proven.summary, hint=proven.diagnosis.remedy)
+        return
+    if flavor or host or network != "none":
+        raise click.UsageError("--flavor, --network and --host need --cloud")
     if with_boot:
         kept = screenshot or Path(f"{file.stem}.png")
         report = boot.boot(file, timeout=timeout, screenshot=kept)

@@ -69,7 +69,11 @@ def cli(debug: bool, quiet: bool) -> None:
         progress.use(progress.Progress(quiet=True))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    command: click.Command = cli,
+    name: str = "kollarm",
+) -> int:
     """Run a command and return its exit status.
 
     0 done, 1 failed, 2 bad configuration or usage, 130 interrupted.
@@ -80,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug, as_json = "--debug" in words, "--json" in words
     printed = common.Printed()
     try:
-        result = cli.main(words, prog_name="kollarm", standalone_mode=False, obj=printed)
+        result = command.main(words, prog_name=name, standalone_mode=False, obj=printed)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as done:
         return done.exit_code

@@ -24,7 +24,7 @@ from kollarm.errors import KollarmError
 from kollarm.processes import BOOT_ID, start_time
 from kollarm.services.ports import MARK, free_port, listener, past_the_proxy, service_folder
 
-__all__ = ["Daemon", "free_port", "running", "start", "stop", "stop_folder", "tail"]
+__all__ = ["Daemon", "free_port", "recorded", "running", "start", "stop", "stop_folder", "tail"]
 
 #: Seconds a daemon has to end after SIGTERM before it is killed.
 GRACE = 15.0
@@ -58,7 +58,7 @@ class Daemon:
     :param folder: where its ``pid`` and ``log`` lie.
     :param program: makes ready what it needs and returns its command, which stays in
         the foreground; called only when it has to be started.
-    :param address: host and port that it listens on.
+    :param address: host and port that it listens on; None for one that listens on none.
     :param answers: whether it answers as itself by now; must return within seconds.
     :param settings: all that it depends on, as text: other settings mean a restart.
     :param port_hint: how a user chooses another port.
@@ -68,7 +68,7 @@ class Daemon:
     name: str
     folder: Path
     program: Callable[[], tuple[str, ...]]
-    address: tuple[str, int]
+    address: tuple[str, int] | None
     answers: Callable[[], bool]
     settings: str
     env: Mapping[str, str] = field(default_factory=dict)
@@ -97,7 +97,8 @@ def start(daemon: Daemon) -> bool:
 
     :raises KollarmError: it doesn't come up, or its port belongs to another program.
     """
-    past_the_proxy(daemon.address[0])
+    if daemon.address:
+        past_the_proxy(daemon.address[0])
     daemon.folder.mkdir(parents=True, exist_ok=True)
     with cache.locked(daemon.folder / ".lock"):
         pid, digest = _recorded(daemon.folder)
@@ -105,7 +106,8 @@ def start(daemon: Daemon) -> bool:
             if digest == daemon.digest and _comes_up(daemon, pid, min(PATIENCE, daemon.deadline)):
                 return False
             _end(pid)
-        _free_the_port(daemon)
+        if daemon.address:
+            _free_the_port(daemon, *daemon.address)
         argv = daemon.program()
         with progress.current().step(f"start {daemon.name}"):
             pid = _launch(daemon, argv)
@@ -139,7 +141,12 @@ def stop_folder(folder: Path) -> bool:
 
 def running(daemon: Daemon) -> int | None:
     """The process id of a daemon that runs."""
-    return _recorded(daemon.folder)[0]
+    return recorded(daemon.folder)
+
+
+def recorded(folder: Path) -> int | None:
+    """The process id of the daemon that a folder belongs to, if it runs."""
+    return _recorded(folder)[0]
 
 
 def tail(path: Path, lines: int = 15) -> str:
@@ -213,12 +220,11 @@ def _end(pid: int) -> None:
             time.sleep(0.05)
 
 
-def _free_the_port(daemon: Daemon) -> None:
+def _free_the_port(daemon: Daemon, host: str, port: int) -> None:
     """See that nothing listens on the daemon's port; end an orphan of its own or a lost folder.
 
     :raises KollarmError: another program, or another project's service, is there.
     """
-    host, port = daemon.address
     deadline = time.monotonic() + ENDING
     while True:
         with socket.socket() as probe:

@@ -100,8 +100,8 @@ def glance(layout: Layout, url: str, keystone_url: str | None) -> dict[str, str]
         }
     }
     return {
-        "glance-api.conf": _ini(api),
-        "glance-image-import.conf": _ini(web_download),
+        "glance-api.conf": ini(api),
+        "glance-image-import.conf": ini(web_download),
         # As distributions ship it, in short: properties that an administrator constrains.
         "schema-image.json": json.dumps(dict.fromkeys(("kernel_id", "ramdisk_id"), _IMAGE_ID)),
         "glance-api-paste.ini": _paste("authtoken" if keystone_url else "kollarm-identity"),
@@ -114,7 +114,7 @@ def keystone(database: Path, keys: Path, url: str) -> dict[str, str]:
     :param keys: the folder of its fernet and credential keys.
     """
     return {
-        "keystone.conf": _ini(
+        "keystone.conf": ini(
             {
                 "DEFAULT": {"public_endpoint": url},
                 "database": {"connection": _sqlite(database)},
@@ -153,7 +153,7 @@ def clouds(glance_url: str, keystone_url: str | None) -> str:
 
 def _paste(identity: str) -> str:
     """Glance's WSGI pipeline, its stock one with the filter that tells who asks."""
-    return _ini(
+    return ini(
         {
             "composite:glance-api": {
                 "paste.composite_factory": "glance.api:root_app_factory",
@@ -195,7 +195,8 @@ def _sqlite(path: Path) -> str:
     return f"sqlite:///{path}?timeout=60"
 
 
-def _ini(sections: Ini) -> str:
+def ini(sections: Ini) -> str:
+    """Sections and options as a file of oslo.config's."""
     blocks = []
     for name, options in sections.items():
         lines = [f"{key} = {value}" for key, value in options.items()]

@@ -34,6 +34,11 @@ def web_server(folder: Path, port: int, **settings: object) -> daemon.Daemon:
     return replace(made, **settings)  # type: ignore[arg-type]
 
 
+def port_of(made: daemon.Daemon) -> int:
+    assert made.address is not None
+    return made.address[1]
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[daemon.Daemon]:
     made = web_server(tmp_path / "web", ports.free_port())
@@ -51,7 +56,7 @@ def test_it_starts_once_and_is_found_again(server: daemon.Daemon) -> None:
 def test_it_outlives_the_command_that_started_it(server: daemon.Daemon, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from tests.unit.services.test_daemon import *; "
-        f"daemon.start(web_server(Path({str(server.folder)!r}), {server.address[1]}))"
+        f"daemon.start(web_server(Path({str(server.folder)!r}), {port_of(server)}))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, start_new_session=True)
     assert not daemon.start(server)
@@ -114,7 +119,7 @@ def test_the_service_of_another_project_keeps_its_port(
     server: daemon.Daemon, tmp_path: Path
 ) -> None:
     daemon.start(server)
-    other = web_server(tmp_path / "other" / "web", server.address[1])
+    other = web_server(tmp_path / "other" / "web", port_of(server))
     with pytest.raises(KollarmError, match="another project") as caught:
         daemon.start(other)
     assert str(tmp_path) in (caught.value.hint or "")
@@ -122,7 +127,7 @@ def test_the_service_of_another_project_keeps_its_port(
 
 
 def test_another_program_keeps_its_port(server: daemon.Daemon) -> None:
-    port = str(server.address[1])
+    port = str(port_of(server))
     command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", port]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as other:
         while ports.get(f"http://127.0.0.1:{port}/") is None:

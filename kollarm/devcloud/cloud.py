@@ -1,0 +1,164 @@
+"""Starting the small cloud, saying how it is, ending it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from guestprep.publish import connect
+from kollarm import files, progress
+from kollarm.devcloud import catalogue, database, nova_files, parts, software
+from kollarm.devcloud.layout import Layout
+from kollarm.errors import CommandError
+from kollarm.services import daemon, glance_files
+from kollarm.services.daemon import Daemon
+from kollarm.services.glance import EmbeddedGlance
+
+#: Its name in clouds.yaml.
+CLOUD = "dev-cloud"
+
+#: The folders of its services, in the order in which they are ended.
+SERVICES = (
+    "nova-compute-x86",
+    "nova-compute",
+    "nova-novncproxy",
+    "nova-scheduler",
+    "nova-conductor",
+    "nova-api",
+    "placement",
+    "glance",
+    "keystone",
+    "network",
+    "libvirt",
+    "rabbitmq",
+    "database",
+)
+
+Start = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Status:
+    """One service, and the process id it runs as, or None."""
+
+    service: str
+    pid: int | None
+
+
+def up(layout: Layout, *, x86_host: bool = False) -> None:
+    """Start what doesn't run yet, and wait until an instance can be asked for.
+
+    :param x86_host: a second compute host, of the other architecture, that only
+        pretends to run what it is given.
+    :raises KollarmError: something is missing, or doesn't come up, with the reason.
+    """
+    software.check()
+    tools, novnc = software.tools(), software.novnc()
+    layout.folder.mkdir(parents=True, exist_ok=True)
+    contents = nova_files.nova(layout, tools, novnc)
+    _write(layout.part("nova"), contents)
+    _write(layout.part("placement"), nova_files.placement(layout))
+    (layout.part("nova") / "lock").mkdir(exist_ok=True)
+    glance = EmbeddedGlance(layout.folder, layout.glance_port, keystone_port=layout.keystone_port)
+    # Read by people and by tools that run as them.
+    files.write(layout.clouds_yaml, _clouds(layout), mode=0o600)
+
+    def with_database() -> None:
+        daemon.start(parts.database_server(layout))
+        database.fill(layout, tools)
+
+    def with_catalogue() -> None:
+        glance.start()
+        catalogue.fill(connection(layout), layout)
+
+    _at_once(
+        with_database,
+        with_catalogue,
+        _starting(parts.queue(layout)),
+        _starting(parts.libvirtd(layout)),
+        _starting(parts.network(layout)),
+    )
+    _at_once(_starting(parts.placement(layout)), _starting(parts.compute_api(layout, contents)))
+    names = ["nova-compute", "nova-compute-x86"] if x86_host else ["nova-compute"]
+
+    def worker(name: str) -> Start:
+        # Each its own connection: openstacksdk's isn't made for several threads.
+        seen = connection(layout).compute.services
+        return _starting(parts.worker(layout, name, contents, seen))
+
+    # Both end by themselves where Placement doesn't answer, and nova-compute without a conductor.
+    _at_once(worker("nova-conductor"), worker("nova-scheduler"))
+    _at_once(_starting(parts.proxy(layout, contents)), *map(worker, names))
+    database.discover_hosts(layout, tools)
+    catalogue.add_flavor(connection(layout))
+
+
+def connection(layout: Layout) -> Any:
+    """openstacksdk's connection to the cloud, as its administrator."""
+    return connect(CLOUD, clouds_yaml=layout.clouds_yaml)
+
+
+def status(layout: Layout) -> list[Status]:
+    """Every service, whether it runs or not."""
+    return [Status(name, daemon.recorded(layout.part(name))) for name in reversed(SERVICES)]
+
+
+def down(layout: Layout, *, purge: bool = False) -> int:
+    """End the cloud and its guests; return how many services ran.
+
+    :param purge: delete its images, instances and records too.
+    """
+    ended = 0
+    for name in SERVICES:
+        if name == "libvirt":
+            _end_guests(layout)
+        folder = layout.part(name)
+        if daemon.recorded(folder) is None:
+            continue
+        with progress.current().step(f"end {name}"):
+            ended += daemon.stop_folder(folder)
+            if name == "rabbitmq":
+                parts.end_name_server(layout)
+    if purge:
+        shutil.rmtree(layout.folder, ignore_errors=True)
+    return ended
+
+
+def _end_guests(layout: Layout) -> None:
+    """End the guests, which would outlive libvirtd."""
+    if not layout.libvirt_socket.exists():
+        return
+    try:
+        for name in parts.virsh(layout, "list", "--name").split():
+            parts.virsh(layout, "destroy", name)
+    except CommandError as error:
+        progress.current().warn(f"guests may still run: {error.message}")
+
+
+def _at_once(*starts: Start) -> None:
+    """Carry out all of these side by side; raise the first error when all have ended."""
+    with ThreadPoolExecutor(len(starts)) as pool:
+        for future in [pool.submit(start) for start in starts]:
+            future.result()
+
+
+def _starting(service: Daemon) -> Start:
+    return lambda: daemon.start(service)
+
+
+def _write(folder: Path, contents: dict[str, str]) -> None:
+    for name, text in contents.items():
+        files.write(folder / name, text, mode=0o600)
+
+
+def _clouds(layout: Layout) -> str:
+    """The cloud's clouds.yaml: that of its Keystone, under its own name."""
+    text = glance_files.clouds(layout.url(layout.glance_port), layout.url(layout.keystone_port))
+    (cloud,) = yaml.safe_load(text)["clouds"].values()
+    return yaml.safe_dump({"clouds": {CLOUD: cloud}}, sort_keys=False)

@@ -1,0 +1,153 @@
+"""The configuration files of the small cloud's Nova and Placement, as text.
+
+What the options mean: https://docs.openstack.org/nova/latest/configuration/config.html
+and https://docs.openstack.org/placement/latest/configuration/config.html.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kollarm.devcloud.layout import ARM_HOST, HOST, X86_HOST, Layout
+from kollarm.services.glance_files import PASSWORD, ini
+
+#: The databases: Nova's own three, and Placement's.
+DATABASES = ("nova_api", "nova_cell0", "nova", "placement")
+
+_REGION = "RegionOne"
+
+
+def connection(layout: Layout, database: str) -> str:
+    """A database's URL, in SQLAlchemy's form."""
+    return f"mysql+pymysql://nova:{PASSWORD}@{HOST}:{layout.database_port}/{database}?charset=utf8"
+
+
+def transport(layout: Layout) -> str:
+    """The message queue's URL."""
+    return f"rabbit://guest:guest@{HOST}:{layout.rabbit_port}/"
+
+
+def nova(layout: Layout, tools: Path, novnc: Path) -> dict[str, str]:
+    """Nova's configuration files, by their names.
+
+    :param tools: the virtual environment that Nova runs from.
+    :param novnc: the folder of noVNC's pages.
+    """
+    folder = layout.part("nova")
+    main: dict[str, dict[str, object]] = {
+        "DEFAULT": {
+            "host": ARM_HOST,
+            "my_ip": HOST,
+            "state_path": folder / "arm",
+            "transport_url": transport(layout),
+            "compute_driver": "kollarm_arm_host.ArmHostDriver",
+            # A conversion would take minutes, and QEMU reads qcow2 as well.
+            "force_raw_images": False,
+            "web": novnc,
+            # A proof on a busy machine: an instance may take its time to be deleted.
+            "rpc_response_timeout": 180,
+        },
+        "api_database": {"connection": connection(layout, "nova_api")},
+        "database": {"connection": connection(layout, "nova")},
+        "oslo_concurrency": {"lock_path": folder / "lock"},
+        "keystone_authtoken": _identity(layout),
+        "placement": _identity(layout) | {"region_name": _REGION},
+        "service_user": _identity(layout) | {"send_service_user_token": True},
+        "neutron": _identity(layout) | {"region_name": _REGION},
+        "glance": {"api_servers": layout.url(layout.glance_port)},
+        "cinder": {"catalog_info": "volumev3::publicURL"},
+        "conductor": {"workers": 1},
+        "scheduler": {"workers": 1},
+        "filter_scheduler": {
+            # ImagePropertiesFilter is what keeps an ARM image from an x86 host.
+            "enabled_filters": "ComputeFilter,ComputeCapabilitiesFilter,ImagePropertiesFilter",
+        },
+        "vnc": {
+            "enabled": True,
+            "server_listen": HOST,
+            "server_proxyclient_address": HOST,
+            "novncproxy_host": HOST,
+            "novncproxy_port": layout.proxy_port,
+            "novncproxy_base_url": f"{layout.url(layout.proxy_port)}/vnc_lite.html",
+        },
+        "libvirt": {
+            "virt_type": "qemu",
+            "connection_uri": layout.libvirt_uri,
+            # Nothing else runs there that a guest could be moved to.
+            "inject_partition": -2,
+            # 0: the machine may be busy with other things, and lets a guest go at once.
+            "wait_soft_reboot_seconds": 0,
+        },
+        **{
+            section: {
+                "helper_command": f"{tools}/bin/privsep-helper --config-file {folder}/nova.conf"
+            }
+            for section in (
+                "privsep",
+                "nova_sys_admin",
+                "vif_plug_ovs_privileged",
+                "privsep_osbrick",
+            )
+        },
+    }
+    x86 = {
+        "DEFAULT": {
+            "host": X86_HOST,
+            "state_path": folder / "x86",
+            # The one of Nova's pretending drivers that keeps its identity over a restart.
+            "compute_driver": "fake.FakeDriverWithoutFakeNodes",
+        }
+    }
+    # Nova's own pipeline, which it looks for beside its configuration.
+    paste = (tools / "etc" / "nova" / "api-paste.ini").read_text()
+    return {"nova.conf": ini(main), "x86.conf": ini(x86), "api-paste.ini": paste}
+
+
+def placement(layout: Layout) -> dict[str, str]:
+    """Placement's configuration files, by their names."""
+    sections: dict[str, dict[str, object]] = {
+        "DEFAULT": {"state_path": layout.part("placement")},
+        "placement_database": {"connection": connection(layout, "placement")},
+        "api": {"auth_strategy": "keystone"},
+        "keystone_authtoken": _identity(layout),
+    }
+    return {"placement.conf": ini(sections)}
+
+
+def libvirt(layout: Layout) -> dict[str, str]:
+    """libvirtd's configuration files, by their names."""
+    run = layout.part("libvirt") / "run"
+    return {
+        "libvirtd.conf": f'unix_sock_dir = "{run}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n',
+        "qemu.conf": "\n".join(
+            [
+                # The guests' files lie in this cloud's folder, wherever that is.
+                'user = "root"',
+                'group = "root"',
+                "dynamic_ownership = 0",
+                "remember_owner = 0",
+                # What confines a guest belongs to a host's installation, not to a trial.
+                'security_driver = "none"',
+                "namespaces = []",
+                "cgroup_controllers = []",
+                # There is no virtlogd; libvirtd writes the serial console's log itself.
+                'stdio_handler = "file"',
+                "",
+            ]
+        ),
+    }
+
+
+def _identity(layout: Layout) -> dict[str, object]:
+    """How a service proves to Keystone who it is: all as the one service user there is."""
+    url = layout.url(layout.keystone_port)
+    return {
+        "www_authenticate_uri": url,
+        "auth_url": url,
+        "auth_type": "password",
+        "username": "glance",
+        "password": PASSWORD,
+        "project_name": "service",
+        "user_domain_id": "default",
+        "project_domain_id": "default",
+    }

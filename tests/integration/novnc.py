@@ -1,0 +1,79 @@
+"""Nova's noVNC page in a real browser, used as a person uses it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from guestprep.boot.screen import Reader
+
+
+class Page:
+    """The page of one console."""
+
+    def __init__(self, driver: webdriver.Chrome, folder: Path):
+        self._driver, self._picture, self._reader = driver, folder / "canvas.png", Reader()
+
+    def text(self) -> str:
+        """What is on the guest's screen; nothing as long as there is none."""
+        try:
+            canvas = self._driver.find_element(By.TAG_NAME, "canvas")
+            self._picture.write_bytes(canvas.screenshot_as_png)
+        except WebDriverException:
+            return ""
+        return self._reader.read(self._picture)
+
+    def wait(self, shows: Callable[[str], bool], seconds: float) -> str:
+        """Wait until the screen's text is as wanted.
+
+        :raises AssertionError: it isn't, with what is on it.
+        """
+        limit = time.monotonic() + seconds
+        while True:
+            text = self.text()
+            if shows(text):
+                return text
+            assert time.monotonic() < limit, f"after {seconds:.0f} s the screen shows:\n{text}"
+            time.sleep(3)
+
+    def type(self, line: str) -> None:
+        """Type a line and press Return, a key at a time as a person does."""
+        canvas = self._driver.find_element(By.TAG_NAME, "canvas")
+        ActionChains(self._driver).click(canvas).perform()
+        for key in (*line, Keys.RETURN):
+            ActionChains(self._driver).send_keys(key).pause(0.1).perform()
+
+    def keep(self, path: Path) -> None:
+        """Keep a picture of the whole page."""
+        path.write_bytes(self._driver.get_screenshot_as_png())
+
+
+@contextmanager
+def page(url: str) -> Iterator[Page]:
+    """The page of a console's URL in a headless Chromium."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    # "none": the console is there long before noVNC's page counts as loaded.
+    options.page_load_strategy = "none"
+    for word in ("--headless=new", "--window-size=1296,920", "--disable-gpu", "--no-proxy-server"):
+        options.add_argument(word)
+    if os.geteuid() == 0:
+        options.add_argument("--no-sandbox")
+    service = webdriver.ChromeService(executable_path="/usr/bin/chromedriver")
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        with tempfile.TemporaryDirectory(prefix="kollarm-novnc-") as folder:
+            driver.get(url)
+            yield Page(driver, Path(folder))
+    finally:
+        driver.quit()
