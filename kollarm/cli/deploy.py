@@ -18,8 +18,10 @@ from kollarm.cli.common import (
     with_dry_run,
     with_json,
 )
+from kollarm.config.model import Config
 from kollarm.deploy.registry import reader
-from kollarm.errors import ConfigError
+from kollarm.errors import ConfigError, KollarmError
+from kollarm.proof import stage as proof
 from kollarm.road import start_registry
 
 
@@ -51,7 +53,9 @@ def deploy(
     """Deploy the cloud of the configuration's deploy section with kolla-ansible.
 
     STAGE is config, bootstrap-servers, prechecks, pull, deploy, post-deploy (all
-    of these by default), genconfig, reconfigure, upgrade or destroy.
+    of these by default), genconfig, reconfigure, upgrade or destroy; and proof, which
+    ends the default where deploy.proof says what to prove: a guest's console on each
+    architecture of the cloud.
     """
     config = read_config(config_path)
     if config.deploy is None:
@@ -59,6 +63,13 @@ def deploy(
             f"{config_path} has no deploy section",
             hint="start from examples/hybrid-2026.1-debian.yml",
         )
+    proving = proof.NAME in stages or (not stages and config.deploy.proof is not None)
+    if proving:
+        proof.wishes(config.deploy, config.state_dir)  # whether it can be done, before an hour
+    if stages == (proof.NAME,):
+        _prove(config, dry_run=dry_run, as_json=as_json)
+        return
+    stages = tuple(stage for stage in stages if stage != proof.NAME)
     options = deploying.Options(limit=limit, tags=tags, skip_tags=skip_tags, check=check)
     plan = deploying.plan(config, config.deploy, stages, options=options, resume=resume)
     if dry_run:
@@ -72,7 +83,39 @@ def deploy(
             confirm=lambda question: yes or _confirm(question),
             config_words=config_words(config_path),
         )
-    print_json(record.to_json()) if as_json else print_text(record.text())
+    if not (proving and as_json):
+        print_json(record.to_json()) if as_json else print_text(record.text())
+    if proving:
+        _prove(config, as_json=as_json, deployment=record.to_json())
+
+
+def _prove(
+    config: Config,
+    *,
+    as_json: bool,
+    dry_run: bool = False,
+    deployment: dict[str, object] | None = None,
+) -> None:
+    """The stage ``proof``.
+
+    :param deployment: the record of the stages before it, part of the one JSON document.
+    """
+    assert config.deploy is not None
+    if dry_run:
+        todo = proof.wishes(config.deploy, config.state_dir)
+        if as_json:
+            print_json({"proofs": {arch.value: wish.image for arch, wish in todo.items()}})
+        else:
+            for arch, wish in todo.items():
+                print_text(f"prove the console of {wish.image} ({arch.value})")
+        return
+    done = proof.prove_deployment(config, config.deploy)
+    if as_json:
+        print_json((deployment or {}) | {"proof": done.to_json()})
+    else:
+        print_text(done.to_text())
+    if not done.passed:
+        raise KollarmError("not every architecture's console works", hint="see above")
 
 
 def _confirm(question: str) -> bool:

@@ -113,11 +113,13 @@ def prepare(
     help="Start an instance of the published IMAGE in this cloud of clouds.yaml, and use its "
     "console through Nova's proxy.",
 )
-@click.option("--flavor", metavar="NAME", help="With --cloud. Default: the smallest that the image fits into.")
 @click.option(
-    "--network", metavar="NAME", default="none", show_default=True, help="With --cloud."
+    "--flavor", metavar="NAME", help="With --cloud. Default: the smallest that the image fits into."
 )
-@click.option("--host", metavar="NAME", help="With --cloud: start it on this compute host (administrators).")
+@click.option("--network", metavar="NAME", default="none", show_default=True, help="With --cloud.")
+@click.option(
+    "--host", metavar="NAME", help="With --cloud: start it on this compute host (administrators)."
+)
 @click.option("--screenshot", type=image_file, help="Keep the last screen as this PNG file.")
 @click.option(
     "--timeout",

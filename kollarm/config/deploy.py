@@ -102,6 +102,21 @@ class Collections(Section):
     path: Path | None = None
 
 
+class Proof(Section):
+    """What ``kollarm deploy proof`` shows at the end: a guest's console on each architecture."""
+
+    #: The new cloud's entry in clouds.yaml.
+    cloud: str
+    #: For each architecture an image that the cloud has.
+    images: dict[Annotated[Architecture, Field(strict=False)], str] = Field(min_length=1)
+    #: Default: the smallest that the image fits into.
+    flavor: str | None = None
+    #: Default: none, which a console doesn't need.
+    network: str | None = None
+    #: Seconds for each.
+    timeout: int = Field(default=900, gt=0)
+
+
 class Deploy(Section):
     """The cloud that ``kollarm deploy`` makes with kolla-ansible."""
 
@@ -124,3 +139,5 @@ class Deploy(Section):
     install_type: Literal["source", "binary"] = "source"
     kolla_ansible: KollaAnsible = KollaAnsible()
     collections: Collections = Collections()
+    #: Without it no console is proved.
+    proof: Proof | None = None

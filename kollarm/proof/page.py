@@ -20,9 +20,7 @@ def page(reports: Mapping[Architecture, ProofReport]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    rows = [
-        (arch.value, report, _picture(report)) for arch, report in reports.items()
-    ]
+    rows = [(arch.value, report, _picture(report)) for arch, report in reports.items()]
     return environment.get_template("proof.html.j2").render(rows=rows)
 
 
