@@ -63,7 +63,7 @@ def deploy(
             f"{config_path} has no deploy section",
             hint="start from examples/hybrid-2026.1-debian.yml",
         )
-    proving = proof.NAME in stages or (not stages and config.deploy.proof is not None)
+    proving = proof.NAME in stages or (not stages and not check and config.deploy.proof is not None)
     if proving:
         proof.wishes(config.deploy, config.state_dir)  # whether it can be done, before an hour
     if stages == (proof.NAME,):
@@ -74,6 +74,8 @@ def deploy(
     plan = deploying.plan(config, config.deploy, stages, options=options, resume=resume)
     if dry_run:
         print_json(plan.to_json()) if as_json else print_text(plan.text())
+        if proving and not as_json:
+            _prove(config, dry_run=True, as_json=False)
         return
     with alone(config):
         start_registry(config)

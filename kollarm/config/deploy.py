@@ -105,8 +105,8 @@ class Collections(Section):
 class Proof(Section):
     """What ``kollarm deploy proof`` shows at the end: a guest's console on each architecture."""
 
-    #: The new cloud's entry in clouds.yaml.
-    cloud: str
+    #: The new cloud's entry in clouds.yaml; default: where guests are published.
+    cloud: str | None = None
     #: For each architecture an image that the cloud has.
     images: dict[Annotated[Architecture, Field(strict=False)], str] = Field(min_length=1)
     #: Default: the smallest that the image fits into.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guestprep import publish
-from kollarm import files
+from kollarm import files, guests
 from kollarm.config.deploy import Deploy
 from kollarm.config.model import Architecture, Config
 from kollarm.errors import ConfigError, KollarmError
@@ -87,10 +87,12 @@ def prove_deployment(config: Config, deploy: Deploy) -> DeploymentProof:
     todo = wishes(deploy, folder)
     assert deploy.proof is not None
     folder.mkdir(parents=True, exist_ok=True)
+    named = deploy.proof.cloud
+    connection = publish.connect(named) if named else guests.cloud(config)
     reports: dict[Architecture, ProofReport] = {}
     for arch, wish in todo.items():
         wish.screenshot.unlink(missing_ok=True)
-        report = prove(publish.connect(deploy.proof.cloud), wish)
+        report = prove(connection, wish)
         if report.architecture != arch.value:
             raise KollarmError(
                 f"the image {wish.image} proves nothing for {arch.value}: its property "
