@@ -17,6 +17,7 @@ from kollarm.devcloud import cloud
 from kollarm.devcloud.catalogue import FLAVOR
 from kollarm.devcloud.layout import PORTS, Layout
 from kollarm.errors import ConfigError, KollarmError
+from kollarm.paths import project_dir
 
 #: Where nothing usually listens.
 FIRST_PORT = 17000
@@ -28,9 +29,8 @@ _SETTINGS = "settings.json"
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".kollarm/dev-cloud"),
-    show_default=True,
-    help="Where the cloud keeps everything.",
+    default=project_dir() / ".kollarm" / "dev-cloud",
+    help="Where the cloud keeps everything. Default: .kollarm/dev-cloud of the checkout.",
 )
 @click.pass_context
 def main(context: click.Context, folder: Path) -> None:
@@ -117,7 +117,8 @@ def _use(layout: Layout) -> str:
             f"  kollarm guest publish --cloud {cloud.CLOUD}",
             f"  kollarm guest verify --cloud {cloud.CLOUD} --flavor {FLAVOR} --network none IMAGE",
             "",
-            "An image needs the property hw_emulation_architecture=aarch64 here.",
+            "Guests are emulated here: an image needs the property (guests[].properties)",
+            "  hw_emulation_architecture: aarch64",
         ]
     )
 

@@ -13,7 +13,7 @@ import yaml
 
 from guestprep.publish import connect
 from kollarm import files, progress
-from kollarm.devcloud import catalogue, database, nova_files, parts, software
+from kollarm.devcloud import catalogue, database, nova_files, nova_parts, parts, software
 from kollarm.devcloud.layout import Layout
 from kollarm.errors import CommandError
 from kollarm.services import daemon, glance_files
@@ -84,17 +84,19 @@ def up(layout: Layout, *, x86_host: bool = False) -> None:
         _starting(parts.libvirtd(layout)),
         _starting(parts.network(layout)),
     )
-    _at_once(_starting(parts.placement(layout)), _starting(parts.compute_api(layout, contents)))
+    _at_once(
+        _starting(nova_parts.placement(layout)), _starting(nova_parts.compute_api(layout, contents))
+    )
     names = ["nova-compute", "nova-compute-x86"] if x86_host else ["nova-compute"]
 
     def worker(name: str) -> Start:
         # Each its own connection: openstacksdk's isn't made for several threads.
         seen = connection(layout).compute.services
-        return _starting(parts.worker(layout, name, contents, seen))
+        return _starting(nova_parts.worker(layout, name, contents, seen))
 
     # Both end by themselves where Placement doesn't answer, and nova-compute without a conductor.
     _at_once(worker("nova-conductor"), worker("nova-scheduler"))
-    _at_once(_starting(parts.proxy(layout, contents)), *map(worker, names))
+    _at_once(_starting(nova_parts.proxy(layout, contents)), *map(worker, names))
     database.discover_hosts(layout, tools)
     catalogue.add_flavor(connection(layout))
 

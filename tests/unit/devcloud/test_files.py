@@ -1,0 +1,75 @@
+"""The small cloud's plain decisions: ports, configuration, and what its network answers."""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+import pytest
+
+from kollarm.devcloud import cloud, network, nova_files
+from kollarm.devcloud.layout import ARM_HOST, HOST, PORTS, X86_HOST, Layout
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(tmp_path, 20000)
+
+
+def parsed(text: str) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    return parser
+
+
+def test_no_two_services_share_a_port(layout: Layout) -> None:
+    ports = [
+        layout.keystone_port,
+        layout.glance_port,
+        layout.compute_port,
+        layout.placement_port,
+        layout.network_port,
+        layout.proxy_port,
+        layout.database_port,
+        layout.rabbit_port,
+        layout.rabbit_port + 1,
+        layout.rabbit_port + 2,
+    ]
+    assert sorted(ports) == list(range(20000, 20000 + PORTS))
+
+
+def test_the_two_hosts_are_of_different_kinds(layout: Layout, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    (tools / "etc" / "nova").mkdir(parents=True)
+    (tools / "etc" / "nova" / "api-paste.ini").write_text("[composite:osapi_compute]\n")
+    made = nova_files.nova(layout, tools, tmp_path / "novnc")
+    main, x86 = parsed(made["nova.conf"]), parsed(made["x86.conf"])
+    assert (main["DEFAULT"]["host"], x86["DEFAULT"]["host"]) == (ARM_HOST, X86_HOST)
+    assert main["DEFAULT"]["state_path"] != x86["DEFAULT"]["state_path"]
+    assert "ImagePropertiesFilter" in main["filter_scheduler"]["enabled_filters"]
+    # Everything listens on loopback alone.
+    for option in ("server_listen", "novncproxy_host"):
+        assert main["vnc"][option] == HOST
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/v2.0/security-groups?fields=id", "security_groups"),
+        ("/v2.0/ports?device_id=1", "ports"),
+        ("/v2.0/extensions.json", "extensions"),
+    ],
+)
+def test_every_list_of_the_network_is_empty(path: str, key: str) -> None:
+    assert network.answer(path) == (200, {key: []})
+
+
+def test_the_network_has_nothing_else() -> None:
+    assert network.answer("/")[0] == 200
+    assert network.answer("/v3/networks")[0] == 404
+
+
+def test_a_cloud_that_never_was_has_every_service_and_none_runs(layout: Layout) -> None:
+    parts = cloud.status(layout)
+    assert {part.service for part in parts} == set(cloud.SERVICES)
+    assert all(part.pid is None for part in parts)
