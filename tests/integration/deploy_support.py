@@ -23,7 +23,39 @@ from typing import Any
 import requests
 import yaml
 
+from kollarm import cache
 from kollarm.services import daemon
+
+#: Two "hosts" on this machine: one for each kind of the seed's.
+CLOUD = """
+release: "{release}"
+registry: {{address: "{registry}"}}
+build: {{distro: debian, tag: "{tag}"}}
+deploy:
+  config_dir: {folder}/conf
+  vips: {{internal: 127.0.0.1}}
+  hosts:
+    ctl1:
+      architecture: x86_64
+      groups: [control, network]
+      connection: local
+      python: {python}
+      interfaces: {{network: lo}}
+      variables: {{node_config_directory: "{folder}/ctl1{project}"}}
+    arm1:
+      architecture: aarch64
+      groups: [compute]
+      connection: local
+      python: {python}
+      interfaces: {{network: lo, tunnel: lo}}
+      variables: {{node_config_directory: "{folder}/arm1{project}"}}
+  # No systemd here; a real cloud leaves this group as it is.
+  group_children: {{baremetal: []}}
+  globals:
+    enable_haproxy: false
+    prechecks_enable_host_ntp_checks: false
+    default_container_dimensions_docker: {{}}
+"""
 
 OCI_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 OCI_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -244,3 +276,28 @@ def python_on(address: str, folder: Path) -> Path:
     wrapper.write_text(f'#!/bin/sh\nDBUS_SYSTEM_BUS_ADDRESS={address} exec {sys.executable} "$@"\n')
     wrapper.chmod(0o755)
     return wrapper
+
+
+@contextmanager
+def containers(*names: str) -> Iterator[None]:
+    """Have containers' names for this test alone; they, and their units, are gone afterwards."""
+    with cache.locked(Path(tempfile.gettempdir()) / "kollarm-test-containers.lock"):
+        taken = docker("ps", "-aq", *(f"--filter=name=^{name}$" for name in names))
+        assert not taken, "a kolla host's own containers run here"
+        try:
+            yield
+        finally:
+            for name in names:
+                remove(name)
+
+
+def remove(name: str) -> None:
+    """Take a container and its systemd unit away, where there are any."""
+    subprocess.run(["docker", "rm", "-f", name], capture_output=True, check=False)
+    Path(f"/etc/systemd/system/kolla-{name}-container.service").unlink(missing_ok=True)
+
+
+def docker(*arguments: str) -> str:
+    """What a docker command prints."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
