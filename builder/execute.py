@@ -27,6 +27,9 @@ from kollarm import progress
 from kollarm.config.model import Architecture
 from kollarm.errors import KollarmError
 
+#: Indices written at the same time.
+JOINING = 8
+
 #: An image of one architecture.
 Place = tuple[str, Architecture]
 
@@ -246,15 +249,20 @@ class Execution:
 
     def _join(self) -> None:
         """Write every index whose members are all there and that isn't done yet."""
-        for step in self.plan.indices:
-            with self._lock:
+        ready: list[tuple[IndexStep, list[ImageRecord]]] = []
+        with self._lock:
+            for step in self.plan.indices:
                 rows = [self.rows.get((step.name, member)) for member in step.members]
                 if step.name in self._claimed or None in rows or self._stopping.is_set():
                     continue
                 self._claimed.add(step.name)
-            made = self._index(step, [row for row in rows if row])
-            with self._lock:
-                self.indices[step.name] = made
+                ready.append((step, [row for row in rows if row]))
+        if not ready:
+            return
+        with ThreadPoolExecutor(min(JOINING, len(ready)), "join") as pool:
+            made = list(pool.map(lambda one: self._index(*one), ready))
+        with self._lock:
+            self.indices |= {row.image: row for row in made}
 
     def _index(self, step: IndexStep, rows: list[ImageRecord]) -> IndexRecord:
         client = self.means.client

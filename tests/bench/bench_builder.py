@@ -1,0 +1,251 @@
+"""What container images cost when nothing, or little, is to be done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from builder import pipeline, releases
+from builder.execute import Execution, Means
+from builder.facts import Remote, Rendered
+from builder.plan import Action, ImageStep, IndexStep, Plan, Target
+from builder.registry import RegistryClient
+from kollarm import venv
+from kollarm.config.load import load
+from kollarm.config.model import Architecture
+from kollarm.paths import cache_dir, project_dir
+from tests.bench.measure import Pair, Samples, at_most, measure
+from tests.integration.stocked import put, stock
+from tests.integration.test_builder_registry import RunningRegistry
+
+ROUNDS = 5
+KOLLARM = [sys.executable, "-m", "kollarm.cli.main"]
+
+CLOUD = """\
+release: "2026.1"
+registry: {{address: "{address}"}}
+build:
+  distro: debian
+  tag: t
+  overlays: [debian-archive-only]
+  base: {{bootstrap: {{suite: trixie}}}}
+  {images}
+"""
+PROFILES = """profiles:
+    x86_64: [control, network, compute]
+    aarch64: [control, network, compute]"""
+THREE = """images: [base, cron, memcached]
+  engines: {x86_64: {url: local}}"""
+
+
+def seconds(argv: Sequence[str | Path], **environ: str) -> float:
+    """Wall-clock time of a command that succeeds."""
+    began = time.monotonic()
+    done = subprocess.run(
+        argv, capture_output=True, text=True, env=dict(os.environ) | environ, check=False
+    )
+    took = time.monotonic() - began
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return took
+
+
+@contextmanager
+def project(folder: Path, images: str) -> Iterator[tuple[Path, RegistryClient]]:
+    """A configuration file with an empty registry of its own."""
+    registry = RunningRegistry(folder / "registry")
+    try:
+        path = folder / "kollarm.yml"
+        path.write_text(CLOUD.format(address=registry.address, images=images))
+        yield path, RegistryClient(registry.address)
+    finally:
+        registry.stop()
+
+
+def complete(path: Path, client: RegistryClient) -> int:
+    """Fill the registry with all that a configuration wants; how many images that is."""
+    ready = pipeline.prepare(load(path), project_dir=path.parent)
+    targets = [step.target for step in ready.plan.images]
+    stock(client, ((t.repository, t.tag, t.architecture, t.key) for t in targets))
+    seconds([*KOLLARM, "build", "--config", path])  # the indices
+    return len(targets)
+
+
+@measure(
+    compared="`kollarm build` with nothing to do: the control and compute sets of two "
+    "architectures, a registry on loopback",
+    goal=at_most(3),
+    unit="s",
+)
+def idle(folder: Path) -> Samples:
+    """Asked often, so it may not take long."""
+    with project(folder, PROFILES) as (path, client):
+        assert complete(path, client) > 70
+        for _ in range(ROUNDS):
+            yield seconds([*KOLLARM, "build", "--config", path])
+
+
+@measure(
+    compared="`kollarm build` with nothing to do against kolla-build over its full layer "
+    "cache: base, cron and memcached for x86_64",
+    goal=at_most(1 / 20),
+)
+def idle_and_kolla_build(folder: Path) -> Samples:
+    """kolla-build looks at every image again."""
+    with project(folder, THREE) as (path, client):
+        ready = pipeline.prepare(load(path), project_dir=path.parent)
+        seconds([*KOLLARM, "build", "--config", path])
+        theirs = kolla_build(folder, ready.plan)
+        seconds(theirs)  # fills its cache
+        for _ in range(2):
+            yield Pair(seconds([*KOLLARM, "build", "--config", path]), seconds(theirs))
+        assert client.index("kolla/cron", "t") is not None
+
+
+def kolla() -> Path:
+    """kolla-build as its users have it: with the docker package, which Kolla doesn't ask for."""
+    (requirement,) = releases.find("2026.1").requirements
+    return venv.environment("kolla-build", [requirement, "docker"]) / "bin" / "kolla-build"
+
+
+def kolla_build(folder: Path, plan: Plan) -> list[str | Path]:
+    """kolla-build with the same base image and overrides, and nothing pushed."""
+    root = plan.bases[0] if plan.bases else None
+    name, tag = (root.reference if root else "kollarm/root:x").rsplit(":", 1)
+    rendered = plan.images[0].target.rendered.context
+    override = next(one for one in rendered.parents if (one / "template-override.j2").is_file())
+    config = folder / "kolla-build.conf"
+    config.write_text(
+        f"[DEFAULT]\nbase = debian\nbase_image = {name}\nbase_tag = {tag}\npull = false\n"
+        f"network_mode = host\nnamespace = kollarm-bench\ntag = t\nwork_dir = {folder / 'work'}\n"
+        f"template_override = {override / 'template-override.j2'}\n"
+    )
+    return [kolla(), "--config-file", config,
+            "^base$", "^cron$", "^memcached$"]  # fmt: skip
+
+
+IMAGES = 100
+
+
+#: A plan, and what the registry has for it.
+Many = tuple[Plan, dict[tuple[str, Architecture], Remote]]
+
+
+def many(client: RegistryClient) -> Many:
+    """A hundred images of two architectures in the registry, none of them joined."""
+    steps: list[ImageStep] = []
+    present: dict[tuple[str, Architecture], Remote] = {}
+    for number in range(IMAGES):
+        name = f"image-{number}"
+        for architecture in Architecture:
+            key, repository = f"key-{name}-{architecture}", f"bench/{name}"
+            put(client, repository, f"t-{architecture}", architecture, key)
+            found = client.image(repository, f"t-{architecture}")
+            assert found is not None
+            present[name, architecture] = found
+            target = Target(
+                name,
+                architecture,
+                None,
+                key,
+                f"{client.address}/{repository}:t-{architecture}",
+                Rendered(name, Path(name), None, name),
+                "FROM scratch",
+            )
+            steps.append(ImageStep(target, Action.KEEP, "there"))
+    indices = tuple(
+        IndexStep(f"image-{number}", f"bench/image-{number}", "t", tuple(Architecture),
+                  Action.WRITE, "missing")
+        for number in range(IMAGES)
+    )  # fmt: skip
+    plan = Plan("2026.1", "22.2.0", client.address, (), tuple(steps), indices, ())
+    return plan, present
+
+
+def joined(folder: Path, client: RegistryClient, made: Many, number: int) -> float:
+    """How long it takes to write all indices under a tag of their own."""
+    plan, present = made
+    indices = tuple(
+        IndexStep(s.name, s.repository, f"t{number}", s.members, s.action, s.reason)
+        for s in plan.indices
+    )
+    own = Plan(plan.release, plan.kolla_version, plan.registry, (), plan.images, indices, ())
+    began = time.monotonic()
+    record = Execution(own, Means(client, {}, folder / "logs"), present).run()
+    took = time.monotonic() - began
+    record.raise_for_failures()
+    assert len(record.indices) == IMAGES
+    return took
+
+
+@measure(
+    compared="joining 100 images of two architectures, each index read back and followed",
+    goal=at_most(2),
+    unit="s",
+)
+def joining(folder: Path) -> Samples:
+    """No layer moves: an index names what the repository holds."""
+    registry = RunningRegistry(folder / "registry")
+    try:
+        client = RegistryClient(registry.address)
+        made = many(client)
+        for number in range(ROUNDS):
+            yield joined(folder, client, made, number)
+    finally:
+        registry.stop()
+
+
+@measure(
+    compared="joining 100 images of two architectures against `docker manifest create` and "
+    "`push` in a loop",
+    goal=at_most(1 / 5),
+)
+def joining_and_docker_manifest(folder: Path) -> Samples:
+    """What the docker command offers for it."""
+    registry = RunningRegistry(folder / "registry")
+    try:
+        client = RegistryClient(registry.address)
+        made = many(client)
+        for number in range(3):
+            ours = joined(folder, client, made, number)
+            config = folder / f"docker-{number}"
+            config.mkdir()
+            theirs = 0.0
+            for one in range(IMAGES):
+                name = f"{client.address}/bench/image-{one}"
+                members = [f"{name}:t-{architecture}" for architecture in Architecture]
+                docker: list[str | Path] = ["docker", "--config", config, "manifest"]
+                theirs += seconds([*docker, "create", "--insecure", f"{name}:d", *members])
+                theirs += seconds([*docker, "push", "--insecure", f"{name}:d"])
+            yield Pair(ours, theirs)
+    finally:
+        registry.stop()
+
+
+@measure(
+    compared="`kollarm lint` of the shipped overlays, nothing rendered before, against "
+    "`kolla-build --template-only` of all images",
+    goal=at_most(1),
+)
+def lint(folder: Path) -> Samples:
+    """Run before every commit to an overlay, if it is quick enough."""
+    shipped = project_dir() / "dockerfile_overlays"
+    theirs: list[str | Path] = [kolla(), "--base", "debian", "--template-only"]
+    theirs += ["--work-dir", folder / "work"]
+    for number in range(3):
+        cache = folder / f"cache-{number}"
+        cache.mkdir()
+        (cache / "venv").symlink_to(cache_dir() / "venv")
+        ours: list[str | Path] = [
+            *KOLLARM,
+            "lint",
+            "--config",
+            folder / "none.yml",
+            "--overlays",
+            shipped,
+        ]
+        yield Pair(seconds(ours, KOLLARM_CACHE=str(cache)), seconds(theirs))
