@@ -15,6 +15,9 @@ from builder.facts import Rendered, Tree, World
 from kollarm.config.model import Architecture
 from kollarm.errors import ConfigError, Fault
 
+#: Why an image is built that the registry has with another key.
+CHANGED = "what it is made from has changed"
+
 
 class Action(StrEnum):
     """What is done with an image or index."""
@@ -293,6 +296,8 @@ def _image_steps(
     for target in targets:
         above = steps.get((target.parent or "", target.architecture))
         step = _image_step(target, world)
+        if step.reason == CHANGED and above and above.action is Action.BUILD:
+            step = replace(step, reason="its parent changes")
         if force:
             step = ImageStep(target, Action.BUILD, "asked for", anew=True)
         elif refresh_before and step.action is not Action.BUILD:
@@ -329,4 +334,4 @@ def _image_step(target: Target, world: World) -> ImageStep:
         return ImageStep(target, Action.BUILD, "not in the registry")
     if remote.key is None:
         return ImageStep(target, Action.BUILD, "the registry's was not built by kollarm")
-    return ImageStep(target, Action.BUILD, "what it is made from has changed")
+    return ImageStep(target, Action.BUILD, CHANGED)

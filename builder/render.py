@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -194,6 +194,11 @@ def read(folder: Path, architecture: Architecture) -> Tree:
             enabled=bool(section.get("enabled", True)),
         )
 
+    def listed(sections: Iterable[Mapping[str, object]]) -> tuple[Source, ...]:
+        # Kolla walks through a set: the order is another one in every run
+        found = [one for one in map(source, sections) if one]
+        return tuple(sorted(found, key=lambda one: one.name))
+
     images = {
         image["name"]: Rendered(
             name=image["name"],
@@ -201,8 +206,8 @@ def read(folder: Path, architecture: Architecture) -> Tree:
             parent=image["parent"],
             published=image["published"],
             source=source(image["source"]),
-            plugins=tuple(s for s in map(source, image["plugins"]) if s),
-            additions=tuple(s for s in map(source, image["additions"]) if s),
+            plugins=listed(image["plugins"]),
+            additions=listed(image["additions"]),
             unbuildable=image["status"] == "unbuildable",
         )
         for image in result["images"]
