@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -215,8 +216,8 @@ class RegistryClient:
         answer = self._request("GET", f"{repository}/referrers/{digest}", missing=True)
         if answer is None or answer.headers.get("Content-Type", "").partition(";")[0] != OCI_INDEX:
             return None
-        found: list[dict[str, Any]] = answer.json()["manifests"]
-        return found
+        with self._understanding(repository, digest):
+            return [dict(entry) for entry in answer.json()["manifests"]]
 
     def image(self, repository: str, reference: str) -> Remote | None:
         """The image under a tag or digest; None when there is none, or an index.
@@ -226,43 +227,62 @@ class RegistryClient:
         manifest = self.manifest(repository, reference)
         if manifest is None or manifest.media_type not in (OCI_MANIFEST, DOCKER_MANIFEST):
             return None
-        document = manifest.document
-        config = json.loads(self.blob(repository, document["config"]["digest"]))
-        layers = document["layers"]
-        return Remote(
-            digest=manifest.digest,
-            media_type=manifest.media_type,
-            manifest_size=len(manifest.content),
-            os=config.get("os", ""),
-            architecture=config.get("architecture", ""),
-            variant=config.get("variant") or None,
-            key=((config.get("config") or {}).get("Labels") or {}).get(LABEL),
-            size=sum(part["size"] for part in (document["config"], *layers)),
-            layers=tuple(layer["digest"] for layer in layers),
-            diff_ids=tuple((config.get("rootfs") or {}).get("diff_ids") or ()),
-            history=tuple(step.get("created") or "" for step in config.get("history") or ()),
-        )
+        with self._understanding(repository, reference):
+            document = manifest.document
+            config = json.loads(self.blob(repository, _text(document["config"]["digest"])))
+            layers = document["layers"]
+            return Remote(
+                digest=manifest.digest,
+                media_type=manifest.media_type,
+                manifest_size=len(manifest.content),
+                os=config.get("os", ""),
+                architecture=config.get("architecture", ""),
+                variant=config.get("variant") or None,
+                key=((config.get("config") or {}).get("Labels") or {}).get(LABEL),
+                size=sum(part["size"] for part in (document["config"], *layers)),
+                layers=tuple(_text(layer["digest"]) for layer in layers),
+                diff_ids=tuple(map(_text, (config.get("rootfs") or {}).get("diff_ids") or ())),
+                history=tuple(
+                    _text(step.get("created") or "") for step in config.get("history") or ()
+                ),
+            )
 
     def index(self, repository: str, reference: str) -> Index | None:
         """The index under a tag or digest; None when there is none, or an image."""
         manifest = self.manifest(repository, reference)
         if manifest is None or manifest.media_type not in (OCI_INDEX, DOCKER_LIST):
             return None
-        return Index(
-            digest=manifest.digest,
-            media_type=manifest.media_type,
-            entries=tuple(
-                Entry(
-                    digest=entry["digest"],
-                    media_type=entry["mediaType"],
-                    size=entry["size"],
-                    os=(entry.get("platform") or {}).get("os", ""),
-                    architecture=(entry.get("platform") or {}).get("architecture", ""),
-                    variant=(entry.get("platform") or {}).get("variant"),
-                )
-                for entry in manifest.document["manifests"]
-            ),
-        )
+        with self._understanding(repository, reference):
+            return Index(
+                digest=manifest.digest,
+                media_type=manifest.media_type,
+                entries=tuple(
+                    Entry(
+                        digest=_text(entry["digest"]),
+                        media_type=_text(entry["mediaType"]),
+                        size=entry["size"],
+                        os=(entry.get("platform") or {}).get("os", ""),
+                        architecture=(entry.get("platform") or {}).get("architecture", ""),
+                        variant=(entry.get("platform") or {}).get("variant"),
+                    )
+                    for entry in manifest.document["manifests"]
+                ),
+            )
+
+    @contextlib.contextmanager
+    def _understanding(self, repository: str, reference: str) -> Iterator[None]:
+        """Take apart what the registry answered.
+
+        :raises RegistryError: it isn't of the shape that it says it is.
+        """
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RegistryError(
+                f"the registry {self.address} has something under {repository}:{reference} "
+                "that is no image and no index",
+                hint="its storage or a proxy before it is damaged, or a strange program pushed it",
+            ) from error
 
     def _request(
         self,
@@ -324,6 +344,12 @@ class RegistryClient:
             f"the registry {self.address} refuses {method} {path}: {answer.status_code} {words}",
             hint=hint,
         )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} where a text should be")
+    return value
 
 
 def _pushing(repository: str) -> str:

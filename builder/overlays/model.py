@@ -162,10 +162,17 @@ def read(folder: Path) -> Overlay:
     try:
         document = yaml.safe_load(path.read_text())
         description = Description.model_validate(document)
+        template = folder / TEMPLATE
+        text = template.read_text() if template.is_file() else None
     except OSError as error:
         raise ConfigError(
             f"overlay {folder.name} can't be read",
             [Fault(str(path), error.strerror or str(error))],
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"overlay {folder.name} can't be read",
+            [Fault(str(folder), f"not UTF-8: {error.reason} at byte {error.start}")],
         ) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -182,12 +189,11 @@ def read(folder: Path) -> Overlay:
                 for one in error.errors()
             ],
         ) from error
-    template = folder / TEMPLATE
     return Overlay(
         name=folder.name,
         folder=folder,
         description=description,
-        template=template.read_text() if template.is_file() else None,
+        template=text,
     )
 
 

@@ -73,7 +73,7 @@ def _member(path: Path, stem: str) -> Iterator[tarfile.TarFile]:
     try:
         members = ArFile(str(path)).getmembers()
         member = next((entry for entry in members if entry.name.startswith(stem)), None)
-    except (ArError, OSError) as error:
+    except (ArError, OSError, ValueError) as error:
         raise ArchiveError(f"{path} is not a Debian package: {error}") from error
     if member is None:
         raise ArchiveError(f"{path} has no {stem}: not a Debian package")

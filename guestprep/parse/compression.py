@@ -23,6 +23,12 @@ import zstandard
 #: Bytes handed to a decompressor at a time, and the greatest piece it gives back.
 PIECE = 1 << 20
 
+#: Bytes to unpack at once: zstd makes up to 128 KiB of 4, and memory has to hold what comes out.
+FEED = 2048
+
+#: Bytes that no initramfs unpacks to; what does was made to use up its reader.
+MOST = 4 << 30
+
 #: lz4's legacy frame: a magic number, then blocks of at most 8 MiB with their size before each.
 LZ4_MAGIC = 0x184C2102
 _LZ4_BLOCK = 8 << 20
@@ -105,16 +111,20 @@ class Stream:
         if make is None:
             raise UnreadableStream(f"no reader for {self._compression}")
         decompressor = make()
-        at = self._start
+        at, unpacked = self._start, 0
         while not decompressor.eof:
-            piece = bytes(self._content[at : at + PIECE])
+            piece = bytes(self._content[at : at + FEED])
             if not piece:
                 raise UnreadableStream(f"the {self._compression} stream is cut short")
             at += len(piece)
             try:
-                yield decompressor.decompress(piece)
+                content = decompressor.decompress(piece)
             except (zlib.error, OSError, lzma.LZMAError, zstandard.ZstdError, EOFError) as error:
                 raise UnreadableStream(f"damaged {self._compression} stream: {error}") from error
+            unpacked += len(content)
+            if unpacked > MOST:
+                raise UnreadableStream(f"it unpacks to more than {MOST >> 30} GiB")
+            yield content
         self.end = at - len(decompressor.unused_data)
 
     def _lz4(self) -> Iterator[bytes]:

@@ -12,6 +12,9 @@ from typing import IO
 
 TRAILER = "TRAILER!!!"
 _HEADER = 110
+
+#: The kernel's PATH_MAX; and bytes of one file that no initramfs has, but a trap may claim.
+_LONGEST_NAME, _LARGEST = 4096, 512 << 20
 _MAGICS = (b"070701", b"070702")
 
 
@@ -100,9 +103,17 @@ def _read_header(source: Source) -> _Header:
     except ValueError as error:
         raise DamagedArchive("a cpio header with something other than numbers") from error
     mode, size, name_size = fields[1], fields[6], fields[11]
+    if name_size > _LONGEST_NAME:
+        raise DamagedArchive(f"a cpio header with a name of {name_size} bytes")
     name = source.read(name_size + -(_HEADER + name_size) % 4)
     text = name[: max(name_size - 1, 0)].decode("utf-8", "surrogateescape")
     return _Header(text, mode, size, header + name)
+
+
+def _content(source: Source, size: int) -> bytes:
+    if size > _LARGEST:
+        raise DamagedArchive(f"a file of {size} bytes")
+    return source.read(size)
 
 
 def read_members(source: Source, wanted: Callable[[str], bool]) -> Iterator[Member]:
@@ -119,7 +130,7 @@ def read_members(source: Source, wanted: Callable[[str], bool]) -> Iterator[Memb
             return
         name, data = clean_name(header.name), None
         if stat.S_ISLNK(header.mode) or (stat.S_ISREG(header.mode) and wanted(name)):
-            data = source.read(header.size)
+            data = _content(source, header.size)
             if len(data) < header.size:
                 raise DamagedArchive("the archive is cut short")
             source.skip(header.padded - header.size)
@@ -139,7 +150,7 @@ def copy_archive(source: Source, out: IO[bytes], dropped: Callable[[str], bool])
         if header.name != TRAILER and dropped(clean_name(header.name)):
             source.skip(header.padded)
             continue
-        content = source.read(header.padded)
+        content = _content(source, header.padded)
         if len(content) < header.size:
             raise DamagedArchive("the archive is cut short")
         out.write(header.raw + content + bytes(header.padded - len(content)))

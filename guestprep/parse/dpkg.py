@@ -89,6 +89,6 @@ def fields_of(paragraph: str) -> dict[str, str]:
     """The fields of one deb822 paragraph."""
     if not paragraph.strip():
         return {}
-    return {
-        str(key): str(value) for key, value in Deb822(paragraph.strip("\n").split("\n")).items()
-    }
+    # Not every archive kept to UTF-8; python-debian takes nothing else.
+    readable = paragraph.encode("utf-8", "replace").decode("utf-8")
+    return {str(key): str(value) for key, value in Deb822(readable.strip("\n").split("\n")).items()}

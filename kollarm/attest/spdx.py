@@ -45,6 +45,7 @@ class Package:
 
 def debian_packages(status: str) -> list[Package]:
     """The installed packages of a dpkg status file's text."""
+    readable = status.encode("utf-8", "replace").decode("utf-8")
     return [
         Package(
             "deb",
@@ -53,7 +54,7 @@ def debian_packages(status: str) -> list[Package]:
             paragraph.get("Architecture", ""),
             paragraph.get("Source", "").partition(" ")[0],
         )
-        for paragraph in Deb822.iter_paragraphs(status.splitlines(), use_apt_pkg=False)
+        for paragraph in Deb822.iter_paragraphs(readable.splitlines(), use_apt_pkg=False)
         if "Package" in paragraph and paragraph.get("Status", "").split()[-1:] == ["installed"]
     ]
 

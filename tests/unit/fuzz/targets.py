@@ -1,0 +1,253 @@
+"""Every parser that eats what comes from outside, with inputs to start from.
+
+An input may be refused in the parser's own words (:attr:`Target.refusals`); any
+other exception is a crash.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import lzma
+import tarfile
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import zstandard
+from requests.utils import parse_dict_header
+
+from builder import dockerfile
+from builder.overlays import model as overlays
+from builder.overlays import template
+from builder.registry import RegistryClient
+from guestprep.archive.deb import open_deb
+from guestprep.archive.index import Index
+from guestprep.boot.report import BootReport
+from guestprep.parse import cloudcfg, dpkg, elf, grub, initramfs, modules, relation, text
+from guestprep.parse.cpio import Member, write_archive
+from guestprep.source import checksum, qcow2
+from kollarm.attest import signing, spdx
+from kollarm.config import load
+from kollarm.errors import KollarmError
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parser under test.
+
+    :ivar seeds: valid inputs, which are then damaged.
+    :ivar refusals: what it may raise for an input it doesn't take.
+    """
+
+    name: str
+    run: Callable[[bytes], object]
+    seeds: tuple[bytes, ...]
+    refusals: tuple[type[Exception], ...] = ()
+
+
+def _texts(parse: Callable[[str], object]) -> Callable[[bytes], object]:
+    return lambda data: parse(text.decode(data))
+
+
+def _file(parse: Callable[[Path], object], name: str = "input") -> Callable[[bytes], object]:
+    def run(data: bytes) -> object:
+        with tempfile.TemporaryDirectory(prefix="kollarm-fuzz-") as folder:
+            path = Path(folder) / name
+            path.write_bytes(data)
+            return parse(path)
+
+    return run
+
+
+def _ramfs(path: Path) -> object:
+    reading = initramfs.Reading()
+    found = {m.name: m for m in initramfs.members(path, reading, lambda name: True)}
+    links = initramfs.link_targets(found)
+    return [initramfs.resolve(name, links) for name in found], reading.fault
+
+
+def _index(data: bytes) -> object:
+    index = Index(text.decode(data), "http://a.example", "arm64")
+    return [*index.packages("bash"), *index.providers("mail")]
+
+
+def _deb(path: Path) -> object:
+    package = open_deb(path)
+    with package.data() as files:
+        return package.fields, [member.name for member in files]
+
+
+def _overlay(path: Path) -> object:
+    return overlays.read(path.parent)
+
+
+def _grub(source: str) -> object:
+    return grub.entries(source), grub.rewrite(source, ("ttyAMA0,115200", "tty1"))
+
+
+def _dockerfile(source: str) -> object:
+    return (
+        [dockerfile.commands(one.value) for one in dockerfile.instructions(source)],
+        dockerfile.packages(source),
+        dockerfile.on_prepared_root(source, {"curl"}),
+        dockerfile.essence(dockerfile.without_date(source)),
+    )
+
+
+class _Answer:
+    """What a registry answers to everything."""
+
+    status_code, ok, url, reason = 200, True, "http://127.0.0.1:1/v2/", ""
+
+    def __init__(self, content: bytes):
+        self.content = content
+        kind = "application/vnd.oci.image.index.v1+json"
+        if b"config" in content:
+            kind = "application/vnd.oci.image.manifest.v1+json"
+        self.headers = {"Content-Type": kind, "Docker-Content-Digest": "md5:x"}
+
+    def json(self) -> object:
+        return json.loads(self.content)
+
+
+def _registry(data: bytes) -> object:
+    client = RegistryClient("127.0.0.1:1")
+    client.session.request = lambda *args, **kwargs: _Answer(data)  # type: ignore[method-assign,assignment]
+    client.blob = lambda repository, digest: data  # type: ignore[method-assign]
+    return client.index("a/b", "t"), client.image("a/b", "t"), client.referrers("a/b", "sha256:0")
+
+
+def _configuration(source: str) -> object:
+    return load.parse(source, Path("/nowhere/kollarm.yml"))
+
+
+def _tar(**files: bytes) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def _ar(**members: bytes) -> bytes:
+    out = b"!<arch>\n"
+    for name, content in members.items():
+        out += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
+        out += content + b"\n" * (len(content) % 2)
+    return out
+
+
+CONTROL = b"Package: bash\nVersion: 5.2-1\nArchitecture: arm64\nDepends: libc6 (>= 2.36) | x, y\n"
+PACKAGES = (
+    CONTROL + b"Filename: pool/b.deb\nSHA256: " + b"ab" * 32 + b"\nSize: 12\n"
+    b"Provides: mail (= 1), news\n\nPackage: other\nVersion: 1\n"
+)
+STATUS = b"Package: bash\nStatus: install ok installed\nVersion: 1\nProvides: sh (= 1)\n"
+GRUB = b"""\
+menuentry 'Ubuntu' --class ubuntu {
+\tlinux /boot/vmlinuz-4.15.0-1 root=LABEL=cloudimg-rootfs ro console=tty1 console=ttyS0
+\tinitrd /boot/initrd.img-4.15.0-1
+}
+submenu 'Advanced' {
+menuentry 'rescue' { linux /boot/vmlinuz single nomodeset
+}
+}
+"""
+CPIO = write_archive(
+    [
+        Member("lib/modules/x/a.ko", 0o100644, 4, b"\x7fELF"),
+        Member("lib", 0o120777, 7, b"usr/lib"),
+        Member("usr/lib", 0o040755, 0, None),
+    ]
+)
+INDEX = json.dumps(
+    {
+        "schemaVersion": 2,
+        "manifests": [
+            {"digest": "sha256:1", "mediaType": "m", "size": 3,
+             "platform": {"os": "linux", "architecture": "arm64", "variant": "v8"}}
+        ],
+    }
+).encode()  # fmt: skip
+MANIFEST = json.dumps(
+    {
+        "config": {"digest": "sha256:1", "size": 2, "Labels": {"io.kollarm.key": "k"}},
+        "layers": [{"digest": "sha256:2", "size": 3}],
+        "os": "linux",
+        "architecture": "arm64",
+    }
+).encode()
+DEB = _ar(
+    **{
+        "debian-binary": b"2.0\n",
+        "control.tar.xz": lzma.compress(_tar(control=CONTROL, postinst=b"#!/bin/sh\n")),
+        "data.tar.zst": zstandard.compress(_tar(**{"usr/bin/bash": b"\x7fELF"})),
+    }
+)
+OVERLAY = b"""\
+description: What it does.
+why: Because.
+applies_to: {releases: ["2026.1"], images: [base]}
+variables: {mirror: {description: where, default: x}}
+"""
+TEMPLATE = b"""\
+{% extends parent_template %}
+{% set base_packages_append = ['curl'] %}
+{% block base_footer %}RUN {{ x | default('y') }}{% endblock %}
+"""
+CONFIG = b"""\
+release: "2026.1"
+build: {images: [base], engines: {x86_64: {url: local}}}
+guests: [{name: g, source: {path: a.img, sha256sums: SUMS}, consoles: [tty1]}]
+"""
+ENVELOPE = json.dumps(
+    {"payloadType": "t", "payload": "e30=", "signatures": [{"sig": "AAAA"}]}
+).encode()
+REPORT = json.dumps(
+    {
+        "passed": True, "state": "login prompt", "serial_state": "login prompt", "seconds": 1.5,
+        "timed_out": False, "accelerator": "tcg", "screen_text": "", "serial_tail": "",
+        "sightings": [{"seconds": 1, "source": "screen", "state": "grub"}],
+    }
+).encode()  # fmt: skip
+
+TARGETS = (
+    Target("grub.cfg", _texts(_grub), (GRUB,)),
+    Target("os-release", _texts(text.os_release), (b'ID=ubuntu\nVERSION_ID="18.04"\n',)),
+    Target("fstab", _texts(text.fstab), (b"LABEL=x / ext4 defaults,ro 0 1\n",)),
+    Target("kernel config", _texts(text.kernel_config), (b"CONFIG_DRM=m\n# CONFIG_X is not set",)),
+    Target("modules.dep", _texts(lambda s: modules.parse_index(s, s, s)), (b"a/b.ko: c.ko.xz\n",)),
+    Target("cloud.cfg", _texts(lambda s: cloudcfg.default_user([s])),
+           (b"system_info:\n  default_user: {name: debian}\n",)),
+    Target("ELF header", elf.elf_architecture, (b"\x7fELF\x02\x01\x01" + bytes(11) + b"\xb7\0",)),
+    Target("initramfs", _file(_ramfs),
+           (CPIO, CPIO + gzip.compress(CPIO), CPIO + zstandard.compress(CPIO),
+            lzma.compress(CPIO))),
+    Target("qcow2 header", qcow2.parse_header, (b"QFI\xfb\0\0\0\x03" + bytes(96),)),
+    Target("dpkg status", _texts(dpkg.parse_status), (STATUS,)),
+    Target("dpkg status, packages of", _texts(spdx.debian_packages), (STATUS,)),
+    Target("dist-info", _texts(spdx.python_package), (b"Name: x\nVersion: 1\n",)),
+    Target("Packages", _index, (PACKAGES,)),
+    Target("relations", _texts(lambda s: (relation.parse_relations(s, "arm64"),
+                                          relation.parse_provides(s))),
+           (b"libc6 (>= 2.36) | x [arm64], y <!nocheck>, z:any\n",)),
+    Target(".deb", _file(_deb), (DEB,), (KollarmError,)),
+    Target("SHA256SUMS", _texts(checksum.parse_sums), (b"ab" * 32 + b" *name.img\n",)),
+    Target("overlay.yml", _file(_overlay, "overlay.yml"), (OVERLAY,), (KollarmError,)),
+    Target("template", _texts(lambda s: template.parse(s, "t")), (TEMPLATE,)),
+    Target("Dockerfile", _texts(_dockerfile),
+           (b"FROM x\nRUN apt-get update && apt-get -y install curl \\\n  && rm x\n",)),
+    Target("kollarm.yml", _texts(_configuration), (CONFIG,), (KollarmError,)),
+    Target("registry's answer", _registry, (INDEX, MANIFEST), (KollarmError,)),
+    Target("registry's challenge", _texts(parse_dict_header),
+           (b'realm="https://a.example/token",service="r"',)),
+    Target("signed statement", lambda data: signing.open_envelope(data, None), (ENVELOPE,),
+           (KollarmError,)),
+    Target("boot report", lambda data: BootReport.from_json(json.loads(data)), (REPORT,),
+           (ValueError,)),
+)  # fmt: skip
