@@ -71,5 +71,6 @@ stop:
 
 # All that belongs to this checkout; ~/.cache/kollarm, which others share, stays.
 clean: stop
+	@[ ! -d .kollarm/dev-cloud ] || scripts/dev-cloud down --purge
 	rm -rf .kollarm .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
