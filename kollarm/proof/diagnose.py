@@ -100,6 +100,13 @@ _FAULTS = (
         "the compute host couldn't fetch the image",
         "can that host reach Glance? Its nova-compute's log has the reason",
     ),
+    _Known(
+        r"Exceeded maximum number of retries|Exhausted all hosts",
+        Stage.BUILD,
+        "every compute host that was tried failed to make the instance",
+        "Nova keeps the reason in the log of nova-compute on those hosts alone; openstack server "
+        "event list says which hosts were tried, as long as the instance is there",
+    ),
 )
 
 _NO_HOST = re.compile(r"No valid host|There are not enough hosts|NoValidHost", re.IGNORECASE)

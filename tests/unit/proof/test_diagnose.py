@@ -48,6 +48,12 @@ NO_HOST = "No valid host was found. There are not enough hosts available."
         ("Could not access KVM kernel module: Permission denied", Stage.BUILD, "/dev/kvm"),
         ("Build of instance X aborted: No space left on device", Stage.BUILD, "instances"),
         ("Failed to allocate the network(s), not rescheduling.", Stage.BUILD, "--network none"),
+        (
+            "Exceeded maximum number of retries. Exhausted all hosts available for retrying build "
+            "failures for instance X.",
+            Stage.BUILD,
+            "log of nova-compute",
+        ),
         ("something that nobody has seen", Stage.BUILD, "nova-compute"),
     ],
 )
