@@ -1,25 +1,20 @@
-"""The guests of a configuration: which are meant, where their files lie, how they are proven
-and what Glance is to know of them."""
+"""The guests of a configuration: which are meant, where their files lie, and what Glance is to
+know of them."""
 
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from guestprep import provenance, publish
-from guestprep.boot import BootReport, boot
 from guestprep.inspect import Identity
 from guestprep.record import Record
-from kollarm import files, progress
-from kollarm.cache import file_digest
 from kollarm.config.model import Config, Guest, GuestSource
-from kollarm.deploy.closing import CLOUD, cloud_names, clouds_file, openrc_file
+from kollarm.deployed import CLOUD, cloud_names, clouds_file, openrc_file
 from kollarm.errors import ConfigError
 from kollarm.services.glance import EmbeddedGlance
 
@@ -56,48 +51,6 @@ def is_path(word: str) -> bool:
 def output(config: Config, guest: Guest) -> Path:
     """Where a guest's prepared image lies."""
     return config.state_dir / "guests" / f"{guest.name}.qcow2"
-
-
-@dataclass(frozen=True)
-class Proof:
-    """A boot of one image: what was seen, and the screenshot of it.
-
-    :ivar kept: whether it is the report of an earlier boot of the very same bytes.
-    """
-
-    image: Path
-    report: BootReport
-    screenshot: Path
-    kept: bool
-
-    def to_json(self) -> dict[str, object]:
-        return {
-            "image": str(self.image),
-            "screenshot": str(self.screenshot),
-            "kept": self.kept,
-            **self.report.to_json(),
-        }
-
-
-def prove(image: Path, folder: Path, name: str, timeout: float) -> Proof:
-    """Boot an image, or take the report of an earlier boot of the very same bytes.
-
-    :param folder: where ``NAME.png`` and ``NAME.boot.json`` are kept.
-    :param timeout: seconds that the boot may take.
-    """
-    digest = file_digest(image)
-    record, screenshot = folder / f"{name}.boot.json", folder / f"{name}.png"
-    if record.exists() and screenshot.exists():
-        try:
-            known = json.loads(record.read_text())
-            if known["sha256"] == digest:
-                return Proof(image, BootReport.from_json(known["report"]), screenshot, True)
-        except (ValueError, KeyError, TypeError):
-            progress.current().warn(f"{record} is damaged; booting again")
-    report = boot(image, timeout=timeout, screenshot=screenshot)
-    known = {"sha256": digest, "report": report.to_json()}
-    files.write(record, json.dumps(known, indent=2) + "\n")
-    return Proof(image, report, screenshot, False)
 
 
 def cloud(config: Config, name: str | None = None) -> Any:

@@ -13,7 +13,7 @@ from guestprep import publish
 from guestprep.publish.cloud import Glance
 from guestprep.record import Record as PreparedRecord
 from guestprep.source.find import locate
-from kollarm import guests, progress
+from kollarm import boots, guests, progress
 from kollarm.config.model import Config, Guest
 from kollarm.errors import KollarmError
 from kollarm.services.registry import EmbeddedRegistry
@@ -25,8 +25,8 @@ class GuestRecord:
 
     name: str
     prepared: PreparedRecord
-    before: guests.Proof | None
-    after: guests.Proof | None
+    before: boots.Proof | None
+    after: boots.Proof | None
     published: publish.PublishRecord
 
     def to_json(self) -> dict[str, object]:
@@ -92,12 +92,12 @@ def _guest(config: Config, guest: Guest, connection: object) -> GuestRecord:
         if guest.boot == "both":
             source, _ = locate(guest.source)
             with progress.current().step("boot the source, as it was published"):
-                before = guests.prove(
+                before = boots.prove(
                     source, result.parent, f"{guest.name}-before", guest.boot_timeout
                 )
         if guest.boot != "none":
             with progress.current().step("boot the prepared image"):
-                after = guests.prove(
+                after = boots.prove(
                     result, result.parent, f"{guest.name}-after", guest.boot_timeout
                 )
             if not after.report.passed:

@@ -1,4 +1,4 @@
-"""``kollarm guest``: inspect, prepare, verify and publish guest images."""
+"""``kollarm guest inspect``, ``prepare`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -22,19 +22,13 @@ from kollarm.cli.common import (
     with_dry_run,
     with_json,
 )
-from kollarm.cli.publish import audit, publish
 from kollarm.config.model import Config
 from kollarm.errors import KollarmError
 
 image_file = click.Path(path_type=Path)
 
 
-@click.group("guest")
-def group() -> None:
-    """Guest images: inspect, prepare, verify, publish."""
-
-
-@group.command("inspect")
+@click.command("inspect")
 @click.argument("file", type=image_file)
 @with_json
 def inspect(file: Path, as_json: bool) -> None:
@@ -46,7 +40,7 @@ def inspect(file: Path, as_json: bool) -> None:
     print_json(facts.to_data()) if as_json else print_text("\n".join(facts.lines()))
 
 
-@group.command("prepare")
+@click.command("prepare")
 @click.argument("names", nargs=-1, metavar="[NAME|FILE]…")
 @click.option(
     "-o",
@@ -104,7 +98,7 @@ def prepare(
         print_text("\n".join(line for record in records for line in record.lines()))
 
 
-@group.command("verify")
+@click.command("verify")
 @click.argument("file", type=image_file, metavar="FILE|IMAGE")
 @click.option("--boot", "with_boot", is_flag=True, help="Start it as Nova would; watch its screen.")
 @click.option(
@@ -176,7 +170,3 @@ def verify(
     print_json(document) if as_json else print_text(text)
     if not passed:
         raise KollarmError(failure, hint="kollarm guest prepare makes an image whose console works")
-
-
-group.add_command(publish)
-group.add_command(audit)

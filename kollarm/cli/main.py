@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import logging
 import shlex
 import signal
@@ -18,6 +17,7 @@ from rich.console import Console
 
 from kollarm import __version__, logs, progress
 from kollarm.cli import common
+from kollarm.cli.lazy import LazyGroup
 from kollarm.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_INTERRUPTED, KollarmError
 
 log = logging.getLogger(__name__)
@@ -26,38 +26,24 @@ log = logging.getLogger(__name__)
 #: What an operating system answers when there is no room, or no permission.
 FULL_OR_FORBIDDEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
-#: Each command and where it lives.  They are imported when asked for: openstacksdk
-#: alone takes longer to import than most commands take to run.
+#: Each command and where it lives.
 COMMANDS = {
     "attest": ("kollarm.cli.attest", "group"),
     "build": ("kollarm.cli.build", "build"),
     "config": ("kollarm.cli.config", "group"),
     "deploy": ("kollarm.cli.deploy", "deploy"),
     "doctor": ("kollarm.cli.doctor", "doctor"),
-    "guest": ("kollarm.cli.guest", "group"),
+    "guest": ("kollarm.cli.guest_group", "group"),
     "images": ("kollarm.cli.images", "images"),
     "lint": ("kollarm.cli.overlays", "lint"),
     "overlays": ("kollarm.cli.overlays", "group"),
 }
 
 
-class Commands(click.Group):
-    """A group whose commands are imported on first use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
-
-
 @click.group(
-    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyGroup,
+    commands_in=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 @click.option("-q", "--quiet", is_flag=True, help="Only results, warnings and errors.")

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from kollarm.config.deploy import Deploy, Host
 from kollarm.config.model import Architecture, Config
 from kollarm.deploy.releases import DeployRelease, find
+from kollarm.deployed import config_dir
 
 _RANGE = re.compile(r"\[(\d+):(\d+)\]")
 
@@ -81,11 +82,6 @@ def settings(config: Config, deploy: Deploy) -> Settings:
         guests=tuple(guest.name for guest in config.guests),
         deploy=deploy,
     )
-
-
-def config_dir(config: Config, deploy: Deploy) -> Path:
-    """Kolla's configuration folder on this machine."""
-    return deploy.config_dir or config.state_dir / "deploy"
 
 
 def machines(given: Settings) -> tuple[Machine, ...]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from builder.record import ImageRecord, IndexRecord
+from kollarm.boots import Proof
 from kollarm.config.model import Architecture
-from kollarm.guests import Proof
 from kollarm.progress import duration, size
 from kollarm.report.graph import Graph, draw
 from kollarm.road import GuestRecord, RoadRecord

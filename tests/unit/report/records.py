@@ -10,8 +10,8 @@ from guestprep.boot.report import BootReport
 from guestprep.boot.states import BootState
 from guestprep.publish.model import Action, PublishRecord
 from guestprep.record import Record as PreparedRecord
+from kollarm.boots import Proof
 from kollarm.config.model import Architecture
-from kollarm.guests import Proof
 from kollarm.paths import project_dir
 from kollarm.road import GuestRecord, RoadRecord
 
