@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
@@ -38,14 +39,19 @@ def test_another_size_is_no_key() -> None:
 
 
 class Guest:
-    """A login prompt that echoes what is typed, or doesn't."""
+    """A login prompt that echoes what is typed, or doesn't.
 
-    def __init__(self, *, echo: bool):
+    :param messages: what is written below it, a line at each look from the fifth on.
+    """
+
+    def __init__(self, *, echo: bool, messages: Sequence[str] = ()):
         self.text, self.looks, self._echo = "", 0, echo
+        self._messages = messages
 
     def screen(self) -> Image.Image:
         self.looks += 1
-        return console(f"login: {self.text}", cursor=self.looks % 2 == 0)
+        below = "\n".join(self._messages[: max(0, self.looks - 5)])
+        return console(f"login: {self.text}", cursor=self.looks % 2 == 0, below=below)
 
     def press(self, *keys: int) -> None:
         for key in keys if self._echo else ():
@@ -56,6 +62,14 @@ def test_what_is_typed_is_seen_and_taken_back() -> None:
     guest = Guest(echo=True)
     assert keyboard.works(guest.screen, guest.press, time.monotonic() + 10, still=0.05)
     assert guest.text == ""
+
+
+def test_messages_of_the_kernels_are_no_keys() -> None:
+    messages = [f"[   17.{number}] a message" for number in range(3)]
+    dead = Guest(echo=False, messages=messages)
+    assert not keyboard.works(dead.screen, dead.press, time.monotonic() + 2, still=0)
+    alive = Guest(echo=True, messages=messages)
+    assert keyboard.works(alive.screen, alive.press, time.monotonic() + 10, still=0)
 
 
 def test_a_dead_keyboard_is_found_out() -> None:
