@@ -1,0 +1,60 @@
+"""Preparing, killed at any moment: what has its name is whole, and the source untouched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from pathlib import Path
+
+import yaml
+
+from guestprep import record
+from tests.faults.conftest import MOMENTS, count
+from tests.faults.kill import SIGNALS, run
+from tests.unit.guestprep import disks
+
+SUBJECT = "prepare killed"
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_killed_at_random_moments(tmp_path: Path, dice: random.Random) -> None:
+    source = disks.make(tmp_path / "source.qcow2", tmp_path / "work")
+    untouched = digest(source)
+    packages = disks.archive(tmp_path / "archive")
+    archive = {
+        "uri": f"file:{packages.folder}",
+        "suite": packages.suite,
+        "keyring": str(packages.keyring),
+    }
+    guest = {
+        "name": "g",
+        "source": {"path": str(source), "sha256": untouched},
+        "archives": [archive],
+    }
+    config = tmp_path / "kollarm.yml"
+    config.write_text(yaml.safe_dump({"guests": [guest]}))
+    words: list[str | Path] = ["guest", "prepare", "--config", config]
+    made = tmp_path / ".kollarm" / "guests" / "g.qcow2"
+    usual = run(words, {})
+    assert usual.status == 0, usual.stderr
+    for moment in range(MOMENTS):
+        made.unlink(missing_ok=True)
+        record.record_path(made).unlink(missing_ok=True)
+        number = SIGNALS[moment % 2]
+        ended = run(words, {}, after=dice.uniform(0.1, usual.seconds), number=number)
+        count(SUBJECT, f"by {number.name}" if ended.killed else "ended before")
+        assert digest(source) == untouched
+        if record.record_path(made).exists():
+            told = json.loads(record.record_path(made).read_text())
+            assert told["sha256"] == digest(made)
+        count(SUBJECT, "incomplete under a final name", 0)
+    finished = run(words, {})
+    assert finished.status == 0, finished.stderr
+    assert json.loads(record.record_path(made).read_text())["sha256"] == digest(made)
+    left = [path.name for path in made.parent.iterdir() if path.name.startswith(".")]
+    assert not left, left
+    count(SUBJECT, "finished by the last run")

@@ -1,0 +1,127 @@
+"""A registry that fails, is cut off, is slow or is killed: no index is ever wrong."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from builder import index
+from builder.engine import Engine
+from builder.facts import Remote
+from builder.registry import RegistryClient, RegistryError, digest_of
+from kollarm.config.model import Architecture
+from kollarm.errors import KollarmError
+from tests.faults.conftest import MOMENTS, count
+from tests.faults.proxy import Fault, Proxy
+from tests.integration.test_builder_registry import RunningRegistry, pushed
+
+SUBJECT = "registry failing"
+X86, ARM = Architecture.X86_64, Architecture.AARCH64
+
+FAULTS = (
+    Fault(status=429),
+    Fault(status=500),
+    Fault(status=503),
+    Fault(cut_after=0),
+    Fault(cut_answer=20),
+    Fault(delay=0.2),
+)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[RunningRegistry]:
+    running = RunningRegistry(tmp_path / "registry")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def proxy(registry: RunningRegistry) -> Iterator[Proxy]:
+    made = Proxy(int(registry.address.rpartition(":")[2]))
+    yield made
+    made.stop()
+
+
+def members(address: str, name: str, what: str) -> dict[Architecture, Remote]:
+    engine, client = Engine(), RegistryClient(address)
+    found = {}
+    for architecture in (X86, ARM):
+        tag = pushed(engine, address, name, architecture, f"{architecture} {what}".encode())
+        remote = client.image(f"test/{name}", tag)
+        assert remote is not None
+        found[architecture] = remote
+    return found
+
+
+def test_an_index_is_the_old_or_the_new_one_whatever_fails(
+    registry: RunningRegistry, proxy: Proxy, dice: random.Random
+) -> None:
+    straight = RegistryClient(registry.address)
+    shaky = RegistryClient(f"127.0.0.1:{proxy.port}")
+    one, other = (members(registry.address, "x", what) for what in ("one", "other"))
+    index.write(straight, "test/x", "t", one)
+    digests = {digest_of(index.compose(each)): each for each in (one, other)}
+    for moment in range(MOMENTS):
+        proxy.faults.extend(dice.choices(FAULTS, k=dice.randint(1, 12)))
+        wanted = other if moment % 2 == 0 else one
+        try:
+            index.write(shaky, "test/x", "t", wanted)
+            count(SUBJECT, "written nevertheless")
+        except RegistryError as error:
+            assert error.message
+            count(SUBJECT, "refused with a message")
+        proxy.faults.clear()
+        found = straight.index("test/x", "t")
+        assert found is not None and found.digest in digests
+        index.check(straight, "test/x", "t", found.digest)
+        index.write(shaky, "test/x", "t", wanted)
+        count(SUBJECT, "finished by the next run")
+    count(SUBJECT, "faults met", proxy.met)
+    count(SUBJECT, "indices lost or wrong", 0)
+
+
+def test_pushes_through_a_failing_registry(
+    registry: RunningRegistry, proxy: Proxy, dice: random.Random
+) -> None:
+    engine, straight = Engine(), RegistryClient(registry.address)
+    address = f"127.0.0.1:{proxy.port}"
+    for moment in range(max(1, MOMENTS // 5)):
+        proxy.faults.extend(dice.choices(FAULTS, k=dice.randint(1, 8)))
+        name = f"pushed-{moment}"
+        content = dice.randbytes(300_000)
+        try:
+            pushed(engine, address, name, X86, content)
+            count("push to a failing registry", "done nevertheless")
+        except KollarmError as error:
+            assert error.message
+            count("push to a failing registry", "refused with a message")
+        proxy.faults.clear()
+        found = straight.image(f"test/{name}", f"t-{X86}")
+        assert found is None or found.architecture == "amd64"
+        pushed(engine, address, name, X86, content)
+        found = straight.image(f"test/{name}", f"t-{X86}")
+        assert found is not None
+        for layer in found.layers:
+            straight.blob(f"test/{name}", layer)
+        count("push to a failing registry", "finished by the next run")
+
+
+def test_a_registry_that_is_killed_and_comes_back(tmp_path: Path) -> None:
+    folder = tmp_path / "registry"
+    first = RunningRegistry(folder)
+    client = RegistryClient(first.address)
+    found = members(first.address, "y", "one")
+    digest = index.write(client, "test/y", "t", found)
+    first.process.kill()
+    first.process.wait()
+    with pytest.raises(RegistryError, match="can't be reached"):
+        index.write(client, "test/y", "t", found)
+    again = RunningRegistry(folder)
+    try:
+        index.check(RegistryClient(again.address), "test/y", "t", digest)
+    finally:
+        again.stop()
+    count("registry killed", "indices whole after its return")
