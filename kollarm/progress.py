@@ -32,6 +32,11 @@ class Step:
         self.depth = depth
         self.started = time.monotonic()
         self.text = ""
+        self.failed = False
+
+    def fail(self) -> None:
+        """Show it as failed, though no exception says so."""
+        self.failed = True
 
     def note(self, text: str) -> None:
         """Say what is being done within the step (one short line)."""
@@ -83,7 +88,7 @@ class Progress:
         failed = True
         try:
             yield step
-            failed = False
+            failed = step.failed
         finally:
             with self._lock:
                 self._steps.remove(step)

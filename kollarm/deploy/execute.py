@@ -187,6 +187,8 @@ def _run_stage(
             check=False,
             on_line=line,
         )
+        if done.status != 0:
+            step.fail()
     return StageResult(
         command.stage,
         done.status,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -87,8 +86,8 @@ def ansible_environment(given: Settings) -> dict[str, str]:
 
 
 def collections_folder(given: Settings) -> Path:
-    """Where openstack.kolla is installed: beside the configuration that uses it."""
-    return given.config_dir / "collections"
+    """Where openstack.kolla is installed: beside the configuration, one for each release."""
+    return given.config_dir / "collections" / given.release.name
 
 
 def stage_command(given: Settings, tree: Tree, stage: Stage, options: Options) -> Command:
@@ -129,20 +128,14 @@ def collection_command(given: Settings, tree: Tree, installed: bool) -> Command 
     Everything else that the release requires is in the ``ansible`` package
     already, hence ``--no-deps``: nothing is asked of Ansible Galaxy.
     """
-    required = tree.root / "requirements-core.yml"
-    if installed or not required.is_file():
+    if installed or tree.kolla_collection is None:
         return None
+    repository, branch = tree.kolla_collection
     wanted = given.deploy.collections
-    if wanted.path:
-        what = [str(wanted.path)]
-    elif wanted.mirror:
-        branch = re.search(r"version:\s*(\S+)", required.read_text())
-        what = [f"git+{wanted.mirror},{branch[1] if branch else 'HEAD'}"]
-    else:
-        what = ["-r", str(required)]
+    source = str(wanted.path) if wanted.path else f"git+{wanted.mirror or repository},{branch}"
     folder = str(collections_folder(given))
     return Command(
         Stage.BOOTSTRAP_SERVERS,
-        ("ansible-galaxy", "collection", "install", "--no-deps", "--force", "-p", folder, *what),
+        ("ansible-galaxy", "collection", "install", "--no-deps", "--force", "-p", folder, source),
         ansible_environment(given),
     )

@@ -19,6 +19,9 @@ from kollarm.errors import UnusableInput
 #: PyYAML's safe loader, in C where it was built with libyaml: many times as fast.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+#: The end of the repository's name that holds the collection openstack.kolla.
+_KOLLA = "ansible-collection-kolla"
+
 #: Keys of a ``roles`` entry that are no variables, as far as kolla-ansible uses them.
 _ROLE_KEYWORDS = frozenset({"role", "tags", "when", "vars", "become", "delegate_to", "run_once"})
 
@@ -120,6 +123,20 @@ class Tree:
     def passwords_sample(self) -> Path:
         """The empty passwords.yml that kolla-genpwd fills."""
         return self.root / "etc_examples/kolla/passwords.yml"
+
+    @cached_property
+    def kolla_collection(self) -> tuple[str, str] | None:
+        """The git repository and branch of openstack.kolla; None where the release needs none.
+
+        It stands in ``requirements.yml``; the collections of ``requirements-core.yml``, in
+        older releases beside it, are all in the ``ansible`` package.
+        """
+        file = self.root / "requirements.yml"
+        listed = (self._yaml(file) or {}).get("collections", ()) if file.is_file() else ()
+        for entry in listed:
+            if entry.get("type") == "git" and str(entry["name"]).rstrip("/").endswith(_KOLLA):
+                return str(entry["name"]), str(entry.get("version", "HEAD"))
+        return None
 
     @cached_property
     def _texts(self) -> str:

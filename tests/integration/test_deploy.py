@@ -321,13 +321,14 @@ def test_openstack_kolla_comes_from_a_copy_or_a_mirror(source: str, tmp_path: Pa
     assert stage.argv[:2] == ("kolla-ansible", "bootstrap-servers")
     if source == "mirror":
         branch = install.argv[-1].rpartition(",")[2]
+        assert branch == "stable/2026.1"
         git = ["git", "-C", str(copy), "-c", "user.name=a", "-c", "user.email=a@example.org"]
         subprocess.run([*git, "init", "-q", "-b", branch], check=True)
         subprocess.run([*git, "add", "."], check=True)
         subprocess.run([*git, "commit", "-q", "-m", "all"], check=True)
     tools = toolchain(find("2026.1"))
     run([tools.program(install.argv[0]), *install.argv[1:]], env=install.env, timeout=120)
-    installed = tmp_path / "conf/collections/ansible_collections/openstack/kolla"
+    installed = tmp_path / "conf/collections/2026.1/ansible_collections/openstack/kolla"
     assert (installed / "roles/baremetal/tasks/main.yml").is_file()
     # What is installed isn't fetched again.
     assert [

@@ -140,6 +140,13 @@ def test_a_failed_step_is_marked() -> None:
     assert "✗ work" in stream.getvalue()
 
 
+def test_a_step_can_fail_without_an_exception() -> None:
+    stream = io.StringIO()
+    with Progress(Console(file=stream)).step("work") as step:
+        step.fail()
+    assert "✗ work" in stream.getvalue()
+
+
 def test_figures_read_as_people_say_them() -> None:
     assert [duration(s) for s in (0.44, 12.2, 185)] == ["0.4 s", "12 s", "3 min 05 s"]
     assert [size(n) for n in (512, 3.4 * 1024**2)] == ["512 B", "3.4 MiB"]

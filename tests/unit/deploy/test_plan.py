@@ -21,7 +21,7 @@ from kollarm.deploy.preflight import ImagesMissing, Needed, look
 from kollarm.deploy.record import Earlier
 from kollarm.deploy.releases import find
 from kollarm.deploy.settings import Settings, names, settings
-from kollarm.deploy.stages import DEFAULT_STAGES, Options, Stage, stage_command
+from kollarm.deploy.stages import DEFAULT_STAGES, Options, Stage, collection_command, stage_command
 from kollarm.deploy.tree import Tree
 from kollarm.errors import ConfigError, KollarmError
 
@@ -220,6 +220,32 @@ def test_the_command_that_goes_on_is_the_same_one_resumed(tmp_path: Path, small:
         "kollarm deploy pull deploy --limit 'a:&b' --tags nova --tags cron --skip-tags x --check "
         "--config 'my cloud.yml' --resume"
     )
+
+
+@pytest.mark.parametrize(
+    ("collections", "source"),
+    [
+        ({}, "git+https://git.example/openstack/ansible-collection-kolla,stable/x"),
+        ({"mirror": "ssh://mirror/kolla"}, "git+ssh://mirror/kolla,stable/x"),
+        ({"path": "/srv/kolla.tar.gz"}, "/srv/kolla.tar.gz"),
+    ],
+)
+def test_openstack_kolla_is_fetched_from_where_the_release_or_the_user_says(
+    collections: dict[str, str], source: str, tmp_path: Path, small: Tree
+) -> None:
+    wanted = given(tmp_path, collections=collections)
+    assert collection_command(wanted, small, installed=False) is None, "it needs none"
+    (small.root / "requirements.yml").write_text(
+        "collections:\n"
+        "  - {name: ansible.posix, source: 'https://galaxy.example', version: <2}\n"
+        "  - {name: 'https://git.example/openstack/ansible-collection-kolla', type: git,\n"
+        "     version: stable/x}\n"
+    )
+    tree = Tree(small.root)
+    assert collection_command(wanted, tree, installed=True) is None
+    command = collection_command(wanted, tree, installed=False)
+    assert command is not None and command.argv[-1] == source
+    assert command.argv[:3] == ("ansible-galaxy", "collection", "install")
 
 
 def test_destroying_is_asked_for_first(tmp_path: Path, small: Tree) -> None:
