@@ -17,6 +17,7 @@ import pytest
 
 from guestprep import pipeline
 from guestprep.appliance import Appliance, Drive, launched
+from guestprep.appliance.exchange import take_out
 from guestprep.archive import ArchiveClient
 from guestprep.facts import Place, Role
 from guestprep.inspect import examine, inspect
@@ -105,6 +106,8 @@ def test_the_seeds_own_case(bench: Bench, caplog: pytest.LogCaptureFixture) -> N
         menu = appliance.read("/boot/grub/grub.cfg").decode()
         dep = appliance.read(f"/lib/modules/{disks.VERSION}/modules.dep").decode()
         again = examine_again(appliance, output, bench.guest(output))
+        # Only an appliance that was launched for it exchanges its disk.
+        assert not take_out(appliance)
     admin = bench.folder / "dpkg"
     admin.mkdir()
     subprocess.run(["tar", "-C", admin, "-xf", bench.folder / "dpkg.tar"], check=True)
