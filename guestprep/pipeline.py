@@ -196,7 +196,8 @@ def _convert(overlay: Path, made: Path, compression: str) -> None:
     options = ["-c"] if compression != "none" else []
     if compression == "zstd":
         options += ["-o", "compression_type=zstd"]
-    # setpriv ends it with this process, even when that one is killed outright.
+    # -W: clusters are written as they are compressed, not in their order, which takes a third
+    # off. setpriv ends it with this process, even when that one is killed outright.
     run(
         [
             "setpriv",
@@ -207,6 +208,7 @@ def _convert(overlay: Path, made: Path, compression: str) -> None:
             "-O",
             "qcow2",
             *options,
+            "-W",
             "-m",
             "8",
             overlay,

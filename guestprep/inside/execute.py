@@ -107,12 +107,14 @@ def _commands(plan: Plan) -> list[tuple[str, str, str]]:
     return found
 
 
-def run_inside(appliance: Appliance, command: str) -> str:
+def run_inside(appliance: Appliance, command: str, *, limit: float = LIMIT) -> str:
     """Run a shell command in the mounted guest; what it printed.
 
+    :param limit: seconds after which the appliance is ended.
     :raises GuestCallError: it failed.
+    :raises ApplianceError: it took too long.
     """
-    return str(appliance.call("sh", f"{_ENVIRONMENT}\n{command} 2>&1", limit=LIMIT))
+    return str(appliance.call("sh", f"{_ENVIRONMENT}\n{command} 2>&1", limit=limit))
 
 
 def _run(appliance: Appliance, command: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -13,7 +14,9 @@ from pathlib import Path
 import psutil
 
 from guestprep import pipeline
-from guestprep.appliance import Drive, acceleration, launched
+from guestprep.appliance import ApplianceError, Drive, acceleration, launched
+from guestprep.inside import foreign, run_inside
+from guestprep.inspect.layout import find_layout, mount_all
 from guestprep.testimage import LAYOUTS, GuestImage, make
 from guestprep.wishes import Part
 from kollarm.config.model import Archive, Guest, GuestSource
@@ -66,21 +69,31 @@ def prepare(folder: Path) -> Samples:
 
 
 @measure(
-    compared="the guest's own update-initramfs in the appliance against the offline engine",
+    compared="the guest's own update-initramfs in the appliance against ours (lower bound)",
     goal=at_least(50),
 )
 def initramfs(folder: Path) -> Samples:
-    """Ubuntu 22.04's layout, where nothing else is to do first."""
+    """Ubuntu 22.04's layout.
+
+    Emulated twice, the guest's tools take an hour: they are ended after a hundred times the
+    offline engine's time, and the ratio is then a lower bound.
+    """
     image = make(LAYOUTS["ubuntu-22.04"])
-    seconds = {}
-    for engine in ("guest", "offline"):
-        output = folder / f"{engine}.qcow2"
-        wanted = guest(image, engine=engine, compression="none")
-        record = pipeline.prepare(wanted, output, only=[Part.LOADING, Part.INITRAMFS])
-        spent = record.outcome["seconds"]
-        assert isinstance(spent, dict)
-        seconds[engine] = float(spent["initramfs"])
-    yield Pair(seconds["guest"], seconds["offline"])
+    output = folder / "prepared.qcow2"
+    wanted = guest(image, compression="none")
+    record = pipeline.prepare(wanted, output, only=[Part.LOADING, Part.INITRAMFS])
+    spent = record.outcome["seconds"]
+    assert isinstance(spent, dict)
+    offline = float(spent["initramfs"])
+    with launched([Drive(output, "qcow2", writable=True)]) as appliance:
+        layout = find_layout(appliance)
+        appliance.unmount_all()
+        mount_all(appliance, layout.mounts, writable=True)
+        foreign.enable(appliance, "aarch64")
+        started = time.monotonic()
+        with contextlib.suppress(ApplianceError):  # still at it when the time is up
+            run_inside(appliance, f"update-initramfs -u -k {image.uname}", limit=offline * 100)
+        yield Pair(time.monotonic() - started, offline)
 
 
 @measure(
