@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from kollarm.config.deploy import Deploy
 from kollarm.config.model import Architecture, Config
 from kollarm.deploy.changes import FileChange
+from kollarm.deploy.closing import closing_note
 from kollarm.deploy.execute import execute
 from kollarm.deploy.facts import Facts
 from kollarm.deploy.inventory import architecture_variables
@@ -246,6 +248,21 @@ def test_openstack_kolla_is_fetched_from_where_the_release_or_the_user_says(
     command = collection_command(wanted, tree, installed=False)
     assert command is not None and command.argv[-1] == source
     assert command.argv[:3] == ("ansible-galaxy", "collection", "install")
+
+
+def test_the_closing_note_is_what_one_types(tmp_path: Path) -> None:
+    wanted = given(tmp_path)
+    folder = wanted.config_dir
+    note = closing_note(wanted)
+    assert f"  . {folder}/admin-openrc.sh\n" in note, "an old release has no clouds.yaml"
+    assert "kollarm guest publish FILE --name IMAGE\n" in note
+    folder.mkdir(parents=True)
+    (folder / "clouds.yaml").touch()
+    note = closing_note(replace(wanted, guests=("jammy arm", "noble")))
+    assert f"export OS_CLIENT_CONFIG_FILE={folder}/clouds.yaml OS_CLOUD=kolla-admin\n" in note
+    assert "kollarm guest publish\n" in note
+    assert "openstack server create --image 'jammy arm' --flavor arm.small" in note
+    assert note.endswith("openstack console url show --novnc guest1")
 
 
 def test_destroying_is_asked_for_first(tmp_path: Path, small: Tree) -> None:
