@@ -25,7 +25,7 @@ from guestprep.source import DiskFacts, disk_facts
 from guestprep.source.find import locate
 from guestprep.verify import Checks, check_image, verify
 from guestprep.wishes import Part, Wishes
-from guestprep.workplace import workplace
+from guestprep.workplace import room, workplace
 from kollarm import progress
 from kollarm.cache import file_digest
 from kollarm.config.model import Archive, Guest
@@ -77,7 +77,7 @@ def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
     earlier = record.earlier(output, inputs)
     if earlier is not None:
         return earlier
-    with progress.current().step(f"prepare {guest.name}"), workplace(output) as work:
+    with progress.current().step(f"prepare {guest.name}"), workplace(output) as work, room(work):
         made, seen, steps, outcome, checks = _make(
             disk, source, guest.archives, wishes, work, clock
         )

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from kollarm.cache import digest, locked
+from kollarm.errors import KollarmError
 from kollarm.paths import cache_dir
+
+#: Bytes below which a file system counts as full.
+FULL = 1 << 20
+
+
+@contextmanager
+def room(folder: Path) -> Iterator[None]:
+    """Say of a failure that the disk is full, where that is so.
+
+    What writes to a guest's disk is told of an input/output error only.
+
+    :raises KollarmError: the one that was raised, or that there is no room.
+    """
+    try:
+        yield
+    except KollarmError as error:
+        if shutil.disk_usage(folder).free >= FULL:
+            raise
+        raise KollarmError(
+            f"{folder.parent}: {os.strerror(errno.ENOSPC)}",
+            hint="make room and run the same again",
+            details=error.message,
+        ) from error
 
 
 @contextmanager

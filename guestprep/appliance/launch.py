@@ -94,7 +94,7 @@ def _attempt(
         appliance.call("set_smp", min(2, os.cpu_count() or 1))
         if exchangeable and backend == "direct":
             appliance.call("config", "-qmp", f"unix:{appliance.monitor},server=on,wait=off")
-        for drive in drives:
+        for number, drive in enumerate(drives):
             appliance.call(
                 "add_drive_opts",
                 str(drive.path),
@@ -104,6 +104,10 @@ def _attempt(
                 # What is written here is thrown away when the run doesn't end well.
                 cachemode="unsafe" if drive.writable else "writeback",
             )
+            if backend == "direct":
+                # QEMU's own choice on a full disk is to pause, and so to hang the call, until
+                # there is room again.
+                appliance.call("config", "-set", f"drive.hd{number}.werror=report")
         appliance.call("launch", limit=limit)
     except (ApplianceError, GuestCallError) as error:
         tail = appliance.log_tail()

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
-from kollarm.paths import project_dir
+import pytest
+
 from tests.faults.conftest import count
-from tests.unit.fuzz.targets import TARGETS
+from tests.unit.fuzz.attempt import attempts
+from tests.unit.fuzz.targets import TARGETS, Target
 
 #: Inputs for each parser.
 EXAMPLES = int(os.environ.get("KOLLARM_FAULT_EXAMPLES", "5000"))
 
 
-def test_every_input_is_read_or_refused() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/unit/fuzz"],
-        cwd=project_dir(),
-        env=dict(os.environ) | {"KOLLARM_FUZZ_EXAMPLES": str(EXAMPLES)},
-        capture_output=True,
-        text=True,
-        timeout=3 * 3600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-5000:]
-    count("hostile input", "parsers", len(TARGETS))
-    count("hostile input", "inputs at most", EXAMPLES * len(TARGETS))
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_every_input_is_read_or_refused(target: Target) -> None:
+    tried, refused = attempts(target, EXAMPLES)
+    count("hostile input", "parsers")
+    count("hostile input", "inputs tried", tried)
+    count("hostile input", "refused in words", refused)
     count("hostile input", "crashes", 0)
