@@ -28,7 +28,8 @@ def start(command: str) -> Path | None:
     path = folder / f"{stamp}-{name}-{os.getpid()}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path)
+        # File names inside a guest may be no text.
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError:
         return None
     path.chmod(0o600)  # output of foreign programs may hold what is nobody else's business

@@ -6,7 +6,7 @@ lies in the user's cache, so that a second run of the suite is quick.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import docker
@@ -17,6 +17,20 @@ from kollarm.config.model import Registry
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
 from kollarm.services.registry import EmbeddedRegistry
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Bytes that are no text may be printed and logged; a worker can't send them on."""
+    report = yield
+    report.sections = [(name, _sendable(text)) for name, text in report.sections]
+    if report.longrepr is not None and _sendable(report.longreprtext) != report.longreprtext:
+        report.longrepr = _sendable(report.longreprtext)
+    return report
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @pytest.fixture(scope="session")

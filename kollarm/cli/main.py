@@ -66,6 +66,9 @@ def main(
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, _terminated)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # File names inside a guest may be no text; standard error does so by itself.
+        sys.stdout.reconfigure(errors="backslashreplace")
     log_path = logs.start(shlex.join(words))
     debug, as_json = "--debug" in words, "--json" in words
     printed = common.Printed()
