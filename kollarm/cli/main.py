@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -70,7 +71,9 @@ def main(
     if isinstance(sys.stdout, io.TextIOWrapper):
         # File names inside a guest may be no text; standard error does so by itself.
         sys.stdout.reconfigure(errors="backslashreplace")
-    log_path = logs.start(shlex.join(words))
+    # A shell that asks for completions would push the logs of real runs out.
+    completing = "_KOLLARM_COMPLETE" in os.environ
+    log_path = None if completing else logs.start(shlex.join(words))
     debug, as_json = "--debug" in words, "--json" in words
     printed = common.Printed()
     try:

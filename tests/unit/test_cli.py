@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +105,16 @@ def test_a_defect_is_exit_status_1_and_names_the_log(
     assert str(log) in said and "ZeroDivisionError" in log.read_text()
     assert main(["--debug", "config", "show", "--config", str(config)]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_the_shell_completes_commands_and_leaves_no_log(own_logs: Path) -> None:
+    asked = {"_KOLLARM_COMPLETE": "bash_complete", "COMP_WORDS": "kollarm guest ver"}
+    done = subprocess.run(
+        [sys.executable, "-m", "kollarm.cli.main"],
+        env=dict(os.environ) | asked | {"COMP_CWORD": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "plain,verify\n"
+    assert not own_logs.exists()
