@@ -35,7 +35,8 @@ test: setup
 		-m "not full and not cloud and not faults" $(PYTEST_OPTIONS)
 
 # Every guest layout booted, every release rendered.
-test-all: setup
+test-all:
+	@scripts/setup browser
 	@$(RUN) $(PYTHON) -m pytest -m "not cloud and not faults" $(PYTEST_OPTIONS)
 
 # A whole small cloud: an ARM guest's console seen through Nova.

@@ -56,6 +56,7 @@ class Prepared:
     client: RegistryClient
     engines: Mapping[Architecture, Engine]
     remote: Mapping[tuple[str, Architecture], Remote]
+    bases: tuple[base.Base, ...]
 
 
 def plan(
@@ -122,6 +123,8 @@ def attestor(config: Config, ready: Prepared, project_dir: Path) -> Attestor:
         ready.plan,
         ready.client,
         {overlay.name: overlay.folder for overlay in chosen},
+        ready.bases,
+        ready.engines,
         {"release": config.release, "distro": config.build.distro.value},
         signing.read_key(named) if named else None,
     )
@@ -178,7 +181,7 @@ def prepare(
         refresh_before=datetime.now(UTC) - options.refresh if options.refresh else None,
         keep=kept_beside(config, wanted, options),
     )
-    return Prepared(made, client, ends, remote)
+    return Prepared(made, client, ends, remote, tuple(bases.values()))
 
 
 def chosen_architectures(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder import keys, sources
 from builder.attest import artifact, contents
 from builder.attest.artifact import Artifact, Subject
+from builder.base import Base
 from builder.engine import Engine
 from builder.facts import Remote, Source
 from builder.plan import Action, ImageStep, IndexStep, Plan
@@ -31,6 +32,8 @@ class Attestor:
     """What is told of each index that a plan writes.
 
     :ivar overlays: the folder of each overlay, by its name.
+    :ivar bases: what each architecture's first image starts from.
+    :ivar engines: those that are at hand; they know what a base image is.
     :ivar request: what the user asked for, as plain data.
     :ivar key: signs the statements; None leaves them unsigned.
     """
@@ -38,6 +41,8 @@ class Attestor:
     plan: Plan
     client: RegistryClient
     overlays: Mapping[str, Path]
+    bases: Sequence[Base] = ()
+    engines: Mapping[Architecture, Engine] = field(default_factory=dict)
     request: Mapping[str, object] = field(default_factory=dict)
     key: signing.Key | None = None
 
@@ -156,11 +161,14 @@ class Attestor:
         for image in images:
             target = image.target
             if target.parent is None:
-                for base in self.plan.bases:
+                for base in self.bases:
                     if base.architecture is target.architecture:
+                        engine = self.engines.get(base.architecture)
+                        local = engine.image(base.reference) if engine is not None else None
                         yield statement.dependency(
                             base.reference,
                             name="base",
+                            sha256=local.id.partition(":")[2] if local is not None else "",
                             architecture=str(base.architecture),
                             key=base.key,
                         )
@@ -171,9 +179,11 @@ class Attestor:
                     if (one.target.name, one.target.architecture)
                     == (target.parent, target.architecture)
                 )
+                remote = self.client.image(parent.repository, parent.tag)
                 yield statement.dependency(
                     parent.reference,
                     name=parent.name,
+                    sha256=remote.digest.partition(":")[2] if remote is not None else "",
                     architecture=str(parent.architecture),
                     key=parent.key,
                 )

@@ -13,6 +13,7 @@ import pytest
 from builder import attest, index
 from builder.attest import Attestor, Finding, artifact
 from builder.attest.make import SIGNATURE, SIMPLE_SIGNING
+from builder.base import Base
 from builder.engine import Engine
 from builder.facts import Remote, Rendered, Source
 from builder.plan import Action, ImageStep, IndexStep, Plan, Target
@@ -87,7 +88,11 @@ class World:
         )
 
     def attest(self, key: signing.Key | None = None) -> None:
-        maker = Attestor(self.plan, self.client, {"mine": self.overlay}, {"release": "2026.1"}, key)
+        overlays, engines = {"mine": self.overlay}, dict.fromkeys((X86, ARM), self.engine)
+        [base] = {image.target.reference for image in self.plan.images[:1]}
+        bases = [Base(X86, base, "key of the base")]
+        request = {"release": "2026.1"}
+        maker = Attestor(self.plan, self.client, overlays, bases, engines, request, key)
         content = index.compose(self.members)
         maker.attest(self.step, content, self.members, lambda step: self.engine)
         index.write(self.client, self.step.repository, "t", self.members)
@@ -138,6 +143,8 @@ def test_an_index_is_told_of_and_verified(registry: RunningRegistry, tmp_path: P
     dependencies = {one["name"]: one for one in definition["resolvedDependencies"]}
     assert len(dependencies["mine"]["digest"]["sha256"]) == 64
     assert dependencies["told"]["digest"] == {"sha256": "ab" * 32}
+    assert len(dependencies["base"]["digest"]["sha256"]) == 64
+    assert dependencies["base"]["annotations"]["key"] == "key of the base"
 
     # This registry has no list of referrers: the fallback tag has it.
     assert world.client.referrers(world.step.repository, findings[0].subject) is None

@@ -1,0 +1,73 @@
+"""A Glance that fails, is cut off or is slow: no wrong image is active, the next run finishes."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from guestprep.publish import PublishWish, connect, publish
+from guestprep.publish.cloud import Glance
+from guestprep.publish.model import OWNER_MARK
+from kollarm.errors import KollarmError
+from kollarm.services.glance import EmbeddedGlance
+from tests.faults.conftest import MOMENTS, count
+from tests.faults.proxy import Fault, Proxy
+from tests.integration.test_publish import disk
+
+SUBJECT = "Glance failing"
+
+FAULTS = (
+    Fault(status=429),
+    Fault(status=500),
+    Fault(status=503),
+    Fault(cut_after=100_000),
+    Fault(cut_answer=10),
+    Fault(delay=0.05),
+    Fault(),
+)
+
+
+@pytest.fixture
+def proxy(glance: EmbeddedGlance) -> Iterator[Proxy]:
+    made = Proxy(glance.port)
+    yield made
+    made.stop()
+
+
+def test_an_upload_through_a_failing_glance(
+    glance: EmbeddedGlance, proxy: Proxy, dice: random.Random, tmp_path: Path
+) -> None:
+    image = disk(tmp_path / "image.qcow2", 3)
+    sha512 = hashlib.sha512(image.read_bytes()).hexdigest()
+    url = f"http://127.0.0.1:{proxy.port}"
+    entry = {"auth_type": "none", "auth": {"endpoint": url}, "image_endpoint_override": url}
+    clouds = tmp_path / "clouds.yaml"
+    clouds.write_text(yaml.safe_dump({"clouds": {"shaky": entry}}))
+    straight: Any = connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
+    api = Glance(straight)
+    for moment in range(max(1, MOMENTS // 3)):
+        wish = PublishWish(f"shaky-{moment}")
+        proxy.faults.extend(dice.choices(FAULTS, k=dice.randint(1, 10)))
+        try:
+            publish(connect("shaky", clouds_yaml=clouds), image, wish)
+            count(SUBJECT, "published nevertheless")
+        except KollarmError as error:
+            assert error.message
+            count(SUBJECT, "refused with a message")
+        proxy.faults.clear()
+        for seen in api.find(name=wish.name):
+            assert seen.hidden or seen.status != "active" or seen.hash_value == sha512
+        count(SUBJECT, "wrong images active", 0)
+        publish(straight, image, wish)
+        visible = [one for one in api.find(name=wish.name) if not one.hidden]
+        assert [(one.status, one.hash_value) for one in visible] == [("active", sha512)]
+        count(SUBJECT, "finished by the next run")
+        for one in api.find(**{OWNER_MARK: wish.name}):
+            api.delete(one.id)
+    count(SUBJECT, "faults met", proxy.met)
