@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from kollarm import files, progress
+from kollarm import files, lock, progress
 from kollarm.cli import main as cli
 from kollarm.cli.common import print_text
 from kollarm.devcloud import cloud
@@ -65,9 +65,10 @@ def up(folder: Path, port: int | None, x86_host: bool) -> None:
             f"the cloud was made for the ports from {known.first_port}",
             hint="scripts/dev-cloud down --purge, then up with the other port",
         )
-    files.write(folder / _SETTINGS, json.dumps({"first_port": layout.first_port}) + "\n")
-    cloud.up(layout, x86_host=x86_host)
-    _hand_over(layout)
+    with lock.held(folder, "scripts/dev-cloud up"):
+        files.write(folder / _SETTINGS, json.dumps({"first_port": layout.first_port}) + "\n")
+        cloud.up(layout, x86_host=x86_host)
+        _hand_over(layout)
     print_text(f"the cloud is up ({progress.duration(time.monotonic() - started)})\n{_use(layout)}")
 
 
@@ -100,7 +101,8 @@ def down(folder: Path, purge: bool) -> None:
         print_text("there is no cloud")
         return
     _need_root()
-    ended = cloud.down(layout, purge=purge)
+    with lock.held(folder, "scripts/dev-cloud down"):
+        ended = cloud.down(layout, purge=purge)
     if purge:
         print_text("the cloud is gone, with all it kept")
     else:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import yaml
@@ -144,10 +144,25 @@ def _end_guests(layout: Layout) -> None:
 
 
 def _at_once(*starts: Start) -> None:
-    """Carry out all of these side by side; raise the first error when all have ended."""
-    with ThreadPoolExecutor(len(starts)) as pool:
-        for future in [pool.submit(start) for start in starts]:
-            future.result()
+    """Carry out all of these side by side; raise the first error when all have ended.
+
+    An interruption waits for none of them: what has started by then is found by the next run.
+    """
+    errors: list[BaseException] = []
+
+    def carry_out(start: Start) -> None:
+        try:
+            start()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [Thread(target=carry_out, args=(start,), daemon=True) for start in starts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
 
 
 def _starting(service: Daemon) -> Start:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
 import signal
@@ -320,4 +321,26 @@ def test_what_a_killed_proof_left_is_deleted_by_the_next(
     assert MARK in cloud.connection.compute.get_server(left).metadata
     done = cloud.verify(tiny("tiny-s390x", architecture="s390x"))
     assert left in done.stderr
+    assert cloud.instances() == []
+
+
+def test_a_deployment_ends_with_a_page_of_its_consoles(
+    cloud: Cloud, tiny: Callable[..., str]
+) -> None:
+    # The x86 host only pretends to run its guests: what it says of their consoles leads nowhere.
+    data = yaml.safe_load(cloud.config.read_text())
+    data["deploy"] = {
+        "hosts": {"x86": {"architecture": "x86_64", "groups": ["compute"]}},
+        "vips": {"internal": "127.0.0.1"},
+        "proof": {"images": {"x86_64": tiny("tiny-x86", architecture="x86_64")}},
+    }
+    config = cloud.folder / "deploy.yml"
+    config.write_text(yaml.safe_dump(data))
+    done = cloud.kollarm("deploy", "proof", "--config", config, "--json")
+    assert done.status == 1
+    found = done.document["proof"]
+    proven = found["proofs"]["x86_64"]
+    assert proven["host"] == X86_HOST
+    assert proven["diagnosis"]["stage"] == "console proxy"
+    assert proven["diagnosis"]["remedy"] in html.unescape(Path(found["page"]).read_text())
     assert cloud.instances() == []
