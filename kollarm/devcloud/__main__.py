@@ -55,11 +55,6 @@ def up(folder: Path, port: int | None, x86_host: bool) -> None:
     started = time.monotonic()
     known = _known(folder)
     layout = Layout(folder, port or (known.first_port if known else FIRST_PORT))
-    if known and known != layout and any(part.pid for part in cloud.status(known)):
-        raise ConfigError(
-            f"the cloud runs on the ports from {known.first_port}",
-            hint="scripts/dev-cloud down --purge, then up with the other port",
-        )
     if known and known != layout and (folder / "database").exists():
         raise ConfigError(
             f"the cloud was made for the ports from {known.first_port}",
