@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image, ImageChops, ImageDraw
 
-#: What is typed at the login prompt, and how it is taken back (X11's keysym BackSpace).
-WORD, BACKSPACE = "kollarm", 0xFF08
+#: What is typed at the login prompt.
+WORD = "kollarm"
+
+#: X11's keysyms of the keys that take it back, and that ask for a fresh prompt.
+BACKSPACE, RETURN = 0xFF08, 0xFF0D
 
 #: Pixels around what changes by itself that don't count: a cursor's neighbourhood.
 _MARGIN = 2

@@ -33,17 +33,23 @@ class Page:
             return ""
         return self._reader.read(self._picture)
 
-    def wait(self, shows: Callable[[str], bool], seconds: float) -> str:
+    def wait(self, shows: Callable[[str], bool], seconds: float, *, asking: float = 0.0) -> str:
         """Wait until the screen's text is as wanted.
 
+        :param asking: seconds after each of which Return is pressed, as a person does who
+            sees messages written over the prompt; 0 for never.
         :raises AssertionError: it isn't, with what is on it.
         """
-        limit = time.monotonic() + seconds
+        asked = time.monotonic()
+        limit = asked + seconds
         while True:
             text = self.text()
             if shows(text):
                 return text
             assert time.monotonic() < limit, f"after {seconds:.0f} s the screen shows:\n{text}"
+            if asking and text and time.monotonic() > asked + asking:
+                self.type("")
+                asked = time.monotonic()
             time.sleep(3)
 
     def type(self, line: str) -> None:

@@ -204,7 +204,7 @@ def test_a_person_logs_in_on_the_novnc_page(cloud: Cloud, prepared: str) -> None
     with instance(cloud, prepared, user_data=encoded, config_drive=True) as server:
         console = cloud.connection.compute.create_console(server, console_type="novnc")
         with novnc.page(console["url"]) as page:
-            page.wait(lambda text: from_screen(text) is BootState.LOGIN_PROMPT, 900)
+            page.wait(lambda text: from_screen(text) is BootState.LOGIN_PROMPT, 900, asking=30)
             page.keep(PICTURES / "novnc-prompt.png")
             page.type(USER)
             page.wait(lambda text: "assword" in text, 120)
