@@ -294,6 +294,8 @@ def verify_until_active(cloud: Cloud, image: str) -> subprocess.Popen[str]:
          "--screenshot", str(PICTURES / "killed.png")],
         env=dict(os.environ) | {"OS_CLIENT_CONFIG_FILE": str(cloud.layout.clouds_yaml)},
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        # What a shell starts in the background ignores it, and so do its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )  # fmt: skip
     limit = time.monotonic() + 300
     compute = cloud.connection.compute
