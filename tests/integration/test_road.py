@@ -24,6 +24,14 @@ from kollarm.services.daemon import free_port
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.registry import EmbeddedRegistry
 from tests.integration.commands import Outcome, interrupted, kollarm
+from tests.integration.deploy_support import (
+    CLOUD,
+    containers,
+    docker,
+    python_on,
+    remove,
+    systemd_standin,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -107,6 +115,37 @@ def test_each_entry_runs_on_its_own_architecture(road: Road, platform: str, mach
     run(["docker", "pull", "--quiet", "--platform", platform, reference])
     said = run(["docker", "run", "--rm", "--platform", platform, reference, "uname", "-m"])
     assert said.stdout.strip() == machine
+
+
+def test_what_was_built_is_pulled_and_deployed_on_a_host_of_each_kind(
+    road: Road, tmp_path: Path
+) -> None:
+    """By kolla-ansible into the real engine; both "hosts" are this machine."""
+    registry = road.config.registry.address
+    tags = ("--tags", "cron", "--tags", "memcached")
+    with systemd_standin(tmp_path / "bus") as bus, containers("cron", "memcached"):
+        (tmp_path / "kollarm.yml").write_text(
+            CLOUD.format(
+                release="2026.1",
+                tag="2026.1",
+                registry=registry,
+                folder=tmp_path,
+                python=python_on(bus, tmp_path),
+                project="",
+            )
+        )
+        pulled = kollarm("deploy", "config", "pull", *tags, cwd=tmp_path)
+        assert pulled.status == 0, pulled.stderr
+        for host, names in (("ctl1", ["cron", "memcached"]), ("arm1", ["cron"])):
+            words = ("--limit", host, *tags, "--json")
+            done = kollarm("deploy", "deploy", *words, cwd=tmp_path)
+            assert done.status == 0, done.stderr
+            [result] = done.document["stages"][-1]["recap"]["hosts"]
+            assert result["host"] == host and result["changed"] > 0
+            for name in names:
+                state = docker("inspect", "-f", "{{.State.Status}} {{.Config.Image}}", name)
+                assert state == f"running {registry}/kolla/{name}:2026.1"
+                remove(name)
 
 
 def test_the_console_is_dark_before_and_shows_a_login_prompt_after(road: Road) -> None:
