@@ -110,12 +110,17 @@ def write(
     if wrong := faults(members):
         raise RegistryError(f"{name} is not joined: {'; '.join(wrong)}")
     digest = client.put_manifest(repository, tag, compose(members, kept), OCI_INDEX)
-    check(client, repository, tag, digest)
+    check(client, repository, tag, digest, kept)
     return digest
 
 
-def check(client: RegistryClient, repository: str, tag: str, digest: str) -> None:
-    """Read an index back by its tag and follow every entry to its config.
+def check(
+    client: RegistryClient, repository: str, tag: str, digest: str, kept: Sequence[Entry] = ()
+) -> None:
+    """Read an index back by its tag, and follow what an earlier one named to its config.
+
+    Its other members were read from the registry right before, by the digests that
+    the index names: there is nothing else under a digest.
 
     :raises RegistryError: the tag leads elsewhere, or an entry isn't of the
         architecture it stands for.
@@ -127,8 +132,7 @@ def check(client: RegistryClient, repository: str, tag: str, digest: str) -> Non
             f"{name} is {index.digest if index else 'no index'} after writing {digest}",
             hint="does somebody else push to the same tag?",
         )
-    read: dict[Architecture, Remote] = {}
-    for one in index.entries:
+    for one in kept:
         member = client.image(repository, one.digest)
         if member is None:
             raise RegistryError(f"{name}: the entry for {one.architecture} leads nowhere")
@@ -137,6 +141,3 @@ def check(client: RegistryClient, repository: str, tag: str, digest: str) -> Non
                 f"{name}: the entry for {one.os}/{one.architecture} is an image for "
                 f"{member.os}/{member.architecture}"
             )
-        read |= {known: member for known in Architecture if known.oci == one.architecture}
-    if wrong := faults(read):
-        raise RegistryError(f"{name}: {'; '.join(wrong)}")

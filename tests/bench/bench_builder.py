@@ -183,7 +183,7 @@ def joined(folder: Path, client: RegistryClient, made: Many, number: int) -> flo
 
 
 @measure(
-    compared="joining 100 images of two architectures, each index read back and followed",
+    compared="joining 100 images of two architectures, each index read back",
     goal=at_most(2),
     unit="s",
 )
