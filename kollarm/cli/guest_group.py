@@ -11,11 +11,15 @@ from kollarm.cli.lazy import LazyGroup
     "guest",
     cls=LazyGroup,
     commands_in={
-        "audit": ("kollarm.cli.publish", "audit"),
-        "inspect": ("kollarm.cli.guest", "inspect"),
-        "prepare": ("kollarm.cli.guest", "prepare"),
-        "publish": ("kollarm.cli.publish", "publish"),
-        "verify": ("kollarm.cli.guest", "verify"),
+        "audit": ("kollarm.cli.publish", "audit", "Find images that may go to the wrong host."),
+        "inspect": ("kollarm.cli.guest", "inspect", "Say what is in an image."),
+        "prepare": ("kollarm.cli.guest", "prepare", "Prepare images, so that their console works."),
+        "publish": ("kollarm.cli.publish", "publish", "Register images in Glance."),
+        "verify": (
+            "kollarm.cli.guest",
+            "verify",
+            "Check an image's console, or boot it.",
+        ),
     },
 )
 def group() -> None:

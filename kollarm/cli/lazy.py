@@ -16,10 +16,11 @@ import click
 class LazyGroup(click.Group):
     """A group of commands that live in other modules.
 
-    :param commands_in: each command's name, and the module and attribute where it is.
+    :param commands_in: each command's name, the module and attribute where it is, and
+        what the group's help says of it.
     """
 
-    def __init__(self, *args: Any, commands_in: Mapping[str, tuple[str, str]], **options: Any):
+    def __init__(self, *args: Any, commands_in: Mapping[str, tuple[str, str, str]], **options: Any):
         super().__init__(*args, **options)
         self.commands_in = commands_in
 
@@ -29,7 +30,12 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.commands_in:
             return None
-        module, attribute = self.commands_in[cmd_name]
+        module, attribute, _ = self.commands_in[cmd_name]
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            names = self.list_commands(ctx)
+            formatter.write_dl([(name, self.commands_in[name][2]) for name in names])

@@ -28,17 +28,21 @@ log = logging.getLogger(__name__)
 #: What an operating system answers when there is no room, or no permission.
 FULL_OR_FORBIDDEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
-#: Each command and where it lives.
+#: Each command, where it lives and what it does.
 COMMANDS = {
-    "attest": ("kollarm.cli.attest", "group"),
-    "build": ("kollarm.cli.build", "build"),
-    "config": ("kollarm.cli.config", "group"),
-    "deploy": ("kollarm.cli.deploy", "deploy"),
-    "doctor": ("kollarm.cli.doctor", "doctor"),
-    "guest": ("kollarm.cli.guest_group", "group"),
-    "images": ("kollarm.cli.images", "images"),
-    "lint": ("kollarm.cli.overlays", "lint"),
-    "overlays": ("kollarm.cli.overlays", "group"),
+    "attest": ("kollarm.cli.attest", "group", "Verify and show how images were made."),
+    "build": ("kollarm.cli.build", "build", "Build container images, push and join them."),
+    "config": ("kollarm.cli.config", "group", "Show the configuration, checked."),
+    "deploy": ("kollarm.cli.deploy", "deploy", "Deploy a cloud with kolla-ansible."),
+    "doctor": ("kollarm.cli.doctor", "doctor", "Say what is lacking, with its remedy."),
+    "guest": (
+        "kollarm.cli.guest_group",
+        "group",
+        "Prepare, prove, publish guest images.",
+    ),
+    "images": ("kollarm.cli.images", "images", "Build, prepare, prove and publish everything."),
+    "lint": ("kollarm.cli.overlays", "lint", "Check overlays against a release."),
+    "overlays": ("kollarm.cli.overlays", "group", "List overlays, show what they change."),
 }
 
 

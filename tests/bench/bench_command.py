@@ -22,7 +22,7 @@ def seconds(argv: Sequence[str], folder: Path) -> float:
 
 @measure(
     compared="`kollarm --help` against the same Python importing click, rich and pydantic",
-    goal=at_most(2),
+    goal=at_most(3),
 )
 def help_page(folder: Path) -> Samples:
     """A command line that takes its time to say how it is used is not asked again."""

@@ -67,31 +67,45 @@ def save(path: Path, results: dict[str, Result]) -> None:
     files.write(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
-def markdown(results: dict[str, Result]) -> str:
-    """A table for each machine that the results come from."""
+def table(rows: dict[tuple[str, str], str]) -> str:
+    """A table for each machine; rows by machine and measure."""
     lines: list[str] = []
-    for machine in sorted({result.machine for result in results.values()}):
+    for machine in sorted({machine for machine, _ in rows}):
         lines += [
             f"Machine: {machine}.",
             "",
             f"| {' | '.join(COLUMNS)} |",
             f"|{'---|' * len(COLUMNS)}",
         ]
-        for name in sorted(results):
-            if results[name].machine == machine:
-                lines.append(f"| {' | '.join(results[name].row())} |")
+        lines += [row for (where, _), row in sorted(rows.items()) if where == machine]
         lines.append("")
     return "\n".join(lines)
 
 
-def update_page(page: Path, results: dict[str, Result]) -> None:
-    """Replace the part of a Markdown page that holds the figures.
+def rows_of(text: str) -> dict[tuple[str, str], str]:
+    """The rows of what :func:`table` made, by machine and measure."""
+    found: dict[tuple[str, str], str] = {}
+    machine = ""
+    for line in text.splitlines():
+        if line.startswith("Machine: "):
+            machine = line.removeprefix("Machine: ").removesuffix(".")
+        name = line.split("|")[1].strip() if line.count("|") > len(COLUMNS) else ""
+        if "." in name:  # a measure's, and not the head's
+            found[machine, name] = line
+    return found
 
-    :raises ValueError: the page has no such part.
+
+def update_page(page: Path, results: dict[str, Result]) -> None:
+    """Renew the rows of these results in a Markdown page; others stay.
+
+    :raises ValueError: the page has no part for figures.
     """
     text = page.read_text()
     head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    old, end, tail = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{page} has no part between {BEGIN!r} and {END!r}")
-    files.write(page, f"{head}{BEGIN}\n\n{markdown(results)}\n{END}{tail}")
+    rows = rows_of(old)
+    for name, result in results.items():
+        rows[result.machine, name] = f"| {' | '.join(result.row())} |"
+    files.write(page, f"{head}{BEGIN}\n\n{table(rows)}\n{END}{tail}")

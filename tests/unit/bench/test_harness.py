@@ -56,6 +56,12 @@ def test_results_are_kept_and_shown_on_the_page(tmp_path: Path) -> None:
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "| test-harness.halves | ours against another's | ≤ 0.5 | yes | 0.25 × |" in text
     assert "Machine: a machine." in text
+    # what isn't measured again stays
+    other = harness.take(breaks, "another machine")
+    result.update_page(page, {other.name: other})
+    text = page.read_text()
+    assert text.count("| test-harness.halves |") == 1
+    assert text.count("| test-harness.breaks |") == 2
 
 
 def test_every_page_and_measure_that_is_shipped_can_be_used(tmp_path: Path) -> None:
