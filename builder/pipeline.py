@@ -161,7 +161,7 @@ def prepare(
         target
         for target in targets
         if options.force
-        or options.refresh
+        or options.refresh is not None
         or (found := remote.get((target.name, target.architecture))) is None
         or found.key != target.key
     ]
@@ -178,7 +178,7 @@ def prepare(
         overlays=[overlay.name for overlay in overlays],
         left_out=left_out,
         force=options.force,
-        refresh_before=datetime.now(UTC) - options.refresh if options.refresh else None,
+        refresh_before=datetime.now(UTC) - options.refresh if options.refresh is not None else None,
         keep=kept_beside(config, wanted, options),
     )
     return Prepared(made, client, ends, remote, tuple(bases.values()))
