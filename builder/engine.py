@@ -10,7 +10,6 @@ import contextlib
 import io
 import re
 import tarfile
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,9 +21,8 @@ import docker.auth
 import docker.errors
 import requests
 import urllib3.exceptions
-from docker.tls import TLSConfig
-from docker.utils import kwargs_from_env
 
+from builder.connect import EngineError, Stoppable, Stopped, connect, reason_of
 from builder.facts import Local
 from builder.keys import LABEL
 from kollarm.config.model import Architecture
@@ -38,10 +36,6 @@ STREAM_TIMEOUT = 3600
 TAIL = 15
 
 _STEP = re.compile(r"^Step (\d+/\d+) : (.*)")
-
-
-class EngineError(KollarmError):
-    """The engine can't be reached, or refuses what is asked."""
 
 
 class BuildFailed(KollarmError):
@@ -65,50 +59,6 @@ class BuildFailed(KollarmError):
             hint=hint,
             details="\n".join(lines) or None,
         )
-
-
-class Stopped(Exception):
-    """A stream was closed on purpose, by :meth:`Stoppable.stop`."""
-
-
-class Stoppable:
-    """Ends a running build or push from another thread.
-
-    The engine gives a build up, and removes its running container, when the
-    connection closes.
-    """
-
-    def __init__(self) -> None:
-        self.stopped = threading.Event()
-        self._response: requests.Response | None = None
-
-    def attach(self, response: requests.Response, **_: object) -> None:
-        """Take note of the answer whose stream is read (a hook of requests)."""
-        self._response = response
-        if self.stopped.is_set():
-            self.stop()
-
-    def stop(self) -> None:
-        """Close the stream; whoever reads it sees its end."""
-        self.stopped.set()
-        if self._response is not None:
-            # closed already, or not yet begun: then there is nothing to end
-            with contextlib.suppress(OSError, ValueError, RuntimeError):
-                self._response.raw.shutdown()
-
-
-class _Client(docker.APIClient):
-    """The SDK's client, which trusts an engine by that engine's own authority.
-
-    requests prefers REQUESTS_CA_BUNDLE to what a session was told to trust
-    (https://github.com/psf/requests/issues/3829).
-    """
-
-    def merge_environment_settings(
-        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
-    ) -> Any:
-        own = self.verify if verify is None and self.verify is not True else verify
-        return super().merge_environment_settings(url, proxies, stream, own, cert)
 
 
 @dataclass(frozen=True)
@@ -139,28 +89,7 @@ class Engine:
         self._api = self._connect(TIMEOUT)
 
     def _connect(self, timeout: int) -> docker.APIClient:
-        where: dict[str, Any] = {"base_url": self.url}
-        if self.url == "local":
-            where = dict(kwargs_from_env())
-        if self.tls is not None:
-            where["tls"] = self._certificates(self.tls)
-        try:
-            return _Client(version="auto", timeout=timeout, **where)
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-            raise EngineError(
-                f"the container engine ({self.url}) can't be reached: {reason_of(error)}",
-                hint="start it (systemctl start docker, or make setup), and be root or in the "
-                "group docker; kollarm doctor checks it",
-            ) from error
-
-    def _certificates(self, folder: Path) -> TLSConfig:
-        ca, own, key = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
-        if missing := [str(path) for path in (ca, own, key) if not path.is_file()]:
-            raise EngineError(
-                f"the container engine ({self.url}) can't be reached without {', '.join(missing)}",
-                hint="correct tls: under build.engines; it is a folder as for DOCKER_CERT_PATH",
-            )
-        return TLSConfig(client_cert=(str(own), str(key)), ca_cert=str(ca), verify=True)
+        return connect(self.url, self.tls, timeout)
 
     def info(self) -> EngineInfo:
         """The engine's version, architecture and folder."""
@@ -394,24 +323,3 @@ class _Chunks(io.RawIOBase):
         piece, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
         buffer[: len(piece)] = piece
         return len(piece)
-
-
-def reason_of(error: Exception) -> str:
-    """The innermost reason of an engine's or connection's error, in few words."""
-    explanation = getattr(error, "explanation", None)
-    if explanation:
-        return str(explanation)
-    reason: BaseException = error
-    while reason.args:
-        inner = next((arg for arg in reason.args if isinstance(arg, BaseException)), None)
-        if inner is None:
-            break
-        reason = inner
-    if isinstance(reason, OSError) and reason.strerror:
-        return reason.strerror
-    text = str(reason)
-    if "No such file" in text or "FileNotFoundError" in text:
-        return "its socket doesn't exist"
-    if "Connection refused" in text:
-        return "Connection refused"
-    return text

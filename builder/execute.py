@@ -18,7 +18,8 @@ from pathlib import Path
 
 from builder import base, context, dockerfile, index, keys, sources
 from builder.attest import Attestor
-from builder.engine import BuildFailed, Engine, Stoppable, Stopped
+from builder.connect import Stoppable, Stopped
+from builder.engine import BuildFailed, Engine
 from builder.facts import Local, Remote
 from builder.plan import Action, ImageStep, IndexStep, Plan, Target
 from builder.record import ImageRecord, IndexRecord, Record, State

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from builder.engine import Engine, EngineError
+from builder.connect import EngineError
+from builder.engine import Engine
 from kollarm.config.model import Architecture, Config
 from kollarm.doctor.model import Finding, Fix, failed, good, lacking, note
 from kollarm.run import run, which

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import requests
 
-from builder.engine import Engine, EngineError
+from builder.connect import EngineError
+from builder.engine import Engine
 from kollarm.config.model import Config, Guest
 from kollarm.doctor.model import Finding, good, lacking
 from kollarm.paths import cache_dir

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from builder import index, pipeline
-from builder.engine import Engine, EngineError
+from builder.connect import EngineError
+from builder.engine import Engine
 from builder.registry import RegistryClient
 from kollarm.config import model
 from kollarm.config.model import Architecture, Build, Config

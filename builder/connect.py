@@ -1,0 +1,123 @@
+"""Reaching a container engine, and ending what it streams."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+from docker.tls import TLSConfig
+from docker.utils import kwargs_from_env
+
+from kollarm.errors import KollarmError
+
+
+class EngineError(KollarmError):
+    """The engine can't be reached, or refuses what is asked."""
+
+
+class Stopped(Exception):
+    """A stream was closed on purpose, by :meth:`Stoppable.stop`."""
+
+
+class Stoppable:
+    """Ends a running build or push from another thread.
+
+    The engine gives a build up, and removes its running container, when the
+    connection closes.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self._response: requests.Response | None = None
+
+    def attach(self, response: requests.Response, **_: object) -> None:
+        """Take note of the answer whose stream is read (a hook of requests)."""
+        self._response = response
+        if self.stopped.is_set():
+            self.stop()
+
+    def stop(self) -> None:
+        """Close the stream; whoever reads it sees its end."""
+        self.stopped.set()
+        if self._response is not None:
+            # closed already, or not yet begun: then there is nothing to end
+            with contextlib.suppress(OSError, ValueError, RuntimeError):
+                self._response.raw.shutdown()
+
+
+class Client(docker.APIClient):
+    """The SDK's client, which trusts an engine by that engine's own authority.
+
+    requests prefers REQUESTS_CA_BUNDLE to what a session was told to trust
+    (https://github.com/psf/requests/issues/3829).
+    """
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        own = self.verify if verify is None and self.verify is not True else verify
+        return super().merge_environment_settings(url, proxies, stream, own, cert)
+
+
+def connect(url: str, tls: Path | None, timeout: int) -> docker.APIClient:
+    """A connection to an engine.
+
+    :param url: ``local`` (DOCKER_HOST and its companions, else the Unix
+        socket), or ``unix://``, ``tcp://``, ``ssh://``.
+    :param tls: for ``tcp://``, the folder with ca.pem, cert.pem and key.pem.
+    :param timeout: seconds to wait for an answer.
+    :raises EngineError: nothing answers there, or it refuses.
+    """
+    where: dict[str, Any] = {"base_url": url}
+    if url == "local":
+        where = dict(kwargs_from_env())
+    if tls is not None:
+        where["tls"] = certificates(url, tls)
+    try:
+        return Client(version="auto", timeout=timeout, **where)
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise EngineError(
+            f"the container engine ({url}) can't be reached: {reason_of(error)}",
+            hint="start it (systemctl start docker, or make setup), and be root or in the "
+            "group docker; kollarm doctor checks it",
+        ) from error
+
+
+def certificates(url: str, folder: Path) -> TLSConfig:
+    """What both ends prove with who they are.
+
+    :raises EngineError: a file is missing.
+    """
+    ca, own, key = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    if missing := [str(path) for path in (ca, own, key) if not path.is_file()]:
+        raise EngineError(
+            f"the container engine ({url}) can't be reached without {', '.join(missing)}",
+            hint="correct tls: under build.engines; it is a folder as for DOCKER_CERT_PATH",
+        )
+    return TLSConfig(client_cert=(str(own), str(key)), ca_cert=str(ca), verify=True)
+
+
+def reason_of(error: Exception) -> str:
+    """The innermost reason of an engine's or connection's error, in few words."""
+    explanation = getattr(error, "explanation", None)
+    if explanation:
+        return str(explanation)
+    reason: BaseException = error
+    while reason.args:
+        inner = next((arg for arg in reason.args if isinstance(arg, BaseException)), None)
+        if inner is None:
+            break
+        reason = inner
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror
+    text = str(reason)
+    if "No such file" in text or "FileNotFoundError" in text:
+        return "its socket doesn't exist"
+    if "Connection refused" in text:
+        return "Connection refused"
+    return text
