@@ -104,7 +104,6 @@ class Cloud:
         ("2024.1", ("memcached", "nova")),
         # Everything, so that the image lists are known to be the real ones.
         pytest.param("2026.1", (), marks=pytest.mark.full),
-        pytest.param("2024.1", (), marks=pytest.mark.full),
     ],
 )
 def test_pulls_what_was_foreseen(
