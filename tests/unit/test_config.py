@@ -188,3 +188,41 @@ def test_further_wishes_for_a_guest() -> None:
     )
     assert any("'20 gigabytes' has the wrong form" in fault for fault in found)
     assert any("/x is copied twice" in fault for fault in found)
+
+
+def test_what_contradicts_itself_in_the_build_section() -> None:
+    found = faults(
+        """\
+build:
+  images: [base]
+  services: {enable_heat: false}
+  sources:
+    nova-base: {pypi: nova==1, url: "https://x"}
+    neutron-base: {}
+    keystone-base: {path: x, sha256: %s, reference: y}
+    "*-plugin-*": {enabled: false}
+    glance-base: {pypi: "glance>=1"}
+  engines:
+    x86_64: {url: local, tls: certificates}
+  kolla: {git: x}
+"""
+        % ("a" * 64)
+    )
+    where = f"{FILE}:"
+    assert {fault.removeprefix(where).split(" ", 1)[1].split(" (")[0] for fault in found} == {
+        "build.sources.glance-base.pypi: 'glance>=1' has the wrong form",
+        "build.kolla.ref: is missing",
+        "build.sources.nova-base: needs exactly one of path, url, git and pypi",
+        "build.sources.neutron-base: needs exactly one of path, url, git and pypi",
+        "build.sources.keystone-base.sha256: goes with url alone",
+        "build.sources.keystone-base.reference: goes with git alone",
+        "build.services: has no effect without profiles",
+        "build.engines.x86_64.tls: goes with tcp:// alone",
+    }
+
+
+def test_profiles_are_for_architectures_that_are_built() -> None:
+    [fault] = faults("build: {profiles: {aarch64: [compute]}, engines: {x86_64: {url: local}}}")
+    assert "build.profiles.aarch64: no engine builds aarch64" in fault
+    [unknown] = faults("build: {profiles: {aarch64: [computer]}}")
+    assert "did you mean 'compute'?" in unknown
