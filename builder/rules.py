@@ -11,12 +11,20 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from builder import steps, templates
 from builder.facts import Tree
 from builder.overlays import settings
-from builder.overlays.model import DESCRIPTION, KOLLA_BUILD, PATCHES, TREE_PATCH, Overlay
+from builder.overlays.model import (
+    DESCRIPTION,
+    KOLLA_BUILD,
+    PATCHES,
+    TREE_PATCH,
+    Overlay,
+    place_of,
+)
 from builder.overlays.template import Assignment, Block, Override, parse
 from builder.plan import ancestry
 from builder.releases import RELEASES, spans
 from builder.templates import Offer
 from builder.treepatch import changes, faults_of_image_patches
+from kollarm.config.contradictions import Position
 from kollarm.config.model import Build
 from kollarm.errors import ConfigError, Fault
 
@@ -78,10 +86,10 @@ def out_of_place(
     """
     where = str(overlay.folder / DESCRIPTION)
     scope = overlay.description.applies_to
-    for name in scope.releases:
+    for number, name in enumerate(scope.releases):
         if name.removesuffix("+") not in RELEASES:
-            hint = did_you_mean(name, RELEASES)
-            yield Fault(f"{where}: applies_to.releases", f"no release {name!r}", hint), True
+            at = place_of(overlay.folder / DESCRIPTION, ("applies_to", "releases", number))
+            yield Fault(at, f"no release {name!r}", did_you_mean(name, RELEASES)), True
     if scope.releases and not spans(scope.releases, release):
         yield Fault(where, f"applies to nothing in {release}", "see applies_to.releases"), False
     if scope.distros and not tree.distros & set(scope.distros):
@@ -147,19 +155,20 @@ def _undefined(overlay: Overlay, together: Sequence[Overlay], ground: Ground) ->
 
 
 def _description(overlay: Overlay, offer: Offer) -> Iterator[Fault]:
-    where = str(overlay.folder / DESCRIPTION)
+    path = overlay.folder / DESCRIPTION
+    where = str(path)
     description = overlay.description
-    places = {
-        "applies_to.images": description.applies_to.images,
-        "files": list(description.files),
-        **{f"inputs.{name}": images for name, images in description.inputs.items()},
-    }
-    for key, names in places.items():
-        for name in names:
-            if name not in offer.images:
-                yield Fault(
-                    f"{where}: {key}", f"no image {name!r}", did_you_mean(name, offer.images)
-                )
+    named: list[tuple[Position, str]] = [
+        (("applies_to", "images", number), name)
+        for number, name in enumerate(description.applies_to.images)
+    ]
+    named += [(("files", name), name) for name in description.files]
+    for kind, images in description.inputs.items():
+        named += [(("inputs", kind, number), name) for number, name in enumerate(images)]
+    for position, name in named:
+        if name not in offer.images:
+            hint = did_you_mean(name, offer.images)
+            yield Fault(place_of(path, position), f"no image {name!r}", hint)
     beside = (KOLLA_BUILD, TREE_PATCH, PATCHES)
     if (
         overlay.template is None

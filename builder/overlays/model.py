@@ -14,6 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from builder.releases import spans
+from kollarm.config.contradictions import Position
+from kollarm.config.load import dotted, line_of
 from kollarm.config.model import Architecture, Distro
 from kollarm.errors import ConfigError, Fault
 
@@ -184,10 +186,7 @@ def read(folder: Path) -> Overlay:
     except ValidationError as error:
         raise ConfigError(
             f"overlay {folder.name} is wrong",
-            [
-                Fault(f"{path}: {'.'.join(map(str, one['loc'])) or 'document'}", one["msg"])
-                for one in error.errors()
-            ],
+            [Fault(place_of(path, tuple(one["loc"])), one["msg"]) for one in error.errors()],
         ) from error
     return Overlay(
         name=folder.name,
@@ -195,6 +194,15 @@ def read(folder: Path) -> Overlay:
         description=description,
         template=text,
     )
+
+
+def place_of(path: Path, position: Position) -> str:
+    """Where in an overlay.yml something stands: its path, line and key."""
+    try:
+        line = line_of(yaml.compose(path.read_text(), Loader=yaml.SafeLoader), position)
+    except (OSError, yaml.YAMLError):
+        line = None
+    return f"{path}:{line}: {dotted(position)}" if line else f"{path}: {dotted(position)}"
 
 
 def available(folders: Sequence[Path]) -> dict[str, Path]:

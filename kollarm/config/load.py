@@ -60,7 +60,7 @@ def parse(text: str, path: Path) -> Config:
         raise ConfigError(f"{path} must hold a mapping (key: value), not a {_kind(data)}")
 
     def where(position: Position) -> str:
-        line = _line(tree, position)
+        line = line_of(tree, position)
         return f"{path}:{line}: {dotted(position)}" if line else f"{path}: {dotted(position)}"
 
     faults = [
@@ -219,7 +219,7 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
-def _line(node: yaml.Node | None, position: Position) -> int | None:
+def line_of(node: yaml.Node | None, position: Position) -> int | None:
     """The line (from 1) of the deepest part of a position that the file has."""
     line = None
     for part in position:
