@@ -71,7 +71,7 @@ def page(url: str) -> Iterator[Page]:
     options.binary_location = "/usr/bin/chromium"
     # "none": the console is there long before noVNC's page counts as loaded.
     options.page_load_strategy = "none"
-    for word in ("--headless=new", "--window-size=1296,920", "--disable-gpu", "--no-proxy-server"):
+    for word in ("--headless=new", "--window-size=1296,980", "--disable-gpu", "--no-proxy-server"):
         options.add_argument(word)
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")

@@ -210,6 +210,8 @@ def test_a_person_logs_in_on_the_novnc_page(cloud: Cloud, prepared: str) -> None
             page.wait(lambda text: "assword" in text, 120)
             page.type(PASSWORD)
             page.wait(lambda text: f"{USER}@" in text, 180)
+            page.type("clear")
+            page.wait(lambda text: "Debian" not in text, 120)
             page.type("uname -m")
             page.wait(lambda text: "aarch64" in text.rpartition("uname")[2], 120)
             page.keep(PICTURES / "novnc.png")
