@@ -16,7 +16,7 @@ from guestprep.source.find import locate
 from kollarm import boots, guests, progress
 from kollarm.config.model import Config, Guest
 from kollarm.errors import KollarmError
-from kollarm.services.registry import EmbeddedRegistry
+from kollarm.services.registry import start_registry
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,6 @@ def travel(config: Config, folder: Path) -> RoadRecord:
         built.raise_for_failures()
     done = tuple(_guest(config, guest, connection) for guest in config.guests)
     return RoadRecord(built, done, time.monotonic() - started)
-
-
-def start_registry(config: Config) -> None:
-    """Start the embedded registry where the configuration has one."""
-    if config.registry.embedded:
-        EmbeddedRegistry(config.registry, config.state_dir).start()
 
 
 def _guest(config: Config, guest: Guest, connection: object) -> GuestRecord:

@@ -21,7 +21,7 @@ from kollarm.cli.common import (
 )
 from kollarm.config.model import Config
 from kollarm.errors import KollarmError
-from kollarm.road import start_registry
+from kollarm.services.registry import start_registry
 
 
 @click.group("attest")

@@ -20,7 +20,7 @@ from kollarm.cli.common import (
 )
 from kollarm.config.model import Architecture
 from kollarm.progress import duration, size
-from kollarm.road import start_registry
+from kollarm.services.registry import start_registry
 
 
 @click.command("build")

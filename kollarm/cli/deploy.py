@@ -22,7 +22,7 @@ from kollarm.config.model import Config
 from kollarm.deploy.registry import reader
 from kollarm.errors import ConfigError, KollarmError
 from kollarm.proof import stage as proof
-from kollarm.road import start_registry
+from kollarm.services.registry import start_registry
 
 
 @click.command("deploy")

@@ -12,7 +12,7 @@ import requests
 import yaml
 
 from kollarm import files
-from kollarm.config.model import Registry
+from kollarm.config.model import Config, Registry
 from kollarm.errors import ConfigError, KollarmError
 from kollarm.run import which
 from kollarm.services import daemon, ports
@@ -103,3 +103,9 @@ class EmbeddedRegistry:
             and answer.status_code == requests.codes.ok
             and answer.headers.get("Docker-Distribution-Api-Version") == "registry/2.0"
         )
+
+
+def start_registry(config: Config) -> None:
+    """Start the embedded registry where the configuration has one."""
+    if config.registry.embedded:
+        EmbeddedRegistry(config.registry, config.state_dir).start()
