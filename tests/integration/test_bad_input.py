@@ -140,6 +140,11 @@ def test_an_engine_that_is_not_running(tmp_path: Path, registry: Any) -> None:
 
 
 def test_a_cloud_that_clouds_yaml_has_not(tmp_path: Path) -> None:
-    config = configured(tmp_path, guests=[guest(tmp_path / "any.img")], cloud={"name": "nowhere"})
+    config = configured(
+        tmp_path,
+        registry={"address": f"127.0.0.1:{free_port()}"},
+        guests=[guest(tmp_path / "any.img")],
+        cloud={"name": "nowhere"},
+    )
     outcome = kollarm("images", "--config", config, OS_CLIENT_CONFIG_FILE=str(tmp_path / "none"))
     refused(outcome, "nowhere", status=2)

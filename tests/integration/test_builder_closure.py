@@ -6,7 +6,6 @@ The registry is real and holds every image under its key; nothing has to be buil
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,16 +134,13 @@ def test_a_patch_of_one_image_changes_no_other(cloud: Cloud) -> None:
     assert built == {("nova-compute", ARM)}
 
 
-def test_nothing_to_do_is_said_within_seconds(cloud: Cloud) -> None:
-    began = time.monotonic()
+def test_nothing_to_do_is_nothing_done(cloud: Cloud) -> None:
     done = kollarm("build", "--config", cloud.path, "--json")
-    took = time.monotonic() - began
     assert done.status == 0, done.stderr
     record = done.document
     assert {row["state"] for row in record["images"]} == {"kept"}
     assert {row["state"] for row in record["indices"]} == {"kept"}
     assert len(record["images"]) > 40
-    assert took < 15  # three where nothing else runs: `make bench` measures it
 
 
 def test_an_index_has_the_architectures_that_pull_it(cloud: Cloud) -> None:

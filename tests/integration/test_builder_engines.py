@@ -67,8 +67,9 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
             ["dockerd", "--host", f"tcp://127.0.0.1:{port}", "--tlsverify",
              "--tlscacert", own / "ca.pem", "--tlscert", own / "server.pem",
              "--tlskey", own / "server-key.pem", "--data-root", folder / "data",
-             "--exec-root", folder / "run", "--pidfile", folder / "pid", "--bridge", "none",
-             "--iptables=false", "--storage-driver", "vfs"],
+             "--exec-root", folder / "run", "--pidfile", folder / "pid",
+             # With "--bridge none" it would remove the bridge of the machine's own engine.
+             "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs"],
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     limit = time.monotonic() + 60

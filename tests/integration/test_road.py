@@ -85,6 +85,8 @@ def test_the_road_ends_well_and_says_so_in_one_document(road: Road) -> None:
     record = road.first.document
     assert {row["state"] for row in record["build"]["images"]} <= {"built", "pushed"}
     assert len(record["build"]["images"]) == 6
+    report = Path(record.pop("report"))
+    assert report == road.config.state_dir / "report.html" and report.stat().st_size > 10_000
     assert json.loads((road.config.state_dir / "last-run.json").read_text()) == record
 
 
