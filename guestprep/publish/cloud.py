@@ -25,6 +25,12 @@ from kollarm.errors import ConfigError, KollarmError
 #: Seconds for an answer to anything but an upload.
 TIMEOUT = 60.0
 
+#: Calls that mean the same when they are made again, the answers that a later try may better,
+#: and how often they are made again, at growing intervals (keystoneauth's own).
+REPEATABLE = frozenset(("GET", "PATCH"))
+PASSING = (429, 500, 502, 503, 504)
+RETRIES = 3
+
 
 class GlanceError(KollarmError):
     """Glance, or the identity service before it, can't be reached or refused something.
@@ -190,6 +196,9 @@ class Glance:
         return tuple(answer.get("import-methods", {}).get("value", ()))
 
     def _call(self, method: str, path: str, **options: Any) -> requests.Response:
+        if method in REPEATABLE:
+            options.setdefault("status_code_retries", RETRIES)
+            options.setdefault("retriable_status_codes", PASSING)
         with _explained(self._where):
             options.setdefault("timeout", TIMEOUT)
             answer: requests.Response = self._images.request(
