@@ -21,7 +21,7 @@ from pathlib import Path
 
 from kollarm import cache, progress
 from kollarm.errors import KollarmError
-from kollarm.processes import BOOT_ID, start_time
+from kollarm.processes import BOOT_ID, group_lives, start_time
 from kollarm.services.ports import MARK, free_port, listener, past_the_proxy, service_folder
 
 __all__ = ["Daemon", "free_port", "recorded", "running", "start", "stop", "stop_folder", "tail"]
@@ -215,7 +215,8 @@ def _end(pid: int) -> None:
             os.killpg(pid, number)
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            if not _alive(pid):
+            # Its workers may outlive a master, and hold the port.
+            if not _alive(pid) and not group_lives(pid):
                 return
             time.sleep(0.05)
 

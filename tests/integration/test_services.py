@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ from guestprep.publish import connect
 from guestprep.publish.cloud import Glance
 from kollarm.config.model import Registry
 from kollarm.errors import ConfigError, KollarmError
+from kollarm.processes import start_time
 from kollarm.services import ports
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
@@ -26,6 +28,13 @@ pytestmark = pytest.mark.integration
 
 def embedded(state: Path, port: int) -> EmbeddedRegistry:
     return EmbeddedRegistry(Registry(embedded=True, address=f"127.0.0.1:{port}"), state)
+
+
+def kill(pid: int) -> None:
+    """Kill a process and wait until it is gone; others of its group stay."""
+    os.kill(pid, signal.SIGKILL)
+    while start_time(pid):
+        time.sleep(0.01)
 
 
 def push(registry: EmbeddedRegistry) -> str:
@@ -44,7 +53,7 @@ def test_the_registry_keeps_its_data_over_a_kill_and_a_stop(tmp_path: Path) -> N
     blob = f"http://{registry.address}/v2/test/blobs/{push(registry)}"
     pid = registry.running()
     assert pid
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
     assert registry.start()
     assert requests.get(blob, timeout=10).content == b"hello"
     assert registry.stop()
@@ -124,9 +133,9 @@ def test_glance_answers_again_after_a_kill(glance: EmbeddedGlance) -> None:
     assert master
     workers = psutil.Process(master).children()
     # Only the master: its worker still holds the port when the next run begins.
-    os.kill(master, signal.SIGKILL)
+    kill(master)
     assert glance.start()
-    assert not any(worker.is_running() for worker in workers)
+    assert workers and not any(start_time(worker.pid) for worker in workers)
     assert Glance(connection).get(made.id).name == "kept"
     assert (glance.clouds_yaml.stat().st_mode & 0o777) == 0o600
 
