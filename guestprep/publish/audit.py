@@ -76,7 +76,10 @@ class AuditReport:
 
     def to_text(self) -> str:
         if self.passed:
-            return f"all {self.images} images name the right architecture, as far as can be seen"
+            return (
+                f"{self.images} looked at: the architecture is named everywhere, and rightly as far "
+                "as can be seen"
+            )
         return "\n".join(map(str, self.findings))
 
 
