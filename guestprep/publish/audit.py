@@ -76,10 +76,7 @@ class AuditReport:
 
     def to_text(self) -> str:
         if self.passed:
-            return (
-                f"{self.images} looked at: the architecture is named everywhere, and rightly as far "
-                "as can be seen"
-            )
+            return f"looked at {self.images}: none has a wrong architecture, as far as can be seen"
         return "\n".join(map(str, self.findings))
 
 
