@@ -17,9 +17,9 @@ from guestprep.publish.cloud import Glance
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
 from tests.bench.measure import Pair, Samples, at_least, at_most, measure
+from tests.disks import disk
 
 PAIRS = 5
-MIB = 1 << 20
 
 #: The command itself; the peak of its memory (proc(5), VmHWM) goes to standard output.
 PUBLISH = """
@@ -53,17 +53,6 @@ def cloud(folder: Path) -> Iterator[tuple[EmbeddedGlance, Glance]]:
         yield service, Glance(connect(service.cloud, clouds_yaml=service.clouds_yaml))
     finally:
         service.stop()
-
-
-def disk(path: Path, mebibytes: int) -> Path:
-    """A qcow2 of incompressible content, all of it in the page cache."""
-    raw = path.with_suffix(".raw")
-    with raw.open("wb") as stream:
-        for _ in range(mebibytes):
-            stream.write(os.urandom(MIB))
-    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, path], check=True)
-    raw.unlink()
-    return path
 
 
 def ours(service: EmbeddedGlance, api: Glance, image: Path) -> Upload:

@@ -16,9 +16,9 @@ from guestprep.publish.cloud import Glance
 from guestprep.publish.model import OWNER_MARK
 from kollarm.errors import KollarmError
 from kollarm.services.glance import EmbeddedGlance
+from tests.disks import disk
 from tests.faults.conftest import MOMENTS, count
 from tests.faults.proxy import Fault, Proxy
-from tests.integration.test_publish import disk
 
 SUBJECT = "Glance failing"
 

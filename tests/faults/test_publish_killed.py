@@ -13,9 +13,9 @@ from guestprep.publish import connect
 from guestprep.publish.cloud import Glance
 from guestprep.publish.model import OWNER_MARK
 from kollarm.services.glance import EmbeddedGlance
+from tests.disks import disk
 from tests.faults.conftest import MOMENTS, count
 from tests.faults.kill import SIGNALS, run
-from tests.integration.test_publish import disk
 
 SUBJECT = "publish killed"
 

@@ -20,6 +20,10 @@ LIMIT = 1700.0
 
 COMMAND = (sys.executable, "-m", "kollarm.cli.main")
 
+#: The same where it will be interrupted: what a shell starts in the background hands on an
+#: ignored SIGINT.
+INTERRUPTIBLE = ("env", "--default-signal=INT", *COMMAND)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -55,8 +59,7 @@ def interrupted(sign: str, *words: str | Path, number: signal.Signals = signal.S
     :raises AssertionError: it ended before, or left a process behind.
     """
     process = subprocess.Popen(
-        # A suite started in the background of a shell hands on an ignored SIGINT.
-        ["env", "--default-signal=INT", *COMMAND, *map(str, words)],
+        [*INTERRUPTIBLE, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -30,7 +30,7 @@ from kollarm.proof.compute import MARK, NAME
 from kollarm.run import run
 from kollarm.services import daemon
 from kollarm.services.ports import free_port
-from tests.integration.commands import COMMAND, Outcome, kollarm
+from tests.integration.commands import INTERRUPTIBLE, Outcome, kollarm
 
 pytestmark = [pytest.mark.integration, pytest.mark.cloud]
 
@@ -292,12 +292,10 @@ def test_a_full_quota_is_said_in_plain_words(cloud: Cloud, tiny: Callable[..., s
 def verify_until_active(cloud: Cloud, image: str) -> subprocess.Popen[str]:
     """A proof under way, whose instance is active."""
     process = subprocess.Popen(
-        [*COMMAND, "guest", "verify", image, "--cloud", devcloud.CLOUD,
+        [*INTERRUPTIBLE, "guest", "verify", image, "--cloud", devcloud.CLOUD,
          "--screenshot", str(PICTURES / "killed.png")],
         env=dict(os.environ) | {"OS_CLIENT_CONFIG_FILE": str(cloud.layout.clouds_yaml)},
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-        # What a shell starts in the background ignores it, and so do its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )  # fmt: skip
     limit = time.monotonic() + 300
     compute = cloud.connection.compute

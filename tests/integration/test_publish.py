@@ -38,6 +38,7 @@ from kollarm.errors import ConfigError, KollarmError, UnusableInput
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
 from tests.bench import bench_publish
+from tests.disks import disk
 from tests.integration.commands import kollarm
 from tests.unit.guestprep import disks
 
@@ -47,18 +48,6 @@ pytestmark = pytest.mark.integration
 PAUSES = (0.5, 1.0)
 
 WISH = PublishWish("", os_distro="ubuntu", os_version="18.04", os_admin_user="ubuntu")
-MIB = 1 << 20
-
-
-def disk(path: Path, mebibytes: int) -> Path:
-    """A qcow2 of incompressible content."""
-    raw = path.with_suffix(".raw")
-    with raw.open("wb") as stream:
-        for _ in range(mebibytes):
-            stream.write(os.urandom(MIB))
-    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, path], check=True)
-    raw.unlink()
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,9 @@ import pytest
 import yaml
 
 from kollarm.services.glance import EmbeddedGlance
+from tests.disks import disk
 from tests.integration.commands import Outcome, kollarm
 from tests.integration.test_builder_registry import RunningRegistry
-from tests.integration.test_publish import disk
 
 pytestmark = pytest.mark.integration
 
