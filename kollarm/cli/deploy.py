@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from kollarm import deploy as deploying
+from kollarm import report
 from kollarm.cli.common import (
     alone,
     config_words,
@@ -111,11 +112,14 @@ def _prove(
             for arch, wish in todo.items():
                 print_text(f"prove the console of {wish.image} ({arch.value})")
         return
-    done = proof.prove_deployment(config, config.deploy)
+    with alone(config):
+        done = proof.prove_deployment(config, config.deploy)
+        page = report.write_consoles(config, done.reports)
     if as_json:
-        print_json((deployment or {}) | {"proof": done.to_json()})
+        print_json((deployment or {}) | {"proof": done.to_json() | {"report": str(page)}})
     else:
         print_text(done.to_text())
+        print_text(f"the report: {page}")
     if not done.passed:
         raise KollarmError("not every architecture's console works", hint="see above")
 

@@ -13,7 +13,6 @@ from kollarm.config.deploy import Deploy
 from kollarm.config.model import Architecture, Config
 from kollarm.errors import ConfigError, KollarmError
 from kollarm.proof.model import ProofReport, ProofWish
-from kollarm.proof.page import page
 from kollarm.proof.pipeline import prove
 
 #: The stage's name, beside those of kolla-ansible.
@@ -22,10 +21,9 @@ NAME = "proof"
 
 @dataclass(frozen=True)
 class DeploymentProof:
-    """The proofs of a cloud, one for each architecture, and the page that shows them."""
+    """The proofs of a cloud, one for each architecture."""
 
     reports: Mapping[Architecture, ProofReport]
-    page: Path
 
     @property
     def passed(self) -> bool:
@@ -34,13 +32,13 @@ class DeploymentProof:
     def to_json(self) -> dict[str, object]:
         return {
             "passed": self.passed,
-            "page": str(self.page),
             "proofs": {arch.value: report.to_json() for arch, report in self.reports.items()},
         }
 
     def to_text(self) -> str:
-        lines = [f"{arch.value}: {report.to_text()}" for arch, report in self.reports.items()]
-        return "\n".join([*lines, f"the screens: {self.page}"])
+        return "\n".join(
+            f"{arch.value}: {report.to_text()}" for arch, report in self.reports.items()
+        )
 
 
 def wishes(deploy: Deploy, folder: Path) -> dict[Architecture, ProofWish]:
@@ -78,7 +76,7 @@ def wishes(deploy: Deploy, folder: Path) -> dict[Architecture, ProofWish]:
 
 
 def prove_deployment(config: Config, deploy: Deploy) -> DeploymentProof:
-    """Prove a console on each architecture, and leave a page with the screens.
+    """Prove a console on each architecture.
 
     :raises ConfigError: the configuration doesn't say what to prove.
     :raises KollarmError: an image isn't for the architecture that it should prove.
@@ -100,7 +98,6 @@ def prove_deployment(config: Config, deploy: Deploy) -> DeploymentProof:
                 hint="kollarm guest audit lists such images with the command that mends each",
             )
         reports[arch] = report
-    done = DeploymentProof(reports, folder / "report.html")
+    done = DeploymentProof(reports)
     files.write(folder / "proof.json", json.dumps(done.to_json(), indent=2, default=str) + "\n")
-    files.write(done.page, page(reports))
     return done

@@ -1,5 +1,5 @@
 """The page that a run leaves: one HTML file that shows what was done, to be read anywhere."""
 
-from kollarm.report.write import write
+from kollarm.report.write import write, write_consoles
 
-__all__ = ["write"]
+__all__ = ["write", "write_consoles"]

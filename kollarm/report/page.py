@@ -1,18 +1,53 @@
-"""From the view to HTML: one template, everything in it escaped, nothing fetched."""
+"""From plain data to HTML: everything in it escaped, nothing fetched, nothing run."""
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from kollarm.config.model import Architecture
+from kollarm.proof.model import ProofReport
 from kollarm.report.view import View
 
 
-def page(view: View) -> str:
-    """The page as a whole HTML document.
+@dataclass(frozen=True)
+class Part:
+    """What one kind of run adds to the page.
+
+    :ivar title: the page's, when it is the first part.
+    :ivar when: the run's time, for a person.
+    :ivar html: markup with everything from outside escaped in it.
+    """
+
+    title: str
+    when: str
+    html: str
+
+
+def images(view: View) -> Part:
+    """What a run made: container images, guest images, what was published."""
+    return Part(view.title, view.subtitle, _render("images", view=view))
+
+
+def consoles(reports: Mapping[Architecture, ProofReport], when: str) -> Part:
+    """The consoles of a cloud's guests, one for each architecture, the screens within it."""
+    rows = [(arch.value, report, _picture(report)) for arch, report in reports.items()]
+    return Part("The cloud's consoles", when, _render("consoles", rows=rows, when=when))
+
+
+def page(parts: Sequence[Part]) -> str:
+    """The whole HTML document of one or more parts.
 
     It forbids itself (by its content security policy) to run any script and to
     fetch anything.
     """
+    return _render("report", parts=parts)
+
+
+def _render(name: str, **values: object) -> str:
     environment = Environment(
         loader=PackageLoader("kollarm.report", "data"),
         autoescape=True,
@@ -20,4 +55,10 @@ def page(view: View) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(view=view)
+    return environment.get_template(f"{name}.html.j2").render(**values)
+
+
+def _picture(report: ProofReport) -> str | None:
+    if report.screenshot is None:
+        return None
+    return "data:image/png;base64," + base64.b64encode(report.screenshot.read_bytes()).decode()

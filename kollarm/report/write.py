@@ -1,23 +1,36 @@
-"""Leaving the page of a run beside its record."""
+"""Leaving the page of what was done in the state folder.
+
+Building images and proving a deployed cloud are runs of their own, often days
+apart, and one page shows the last of each: every kind of run keeps its part of
+the page, and the page is made of the parts there are.
+"""
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from builder import show
 from kollarm import files, progress
 from kollarm.config.model import Architecture, Config
 from kollarm.errors import KollarmError
-from kollarm.report.page import page
+from kollarm.proof.model import ProofReport
+from kollarm.report.page import Part, consoles, images, page
 from kollarm.report.view import view
 from kollarm.road import RoadRecord
 
 NAME = "report.html"
 
+#: The parts in the page's order, and the folder of the state folder that keeps them.
+IMAGES, CONSOLES = ORDER = ("images", "consoles")
+KEPT = "report"
+
 
 def write(config: Config, project_dir: Path, record: RoadRecord) -> Path:
-    """Write the page of a run under the state folder; return its path.
+    """Show a run of ``kollarm images`` on the page; return the page's path.
 
     :param project_dir: the folder of the configuration file.
     """
@@ -28,15 +41,37 @@ def write(config: Config, project_dir: Path, record: RoadRecord) -> Path:
         except KollarmError:
             return None  # the templates need an overlay to be rendered at all
 
-    path = config.state_dir / NAME
     cloud = "embedded Glance" if config.cloud.embedded else config.cloud.name or "cloud"
     with progress.current().step("report"):
-        shown = view(
-            record,
-            when=time.strftime("%A, %d %B %Y, %H:%M"),
-            cloud=cloud,
-            folder=config.state_dir,
-            diff=diff,
-        )
-        files.write(path, page(shown))
+        shown = view(record, when=_now(), cloud=cloud, folder=config.state_dir, diff=diff)
+        return keep(config.state_dir, IMAGES, images(shown))
+
+
+def write_consoles(config: Config, reports: Mapping[Architecture, ProofReport]) -> Path:
+    """Show the consoles of a cloud's guests on the page; return the page's path."""
+    return keep(config.state_dir, CONSOLES, consoles(reports, _now()))
+
+
+def _now() -> str:
+    return time.strftime("%A, %d %B %Y, %H:%M")
+
+
+def keep(folder: Path, name: str, part: Part) -> Path:
+    """Put a part on the page in place of the last of its name; return the page's path.
+
+    :param folder: the state folder.
+    :param name: one of :data:`ORDER`.
+    """
+    files.write(folder / KEPT / f"{name}.json", json.dumps(asdict(part)) + "\n")
+    known = [_kept(folder / KEPT / f"{each}.json") for each in ORDER]
+    path = folder / NAME
+    files.write(path, page([part for part in known if part is not None]))
     return path
+
+
+def _kept(path: Path) -> Part | None:
+    """A part kept earlier; None where there is none, or another version of kollarm kept it."""
+    try:
+        return Part(**json.loads(path.read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from kollarm.report.page import page
+from kollarm.report.page import consoles, images, page
 from kollarm.report.view import view
+from tests.unit.report.records import consoles as proven
 from tests.unit.report.records import diff, record
 
 pytestmark = [pytest.mark.integration, pytest.mark.full]
@@ -26,7 +27,7 @@ def test_the_page_is_shown_without_complaint_and_fits(
     number, ground = SCHEMES[scheme]
     shown = view(record(tmp_path), when="today", cloud="mycloud", folder=tmp_path, diff=diff)
     html, picture = tmp_path / "report.html", tmp_path / "screen.png"
-    html.write_text(page(shown))
+    html.write_text(page([images(shown), consoles(proven(), "today")]))
     browser = subprocess.run(
         [
             "chromium",

@@ -13,6 +13,7 @@ from guestprep.record import Record as PreparedRecord
 from kollarm.boots import Proof
 from kollarm.config.model import Architecture
 from kollarm.paths import project_dir
+from kollarm.proof.model import Diagnosis, ProofReport, Stage
 from kollarm.road import GuestRecord, RoadRecord
 
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
@@ -126,4 +127,31 @@ def diff(image: str, architecture: Architecture) -> str | None:
     return (
         "--- base/Dockerfile\n+++ base/Dockerfile with overlays\n@@ -1,2 +1,3 @@\n FROM x\n"
         f"-RUN old\n+RUN new {architecture}\n+RUN echo {HOSTILE}\n"
+    )
+
+
+def consoles() -> dict[Architecture, ProofReport]:
+    """A proof that was passed, and one that failed."""
+    failed = Diagnosis(Stage.SCHEDULER, f"no host {HOSTILE}", "add one", "No valid host was found.")
+    return {
+        ARM: _console("jammy-arm64", project_dir() / "docs" / "images" / "console.png", None),
+        X86: _console(HOSTILE, None, failed),
+    }
+
+
+def _console(image: str, screenshot: Path | None, diagnosis: Diagnosis | None) -> ProofReport:
+    return ProofReport(
+        cloud="new",
+        image=image,
+        architecture="aarch64",
+        instance="1",
+        host="arm1",
+        seconds={Stage.BUILD: 4.0},
+        sightings=(),
+        screen=BootState.LOGIN_PROMPT,
+        serial=BootState.LOGIN_PROMPT,
+        screen_text="",
+        serial_tail="",
+        screenshot=screenshot,
+        diagnosis=diagnosis,
     )

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from kollarm.config.model import Config
+from kollarm.report import write_consoles
 from kollarm.report.graph import draw
-from kollarm.report.page import page
+from kollarm.report.page import images, page
 from kollarm.report.view import LONGEST, view
-from tests.unit.report.records import DIGEST, HOSTILE, PARENTS, diff, record
+from kollarm.report.write import IMAGES, keep
+from tests.unit.report.records import DIGEST, HOSTILE, PARENTS, consoles, diff, record
 
 
 class Document(HTMLParser):
@@ -35,7 +38,7 @@ class Document(HTMLParser):
 @pytest.fixture
 def html(tmp_path: Path) -> str:
     shown = view(record(tmp_path), when="today", cloud="mycloud", folder=tmp_path, diff=diff)
-    return page(shown)
+    return page([images(shown)])
 
 
 def test_what_was_done_is_shown(html: str) -> None:
@@ -105,3 +108,34 @@ def test_an_endless_diff_is_cut(tmp_path: Path) -> None:
     lines = shown.images[0].diffs[0].lines
     assert len(lines) == LONGEST + 1
     assert lines[-1] == ("hunk", "… 5 more lines")
+
+
+def test_the_consoles_of_a_cloud_are_a_page_of_their_own_until_images_are_made(
+    tmp_path: Path,
+) -> None:
+    path = write_consoles(Config(release="2026.1", state_dir=tmp_path), consoles())
+    document = Document(path.read_text())
+    assert document.tags.count("h1") == 1 and document.tags.count("img") == 1
+    for expected in ("The cloud's consoles", "No valid host was found.", "add one", HOSTILE):
+        assert expected in document.text, expected
+
+
+def test_one_page_shows_the_last_of_each_kind_of_run(tmp_path: Path) -> None:
+    config = Config(release="2026.1", state_dir=tmp_path)
+    earlier = write_consoles(config, consoles()).read_text()
+    path = write_consoles(config, {})
+    assert "No valid host was found." in earlier
+    assert "No valid host was found." not in path.read_text()
+    shown = view(record(tmp_path), when="today", cloud="mycloud", folder=tmp_path, diff=diff)
+    keep(tmp_path, IMAGES, images(shown))
+    write_consoles(config, consoles())
+    text = Document(path.read_text()).text
+    assert text.index("Container images") < text.index("Consoles in the cloud")
+
+
+def test_a_part_that_another_version_kept_is_left_out(tmp_path: Path) -> None:
+    config = Config(release="2026.1", state_dir=tmp_path)
+    kept = tmp_path / "report" / "images.json"
+    kept.parent.mkdir()
+    kept.write_text('{"html": "old"}')
+    assert "old" not in write_consoles(config, consoles()).read_text()
