@@ -78,6 +78,8 @@ class Appliance:
         """
         process = self._process
         assert process.stdin is not None and process.stdout is not None
+        if self._lifeline < 0:
+            raise self._gone(method)
         started = time.monotonic()
         try:
             pickle.dump((method, args, kwargs), process.stdin)

@@ -143,7 +143,7 @@ def boot(
             processors=processors,
             folder=folder,
         )
-        with _running(made) as process, Monitor(made.monitor) as monitor:
+        with running(made) as process, Monitor(made.monitor) as monitor:
             report = _watch(made, process, monitor, Watch(timeout), step)
         if screenshot is not None:
             save(folder / "screen.png", screenshot)
@@ -233,7 +233,7 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _running(made: Machine) -> Iterator[subprocess.Popen[bytes]]:
+def running(made: Machine) -> Iterator[subprocess.Popen[bytes]]:
     """QEMU, for as long as the block runs; it ends with this process, however that ends."""
     with (made.folder / "qemu.log").open("wb") as log:
         process = subprocess.Popen(

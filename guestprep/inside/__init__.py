@@ -5,6 +5,6 @@ composes by itself.  It is what the other one is compared with, and the way for 
 scripts must run.
 """
 
-from guestprep.inside.execute import execute_inside, run_inside
+from guestprep.inside.execute import execute_inside, no_services, run_inside
 
-__all__ = ["execute_inside", "run_inside"]
+__all__ = ["execute_inside", "no_services", "run_inside"]

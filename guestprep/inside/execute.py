@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from guestprep.appliance import Appliance, GuestCallError
+from guestprep.appliance import Appliance, ApplianceError, GuestCallError
 from guestprep.apply import Outcome
 from guestprep.apply import changes as tree
 from guestprep.apply.further import add_files, grow
@@ -32,8 +34,9 @@ LIMIT = 6 * 3600.0
 
 _PLACE = "var/cache/kollarm"
 
-#: Keeps packages from starting services in the appliance (invoke-rc.d(8)).
+#: Decides whether packages may start services (invoke-rc.d(8)): in the appliance, none may.
 _POLICY = "/usr/sbin/policy-rc.d"
+_ASIDE = f"{_POLICY}.kollarm"
 
 _ENVIRONMENT = (
     "export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin"
@@ -58,20 +61,17 @@ def execute_inside(
         for file in plan.of(FileStep):
             new.add(file.path, file.content.encode(), file.mode)
         add_files(plan, new)
-        new.add(_POLICY, b"#!/bin/sh\nexit 101\n", 0o755)
     appliance.unmount_all()
     grow(appliance, plan)
     mount_all(appliance, seen.evidence.layout.mounts, writable=True)
     emulated = foreign.enable(appliance, seen.facts.architecture)
     appliance.tar_in(folder / "new.tar", "/")
-    try:
+    with no_services(appliance):
         for part, title, command in _commands(plan):
             step = reporter.step(f"{title}{' (emulated)' if emulated else ''}")
             with step, clock.timed(part):
                 _run(appliance, command)
-    finally:
-        appliance.remove(_POLICY)
-        appliance.remove(f"/{_PLACE}")
+    appliance.remove(f"/{_PLACE}")
     for clean in plan.of(CleanStep):
         for path in clean.remove:
             appliance.remove(path)
@@ -84,6 +84,28 @@ def execute_inside(
     with tarfile.open(folder / "new.tar") as made:
         count = len(made.getmembers())
     return Outcome(tuple(package.name for package in packages), count, {}, new.bytes, clock.seconds)
+
+
+@contextmanager
+def no_services(appliance: Appliance) -> Iterator[None]:
+    """Keep the mounted guest's packages from starting services while the block runs.
+
+    A policy that the image has of its own is put aside, and comes back however the block ends.
+    """
+    folder, _, name = _POLICY.rpartition("/")
+    own = name in appliance.list_directory(folder)
+    if own:
+        appliance.call("mv", _POLICY, _ASIDE)
+    try:
+        appliance.call("write", _POLICY, b"#!/bin/sh\nexit 101\n")
+        appliance.call("chmod", 0o755, _POLICY)
+        yield
+    finally:
+        # Where the appliance is gone, so is what was done to the disk.
+        with suppress(ApplianceError):
+            appliance.remove(_POLICY)
+            if own:
+                appliance.call("mv", _ASIDE, _POLICY)
 
 
 def _commands(plan: Plan) -> list[tuple[str, str, str]]:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from guestprep import pipeline
-from guestprep.appliance import Drive, launched
-from guestprep.inside import foreign, run_inside
+from guestprep.appliance import ApplianceError, Drive, launched
+from guestprep.inside import foreign, no_services, run_inside
 from guestprep.inspect import Examination, examine
 from guestprep.inspect.layout import mount_all
 from guestprep.parse.dpkg import fields_of, parse_status
@@ -25,6 +25,7 @@ from guestprep.source import disk_facts
 from guestprep.testimage import LAYOUTS, GuestImage, make
 from kollarm.config.model import Archive, Guest
 from kollarm.run import run
+from tests.unit.guestprep import disks
 
 pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(2 * 3600)]
 
@@ -170,3 +171,25 @@ def test_the_guest_itself_finds_nothing_wrong(results: list[Made], tmp_path: Pat
         assert "E:" not in run_inside(appliance, "apt-get check")
         shown = run_inside(appliance, f"dpkg-query -W -f '${{db:Status-Status}}' {META}")
         assert shown == "installed"
+
+
+def test_an_image_keeps_its_own_policy_for_services(tmp_path: Path) -> None:
+    path = "/usr/sbin/policy-rc.d"
+    disk = disks.make(tmp_path / "disk.qcow2", tmp_path / "disk")
+    with launched([Drive(disk, "qcow2", writable=True)]) as appliance:
+        appliance.mount("/dev/sda1", writable=True)
+        with no_services(appliance):
+            assert appliance.read(path) == b"#!/bin/sh\nexit 101\n"
+        assert not appliance.is_file(path)
+        appliance.call("write", path, b"the image's own")
+        appliance.call("chmod", 0o750, path)
+        with pytest.raises(ZeroDivisionError), no_services(appliance):
+            assert appliance.read(path) == b"#!/bin/sh\nexit 101\n"
+            assert appliance.call("stat", path)["mode"] & 0o7777 == 0o755
+            raise ZeroDivisionError
+        assert appliance.read(path) == b"the image's own"
+        assert appliance.call("stat", path)["mode"] & 0o7777 == 0o750
+        assert appliance.list_directory("/usr/sbin") == ["policy-rc.d", "update-initramfs"]
+        with pytest.raises(ApplianceError, match="first of all"), no_services(appliance):
+            appliance.kill()
+            raise ApplianceError("first of all")
