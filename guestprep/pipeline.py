@@ -84,7 +84,7 @@ def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
         facts = seen.facts
         done = Record(
             name=guest.name,
-            source=str(source),
+            source=str(source.absolute()),
             output=str(output),
             sha256=file_digest(made),
             size=made.stat().st_size,
@@ -146,6 +146,8 @@ def _make(
             seen = examine(appliance, disk, work, wishes.watched)
         with clock.timed("plan"):
             steps, client = _planned(seen, archives, wishes)
+        for line in steps.lines():
+            progress.current().say(f"  {line}")
         if steps.empty:
             shutil.copyfile(source, made)
             return made, seen, steps, Outcome((), 0, {}, 0, {}), None
@@ -159,8 +161,10 @@ def _make(
         with clock.timed("convert"), progress.current().step("compress"):
             _convert(overlay, made, wishes.compression)
         overlay.unlink()
-        with clock.timed("verify"), progress.current().step("verify"):
+        with clock.timed("verify"), progress.current().step("verify") as step:
             checks = _verified(appliance if free else None, made, wishes, steps)
+            held = sum(check.good for check in checks.checks)
+            step.note(f"{held} of {len(checks.checks)} checks hold")
     _require(checks)
     return made, seen, steps, outcome, checks
 
@@ -182,10 +186,7 @@ def _planned(
 ) -> tuple[Plan, ArchiveClient]:
     client = ArchiveClient(archives or distributions.archives(seen.facts), _debian(seen.facts))
     status = parse_status(seen.evidence.texts.get("/var/lib/dpkg/status", ""))
-    steps = make_plan(seen.facts, status, wishes, client)
-    for line in steps.lines():
-        progress.current().say(f"  {line}")
-    return steps, client
+    return make_plan(seen.facts, status, wishes, client), client
 
 
 def _debian(facts: Facts) -> str:

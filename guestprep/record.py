@@ -55,6 +55,8 @@ class Record:
         total = sum(self.seconds.values())
         if self.kept:
             return [f"{self.output}: kept, made earlier from the same source ({size(self.size)})"]
+        if self.plan["empty"]:
+            return [f"{self.output}: {size(self.size)}, a copy: its source is prepared already"]
         return [f"{self.output}: {size(self.size)}, prepared in {duration(total)}"]
 
 

@@ -47,12 +47,9 @@ def install(
     if kernel.gpu is Place.BUILTIN:
         return Settled(topic, f"{DRIVER} is built into the kernel: nothing to install")
     if kernel.gpu is Place.MODULE:
-        owner = (
-            "linux-modules"
-            if status.installed(f"linux-modules-{kernel.version}")
-            else (kernel.package or "the image")
+        return Settled(
+            topic, f"{DRIVER} is in {_holder(kernel, status)} already: nothing to install"
         )
-        return Settled(topic, f"{DRIVER} is in {owner} already: nothing to install")
     extra = _extra(kernel, offers)
     if extra is None:
         other = replacement(kernel, distribution, status, offers)
@@ -77,6 +74,14 @@ def install(
         manual=(extra.name,) if meta is None else (meta.name,),
         kernel=kernel.version,
     )
+
+
+def _holder(kernel: KernelFacts, status: Status) -> str:
+    """The packages that have a kernel's modules, for a person."""
+    schemes = ("linux-modules-{version}", *_EXTRAS)
+    names = [scheme.format(version=kernel.version) for scheme in schemes]
+    kinds = [name.removesuffix(f"-{kernel.version}") for name in names if status.installed(name)]
+    return " or ".join(kinds) or kernel.package or "the image"
 
 
 def _extra(kernel: KernelFacts, offers: Offers) -> Package | None:
@@ -171,7 +176,7 @@ def loading(facts: Facts) -> list[Step | Settled]:
     if DRIVER in facts.modules_load:
         found.append(Settled("loading", f"{DRIVER} is loaded at every start already"))
     else:
-        why = "it must be loaded also where the initramfs doesn't do it"
+        why = f"{DRIVER} must be loaded also where the initramfs doesn't do it"
         if facts.grub is not None and facts.grub.force_partuuid:
             why = "the image may start without its initramfs (GRUB_FORCE_PARTUUID)"
         found.append(FileStep(why, texts.MODULES_LOAD, texts.modules_load()))
