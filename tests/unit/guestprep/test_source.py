@@ -14,6 +14,7 @@ from pydantic import HttpUrl
 
 from guestprep.archive.fetch import ArchiveError
 from guestprep.source import disk_facts
+from guestprep.source.catalogue import CATALOGUE
 from guestprep.source.download import DownloadError
 from guestprep.source.find import locate
 from kollarm.config.model import GuestSource
@@ -48,31 +49,28 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 class Server:
-    """A distribution's server: the layout of cloud-images.ubuntu.com, below a folder."""
+    """A distribution's server, below a folder, with Ubuntu's 24.04 at first."""
 
     def __init__(self, folder: Path):
-        self.folder = folder / "releases"
-        self.place = self.folder / "24.04" / "release"
-        self.place.mkdir(parents=True)
-        (self.place / IMAGE).write_bytes(CONTENT)
+        self.folder = folder / "server"
         self.archive = synthetic.signed_archive(folder / "keys")
-        self.sign()
+        self.place = self.publish("24.04/release", IMAGE, "SHA256SUMS", "SHA256SUMS.gpg")
         handler = partial(_Handler, directory=str(self.folder))
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.http.server_port}"
 
-    def sign(self, home: Path | None = None) -> None:
-        digest = hashlib.sha256(CONTENT).hexdigest()
-        sums = self.place / "SHA256SUMS"
-        sums.write_text(f"{digest} *{IMAGE}\n")
-        synthetic.gpg(
-            home or self.archive.home,
-            "--detach-sign",
-            "--output",
-            self.place / "SHA256SUMS.gpg",
-            sums,
-        )
+    def publish(self, folder: str, image: str, sums: str, signature: str) -> Path:
+        """Put an image there with its list of digests, signed; the folder they are in."""
+        place = self.folder / folder
+        place.mkdir(parents=True)
+        (place / image).write_bytes(CONTENT)
+        digest = hashlib.new(sums.removesuffix("SUMS"), CONTENT).hexdigest()
+        mark = "*" if sums == "SHA256SUMS" else " "  # Debian's list is of text mode
+        (place / sums).write_text(f"{digest} {mark}{image}\n")
+        signed = ("--detach-sign", "--output", place / signature, place / sums)
+        synthetic.gpg(self.archive.home, *signed)
+        return place
 
     def source(self, **changes: object) -> GuestSource:
         fields: dict[str, object] = {
@@ -100,6 +98,34 @@ def test_a_release_is_downloaded_once(server: Server) -> None:
     assert digest == hashlib.sha256(CONTENT).hexdigest()
     assert locate(server.source())[0] == path
     assert sum(IMAGE in line for line in _Handler.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "image"),
+    [
+        ("ubuntu-16.04", "16.04/release", "ubuntu-16.04-server-cloudimg-arm64-uefi1.img"),
+        ("ubuntu-26.04", "26.04/release", "ubuntu-26.04-server-cloudimg-arm64.img"),
+        ("debian-12-generic", "bookworm/latest", "debian-12-generic-arm64.qcow2"),
+        ("debian-13-genericcloud", "trixie/latest", "debian-13-genericcloud-arm64.qcow2"),
+    ],
+)
+def test_each_distributions_layout(server: Server, name: str, folder: str, image: str) -> None:
+    lists = ("SHA256SUMS", "SHA256SUMS.gpg")
+    if name.startswith("debian"):
+        lists = ("SHA512SUMS", "SHA512SUMS.sign")
+    place = server.publish(folder, image, *lists)
+    path, digest = locate(server.source(image=name))
+    assert path.name == image and path.read_bytes() == CONTENT
+    assert digest == hashlib.sha256(CONTENT).hexdigest()
+    (place / lists[0]).write_text("0" * 128 + f"  {image}\n")
+    with pytest.raises(ArchiveError, match="bad signature"):
+        locate(server.source(image=name))
+
+
+def test_every_name_of_the_catalogue_is_an_arm64_image() -> None:
+    assert len(CATALOGUE) == 10
+    for name, entry in CATALOGUE.items():
+        assert "arm64" in entry.file and entry.url(entry.file).startswith("https://"), name
 
 
 def test_a_broken_download_goes_on_where_it_ended(server: Server) -> None:
