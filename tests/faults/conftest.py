@@ -1,7 +1,8 @@
 """What the fault suite shares: how many moments, and the counts that are printed at the end.
 
 ``KOLLARM_FAULT_MOMENTS`` (30) is the number of moments at which each run is
-killed; ``KOLLARM_FAULT_SEED`` repeats the moments of an earlier run.
+ended by SIGKILL, and as many by SIGTERM; ``KOLLARM_FAULT_SEED`` repeats the
+moments of an earlier run.
 """
 
 from __future__ import annotations

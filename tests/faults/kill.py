@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.integration.commands import COMMAND
 
-#: Ended in turn by each.
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
+
+
+def moments(
+    number: int, dice: random.Random, seconds: float
+) -> Iterator[tuple[int, float, signal.Signals]]:
+    """*number* moments for each signal, drawn over what a run usually takes.
+
+    :returns: a number to tell them apart by, seconds after the start, the signal.
+    """
+    for moment in range(number * len(SIGNALS)):
+        yield moment, dice.uniform(0.1, seconds), SIGNALS[moment % len(SIGNALS)]
 
 
 @dataclass(frozen=True)

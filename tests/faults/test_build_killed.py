@@ -12,7 +12,7 @@ import yaml
 from builder import index
 from builder.registry import RegistryClient
 from tests.faults.conftest import MOMENTS, count
-from tests.faults.kill import SIGNALS, run
+from tests.faults.kill import moments, run
 from tests.integration.test_builder_registry import RunningRegistry
 
 SUBJECT = "build killed"
@@ -66,10 +66,9 @@ def test_killed_at_random_moments(
     change(project, "usual")
     usual = run(words, {})
     assert usual.status == 0, usual.stderr
-    for moment in range(MOMENTS):
+    for moment, after, number in moments(MOMENTS, dice, usual.seconds):
         change(project, f"moment-{moment}")
-        number = SIGNALS[moment % 2]
-        ended = run(words, {}, after=dice.uniform(0.1, usual.seconds), number=number)
+        ended = run(words, {}, after=after, number=number)
         count(SUBJECT, f"by {number.name}" if ended.killed else "ended before")
         for image in IMAGES:
             found = client.index(f"kolla/{image}", "2026.1")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import subprocess
 from pathlib import Path
 
 import yaml
 
 from guestprep import record
 from tests.faults.conftest import MOMENTS, count
-from tests.faults.kill import SIGNALS, run
+from tests.faults.kill import moments, run
 from tests.unit.guestprep import disks
 
 SUBJECT = "prepare killed"
+#: The run after so many ended ones is let finish: on what all of them left.
+FINISHED = 3
 
 
 def digest(path: Path) -> str:
@@ -41,20 +44,24 @@ def test_killed_at_random_moments(tmp_path: Path, dice: random.Random) -> None:
     made = tmp_path / ".kollarm" / "guests" / "g.qcow2"
     usual = run(words, {})
     assert usual.status == 0, usual.stderr
-    for moment in range(MOMENTS):
+    usual_size = made.stat().st_size
+    for moment, after, number in moments(MOMENTS, dice, usual.seconds):
         made.unlink(missing_ok=True)
         record.record_path(made).unlink(missing_ok=True)
-        number = SIGNALS[moment % 2]
-        ended = run(words, {}, after=dice.uniform(0.1, usual.seconds), number=number)
+        ended = run(words, {}, after=after, number=number)
         count(SUBJECT, f"by {number.name}" if ended.killed else "ended before")
         assert digest(source) == untouched
         if record.record_path(made).exists():
             told = json.loads(record.record_path(made).read_text())
             assert told["sha256"] == digest(made)
+        if made.exists():
+            subprocess.run(["qemu-img", "check", "-q", made], check=True)
+            assert made.stat().st_size >= 0.99 * usual_size
         count(SUBJECT, "incomplete under a final name", 0)
-    finished = run(words, {})
-    assert finished.status == 0, finished.stderr
-    assert json.loads(record.record_path(made).read_text())["sha256"] == digest(made)
-    left = [path.name for path in made.parent.iterdir() if path.name.startswith(".")]
-    assert not left, left
-    count(SUBJECT, "finished by the last run")
+        if moment % FINISHED == FINISHED - 1:
+            finished = run(words, {})
+            assert finished.status == 0, finished.stderr
+            assert json.loads(record.record_path(made).read_text())["sha256"] == digest(made)
+            left = [path.name for path in made.parent.iterdir() if path.name.startswith(".")]
+            assert not left, left
+            count(SUBJECT, "finished by the next run")

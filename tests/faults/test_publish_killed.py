@@ -15,7 +15,7 @@ from guestprep.publish.model import OWNER_MARK
 from kollarm.services.glance import EmbeddedGlance
 from tests.disks import disk
 from tests.faults.conftest import MOMENTS, count
-from tests.faults.kill import SIGNALS, run
+from tests.faults.kill import moments, run
 
 SUBJECT = "publish killed"
 
@@ -51,12 +51,9 @@ def test_killed_at_random_moments(
     sha512 = hashlib.sha512(image.read_bytes()).hexdigest()
     usual = run(words(image, "usual"), environ)
     assert usual.status == 0, usual.stderr
-    for moment in range(MOMENTS):
+    for moment, after, number in moments(MOMENTS, dice, usual.seconds):
         name = f"guest-{moment}"
-        number = SIGNALS[moment % 2]
-        ended = run(
-            words(image, name), environ, after=dice.uniform(0.1, usual.seconds), number=number
-        )
+        ended = run(words(image, name), environ, after=after, number=number)
         count(SUBJECT, f"by {number.name}" if ended.killed else "ended before", 1)
         for seen in visible(api, name):
             if seen.status == "active":
