@@ -1,9 +1,8 @@
-"""Artifacts that refer to a manifest, and cosign's tags for signatures.
+"""Artifacts that refer to a manifest.
 
 Formats: https://github.com/opencontainers/image-spec/blob/main/manifest.md (subject,
-artifactType), the distribution specification's fallback tag for registries without a
-list of referrers, and
-https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md.
+artifactType), and the distribution specification's fallback tag for registries without
+a list of referrers.
 """
 
 from __future__ import annotations
@@ -13,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from builder.registry import OCI_INDEX, OCI_MANIFEST, RegistryClient, digest_of
+from kollarm.attest import spdx, statement
 
 EMPTY, EMPTY_TYPE = b"{}", "application/vnd.oci.empty.v1+json"
-CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+
+#: The types of the artifacts that kollarm attaches.
+OWN = (statement.MEDIA_TYPE, spdx.MEDIA_TYPE)
 
 #: The annotation that says what a statement is about, as others write it.
 PREDICATE = "in-toto.io/predicate-type"
@@ -60,8 +62,8 @@ def attach(client: RegistryClient, repository: str, subject: Subject, artifact: 
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
         "artifactType": artifact.type,
-        "config": _blob(client, repository, EMPTY, EMPTY_TYPE),
-        "layers": [_blob(client, repository, artifact.content, artifact.media_type)],
+        "config": blob(client, repository, EMPTY, EMPTY_TYPE),
+        "layers": [blob(client, repository, artifact.content, artifact.media_type)],
         "subject": subject.document(),
         "annotations": dict(artifact.annotations),
     }
@@ -96,34 +98,10 @@ def content_of(client: RegistryClient, repository: str, digest: str, subject: st
     return client.blob(repository, layers[0]["digest"]) if len(layers) == 1 else None
 
 
-def tag_layer(
-    client: RegistryClient,
-    repository: str,
-    tag: str,
-    content: bytes,
-    media_type: str,
-    annotations: Mapping[str, str],
-) -> None:
-    """Write an image of one layer under a tag, as cosign keeps signatures and statements."""
-    layer = _blob(client, repository, content, media_type) | {"annotations": dict(annotations)}
-    config = {
-        "architecture": "",
-        "os": "",
-        "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
-    }
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": _blob(client, repository, json.dumps(config).encode(), CONFIG_TYPE),
-        "layers": [layer],
-    }
-    client.put_manifest(repository, tag, json.dumps(manifest).encode(), OCI_MANIFEST)
-
-
-def _blob(
+def blob(
     client: RegistryClient, repository: str, content: bytes, media_type: str
 ) -> dict[str, object]:
+    """Write a blob; returns its descriptor."""
     digest = client.put_blob(repository, content)
     return {"mediaType": media_type, "digest": digest, "size": len(content)}
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder import keys, sources
-from builder.attest import artifact, contents
+from builder.attest import artifact, contents, cosign
 from builder.attest.artifact import Artifact, Subject
 from builder.base import Base
 from builder.engine import Engine
@@ -22,9 +21,6 @@ from kollarm.config.model import Architecture
 from kollarm.run import run
 
 BUILD_TYPE = "urn:kollarm:kolla-index:1"
-
-SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
-SIGNATURE = "dev.cosignproject.cosign/signature"
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,7 @@ class Attestor:
         payload, kind = json.dumps(told).encode(), statement.MEDIA_TYPE
         if self.key is not None:
             payload, kind = signing.seal(self.key, statement.MEDIA_TYPE, payload), signing.ENVELOPE
-            self._sign_as_cosign(step.repository, subject, payload)
+            cosign.sign(self.client, step.repository, subject, payload, self.key)
         artifact.attach(
             self.client,
             step.repository,
@@ -127,29 +123,6 @@ class Attestor:
                 statement.MEDIA_TYPE, kind, payload, {artifact.PREDICATE: statement.PROVENANCE}
             ),
         )
-
-    def _sign_as_cosign(self, repository: str, subject: Subject, envelope: bytes) -> None:
-        """Write what ``cosign verify`` and ``cosign verify-attestation`` look for."""
-        assert self.key is not None
-        payload = json.dumps(
-            {
-                "critical": {
-                    "identity": {"docker-reference": f"{self.client.address}/{repository}"},
-                    "image": {"docker-manifest-digest": subject.digest},
-                    "type": "cosign container image signature",
-                },
-                "optional": None,
-            }
-        ).encode()
-        signature = base64.b64encode(self.key.sign(payload)).decode()
-        artifact.tag_layer(
-            self.client, repository, subject.tag(".sig"), payload, SIMPLE_SIGNING,
-            {SIGNATURE: signature},
-        )  # fmt: skip
-        artifact.tag_layer(
-            self.client, repository, subject.tag(".att"), envelope, signing.ENVELOPE,
-            {SIGNATURE: "", "predicateType": statement.PROVENANCE},
-        )  # fmt: skip
 
     def _dependencies(self, images: Iterable[ImageStep]) -> Iterator[dict[str, object]]:
         seen: set[str] = set()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from builder.attest import artifact
+from builder.attest import artifact, cosign
 from builder.registry import RegistryClient, RegistryError
 from kollarm.attest import signing, spdx, statement
 from kollarm.errors import KollarmError
@@ -35,7 +35,8 @@ def verify(
 ) -> list[Finding]:
     """Check the provenance of the index under a tag, and the bill of materials of its members.
 
-    :param key: the statement must be signed with it; None takes unsigned ones too.
+    :param key: the statement and the index must be signed with it, by kollarm or by cosign;
+        None takes unsigned ones too.
     :raises RegistryError: the registry can't be reached, or has no index there.
     """
     index = client.index(repository, tag)
@@ -43,38 +44,38 @@ def verify(
     if index is None:
         raise RegistryError(f"there is no index {reference}", hint="run kollarm build")
     findings = [_provenance(client, repository, index.digest, reference, key)]
+    if key is not None:
+        findings.append(_signature(client, repository, index.digest, reference, key))
     for entry in index.entries:
         findings.append(_bill(client, repository, entry.digest, reference, entry.architecture))
     return findings
 
 
 def statements(client: RegistryClient, repository: str, tag: str) -> list[dict[str, Any]]:
-    """Every statement about the index under a tag, unsealed but not verified."""
+    """Every statement about the index under a tag, unsealed but not verified, each once."""
     index = client.index(repository, tag)
     if index is None:
         raise RegistryError(f"there is no index {client.address}/{repository}:{tag}")
-    return list(_statements(client, repository, index.digest, None))
+    found: list[dict[str, Any]] = []
+    for content in _told(client, repository, index.digest):
+        document = _parsed(signing.open_envelope(content, None) if _sealed(content) else content)
+        if document not in found:
+            found.append(document)
+    return found
 
 
-def _statements(
-    client: RegistryClient, repository: str, digest: str, key: signing.PublicKey | None
-) -> Iterator[dict[str, Any]]:
-    """The statements of a manifest's artifacts.
-
-    :raises KollarmError: one is damaged, or not signed with the key.
-    """
+def _told(client: RegistryClient, repository: str, digest: str) -> Iterator[bytes]:
+    """The statements about a manifest, sealed or not: kollarm's own, then cosign's."""
     for one in artifact.referrers(client, repository, digest):
-        if one.get("artifactType") != statement.MEDIA_TYPE:
-            continue
-        content = artifact.content_of(client, repository, str(one["digest"]), digest)
-        if content is None:
-            continue
-        document = _parsed(content)
-        if "payloadType" in document:
-            document = _parsed(signing.open_envelope(content, key))
-        elif key is not None:
-            raise KollarmError("the statement isn't signed")
-        yield document
+        if one.get("artifactType") == statement.MEDIA_TYPE:
+            content = artifact.content_of(client, repository, str(one["digest"]), digest)
+            if content is not None:
+                yield content
+    yield from cosign.envelopes(client, repository, digest)
+
+
+def _sealed(content: bytes) -> bool:
+    return "payloadType" in _parsed(content)
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
@@ -94,30 +95,45 @@ def _provenance(
     reference: str,
     key: signing.PublicKey | None,
 ) -> Finding:
-    try:
-        told = [
-            one
-            for one in _statements(client, repository, digest, key)
-            if one.get("predicateType") == statement.PROVENANCE
-        ]
-    except KollarmError as error:
-        return Finding(reference, "provenance", digest, False, error.message)
-    wanted = {"sha256": digest.partition(":")[2]}
-    about = [one for one in told if _subject(one) == wanted]
-    if not told:
-        text = "there is none: kollarm build --force makes one"
-    elif not about:
-        text = "it is about another index"
-    else:
-        text = "signed with the key" if key is not None else "about this index"
-    return Finding(reference, "provenance", digest, bool(about), text)
+    """Whether one statement of provenance is right; of several wrong ones, what the first lacks."""
+    faults = []
+    for content in _told(client, repository, digest):
+        try:
+            fault = _fault(content, digest, key)
+        except KollarmError as error:
+            fault = error.message
+        if fault is None:
+            text = "signed with the key" if key is not None else "about this index"
+            return Finding(reference, "provenance", digest, True, text)
+        faults += [fault] if fault else []
+    text = faults[0] if faults else "there is none: kollarm build --force makes one"
+    return Finding(reference, "provenance", digest, False, text)
 
 
-def _subject(document: dict[str, Any]) -> object:
-    try:
-        return document["subject"][0]["digest"]
-    except (KeyError, IndexError, TypeError):
-        return None
+def _fault(content: bytes, digest: str, key: signing.PublicKey | None) -> str | None:
+    """What is wrong with a statement; None for nothing, empty where it isn't one of provenance.
+
+    :raises KollarmError: it is damaged, or not signed with the key.
+    """
+    sealed = _sealed(content)
+    document = _parsed(signing.open_envelope(content, None) if sealed else content)
+    if document.get("predicateType") != statement.PROVENANCE:
+        return ""
+    if not statement.is_about(document, digest.partition(":")[2]):
+        return "it is about another index"
+    if key is not None:
+        if not sealed:
+            return "the statement isn't signed"
+        signing.open_envelope(content, key)
+    return None
+
+
+def _signature(
+    client: RegistryClient, repository: str, digest: str, reference: str, key: signing.PublicKey
+) -> Finding:
+    good = cosign.is_signed(client, repository, digest, key)
+    text = "made with the key" if good else "there is none made with this key"
+    return Finding(reference, "signature", digest, good, text)
 
 
 def _bill(

@@ -1,7 +1,7 @@
 """Signatures with a key of the user's: ECDSA on P-256 with SHA-256, as cosign makes them.
 
-The key is a PEM file as ``openssl ecparam -name prime256v1 -genkey -noout`` writes
-it, or PKCS#8, encrypted or not.  The envelope is DSSE
+The key is a PEM file as ``cosign generate-key-pair`` or ``openssl ecparam -name
+prime256v1 -genkey -noout`` writes it, or PKCS#8, encrypted or not.  The envelope is DSSE
 (https://github.com/secure-systems-lab/dsse).
 """
 
@@ -15,14 +15,17 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
+    load_der_private_key,
     load_pem_private_key,
     load_pem_public_key,
 )
 
+from kollarm.attest import sigstore
 from kollarm.errors import ConfigError, KollarmError
 
 #: The variable that holds the password of an encrypted key; cosign reads the same.
@@ -41,6 +44,10 @@ class Key:
         """The signature (ASN.1 DER) of some bytes."""
         return self._key.sign(content, ec.ECDSA(SHA256()))
 
+    def sign_digest(self, sha256: str) -> bytes:
+        """The signature (ASN.1 DER) of what has this digest, 64 hexadecimal digits."""
+        return self._key.sign(bytes.fromhex(sha256), ec.ECDSA(Prehashed(SHA256())))
+
     @property
     def public(self) -> PublicKey:
         return PublicKey(self._key.public_key())
@@ -54,8 +61,15 @@ class PublicKey:
 
     def good(self, signature: bytes, content: bytes) -> bool:
         """Whether a signature of some bytes was made with the private key."""
+        return self._verified(signature, content, ec.ECDSA(SHA256()))
+
+    def good_for_digest(self, signature: bytes, sha256: str) -> bool:
+        """Whether a signature of what has this digest was made with the private key."""
+        return self._verified(signature, bytes.fromhex(sha256), ec.ECDSA(Prehashed(SHA256())))
+
+    def _verified(self, signature: bytes, content: bytes, algorithm: ec.ECDSA) -> bool:
         try:
-            self._key.verify(signature, content, ec.ECDSA(SHA256()))
+            self._key.verify(signature, content, algorithm)
         except InvalidSignature:
             return False
         return True
@@ -63,23 +77,30 @@ class PublicKey:
     def pem(self) -> bytes:
         return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
+    def der(self) -> bytes:
+        return self._key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
 
 def read_key(path: Path, environ: Mapping[str, str] = os.environ) -> Key:
     """The private key of a PEM file.
 
     :raises ConfigError: there is none that can be used; no part of it is in the message.
     """
-    password = environ.get(PASSWORD, "").encode() or None
+    password = environ.get(PASSWORD, "").encode()
     try:
-        key = load_pem_private_key(path.read_bytes(), password)
+        content = path.read_bytes()
+        if sigstore.is_private_key(content):
+            key = load_der_private_key(sigstore.decrypted(content, password), None)
+        else:
+            key = load_pem_private_key(content, password or None)
     except OSError as error:
         raise ConfigError(f"the signing key {path} can't be read: {error.strerror}") from error
     except (ValueError, TypeError, UnsupportedAlgorithm):
         # from None: the parser's words may quote the file
         raise ConfigError(
             f"{path} is no private key in PEM form, or {PASSWORD} isn't its password",
-            hint="make one with: openssl ecparam -name prime256v1 -genkey -noout -out KEY.pem; "
-            "cosign takes it with: cosign import-key-pair --key KEY.pem",
+            hint="make one with: cosign generate-key-pair, or: openssl ecparam -name prime256v1 "
+            "-genkey -noout -out KEY.pem",
         ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ConfigError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from kollarm import __version__
 
@@ -34,6 +35,17 @@ def statement(
         "predicateType": predicate_type,
         "predicate": dict(predicate),
     }
+
+
+def is_about(document: Mapping[str, Any], sha256: str) -> bool:
+    """Whether the thing that a statement is about has this digest."""
+    subjects = document.get("subject")
+    return isinstance(subjects, list) and any(
+        isinstance(one, dict)
+        and isinstance(one.get("digest"), dict)
+        and one["digest"].get("sha256") == sha256
+        for one in subjects
+    )
 
 
 def dependency(

@@ -12,7 +12,7 @@ import pytest
 
 from builder import attest, index
 from builder.attest import Attestor, Finding, artifact
-from builder.attest.make import SIGNATURE, SIMPLE_SIGNING
+from builder.attest.cosign import SIGNATURE, SIMPLE_SIGNING
 from builder.base import Base
 from builder.engine import Engine
 from builder.facts import Remote, Rendered, Source

@@ -1,0 +1,165 @@
+"""What cosign keeps beside an image: signatures and statements, written and read.
+
+cosign 2 keeps each as a layer of an image under a tag of the digest that it is about
+(https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md), cosign 3 as
+bundles that refer to it; 3 verifies both.  The tags are what is written here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from builder.attest import artifact
+from builder.attest.artifact import Subject
+from builder.registry import OCI_MANIFEST, RegistryClient
+from kollarm.attest import signing, sigstore, statement
+from kollarm.errors import KollarmError
+
+SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
+SIGNATURE = "dev.cosignproject.cosign/signature"
+PREDICATE = "predicateType"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+
+
+def sign(
+    client: RegistryClient, repository: str, subject: Subject, envelope: bytes, key: signing.Key
+) -> None:
+    """Write what ``cosign verify`` and ``cosign verify-attestation`` look for.
+
+    What others signed stays; what this key signed before is replaced.
+
+    :param envelope: the sealed statement of provenance.
+    :raises RegistryError: the registry doesn't let it be written.
+    """
+    payload = json.dumps(
+        {
+            "critical": {
+                "identity": {"docker-reference": f"{client.address}/{repository}"},
+                "image": {"docker-manifest-digest": subject.digest},
+                "type": "cosign container image signature",
+            },
+            "optional": None,
+        }
+    ).encode()
+    public = key.public
+    signature = base64.b64encode(key.sign(payload)).decode()
+    others = [
+        layer
+        for layer in _layers(client, repository, subject.tag(".sig"))
+        if not _signed(client, repository, layer, public)
+    ]
+    own = artifact.blob(client, repository, payload, SIMPLE_SIGNING)
+    _write(
+        client, repository, subject.tag(".sig"),
+        [*others, own | {"annotations": {SIGNATURE: signature}}],
+    )  # fmt: skip
+    others = [
+        layer
+        for layer in _layers(client, repository, subject.tag(".att"))
+        if not _sealed(client, repository, layer, public)
+    ]
+    own = artifact.blob(client, repository, envelope, signing.ENVELOPE)
+    notes = {SIGNATURE: "", PREDICATE: statement.PROVENANCE}
+    _write(
+        client, repository, subject.tag(".att"), [*others, own | {"annotations": notes}]
+    )  # fmt: skip
+
+
+def is_signed(client: RegistryClient, repository: str, digest: str, key: signing.PublicKey) -> bool:
+    """Whether a manifest is signed with a key, in either way of cosign's."""
+    for layer in _layers(client, repository, digest.replace(":", "-") + ".sig"):
+        if _signed(client, repository, layer, key) and digest in _about(client, repository, layer):
+            return True
+    for envelope in _bundled(client, repository, digest):
+        try:
+            told = json.loads(signing.open_envelope(envelope, key))
+        except (KollarmError, ValueError):
+            continue
+        if told.get("predicateType") == sigstore.SIGNED and statement.is_about(
+            told, digest.partition(":")[2]
+        ):
+            return True
+    return False
+
+
+def envelopes(client: RegistryClient, repository: str, digest: str) -> Iterator[bytes]:
+    """Every sealed statement that cosign (or :func:`sign`) wrote about a manifest."""
+    for layer in _layers(client, repository, digest.replace(":", "-") + ".att"):
+        if layer.get("mediaType") == signing.ENVELOPE:
+            yield client.blob(repository, str(layer["digest"]))
+    yield from _bundled(client, repository, digest)
+
+
+def _bundled(client: RegistryClient, repository: str, digest: str) -> Iterator[bytes]:
+    """The envelopes in the bundles that refer to a manifest.
+
+    Their artifact type isn't looked at: in a fallback tag's list cosign gives another.
+    """
+    for one in artifact.referrers(client, repository, digest):
+        if one.get("artifactType") in artifact.OWN:
+            continue
+        manifest = client.manifest(repository, str(one.get("digest")))
+        if manifest is None or (manifest.document.get("subject") or {}).get("digest") != digest:
+            continue
+        for layer in manifest.document.get("layers") or []:
+            if layer.get("mediaType") == sigstore.BUNDLE:
+                yield sigstore.envelope_of(client.blob(repository, str(layer["digest"])))
+
+
+def _layers(client: RegistryClient, repository: str, tag: str) -> list[dict[str, Any]]:
+    manifest = client.manifest(repository, tag)
+    return list(manifest.document.get("layers") or []) if manifest is not None else []
+
+
+def _signed(
+    client: RegistryClient, repository: str, layer: Mapping[str, Any], key: signing.PublicKey
+) -> bool:
+    """Whether a layer of a ``.sig`` image is signed with a key."""
+    try:
+        signature = base64.b64decode(layer["annotations"][SIGNATURE], validate=True)
+    except (KeyError, TypeError, binascii.Error):
+        return False
+    return key.good(signature, client.blob(repository, str(layer["digest"])))
+
+
+def _sealed(
+    client: RegistryClient, repository: str, layer: Mapping[str, Any], key: signing.PublicKey
+) -> bool:
+    """Whether a layer of an ``.att`` image is a statement of provenance by a key."""
+    if (layer.get("annotations") or {}).get(PREDICATE) != statement.PROVENANCE:
+        return False
+    try:
+        signing.open_envelope(client.blob(repository, str(layer["digest"])), key)
+    except KollarmError:
+        return False
+    return True
+
+
+def _about(client: RegistryClient, repository: str, layer: Mapping[str, Any]) -> set[str]:
+    """The digest that a simple signature's payload is about."""
+    try:
+        critical = json.loads(client.blob(repository, str(layer["digest"])))["critical"]
+        return {str(critical["image"]["docker-manifest-digest"])}
+    except (ValueError, KeyError, TypeError):
+        return set()
+
+
+def _write(client: RegistryClient, repository: str, tag: str, layers: list[dict[str, Any]]) -> None:
+    """Write an image of some layers under a tag."""
+    config = {
+        "architecture": "",
+        "os": "",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": artifact.blob(client, repository, json.dumps(config).encode(), CONFIG_TYPE),
+        "layers": layers,
+    }
+    client.put_manifest(repository, tag, json.dumps(manifest).encode(), OCI_MANIFEST)
