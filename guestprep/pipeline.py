@@ -20,6 +20,7 @@ from guestprep.inside import execute_inside
 from guestprep.inspect import Examination, examine
 from guestprep.parse.dpkg import parse_status
 from guestprep.plan import Plan, make_plan
+from guestprep.promise import Promise
 from guestprep.record import Record
 from guestprep.source import DiskFacts, disk_facts
 from guestprep.source.find import locate
@@ -162,23 +163,24 @@ def _make(
             _convert(overlay, made, wishes.compression)
         overlay.unlink()
         with clock.timed("verify"), progress.current().step("verify") as step:
-            checks = _verified(appliance if free else None, made, wishes, steps)
+            promise = Promise.of(wishes, steps.to_data())
+            checks = _verified(appliance if free else None, made, promise)
             held = sum(check.good for check in checks.checks)
             step.note(f"{held} of {len(checks.checks)} checks hold")
     _require(checks)
     return made, seen, steps, outcome, checks
 
 
-def _verified(appliance: Appliance | None, made: Path, wishes: Wishes, steps: Plan) -> Checks:
+def _verified(appliance: Appliance | None, made: Path, promise: Promise) -> Checks:
     """The checks of the finished file, opened anew.
 
     :param appliance: a running one without a disk, to spare a launch.
     """
     disk = disk_facts(made)
     if appliance is None or not put_in(appliance, Drive(made, disk.format)):
-        return verify(made, wishes, steps)
+        return verify(made, promise)
     with tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work:
-        return check_image(examine(appliance, disk, Path(work), wishes.watched), wishes, steps)
+        return check_image(examine(appliance, disk, Path(work), promise.wishes.watched), promise)
 
 
 def _planned(

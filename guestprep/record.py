@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from guestprep.wishes import Wishes
@@ -55,7 +55,7 @@ class Record:
         total = sum(self.seconds.values())
         if self.kept:
             return [f"{self.output}: kept, made earlier from the same source ({size(self.size)})"]
-        if self.plan["empty"]:
+        if self.plan.get("empty"):
             return [f"{self.output}: {size(self.size)}, a copy: its source is prepared already"]
         return [f"{self.output}: {size(self.size)}, prepared in {duration(total)}"]
 
@@ -81,16 +81,22 @@ def write(record: Record, path: Path) -> None:
     files.write(path, record.to_json())
 
 
-def earlier(output: Path, inputs: dict[str, object]) -> Record | None:
-    """The record of a result that is complete and still what these inputs give; else None."""
+def beside(output: Path) -> Record | None:
+    """The record beside an image; None where there is none that can be read."""
     try:
-        data = json.loads(record_path(output).read_text())
-        record = Record(**{**data, "kept": True})
-        if record.inputs != json.loads(json.dumps(inputs)) or record.size != output.stat().st_size:
-            return None
-        return record if file_digest(output) == record.sha256 else None
+        return Record(**json.loads(record_path(output).read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def earlier(output: Path, inputs: dict[str, object]) -> Record | None:
+    """The record of a result that is complete and still what these inputs give; else None."""
+    record = beside(output)
+    if record is None or record.inputs != json.loads(json.dumps(inputs)) or not output.exists():
+        return None
+    if record.size != output.stat().st_size or file_digest(output) != record.sha256:
+        return None
+    return replace(record, kept=True)
 
 
 def read(output: Path) -> Record:
@@ -98,13 +104,12 @@ def read(output: Path) -> Record:
 
     :raises UnusableInput: there is no such image, or it isn't what its record says.
     """
-    try:
-        record = Record(**json.loads(record_path(output).read_text()))
-        found = output.stat().st_size
-    except (OSError, ValueError, TypeError) as error:
+    record = beside(output)
+    if record is None or not output.exists():
         raise UnusableInput(
             f"{output} has not been prepared", hint="run kollarm guest prepare first"
-        ) from error
+        )
+    found = output.stat().st_size
     if found != record.size:
         raise UnusableInput(
             f"{output} has {found} bytes, but {record.size} were written",

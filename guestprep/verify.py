@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from guestprep import record
 from guestprep.appliance import Drive, launched
 from guestprep.facts import Facts, KernelFacts, Place
 from guestprep.inspect import Examination, examine
@@ -16,9 +17,11 @@ from guestprep.inspect.judge import DRIVER
 from guestprep.parse.dpkg import Status, parse_status
 from guestprep.parse.grub import sorts_last
 from guestprep.parse.modules import module_name
-from guestprep.plan import InstallStep, Plan, ReplaceStep, texts
+from guestprep.plan import texts
+from guestprep.promise import Promise
 from guestprep.source import disk_facts
 from guestprep.wishes import Part, Wishes
+from kollarm.cache import file_digest
 from kollarm.progress import size
 
 #: Bytes that may be left behind the last partition.
@@ -67,25 +70,36 @@ class Checks:
         return [str(check) for check in self.checks]
 
 
-def verify(path: Path, wishes: Wishes | None = None, plan: Plan | None = None) -> Checks:
+def verify(path: Path, promise: Promise | None = None) -> Checks:
     """Check an image file: one launch, and the file is opened for reading only.
 
-    :param wishes: what it should fulfil; default: what every prepared image should.
-    :param plan: what was done to it, whose packages are then checked too.
+    :param promise: what it is held to; default: what the record beside it says, or else what
+        every prepared image promises.
     :raises UnusableInput: the file is missing, damaged, no disk, or has no readable system.
     """
     disk = disk_facts(path)
+    first: list[Check] = []
+    recorded = record.beside(path) if promise is None else None
+    if recorded is not None:
+        digest = file_digest(path)
+        first = [
+            Check(
+                "it is the very file that was prepared (SHA256)", digest == recorded.sha256, digest
+            )
+        ]
+        promise = Promise.recorded(recorded)
+    held = promise or Promise()
     with (
         tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work,
         launched([Drive(path.absolute(), disk.format)]) as appliance,
     ):
-        wanted = wishes or Wishes()
-        return check_image(examine(appliance, disk, Path(work), wanted.watched), wanted, plan)
+        found = check_image(examine(appliance, disk, Path(work), held.wishes.watched), held)
+    return dataclasses.replace(found, checks=(*first, *found.checks))
 
 
-def check_image(seen: Examination, wishes: Wishes, plan: Plan | None = None) -> Checks:
+def check_image(seen: Examination, promise: Promise) -> Checks:
     """The checks of an examined image: pure."""
-    facts = seen.facts
+    facts, wishes = seen.facts, promise.wishes
     text = seen.evidence.texts.get("/var/lib/dpkg/status", "")
     status = parse_status(text)
     checks = [
@@ -93,7 +107,7 @@ def check_image(seen: Examination, wishes: Wishes, plan: Plan | None = None) -> 
         *(check for kernel in facts.booted for check in _kernel(kernel, wishes)),
         *(_loading(facts) if Part.LOADING in wishes.parts else ()),
         *(_grub(facts, wishes) if Part.GRUB in wishes.parts else ()),
-        *_packages(facts, status, plan, wishes),
+        *_packages(facts, status, promise),
         *(_files(facts, wishes) if Part.FILES in wishes.parts else ()),
         *(_size(facts, wishes) if Part.SIZE in wishes.parts else ()),
         *(_clean(facts, wishes) if Part.CLEAN in wishes.parts else ()),
@@ -179,21 +193,21 @@ def _grub(facts: Facts, wishes: Wishes) -> Iterator[Check]:
     )
 
 
-def _packages(facts: Facts, status: Status, plan: Plan | None, wishes: Wishes) -> Iterator[Check]:
+def _packages(facts: Facts, status: Status, promise: Promise) -> Iterator[Check]:
     yield Check("dpkg has no unfinished packages", not facts.unready, ", ".join(facts.unready))
+    wishes = promise.wishes
     for name in wishes.packages if Part.PACKAGES in wishes.parts else ():
         yield Check(f"{name} is installed", status.installed(name) is not None, "it isn't")
-    for replaced in plan.of(ReplaceStep) if plan is not None else ():
-        left = [name for name in replaced.remove if status.installed(name) is not None]
-        yield Check(f"kernel {replaced.old} isn't started any more", not left, ", ".join(left))
-    for step in plan.of(InstallStep) if plan is not None else ():
-        for package in step.packages:
-            present = status.installed(package.name)
-            yield Check(
-                f"dpkg has {package.name} {package.version} installed",
-                present is not None and present.version == package.version,
-                present.version if present else "not installed",
-            )
+    for kernel, removed in promise.replaced:
+        left = [name for name in removed if status.installed(name) is not None]
+        yield Check(f"kernel {kernel} isn't started any more", not left, ", ".join(left))
+    for name, version in promise.installed:
+        present = status.installed(name)
+        yield Check(
+            f"dpkg has {name} {version} installed",
+            present is not None and present.version == version,
+            present.version if present else "not installed",
+        )
 
 
 def _files(facts: Facts, wishes: Wishes) -> Iterator[Check]:
@@ -201,7 +215,7 @@ def _files(facts: Facts, wishes: Wishes) -> Iterator[Check]:
         there = facts.file(file.path)
         good = there is not None and (there.sha256, there.mode) == (file.sha256, file.mode)
         found = "missing" if there is None else f"mode {there.mode:04o}, SHA256 {there.sha256}"
-        yield Check(f"{file.path} is {file.source.name}, mode {file.mode:04o}", good, found)
+        yield Check(f"{file.path} is as wished, mode {file.mode:04o}", good, found)
     if wishes.timezone:
         good = facts.timezone == wishes.timezone
         yield Check(f"the time zone is {wishes.timezone}", good, facts.timezone or "none")

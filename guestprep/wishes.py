@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from kollarm.cache import file_digest
 from kollarm.config.model import Guest, GuestFile
@@ -121,3 +122,19 @@ class Wishes:
         for file in data["files"]:
             del file["source"]
         return data
+
+    @staticmethod
+    def from_data(data: Any) -> Wishes:
+        """What :meth:`to_data` gave; a file's source is only known by its name in the guest.
+
+        :raises KeyError, TypeError, ValueError: it is something else.
+        """
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in dict(data).items()
+        }
+        plain["parts"] = tuple(Part(part) for part in data["parts"])
+        plain["files"] = tuple(
+            WishedFile(source=Path(file["path"]), **file) for file in data["files"]
+        )
+        return Wishes(**plain)

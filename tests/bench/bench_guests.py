@@ -17,24 +17,17 @@ from guestprep import pipeline
 from guestprep.appliance import ApplianceError, Drive, acceleration, launched
 from guestprep.inside import foreign, run_inside
 from guestprep.inspect.layout import find_layout, mount_all
-from guestprep.testimage import LAYOUTS, GuestImage, make
+from guestprep.testimage import LAYOUTS, make
 from guestprep.wishes import Part
-from kollarm.config.model import Archive, Guest, GuestSource
+from kollarm.config.model import Guest
 from kollarm.run import run
 from tests.bench.measure import Pair, Samples, at_least, at_most, measure
+from tests.guests import guest_of
 
 ROUNDS = 3
 
 #: Whose memory is the appliance's own.
 _HYPERVISOR = "qemu-system"
-
-
-def guest(image: GuestImage, **changes: object) -> Guest:
-    """A guest of a test image, with its own archive."""
-    archive = Archive(uri=f"file:{image.archive}", suite=image.suite, keyring=image.keyring)
-    source = GuestSource(path=image.image, sha256=image.sha256)
-    made = Guest(name=image.layout, source=source, archives=[archive])
-    return made.model_copy(update=changes)
 
 
 def prepared(wanted: Guest, output: Path) -> float:
@@ -60,7 +53,7 @@ def floor(image: Path, output: Path) -> float:
 def prepare(folder: Path) -> Samples:
     """Ubuntu 18.04's layout: packages, initramfs, GRUB, verification."""
     image = make(LAYOUTS["ubuntu-18.04"])
-    wanted = guest(image)
+    wanted = guest_of(image)
     prepared(wanted, folder / "first.qcow2")  # the packages are in the cache from here on
     for number in range(ROUNDS):
         output = folder / f"{number}.qcow2"
@@ -80,7 +73,7 @@ def initramfs(folder: Path) -> Samples:
     """
     image = make(LAYOUTS["ubuntu-22.04"])
     output = folder / "prepared.qcow2"
-    wanted = guest(image, compression="none")
+    wanted = guest_of(image, compression="none")
     record = pipeline.prepare(wanted, output, only=[Part.LOADING, Part.INITRAMFS])
     spent = record.outcome["seconds"]
     assert isinstance(spent, dict)
@@ -110,7 +103,7 @@ def memory(folder: Path) -> Samples:
         "pipeline.prepare(Guest.model_validate_json(sys.argv[1]), Path(sys.argv[2]))"
     )
     for number in range(ROUNDS):
-        argv = [sys.executable, "-c", code, guest(image).model_dump_json()]
+        argv = [sys.executable, "-c", code, guest_of(image).model_dump_json()]
         with (
             subprocess.Popen(
                 [*argv, str(folder / f"{number}.qcow2")], stderr=subprocess.DEVNULL
@@ -160,7 +153,7 @@ def size(folder: Path) -> Samples:
     """The result is trimmed and compressed already."""
     image = make(LAYOUTS["ubuntu-18.04"])
     output, sparse = folder / "prepared.qcow2", folder / "sparse.qcow2"
-    prepared(guest(image), output)
+    prepared(guest_of(image), output)
     settings = {"LIBGUESTFS_BACKEND": "direct"}
     if not acceleration.usable():
         settings["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"

@@ -23,7 +23,8 @@ from guestprep.record import Record
 from guestprep.testimage import LAYOUTS, GuestImage, make
 from guestprep.wishes import Part
 from kollarm.cache import file_digest
-from kollarm.config.model import Archive, Guest, GuestSource
+from kollarm.config.model import GuestSource
+from tests.guests import guest_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -58,14 +59,8 @@ CASES = (
 )
 
 
-def guest(image: GuestImage) -> Guest:
-    archive = Archive(uri=f"file:{image.archive}", suite=image.suite, keyring=image.keyring)
-    source = GuestSource(path=image.image, sha256=image.sha256)
-    return Guest(name=image.layout, source=source, archives=[archive])
-
-
 def prepared(image: GuestImage, output: Path, only: tuple[Part, ...] = ()) -> Record:
-    record = pipeline.prepare(guest(image), output, only=only)
+    record = pipeline.prepare(guest_of(image), output, only=only)
     assert record.checks and all(check["good"] for check in record.checks)
     assert file_digest(image.image) == image.sha256
     return record
@@ -111,9 +106,9 @@ def test_a_layout_before_and_after(case: Case, tmp_path: Path) -> None:
     record = prepared(image, output, case.only)
     assert kinds(record) >= case.steps
     shows_a_login_prompt(output, tmp_path / "after.png")
-    again: Plan = pipeline.plan(guest(image).model_copy(update=source(output)), only=case.only)
+    again: Plan = pipeline.plan(guest_of(image, source=source(output)), only=case.only)
     assert again.empty, again.lines()
 
 
-def source(path: Path) -> dict[str, GuestSource]:
-    return {"source": GuestSource(path=path, sha256=file_digest(path))}
+def source(path: Path) -> GuestSource:
+    return GuestSource(path=path, sha256=file_digest(path))

@@ -27,6 +27,7 @@ from guestprep.parse.initramfs import Reading, members
 from guestprep.plan import Plan, make_plan
 from guestprep.record import record_path
 from guestprep.source import disk_facts
+from guestprep.verify import verify
 from guestprep.wishes import Wishes
 from kollarm.config.model import Archive, Guest, GuestFile, GuestSource
 from kollarm.errors import UnusableInput
@@ -220,7 +221,7 @@ def test_another_file_system_and_every_further_wish(bench: Bench, filesystem: st
     claims = {str(check["claim"]): check["good"] for check in record.checks}
     assert all(claims.values())
     assert {"the time zone is Europe/Berlin", "the disk has 1.0 GiB"} <= set(claims)
-    assert {"/etc/motd is motd, mode 0640", "linux-modules-notes is installed"} <= set(claims)
+    assert {"/etc/motd is as wished, mode 0640", "linux-modules-notes is installed"} <= set(claims)
     with launched([Drive(output, "qcow2")]) as appliance:
         root = next(
             device
@@ -235,6 +236,13 @@ def test_another_file_system_and_every_further_wish(bench: Bench, filesystem: st
         assert not appliance.list_directory("/var/cache/kollarm")
         again = examine_again(appliance, output, wished)
     assert again.empty
+    # By hand it is held to the same claims, as its record has them.
+    by_hand = verify(output)
+    assert by_hand.good
+    assert {check.claim for check in by_hand.checks} == {
+        "it is the very file that was prepared (SHA256)",
+        *claims,
+    }
 
 
 def examine_again(appliance: Appliance, path: Path, guest: Guest) -> Plan:

@@ -6,7 +6,6 @@ are at it for an hour where each of them is emulated.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,9 @@ from guestprep.parse.modules import module_name, parse_dep, parse_index
 from guestprep.record import Record
 from guestprep.source import disk_facts
 from guestprep.testimage import LAYOUTS, GuestImage, make
-from kollarm.config.model import Archive, Guest
+from kollarm.config.model import Guest, GuestFile
 from kollarm.run import run
+from tests.guests import guest_of
 from tests.unit.guestprep import disks
 
 pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(2 * 3600)]
@@ -62,16 +62,8 @@ def guest(image: GuestImage, engine: str, folder: Path) -> Guest:
     for number, (path, text) in enumerate(FEW.items()):
         source = folder / f"file-{number}"
         source.write_text(text)
-        files.append({"source": str(source), "path": path})
-    data = {
-        "name": engine,
-        "source": {"path": str(image.image), "sha256": image.sha256},
-        "engine": engine,
-        "compression": "none",
-        "files": files,
-    }
-    archive = Archive(uri=f"file:{image.archive}", suite=image.suite, keyring=image.keyring)
-    return Guest.model_validate_json(json.dumps(data)).model_copy(update={"archives": [archive]})
+        files.append(GuestFile(source=source, path=path))
+    return guest_of(image, name=engine, engine=engine, compression="none", files=files)
 
 
 def made(image: GuestImage, engine: str, folder: Path) -> Made:
