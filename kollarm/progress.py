@@ -30,6 +30,7 @@ class Step:
     def __init__(self, name: str, depth: int):
         self.name = name
         self.depth = depth
+        self.thread = threading.current_thread()
         self.started = time.monotonic()
         self.text = ""
         self.failed = False
@@ -79,7 +80,7 @@ class Progress:
     def step(self, name: str) -> Iterator[Step]:
         """Show a piece of work while the block runs, then how long it took."""
         with self._lock:
-            step = Step(name, len(self._steps))
+            step = Step(name, self._depth())
             self._steps.append(step)
             log.info("start: %s", name)
             if not self.console.is_terminal:
@@ -98,6 +99,17 @@ class Progress:
                 note = f": {step.text}" if step.text and not failed else ""
                 log.info("end: %s, %.1f s%s", name, step.seconds, ", failed" if failed else "")
                 self._print(f"{'  ' * step.depth}{mark} {name}{note} ({duration(step.seconds)})")
+
+    def _depth(self) -> int:
+        """How deep a step is that starts now.
+
+        It is within the last one of its thread. The first of another thread is within
+        what the main thread does: those that run side by side are equally deep.
+        """
+        own = [step for step in self._steps if step.thread is threading.current_thread()]
+        if own:
+            return own[-1].depth + 1
+        return sum(step.thread is threading.main_thread() for step in self._steps)
 
     def _print(self, text: str) -> None:
         if not self.quiet:

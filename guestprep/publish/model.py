@@ -49,6 +49,22 @@ class Action(StrEnum):
     KEEP = "keep"
     REFUSE = "refuse"
 
+    @property
+    def done(self) -> str:
+        """What has been done, where this was planned."""
+        return _DONE[self]
+
+
+_DONE = {
+    Action.UPLOAD: "uploaded",
+    Action.REPLACE: "replaced",
+    Action.FINISH: "finished",
+    Action.UPDATE: "properties updated",
+    Action.ADOPT: "adopted",
+    Action.KEEP: "kept",
+    Action.REFUSE: "refused",
+}
+
 
 @dataclass(frozen=True)
 class PublishWish:
@@ -268,7 +284,7 @@ class PublishRecord:
     def to_text(self) -> str:
         """The record for a person, several lines."""
         lines = [
-            f"{self.name}: {self.action}: image {self.image_id}, {self.status}, "
+            f"{self.name}: {self.action.done}: image {self.image_id}, {self.status}, "
             f"{readable_size(self.size)}, {self.visibility}"
         ]
         lines += [f"  changed {change}" for change in self.changes if not change.bookkeeping]

@@ -51,7 +51,7 @@ def images(config_path: Path, as_json: bool) -> None:
             [
                 [
                     guest.published.name,
-                    guest.published.action.value,
+                    guest.published.action.done,
                     guest.published.image_id,
                     guest.published.visibility,
                     guest.published.status,

@@ -46,7 +46,7 @@ def main(context: click.Context, folder: Path) -> None:
     f"Default: that of last time, else {FIRST_PORT}.",
 )
 @click.option(
-    "--x86-host", is_flag=True, help="Add an x86 compute host that pretends to run its guests."
+    "--x86-host", is_flag=True, help="Add an x86 compute host; it stays until down --purge."
 )
 @click.pass_obj
 def up(folder: Path, port: int | None, x86_host: bool) -> None:
@@ -54,15 +54,20 @@ def up(folder: Path, port: int | None, x86_host: bool) -> None:
     _need_root()
     started = time.monotonic()
     known = _known(folder)
-    layout = Layout(folder, port or (known.first_port if known else FIRST_PORT))
-    if known and known != layout and (folder / "database").exists():
+    layout = Layout(
+        folder,
+        port or (known.first_port if known else FIRST_PORT),
+        x86_host or (known is not None and known.x86_host),
+    )
+    if known and known.first_port != layout.first_port and (folder / "database").exists():
         raise ConfigError(
             f"the cloud was made for the ports from {known.first_port}",
             hint="scripts/dev-cloud down --purge, then up with the other port",
         )
     with lock.held(folder, "scripts/dev-cloud up"):
-        files.write(folder / _SETTINGS, json.dumps({"first_port": layout.first_port}) + "\n")
-        cloud.up(layout, x86_host=x86_host)
+        settings = {"first_port": layout.first_port, "x86_host": layout.x86_host}
+        files.write(folder / _SETTINGS, json.dumps(settings) + "\n")
+        cloud.up(layout)
         _hand_over(layout)
     print_text(f"the cloud is up ({progress.duration(time.monotonic() - started)})\n{_use(layout)}")
 
@@ -74,10 +79,7 @@ def status(folder: Path) -> None:
     layout = _known(folder)
     if layout is None:
         raise KollarmError("there is no cloud", hint="scripts/dev-cloud up makes one")
-    parts = [
-        part for part in cloud.status(layout)
-        if part.pid or part.service != "nova-compute-x86"
-    ]  # fmt: skip
+    parts = cloud.status(layout)
     for part in parts:
         state = f"runs, process {part.pid}" if part.pid else "doesn't run"
         print_text(f"{part.service:18} {state}; log: {layout.part(part.service) / 'log'}")
@@ -122,7 +124,8 @@ def _use(layout: Layout) -> str:
 
 def _known(folder: Path) -> Layout | None:
     try:
-        return Layout(folder, int(json.loads((folder / _SETTINGS).read_text())["first_port"]))
+        settings = json.loads((folder / _SETTINGS).read_text())
+        return Layout(folder, int(settings["first_port"]), bool(settings["x86_host"]))
     except (OSError, ValueError, KeyError):
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -14,7 +15,7 @@ import yaml
 from guestprep.publish import connect
 from kollarm import files, progress
 from kollarm.devcloud import catalogue, database, nova_files, nova_parts, parts, software
-from kollarm.devcloud.layout import Layout
+from kollarm.devcloud.layout import ARM_HOST, X86_HOST, ComputeHost, Layout
 from kollarm.errors import CommandError
 from kollarm.services import daemon, glance_files
 from kollarm.services.daemon import Daemon
@@ -23,21 +24,12 @@ from kollarm.services.glance import EmbeddedGlance
 #: Its name in clouds.yaml.
 CLOUD = "dev-cloud"
 
-#: The folders of its services, in the order in which they are ended.
-SERVICES = (
-    "nova-compute-x86",
-    "nova-compute",
-    "nova-novncproxy",
-    "nova-scheduler",
-    "nova-conductor",
-    "nova-api",
-    "placement",
-    "glance",
-    "keystone",
-    "network",
-    "libvirt",
-    "rabbitmq",
-    "database",
+#: The folders of its services, in the order in which they are ended: those of one line at once.
+TIERS = (
+    (X86_HOST.compute, ARM_HOST.compute, "nova-novncproxy", "nova-scheduler", "nova-conductor"),
+    ("nova-api", "placement", "glance", "keystone", "network"),
+    (X86_HOST.libvirt, ARM_HOST.libvirt),
+    ("rabbitmq", "database"),
 )
 
 Start = Callable[[], object]
@@ -51,14 +43,12 @@ class Status:
     pid: int | None
 
 
-def up(layout: Layout, *, x86_host: bool = False) -> None:
+def up(layout: Layout) -> None:
     """Start what doesn't run yet, and wait until an instance can be asked for.
 
-    :param x86_host: a second compute host, of the other architecture, that only
-        pretends to run what it is given.
     :raises KollarmError: something is missing, or doesn't come up, with the reason.
     """
-    software.check()
+    software.check(layout.hosts)
     tools, novnc = software.tools(), software.novnc()
     layout.folder.mkdir(parents=True, exist_ok=True)
     contents = nova_files.nova(layout, tools, novnc)
@@ -81,22 +71,24 @@ def up(layout: Layout, *, x86_host: bool = False) -> None:
         with_database,
         with_catalogue,
         _starting(parts.queue(layout)),
-        _starting(parts.libvirtd(layout)),
+        *(_starting(parts.libvirtd(layout, host)) for host in layout.hosts),
         _starting(parts.network(layout)),
     )
     _at_once(
         _starting(nova_parts.placement(layout)), _starting(nova_parts.compute_api(layout, contents))
     )
-    names = ["nova-compute", "nova-compute-x86"] if x86_host else ["nova-compute"]
 
-    def worker(name: str) -> Start:
+    def worker(program: str, host: ComputeHost | None = None) -> Start:
         # Each its own connection: openstacksdk's isn't made for several threads.
         seen = connection(layout).compute.services
-        return _starting(nova_parts.worker(layout, name, contents, seen))
+        return _starting(nova_parts.worker(layout, program, contents, seen, host))
 
     # Both end by themselves where Placement doesn't answer, and nova-compute without a conductor.
     _at_once(worker("nova-conductor"), worker("nova-scheduler"))
-    _at_once(_starting(nova_parts.proxy(layout, contents)), *map(worker, names))
+    _at_once(
+        _starting(nova_parts.proxy(layout, contents)),
+        *(worker("nova-compute", host) for host in layout.hosts),
+    )
     database.discover_hosts(layout, tools)
     catalogue.add_flavor(connection(layout))
 
@@ -107,8 +99,14 @@ def connection(layout: Layout) -> Any:
 
 
 def status(layout: Layout) -> list[Status]:
-    """Every service, whether it runs or not."""
-    return [Status(name, daemon.recorded(layout.part(name))) for name in reversed(SERVICES)]
+    """Every service of the cloud, whether it runs or not."""
+    absent = () if layout.x86_host else (X86_HOST.compute, X86_HOST.libvirt)
+    return [
+        Status(name, daemon.recorded(layout.part(name)))
+        for tier in reversed(TIERS)
+        for name in tier
+        if name not in absent
+    ]
 
 
 def down(layout: Layout, *, purge: bool = False) -> int:
@@ -116,29 +114,35 @@ def down(layout: Layout, *, purge: bool = False) -> int:
 
     :param purge: delete its images, instances and records too.
     """
-    ended = 0
-    for name in SERVICES:
-        if name == "libvirt":
-            _end_guests(layout)
+    ended: list[str] = []
+
+    def end(name: str) -> None:
         folder = layout.part(name)
         if daemon.recorded(folder) is None:
-            continue
+            return
         with progress.current().step(f"end {name}"):
-            ended += daemon.stop_folder(folder)
-            if name == "rabbitmq":
-                parts.end_name_server(layout)
+            daemon.stop_folder(folder)
+        if name == "rabbitmq":
+            parts.end_name_server(layout)
+        ended.append(name)
+
+    for tier in TIERS:
+        for host in (X86_HOST, ARM_HOST):
+            if host.libvirt in tier:
+                _end_guests(layout, host)
+        _at_once(*(partial(end, name) for name in tier))
     if purge:
         shutil.rmtree(layout.folder, ignore_errors=True)
-    return ended
+    return len(ended)
 
 
-def _end_guests(layout: Layout) -> None:
-    """End the guests, which would outlive libvirtd."""
-    if not layout.libvirt_socket.exists():
+def _end_guests(layout: Layout, host: ComputeHost) -> None:
+    """End a host's guests, which would outlive libvirtd."""
+    if not layout.libvirt_socket(host).exists():
         return
     try:
-        for name in parts.virsh(layout, "list", "--name").split():
-            parts.virsh(layout, "destroy", name)
+        for name in parts.virsh(layout, host, "list", "--name").split():
+            parts.virsh(layout, host, "destroy", name)
     except CommandError as error:
         progress.current().warn(f"guests may still run: {error.message}")
 

@@ -8,8 +8,37 @@ from pathlib import Path
 #: Of the loopback address, the only one that anything listens on.
 HOST = "127.0.0.1"
 
-#: Names of the two compute hosts.
-ARM_HOST, X86_HOST = "arm-host", "x86-host"
+
+@dataclass(frozen=True)
+class ComputeHost:
+    """One of the hosts that guests run on: a libvirtd and a nova-compute of its own.
+
+    :param name: in Nova, and the host name that its libvirtd sees.
+    :param architecture: what it offers the scheduler.
+    :param driver: Nova's, in ``data/kollarm_hosts.py``.
+    :param suffix: of its services' folders.
+    :param first_display: the first TCP port of its guests' VNC servers; a hundred are its.
+    """
+
+    name: str
+    architecture: str
+    driver: str
+    suffix: str
+    first_display: int
+
+    @property
+    def compute(self) -> str:
+        """The folder of its nova-compute."""
+        return f"nova-compute{self.suffix}"
+
+    @property
+    def libvirt(self) -> str:
+        """The folder of its libvirtd."""
+        return f"libvirt{self.suffix}"
+
+
+ARM_HOST = ComputeHost("arm-host", "aarch64", "ArmHostDriver", "", 5900)
+X86_HOST = ComputeHost("x86-host", "x86_64", "X86HostDriver", "-x86", 6000)
 
 #: How many ports a cloud takes, from its first one on.
 PORTS = 10
@@ -17,14 +46,20 @@ PORTS = 10
 
 @dataclass(frozen=True)
 class Layout:
-    """One cloud's folders and ports.
+    """One cloud's folders, ports and hosts.
 
     :param folder: absolute; everything it keeps is under it.
     :param first_port: Keystone's; the others follow.
+    :param x86_host: whether there is an x86 host beside the ARM one.
     """
 
     folder: Path
     first_port: int
+    x86_host: bool = False
+
+    @property
+    def hosts(self) -> tuple[ComputeHost, ...]:
+        return (ARM_HOST, X86_HOST) if self.x86_host else (ARM_HOST,)
 
     def port(self, place: int) -> int:
         return self.first_port + place
@@ -74,11 +109,9 @@ class Layout:
         """The folder of one of its services."""
         return self.folder / name
 
-    @property
-    def libvirt_socket(self) -> Path:
-        return self.part("libvirt") / "run" / "libvirt-sock"
+    def libvirt_socket(self, host: ComputeHost) -> Path:
+        return self.part(host.libvirt) / "run" / "libvirt-sock"
 
-    @property
-    def libvirt_uri(self) -> str:
-        """How to reach its libvirt, not the machine's: for nova-compute, and for virsh."""
-        return f"qemu+unix:///system?socket={self.libvirt_socket}"
+    def libvirt_uri(self, host: ComputeHost) -> str:
+        """How to reach a host's libvirt, not the machine's: for nova-compute, and for virsh."""
+        return f"qemu+unix:///system?socket={self.libvirt_socket(host)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kollarm.devcloud.layout import ARM_HOST, HOST, X86_HOST, Layout
+from kollarm.devcloud.layout import ARM_HOST, HOST, X86_HOST, ComputeHost, Layout
 from kollarm.services.glance_files import PASSWORD, ini
 
 #: The databases: Nova's own three, and Placement's.
@@ -36,11 +36,9 @@ def nova(layout: Layout, tools: Path, novnc: Path) -> dict[str, str]:
     folder = layout.part("nova")
     main: dict[str, dict[str, object]] = {
         "DEFAULT": {
-            "host": ARM_HOST,
             "my_ip": HOST,
-            "state_path": folder / "arm",
+            "state_path": folder / "state",
             "transport_url": transport(layout),
-            "compute_driver": "kollarm_arm_host.ArmHostDriver",
             # A conversion would take minutes, and QEMU reads qcow2 as well.
             "force_raw_images": False,
             "web": novnc,
@@ -72,7 +70,6 @@ def nova(layout: Layout, tools: Path, novnc: Path) -> dict[str, str]:
         },
         "libvirt": {
             "virt_type": "qemu",
-            "connection_uri": layout.libvirt_uri,
             # Nothing else runs there that a guest could be moved to.
             "inject_partition": -2,
             # 0: the machine may be busy with other things, and lets a guest go at once.
@@ -90,17 +87,22 @@ def nova(layout: Layout, tools: Path, novnc: Path) -> dict[str, str]:
             )
         },
     }
-    x86 = {
-        "DEFAULT": {
-            "host": X86_HOST,
-            "state_path": folder / "x86",
-            # The one of Nova's pretending drivers that keeps its identity over a restart.
-            "compute_driver": "fake.FakeDriverWithoutFakeNodes",
-        }
-    }
     # Nova's own pipeline, which it looks for beside its configuration.
     paste = (tools / "etc" / "nova" / "api-paste.ini").read_text()
-    return {"nova.conf": ini(main), "x86.conf": ini(x86), "api-paste.ini": paste}
+    hosts = {f"{host.name}.conf": ini(_host(layout, host)) for host in (ARM_HOST, X86_HOST)}
+    return {"nova.conf": ini(main), "api-paste.ini": paste, **hosts}
+
+
+def _host(layout: Layout, host: ComputeHost) -> dict[str, dict[str, object]]:
+    """What one compute host has otherwise than Nova's other services."""
+    return {
+        "DEFAULT": {
+            "host": host.name,
+            "state_path": layout.part("nova") / host.name,
+            "compute_driver": f"kollarm_hosts.{host.driver}",
+        },
+        "libvirt": {"connection_uri": layout.libvirt_uri(host)},
+    }
 
 
 def placement(layout: Layout) -> dict[str, str]:
@@ -114,9 +116,9 @@ def placement(layout: Layout) -> dict[str, str]:
     return {"placement.conf": ini(sections)}
 
 
-def libvirt(layout: Layout) -> dict[str, str]:
-    """libvirtd's configuration files, by their names."""
-    run = layout.part("libvirt") / "run"
+def libvirt(layout: Layout, host: ComputeHost) -> dict[str, str]:
+    """The configuration files of a host's libvirtd, by their names."""
+    run = layout.part(host.libvirt) / "run"
     return {
         "libvirtd.conf": f'unix_sock_dir = "{run}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n',
         "qemu.conf": "\n".join(
@@ -130,6 +132,9 @@ def libvirt(layout: Layout) -> dict[str, str]:
                 'security_driver = "none"',
                 "namespaces = []",
                 "cgroup_controllers = []",
+                # Two libvirtds must not offer one port to two guests.
+                f"remote_display_port_min = {host.first_display}",
+                f"remote_display_port_max = {host.first_display + 99}",
                 # There is no virtlogd; libvirtd writes the serial console's log itself.
                 'stdio_handler = "file"',
                 "",

@@ -13,7 +13,7 @@ from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
 
 from kollarm.devcloud import nova_files, software
-from kollarm.devcloud.layout import ARM_HOST, HOST, X86_HOST, Layout
+from kollarm.devcloud.layout import HOST, ComputeHost, Layout
 from kollarm.devcloud.parts import DEADLINE, PORT_HINT, made
 from kollarm.services import openstack_tools, ports
 from kollarm.services.daemon import Daemon
@@ -57,25 +57,27 @@ def proxy(layout: Layout, contents: Mapping[str, str]) -> Daemon:
 
 
 def worker(
-    layout: Layout, name: str, contents: Mapping[str, str], seen: Callable[[], Any]
+    layout: Layout,
+    program: str,
+    contents: Mapping[str, str],
+    seen: Callable[[], Any],
+    host: ComputeHost | None = None,
 ) -> Daemon:
     """A service of Nova's that only listens to the queue.
 
-    :param name: ``nova-scheduler``, ``nova-conductor``, ``nova-compute``; and
-        ``nova-compute-x86``, the stand-in for an x86 host.
+    :param program: ``nova-scheduler``, ``nova-conductor`` or ``nova-compute``.
+    :param host: nova-compute's; the others are of none.
     :param seen: the API's services, as openstacksdk has them. One that was up before the
         start, in Nova's records, counts only once it has reported again.
     """
-    folder = layout.part(name)
-    program = name.removesuffix("-x86")
-    host = X86_HOST if name.endswith("-x86") else ARM_HOST
+    folder = layout.part(host.compute if host else program)
 
     def answers() -> bool:
         try:
             started = (folder / "pid").stat().st_mtime
             return any(
                 service.binary == program
-                and service.host == host
+                and (host is None or service.host == host.name)
                 and service.state == "up"
                 and _after(service.updated_at, started)
                 for service in seen()
@@ -83,7 +85,7 @@ def worker(
         except (OSError, SDKException, ClientException):
             return False  # the API, or what it asks, doesn't answer yet
 
-    return _nova(layout, program, folder, contents, answers, x86=host == X86_HOST)
+    return _nova(layout, program, folder, contents, answers, host=host)
 
 
 def _after(stamp: str | None, started: float) -> bool:
@@ -102,14 +104,16 @@ def _nova(
     answers: Callable[[], bool],
     *,
     address: tuple[str, int] | None = None,
-    x86: bool = False,
+    host: ComputeHost | None = None,
 ) -> Daemon:
     etc = layout.part("nova")
 
     def command() -> tuple[str, ...]:
-        for name in ("arm", "x86"):
-            (etc / name / "instances").mkdir(parents=True, exist_ok=True)
-        more = ("--config-file", str(etc / "x86.conf")) if x86 else ()
+        (etc / "state").mkdir(exist_ok=True)
+        more: tuple[str, ...] = ()
+        if host:
+            (etc / host.name / "instances").mkdir(parents=True, exist_ok=True)
+            more = ("--config-file", str(etc / f"{host.name}.conf"))
         tools = software.tools() / "bin"
         run_it = (
             (tools / "python", software.DATA / "kollarm_nova_compute.py")

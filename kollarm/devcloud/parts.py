@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kollarm import files
 from kollarm.devcloud import database, nova_files
-from kollarm.devcloud.layout import HOST, Layout
+from kollarm.devcloud.layout import HOST, ComputeHost, Layout
 from kollarm.errors import CommandError
 from kollarm.run import run, which
 from kollarm.services import ports
@@ -20,21 +20,27 @@ DEADLINE = 300.0
 #: How a user chooses other ports.
 PORT_HINT = "choose another first port (--port)"
 
-# Runs libvirtd in a mount namespace of its own: its folders are the cloud's, so that a
-# libvirtd of the machine's is not met; it finds the user that Debian's build names even
-# where libvirt-daemon-system, which makes that user, isn't installed; and no KVM, which
-# emulated guests don't use and whose probing can hang inside a virtual machine.
-# $1 the cloud's libvirt folder.
+# Runs libvirtd in namespaces of its own: it has its host's name; its folders are the
+# cloud's, so that a libvirtd of the machine's is not met; it finds the user that
+# Debian's build names even where libvirt-daemon-system, which makes that user, isn't
+# installed; and no KVM, which emulated guests don't use and whose probing can hang
+# inside a virtual machine.
+# $1 its folder, $2 its host's name.
 _LIBVIRTD = """
 set -e
 here=$1
+hostname "$2"
 for place in /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /run/libvirt; do
     mkdir -p "$here$place" "$place"
     mount --bind "$here$place" "$place"
 done
 cp "$here"/*.conf /etc/libvirt/
-for name in passwd group; do
+for name in passwd group hosts; do
     cp "/etc/$name" "$here/$name"
+done
+echo "127.0.0.1 $2" >> "$here/hosts"
+mount --bind "$here/hosts" /etc/hosts
+for name in passwd group; do
     grep -q ^libvirt-qemu: "$here/$name" || cat "$here/$name.more" >> "$here/$name"
     mount --bind "$here/$name" "/etc/$name"
 done
@@ -122,34 +128,34 @@ def end_name_server(layout: Layout) -> None:
         run(["epmd", "-port", port, "-kill"], check=False, timeout=30)
 
 
-def libvirtd(layout: Layout) -> Daemon:
-    """libvirtd, apart from any that the machine runs."""
-    folder = made(layout.part("libvirt"))
-    contents = nova_files.libvirt(layout)
+def libvirtd(layout: Layout, host: ComputeHost) -> Daemon:
+    """A host's libvirtd, apart from any that the machine runs."""
+    folder = made(layout.part(host.libvirt))
+    contents = nova_files.libvirt(layout, host)
 
     def program() -> tuple[str, ...]:
         for name, text in contents.items():
             files.write(folder / name, text)
         files.write(folder / "passwd.more", "libvirt-qemu:x:64055:64055::/:/usr/sbin/nologin\n")
         files.write(folder / "group.more", "libvirt-qemu:x:64055:\n")
-        layout.libvirt_socket.unlink(missing_ok=True)
-        return ("unshare", "--mount", "--propagation", "private",
-                "sh", "-c", _LIBVIRTD, "sh", str(folder))  # fmt: skip
+        layout.libvirt_socket(host).unlink(missing_ok=True)
+        return ("unshare", "--mount", "--uts", "--propagation", "private",
+                "sh", "-c", _LIBVIRTD, "sh", str(folder), host.name)  # fmt: skip
 
     def answers() -> bool:
         try:
             with socket.socket(socket.AF_UNIX) as stream:
                 stream.settimeout(5)
-                stream.connect(str(layout.libvirt_socket))
+                stream.connect(str(layout.libvirt_socket(host)))
         except OSError:
             return False
         try:
-            return virsh(layout, "capabilities").find("aarch64") > 0
+            return virsh(layout, host, "capabilities").find(host.architecture) > 0
         except CommandError:
             return False
 
     return Daemon(
-        name="libvirtd",
+        name=f"libvirtd of {host.name}",
         folder=folder,
         program=program,
         address=None,
@@ -159,12 +165,12 @@ def libvirtd(layout: Layout) -> Daemon:
     )
 
 
-def virsh(layout: Layout, *words: str) -> str:
-    """What the cloud's libvirt answers to a command of virsh's.
+def virsh(layout: Layout, host: ComputeHost, *words: str) -> str:
+    """What a host's libvirt answers to a command of virsh's.
 
     :raises CommandError: it refuses, or doesn't answer.
     """
-    return run(["virsh", "-q", "-c", layout.libvirt_uri, *words], timeout=120).stdout
+    return run(["virsh", "-q", "-c", layout.libvirt_uri(host), *words], timeout=120).stdout
 
 
 def network(layout: Layout) -> Daemon:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from kollarm import cache, progress
+from kollarm.devcloud.layout import ComputeHost
 from kollarm.errors import CommandError, KollarmError
 from kollarm.run import run, which
 from kollarm.venv import environment
@@ -17,9 +19,11 @@ COMMANDS = {
     "libvirtd": "libvirt-daemon",
     "rabbitmqctl": "rabbitmq-server",
     "mariadbd": "mariadb-server-core",
-    "qemu-system-aarch64": "qemu-system-arm",
     "unshare": "util-linux",
 }
+
+#: The package of the QEMU for each architecture.
+QEMU = {"aarch64": "qemu-system-arm", "x86_64": "qemu-system-x86"}
 
 #: Where the distribution's Python keeps its modules.
 _DISTRIBUTION = Path("/usr/lib/python3/dist-packages")
@@ -27,12 +31,14 @@ _DISTRIBUTION = Path("/usr/lib/python3/dist-packages")
 _BINDING = ("libvirt.py", "libvirt_qemu.py", "libvirtaio.py", "libvirtmod*.so")
 
 
-def check() -> None:
-    """See that the distribution's packages are there.
+def check(hosts: Iterable[ComputeHost]) -> None:
+    """See that the distribution's packages are there, for these compute hosts.
 
     :raises KollarmError: some aren't, with the command that installs them.
     """
-    missing = [package for command, package in COMMANDS.items() if which(command) is None]
+    emulators = {f"qemu-system-{host.architecture}": QEMU[host.architecture] for host in hosts}
+    wanted = COMMANDS | emulators
+    missing = [package for command, package in wanted.items() if which(command) is None]
     if not (_DISTRIBUTION / "libvirt.py").exists():
         missing.append("python3-libvirt")
     if not list(Path("/usr/share/OVMF").glob("OVMF_CODE*.fd")):

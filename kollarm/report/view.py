@@ -195,7 +195,7 @@ def _guest(guest: GuestRecord) -> Guest:
         warnings=tuple(map(str, plan.get("warnings", ()))),
         checks=tuple((bool(check["good"]), str(check["claim"])) for check in prepared.checks),
         published=(
-            ("action", str(published.action)),
+            ("state", published.action.done),
             ("id", published.image_id),
             ("status", published.status),
             ("visibility", published.visibility),

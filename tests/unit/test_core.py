@@ -121,6 +121,29 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_steps_side_by_side_are_equally_deep() -> None:
+    stream = io.StringIO()
+    progress = Progress(Console(file=stream, width=100))
+    begun = threading.Barrier(2)
+
+    def work(name: str) -> None:
+        with progress.step(name):
+            begun.wait(10)
+            with progress.step(f"part of {name}"):
+                begun.wait(10)
+
+    with progress.step("both"):
+        threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "other")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    lines = stream.getvalue().splitlines()
+    assert {line for line in lines if line.endswith("…")} == {
+        "both …", "  one …", "  other …", "    part of one …", "    part of other …",
+    }  # fmt: skip
+
+
 def test_progress_without_a_terminal_prints_starts_and_ends() -> None:
     stream = io.StringIO()
     progress = Progress(Console(file=stream, width=100))

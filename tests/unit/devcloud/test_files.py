@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,15 @@ def test_the_two_hosts_are_of_different_kinds(layout: Layout, tmp_path: Path) ->
     (tools / "etc" / "nova").mkdir(parents=True)
     (tools / "etc" / "nova" / "api-paste.ini").write_text("[composite:osapi_compute]\n")
     made = nova_files.nova(layout, tools, tmp_path / "novnc")
-    main, x86 = parsed(made["nova.conf"]), parsed(made["x86.conf"])
-    assert (main["DEFAULT"]["host"], x86["DEFAULT"]["host"]) == (ARM_HOST, X86_HOST)
-    assert main["DEFAULT"]["state_path"] != x86["DEFAULT"]["state_path"]
+    main = parsed(made["nova.conf"])
+    arm, x86 = (parsed(made[f"{host.name}.conf"]) for host in (ARM_HOST, X86_HOST))
+    for section, option in (
+        ("DEFAULT", "host"),
+        ("DEFAULT", "state_path"),
+        ("DEFAULT", "compute_driver"),
+        ("libvirt", "connection_uri"),
+    ):
+        assert arm[section][option] != x86[section][option]
     assert "ImagePropertiesFilter" in main["filter_scheduler"]["enabled_filters"]
     # Everything listens on loopback alone.
     for option in ("server_listen", "novncproxy_host"):
@@ -70,6 +77,9 @@ def test_the_network_has_nothing_else() -> None:
 
 
 def test_a_cloud_that_never_was_has_every_service_and_none_runs(layout: Layout) -> None:
-    parts = cloud.status(layout)
-    assert {part.service for part in parts} == set(cloud.SERVICES)
+    parts = cloud.status(dataclasses.replace(layout, x86_host=True))
+    assert {part.service for part in parts} == {name for tier in cloud.TIERS for name in tier}
+    assert {X86_HOST.compute, X86_HOST.libvirt}.isdisjoint(
+        part.service for part in cloud.status(layout)
+    )
     assert all(part.pid is None for part in parts)
