@@ -101,6 +101,8 @@ def wish(
     """
     served_at = config.cloud.served_at
     user = guest.admin_user or (system.admin_user if system else "")
+    # Nova gives a guest the agent's channel only where its image asks for it.
+    agent = {"hw_qemu_guest_agent": "yes"} if guest.guest_agent else {}
     return publish.PublishWish(
         name=guest.name,
         os_distro=(system.distribution or None) if system else None,
@@ -108,7 +110,7 @@ def wish(
         os_admin_user=user or None,
         min_disk=guest.min_disk,
         min_ram=guest.min_ram,
-        properties=guest.properties,
+        properties=agent | guest.properties,
         provenance=provenance.properties(prepared) if prepared else {},
         visibility=guest.visibility,
         replaced=publish.Replaced(config.cloud.replaced),

@@ -208,7 +208,8 @@ class Guest(Section):
     clean: Clean = Clean()
     #: Further packages to install, by name; what they depend on comes with them.
     packages: list[PackageName] = Field(default_factory=list)
-    #: Install the QEMU guest agent (Nova asks it where an image has hw_qemu_guest_agent).
+    #: Install the QEMU guest agent, and publish the image with hw_qemu_guest_agent, so that Nova
+    #: gives guests a channel to it.
     guest_agent: bool = False
     files: list[GuestFile] = Field(default_factory=list)
     #: A name of the time zone database, such as ``Europe/Berlin``; default: as the image has it.

@@ -81,6 +81,19 @@ def test_a_file_that_nobody_looked_into_has_no_system(tmp_path: Path) -> None:
     assert guests.of_file(tmp_path / "x.img", "y").name == "y"
 
 
+def test_an_image_with_the_guest_agent_asks_nova_for_its_channel(tmp_path: Path) -> None:
+    given = config(
+        tmp_path,
+        guests=[
+            GUEST | {"guest_agent": True},
+            GUEST | {"name": "own", "guest_agent": True, "properties": {"hw_qemu_guest_agent": ""}},
+        ],
+    )
+    asked, own = (guests.wish(given, guest, Path("/p/x.qcow2"), SYSTEM) for guest in given.guests)
+    assert asked.properties == {"hw_qemu_guest_agent": "yes"}
+    assert own.properties == {"hw_qemu_guest_agent": ""}
+
+
 def test_web_download_without_an_address_is_a_contradiction(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         config(tmp_path, cloud={"method": "web-download"})
