@@ -279,10 +279,10 @@ def _mmdebstrap(
     except CommandError as error:
         if error.status in (None, 126, 127):
             raise
+        fault = first_fault(error.output)
         raise KollarmError(
-            f"no {archive.suite} root for {architecture}: {first_fault(error.output)}",
-            hint="check the package names, the mirror and the network; "
-            "for a foreign architecture, kollarm doctor checks qemu-user and binfmt_misc",
+            f"no {archive.suite} root for {architecture}: {fault}",
+            hint=remedy(fault),
             details=error.details,
         ) from error
     finally:
@@ -295,3 +295,17 @@ def first_fault(output: str) -> str:
         if line.startswith(("E: ", "dpkg: error")):
             return line.removeprefix("E: ").strip()
     return "mmdebstrap failed"
+
+
+def remedy(fault: str) -> str:
+    """What to do about a fault of :func:`first_fault`."""
+    if "chroot mode" in fault:
+        return (
+            "without root this takes user namespaces, which this machine doesn't allow: allow them "
+            "(sysctl kernel.unprivileged_userns_clone=1, and on Ubuntu "
+            "kernel.apparmor_restrict_unprivileged_userns=0), install uidmap, or run it as root"
+        )
+    return (
+        "check the package names, the mirror and the network; "
+        "for a foreign architecture, kollarm doctor checks qemu-user and binfmt_misc"
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kollarm import bootstrap
-from kollarm.bootstrap import Archive, Stage, first_fault, root_tarball, security_mirror_of
+from kollarm.bootstrap import Archive, Stage, first_fault, remedy, root_tarball, security_mirror_of
 from kollarm.config.model import Architecture
 from kollarm.errors import CommandError, KollarmError
 
@@ -125,6 +125,12 @@ def test_first_fault() -> None:
         "dpkg: error processing package y"
     )
     assert first_fault("nothing known") == "mmdebstrap failed"
+
+
+def test_a_machine_without_user_namespaces_is_told_so() -> None:
+    fault = first_fault("E: unable to pick chroot mode automatically (use --mode for manual …)")
+    assert "user namespaces" in remedy(fault)
+    assert "mirror" in remedy("Unable to locate package nosuch")
 
 
 def test_stage_wraps_commands_only_for_a_foreign_root() -> None:
