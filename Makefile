@@ -30,13 +30,14 @@ images: setup
 
 # Two at a time, by file: most of the time is waiting for emulated machines.
 # What takes longest is left to the targets below.
-test: setup
+test:
+	@scripts/setup tests
 	@$(RUN) $(PYTHON) -m pytest -n 2 --dist loadfile --durations 15 \
 		-m "not full and not cloud and not faults" $(PYTEST_OPTIONS)
 
 # Every guest layout booted, every release rendered.
 test-all:
-	@scripts/setup browser
+	@scripts/setup tests browser
 	@$(RUN) $(PYTHON) -m pytest -m "not cloud and not faults" $(PYTEST_OPTIONS)
 
 # A whole small cloud: an ARM guest's console seen through Nova.

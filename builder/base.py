@@ -6,11 +6,12 @@ import fnmatch
 import tarfile
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from builder import context, dockerfile, keys
+from builder.builder import Builder
 from builder.engine import Engine
 from builder.facts import Tree
 from kollarm import bootstrap, progress
@@ -28,7 +29,9 @@ CONFIGURATION = {
     "etc/dpkg/dpkg.cfg.d/docker-apt-speedup": "force-unsafe-io\n",
 }
 
-DOCKERFILE = b'FROM scratch\nADD root.tar /\nCMD ["bash"]\n'
+#: What takes the place of a FROM where the root lies in the build context as this file.
+ROOT = "root.tar"
+FROM_ROOT = f'FROM scratch\nADD {ROOT} /\nCMD ["bash"]'
 
 
 @dataclass(frozen=True)
@@ -82,25 +85,24 @@ def of(tree: Tree, configured: BaseImage) -> Base:
     return Base(architecture, reference, key, made, packages, excludes)
 
 
-def ensure(base: Base, engine: Engine) -> None:
-    """Have the image in the engine: pull it, or bootstrap and build it.
+def ensure(base: Base, builder: Builder) -> None:
+    """See that images can start from it.
+
+    An engine has to have it as an image: pulled, or bootstrapped and built.  A
+    buildx builder takes it from elsewhere (:func:`root`), and then this only bootstraps.
 
     :raises KollarmError: it can't be had.
     """
-    found = engine.image(base.reference)
+    found = builder.image(base.reference)
     if not base.anew and found is not None and found.architecture == base.architecture.oci:
         return
     if base.bootstrap is None:
         with progress.current().step(f"pull {base.reference} for {base.architecture}"):
-            engine.pull(base.reference, base.architecture)
+            builder.pull(base.reference, base.architecture)
         return
-    tarball = bootstrap.root_tarball(
-        base.bootstrap.suite,
-        base.architecture,
-        base.packages,
-        mirror=base.bootstrap.mirror,
-        refresh=base.anew,
-    )
+    _tarball(base)
+    if not isinstance(builder, Engine):
+        return
     title = f"base image {base.bootstrap.suite} for {base.architecture}"
     with (
         progress.current().step(title) as step,
@@ -108,15 +110,31 @@ def ensure(base: Base, engine: Engine) -> None:
         tempfile.TemporaryFile() as slim,
     ):
         step.note("leaving out what Kolla's images don't have")
-        reduce(tarball, slim, kept_by(base.excludes))
+        root(base, slim)
         # `docker import --platform` of engine 20.10 records the engine's own
         # architecture without a word; a build from scratch records the wanted one.
         with tarfile.open(fileobj=stream, mode="w") as tar:
-            context.add_bytes(tar, "Dockerfile", DOCKERFILE)
-            context.add_stream(tar, "root.tar", slim)
+            context.add_bytes(tar, "Dockerfile", (FROM_ROOT + "\n").encode())
+            context.add_stream(tar, ROOT, slim)
         stream.seek(0)
         step.note("importing")
-        engine.build(stream, base.reference, base.architecture)
+        builder.build(stream, base.reference, base.architecture)
+
+
+def _tarball(base: Base) -> Path:
+    assert base.bootstrap is not None
+    return bootstrap.root_tarball(
+        base.bootstrap.suite,
+        base.architecture,
+        base.packages,
+        mirror=base.bootstrap.mirror,
+        refresh=base.anew,
+    )
+
+
+def root(base: Base, target: IO[bytes]) -> None:
+    """Write the tar that :data:`FROM_ROOT` adds; :func:`ensure` has bootstrapped it."""
+    reduce(_tarball(replace(base, anew=False)), target, kept_by(base.excludes))
 
 
 def kept_by(rules: tuple[str, ...]) -> Callable[[str], bool]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import requests
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
+from builder import ssh
 from kollarm.errors import KollarmError
 
 
@@ -27,27 +30,35 @@ class Stopped(Exception):
 class Stoppable:
     """Ends a running build or push from another thread.
 
-    The engine gives a build up, and removes its running container, when the
-    connection closes.
+    An engine gives a build up, and removes its running container, when the
+    connection closes; a buildx builder when its client ends.
     """
 
     def __init__(self) -> None:
         self.stopped = threading.Event()
-        self._response: requests.Response | None = None
+        self._end: Callable[[], None] | None = None
 
     def attach(self, response: requests.Response, **_: object) -> None:
         """Take note of the answer whose stream is read (a hook of requests)."""
-        self._response = response
+        self.ends_with(response.raw.shutdown)
+
+    def ends_with(self, end: Callable[[], None]) -> None:
+        """Take note of what ends it."""
+        self._end = end
         if self.stopped.is_set():
             self.stop()
 
     def stop(self) -> None:
-        """Close the stream; whoever reads it sees its end."""
+        """End it; whoever reads its stream sees the end."""
         self.stopped.set()
-        if self._response is not None:
+        if self._end is not None:
             # closed already, or not yet begun: then there is nothing to end
             with contextlib.suppress(OSError, ValueError, RuntimeError):
-                self._response.raw.shutdown()
+                self._end()
+
+
+#: What the SDK raises when nothing answers, or something strange.
+UNREACHABLE = (docker.errors.DockerException, requests.RequestException, OSError)
 
 
 class Client(docker.APIClient):
@@ -55,7 +66,11 @@ class Client(docker.APIClient):
 
     requests prefers REQUESTS_CA_BUNDLE to what a session was told to trust
     (https://github.com/psf/requests/issues/3829).
+
+    :ivar tunnel: what the connection goes through, if anything; it lasts as long as the client.
     """
+
+    tunnel: ssh.Tunnel | None = None
 
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
@@ -73,6 +88,9 @@ def connect(url: str, tls: Path | None, timeout: int) -> docker.APIClient:
     :param timeout: seconds to wait for an answer.
     :raises EngineError: nothing answers there, or it refuses.
     """
+    host = os.environ.get("DOCKER_HOST", "") if url == "local" else url
+    if host.startswith("ssh://"):
+        return _through_ssh(host, timeout)
     where: dict[str, Any] = {"base_url": url}
     if url == "local":
         where = dict(kwargs_from_env())
@@ -80,12 +98,31 @@ def connect(url: str, tls: Path | None, timeout: int) -> docker.APIClient:
         where["tls"] = certificates(url, tls)
     try:
         return Client(version="auto", timeout=timeout, **where)
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+    except UNREACHABLE as error:
         raise EngineError(
             f"the container engine ({url}) can't be reached: {reason_of(error)}",
             hint="start it (systemctl start docker, or make setup), and be root or in the "
             "group docker; kollarm doctor checks it",
         ) from error
+
+
+def _through_ssh(url: str, timeout: int) -> docker.APIClient:
+    try:
+        tunnel = ssh.Tunnel(url)
+    except ValueError as error:
+        raise EngineError(
+            f"the container engine can't be reached: {error}",
+            hint="build.engines wants ssh://USER@HOST or ssh://USER@HOST:PORT",
+        ) from error
+    try:
+        client = Client(base_url=tunnel.url, version="auto", timeout=timeout)
+    except UNREACHABLE as error:
+        reason, hint = ssh.explain(tunnel.said, tunnel.to)
+        raise EngineError(
+            f"the container engine ({url}) can't be reached: {reason}", hint=hint
+        ) from error
+    client.tunnel = tunnel
+    return client
 
 
 def certificates(url: str, folder: Path) -> TLSConfig:

@@ -11,8 +11,9 @@ import io
 import posixpath
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from builder.facts import Rendered, Source
@@ -22,7 +23,12 @@ from kollarm.errors import KollarmError
 SPOOL = 32 * 1024 * 1024
 
 
-def build_context(image: Rendered, text: str, fetch: Callable[[Source], Path | None]) -> IO[bytes]:
+def build_context(
+    image: Rendered,
+    text: str,
+    fetch: Callable[[Source], Path | None],
+    further: Mapping[str, IO[bytes]] = MappingProxyType({}),
+) -> IO[bytes]:
     """The context of an image, as a tar at its start.
 
     Beside the rendered folder it holds what Kolla's templates ADD:
@@ -31,6 +37,7 @@ def build_context(image: Rendered, text: str, fetch: Callable[[Source], Path | N
 
     :param text: the Dockerfile.
     :param fetch: gives a source's archive or folder; None for a disabled one.
+    :param further: files beside them, by their names.
     """
     stream: IO[bytes] = tempfile.SpooledTemporaryFile(SPOOL)  # noqa: SIM115 - the caller's
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -49,6 +56,8 @@ def build_context(image: Rendered, text: str, fetch: Callable[[Source], Path | N
                         if (archive := fetch(source)) is not None:
                             _unpack_into(packed, kind, archive)
                 add_stream(tar, f"{kind}-archive", inner)
+        for name, content in further.items():
+            add_stream(tar, name, content)
     stream.seek(0)
     return stream
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 _BUILD_DATE = re.compile(r'\s+build-date="[^"]*"')
-_FROM = re.compile(r"^(FROM\s+)(\S+)", re.MULTILINE)
+_FROM = re.compile(r"^FROM\s+\S+", re.MULTILINE)
 _INSTRUCTION = re.compile(r"\s*([A-Za-z]+)\s+(.*)", re.DOTALL)
 
 
@@ -93,7 +93,12 @@ def essence(text: str) -> str:
 
 def with_parent(text: str, reference: str) -> str:
     """The Dockerfile with another image in its (only) FROM."""
-    return _FROM.sub(lambda match: match[1] + reference, text, count=1)
+    return with_start(text, f"FROM {reference}")
+
+
+def with_start(text: str, instructions: str) -> str:
+    """The Dockerfile with other instructions in the place of its (only) FROM."""
+    return _FROM.sub(lambda match: instructions, text, count=1)
 
 
 def with_labels(text: str, labels: Mapping[str, str]) -> str:

@@ -126,6 +126,36 @@ class Engine:
         repository, tag = reference.rsplit(":", 1)
         self._api.tag(image, repository, tag)
 
+    def have(
+        self,
+        reference: str,
+        architecture: Architecture,
+        key: str,
+        *,
+        note: Callable[[str], None] = lambda text: None,
+        control: Stoppable | None = None,
+    ) -> str:
+        """See that the right image is here under its tag: tagged, or pulled.
+
+        :param note: called before something is pulled.
+        :returns: the reference to build upon.
+        :raises EngineError: it can't be had.
+        """
+
+        def right(found: Local | None) -> bool:
+            return found is not None and (found.key, found.architecture) == (key, architecture.oci)
+
+        if right(self.image(reference)):
+            return reference
+        name = reference.rsplit(":", 1)[0].rsplit("/", 1)[-1]
+        known = self.by_key().get((name, key))
+        if known is not None and right(self.image(known)):
+            self.tag(known, reference)
+            return reference
+        note(f"pulling {name}")
+        self.pull(reference, architecture, control=control)
+        return reference
+
     def require(self, reference: str, architecture: Architecture) -> Local:
         """The image under a tag, which must be there and for the architecture.
 
@@ -201,6 +231,23 @@ class Engine:
                 sink.close()
             api.close()
         return self.require(reference, architecture)
+
+    def publish(
+        self,
+        image: Local,
+        reference: str,
+        architecture: Architecture,
+        *,
+        control: Stoppable | None = None,
+    ) -> None:
+        """Push an image under its tag.
+
+        :raises EngineError: the tag is another image's by now or of another architecture, or
+            the registry refuses.
+        """
+        if self.require(reference, architecture).id != image.id:
+            raise EngineError(f"somebody else builds {reference} on {self.url} at the same time")
+        self.push(reference, control=control)
 
     def push(self, reference: str, *, control: Stoppable | None = None) -> str:
         """Push a tag; returns its manifest's digest.

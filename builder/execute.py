@@ -7,10 +7,12 @@ written, in one request, only when all its members are there and right.
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +20,7 @@ from pathlib import Path
 
 from builder import base, context, dockerfile, index, keys, sources
 from builder.attest import Attestor
+from builder.builder import Builder
 from builder.connect import Stoppable, Stopped
 from builder.engine import BuildFailed, Engine
 from builder.facts import Local, Remote
@@ -45,7 +48,7 @@ class Means:
     """
 
     client: RegistryClient
-    engines: Mapping[Architecture, Engine]
+    builders: Mapping[Architecture, Builder]
     logs: Path
     build_args: Mapping[str, str] = field(default_factory=dict)
     jobs: int = 2
@@ -67,7 +70,7 @@ class Execution:
         self._claimed: set[str] = set()
         self._ready: set[Architecture] = set()
         self._futures: dict[Place, Future[None]] = {}
-        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._pools: dict[Builder, ThreadPoolExecutor] = {}
         self._running: set[Stoppable] = set()
         self._stopping = threading.Event()
         self._lock = threading.RLock()
@@ -81,9 +84,9 @@ class Execution:
         :raises KeyboardInterrupt: after everything that ran has been ended.
         """
         self.means.logs.mkdir(parents=True, exist_ok=True)
-        for engine in self.means.engines.values():
-            if engine.url not in self._pools:
-                self._pools[engine.url] = ThreadPoolExecutor(self.means.jobs, "build")
+        for builder in self.means.builders.values():
+            if builder not in self._pools:
+                self._pools[builder] = ThreadPoolExecutor(self.means.jobs, "build")
         try:
             # Roots are made here, in the main thread, one after the other, so that
             # Ctrl-C reaches the programs that make them; meanwhile the pools build
@@ -120,7 +123,7 @@ class Execution:
                         self.rows[place] = self._failed(step, f"its parent {name} failed")
                         continue
                 if not self._stopping.is_set():
-                    pool = self._pools[self.means.engines[architecture].url]
+                    pool = self._pools[self.means.builders[architecture]]
                     self._futures[place] = pool.submit(self._work, place, step)
 
     def _order(self) -> list[Architecture]:
@@ -133,7 +136,7 @@ class Execution:
             if root.architecture is not architecture:
                 continue
             try:
-                base.ensure(root, self.means.engines[architecture])
+                base.ensure(root, self.means.builders[architecture])
             except KollarmError as error:
                 for place, step in self.steps.items():
                     if place[1] is architecture and place not in self.rows:
@@ -162,34 +165,45 @@ class Execution:
         began = time.monotonic()
         try:
             with progress.current().step(f"{target.name} ({target.architecture})") as shown:
-                if step.action is Action.BUILD:
-                    self._build(step, control, shown.note)
-                elif step.local is not None:
-                    self.means.engines[target.architecture].tag(step.local, target.reference)
+                if step.local is None:
+                    made = self._build(step, control, shown.note)
+                else:
+                    made = step.local
+                    self.means.builders[target.architecture].tag(made.id, target.reference)
                 shown.note("pushing")
-                remote = self._push(target, control)
+                remote = self._push(target, made, control)
                 shown.note(f"{state_of(step.action)}, {progress.size(remote.size)}")
         except KollarmError as error:
             return self._failed(step, error.message, error, time.monotonic() - began)
         return self._done(step, remote, time.monotonic() - began)
 
-    def _build(self, step: ImageStep, control: Stoppable, note: Callable[[str], None]) -> None:
+    def _build(self, step: ImageStep, control: Stoppable, note: Callable[[str], None]) -> Local:
         target = step.target
-        engine = self.means.engines[target.architecture]
+        builder = self.means.builders[target.architecture]
         note("preparing")
-        if target.parent is None:
-            parent = next(b for b in self.plan.bases if b.architecture is target.architecture)
-            text = dockerfile.with_parent(target.dockerfile, parent.reference)
-        else:
-            above = self.steps[target.parent, target.architecture].target
-            self._have(above, engine, control, note)
-            text = dockerfile.with_parent(target.dockerfile, above.reference)
-        # At the end and in one step: what differs from day to day spoils no layer cache.
-        text = dockerfile.with_labels(text, self._labels(target))
-        fetch = partial(sources.fetch, before=self.before if step.anew else None)
-        with context.build_context(target.rendered, text, fetch) as stream:
-            engine.build(
-                stream,
+        further = {}
+        text = target.dockerfile
+        with ExitStack() as stack:
+            if target.parent is not None:
+                above = self.steps[target.parent, target.architecture].target
+                parent = builder.have(
+                    above.reference, above.architecture, above.key, note=note, control=control
+                )
+                text = dockerfile.with_parent(text, parent)
+            else:
+                start = next(b for b in self.plan.bases if b.architecture is target.architecture)
+                if start.bootstrap is None or isinstance(builder, Engine):
+                    text = dockerfile.with_parent(text, start.reference)
+                else:
+                    further[base.ROOT] = stack.enter_context(tempfile.TemporaryFile())
+                    base.root(start, further[base.ROOT])
+                    text = dockerfile.with_start(text, base.FROM_ROOT)
+            # At the end and in one step: what differs from day to day spoils no layer cache.
+            text = dockerfile.with_labels(text, self._labels(target))
+            fetch = partial(sources.fetch, before=self.before if step.anew else None)
+            stream = context.build_context(target.rendered, text, fetch, further)
+            return builder.build(
+                stack.enter_context(stream),
                 target.reference,
                 target.architecture,
                 build_args=self.means.build_args,
@@ -199,31 +213,9 @@ class Execution:
                 control=control,
             )
 
-    @staticmethod
-    def _have(
-        target: Target, engine: Engine, control: Stoppable, note: Callable[[str], None]
-    ) -> None:
-        """See that the engine has a parent under its tag, the right one: tagged or pulled."""
-
-        def right(found: Local | None) -> bool:
-            return found is not None and (found.key, found.architecture) == (
-                target.key,
-                target.architecture.oci,
-            )
-
-        if right(engine.image(target.reference)):
-            return
-        known = engine.by_key().get((target.published, target.key))
-        if known is not None and right(engine.image(known)):
-            engine.tag(known, target.reference)
-            return
-        note(f"pulling {target.name}")
-        engine.pull(target.reference, target.architecture, control=control)
-
-    def _push(self, target: Target, control: Stoppable) -> Remote:
-        engine = self.means.engines[target.architecture]
-        engine.require(target.reference, target.architecture)
-        engine.push(target.reference, control=control)
+    def _push(self, target: Target, made: Local, control: Stoppable) -> Remote:
+        builder = self.means.builders[target.architecture]
+        builder.publish(made, target.reference, target.architecture, control=control)
         remote = self.means.client.image(target.repository, target.tag)
         if remote is None or (remote.key, remote.architecture) != (
             target.key,
@@ -286,7 +278,7 @@ class Execution:
             else:
                 if self.means.attestor is not None:
                     made = index.compose(members, kept)
-                    self.means.attestor.attest(step, made, members, self._engine_with)
+                    self.means.attestor.attest(step, made, members, self._builder_with)
                 digest = index.write(client, step.repository, step.tag, members, kept)
                 state = State.WRITTEN
         except KollarmError as error:
@@ -295,12 +287,13 @@ class Execution:
             )
         return IndexRecord(step.name, reference, state, digest, step.members)
 
-    def _engine_with(self, step: ImageStep) -> Engine | None:
-        """The engine that has an image, pulled if need be; None without an engine for it."""
-        engine = self.means.engines.get(step.target.architecture)
-        if engine is not None:
-            self._have(step.target, engine, Stoppable(), lambda text: None)
-        return engine
+    def _builder_with(self, step: ImageStep) -> Builder | None:
+        """What can look into an image, pulled if need be; None where there is nothing."""
+        builder = self.means.builders.get(step.target.architecture)
+        if builder is not None:
+            target = step.target
+            builder.have(target.reference, target.architecture, target.key)
+        return builder
 
     def _keep(self, place: Place, remote: Remote) -> None:
         target = self.steps[place].target

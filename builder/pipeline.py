@@ -14,6 +14,8 @@ from pathlib import Path
 
 from builder import base, certificates, dockerfile, keys, profiles, releases, sources, world
 from builder.attest import Attestor
+from builder.builder import Builder
+from builder.buildx import SCHEME, Buildx
 from builder.engine import Engine
 from builder.execute import Execution, Means
 from builder.facts import Remote, Tree, World
@@ -54,7 +56,7 @@ class Prepared:
 
     plan: Plan
     client: RegistryClient
-    engines: Mapping[Architecture, Engine]
+    builders: Mapping[Architecture, Builder]
     remote: Mapping[tuple[str, Architecture], Remote]
     bases: tuple[base.Base, ...]
 
@@ -103,7 +105,7 @@ def build(
     )
     means = Means(
         client=ready.client,
-        engines=ready.engines,
+        builders=ready.builders,
         logs=config.state_dir / "logs" / "images",
         build_args=proxies(os.environ),
         jobs=jobs or max(2, os.cpu_count() or 1),
@@ -124,7 +126,7 @@ def attestor(config: Config, ready: Prepared, project_dir: Path) -> Attestor:
         ready.client,
         {overlay.name: overlay.folder for overlay in chosen},
         ready.bases,
-        ready.engines,
+        ready.builders,
         {"release": config.release, "distro": config.build.distro.value},
         signing.read_key(named) if named else None,
     )
@@ -147,6 +149,7 @@ def prepare(
         ca_bundle=trust.bundle(config.ca_bundle),
     )
     trees = sources.chosen(render_all(config, overlays, wanted), config.build.sources)
+    check_buildkit(config, trees)
     chosen = dict.fromkeys(wanted, images) if images else profiles.wanted(config, wanted)
     selected, left_out = select(trees, chosen)
     tag = config.build.tag or config.release
@@ -166,7 +169,7 @@ def prepare(
         or found.key != target.key
     ]
     # an engine is asked only when there is something for it to do
-    ends = connect(config, {target.architecture for target in missing})
+    ends = connect(config, {target.architecture for target in missing}, client)
     made = make_plan(
         targets,
         World(remote, world.engines(ends, missing), indices),
@@ -290,15 +293,43 @@ def design(
     return list(targets.values())
 
 
-def connect(config: Config, architectures: set[Architecture]) -> dict[Architecture, Engine]:
-    """The engines of these architectures, one connection for each endpoint.
+def connect(
+    config: Config, architectures: set[Architecture], client: RegistryClient
+) -> dict[Architecture, Builder]:
+    """What builds these architectures: one connection for each engine, a builder's own parts.
 
-    :raises EngineError: one can't be reached.
+    :raises EngineError: one can't be reached, or builds something else.
     """
-    wanted = {one: config.build.engines[one] for one in sorted(architectures)}
-    tls = {engine.url: engine.tls for engine in wanted.values()}
-    ends = {url: Engine(url, tls=folder) for url, folder in tls.items()}
-    return {architecture: ends[engine.url] for architecture, engine in wanted.items()}
+    ends: dict[str, Engine] = {}
+    found: dict[Architecture, Builder] = {}
+    for architecture in sorted(architectures):
+        wanted = config.build.engines[architecture]
+        if wanted.url.startswith(SCHEME):
+            buildx = Buildx(wanted.url, client, insecure=config.registry.insecure)
+            buildx.check(architecture)
+            found[architecture] = buildx
+        else:
+            ends[wanted.url] = ends.get(wanted.url) or Engine(wanted.url, tls=wanted.tls)
+            found[architecture] = ends[wanted.url]
+    return found
+
+
+def check_buildkit(config: Config, trees: Mapping[Architecture, Tree]) -> None:
+    """See that the release's Dockerfiles are made for BuildKit where a buildx builder is chosen.
+
+    :raises ConfigError: they aren't: its kolla-build has no such option.
+    """
+    if faults := [
+        Fault(
+            f"build.engines.{architecture}.url",
+            f"Kolla {tree.kolla_version} doesn't build with BuildKit",
+            "Kolla 23 (2026.2) and later do; name an engine for this release",
+        )
+        for architecture, tree in trees.items()
+        if config.build.engines[architecture].url.startswith(SCHEME)
+        and "buildkit" not in tree.known_options
+    ]:
+        raise ConfigError("a buildx builder is chosen that the release has no use for", faults)
 
 
 def proxies(environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from builder import freshness, index
 from builder.base import Base
-from builder.facts import Rendered, Tree, World
+from builder.facts import Local, Rendered, Tree, World
 from kollarm.config.model import Architecture
 from kollarm.errors import ConfigError, Fault
 
@@ -68,8 +68,8 @@ class ImageStep:
     target: Target
     action: Action
     reason: str
-    #: The id of the image that the engine has already, for Action.PUSH.
-    local: str | None = None
+    #: The image that the engine has already, for Action.PUSH.
+    local: Local | None = None
     #: Built without the engine's layer cache, from what archives and sources have now.
     anew: bool = False
 
@@ -329,7 +329,7 @@ def _image_step(target: Target, world: World) -> ImageStep:
     if remote and (remote.key, remote.architecture) == (target.key, target.architecture.oci):
         return ImageStep(target, Action.KEEP, "the registry has it with the same key")
     if local and (local.key, local.architecture) == (target.key, target.architecture.oci):
-        return ImageStep(target, Action.PUSH, "the engine has it with the same key", local.id)
+        return ImageStep(target, Action.PUSH, "the engine has it with the same key", local)
     if remote is None:
         return ImageStep(target, Action.BUILD, "not in the registry")
     if remote.key is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from builder.engine import Engine
+from builder.builder import Builder
 from builder.facts import Index, Local, Remote
 from builder.plan import Target
 from builder.registry import RegistryClient
@@ -40,7 +40,7 @@ def registry(
 
 
 def engines(
-    ends: Mapping[Architecture, Engine], targets: Sequence[Target]
+    ends: Mapping[Architecture, Builder], targets: Sequence[Target]
 ) -> dict[tuple[str, Architecture], Local]:
     """What the engines have of the targets, by their keys."""
     found: dict[tuple[str, Architecture], Local] = {}

@@ -42,20 +42,23 @@ def run(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    stdin: bytes | None = None,
+    stdin: bytes | IO[bytes] | None = None,
     timeout: float | None = None,
     check: bool = True,
     on_line: Callable[[str], None] | None = None,
+    on_start: Callable[[Callable[[], None]], None] | None = None,
     hint: str | None = None,
 ) -> Completed:
     """Run a command to its end and return what it printed.
 
     :param env: variables on top of this process's own.
-    :param stdin: bytes for its standard input; without them it reads nothing.
+    :param stdin: bytes for its standard input, or a file that is read from where it is;
+        without them it reads nothing.
     :param timeout: seconds after which it is ended.
     :param check: raise when the exit status is not 0.
     :param on_line: called with each line of standard output and standard error
         (from a reading thread) while the command runs.
+    :param on_start: called once it runs, with what ends it from another thread.
     :raises CommandError: not found, failed (with ``check``) or out of time.
     """
     words = tuple(str(word) for word in argv)
@@ -65,7 +68,11 @@ def run(
             words,
             cwd=cwd,
             env=dict(os.environ) | {"LC_ALL": "C.UTF-8"} | dict(env or {}),
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL
+            if stdin is None
+            else subprocess.PIPE
+            if isinstance(stdin, bytes)
+            else stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -99,7 +106,9 @@ def run(
     try:
         for reader in readers:
             reader.start()
-        if stdin is not None:
+        if on_start:
+            on_start(lambda: end(process))
+        if isinstance(stdin, bytes):
             assert process.stdin is not None
             try:
                 process.stdin.write(stdin)

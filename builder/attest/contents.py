@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from builder.engine import Engine
+from builder.builder import Builder
 from kollarm.attest.spdx import Package, debian_packages, python_package
 
 #: /etc/os-release is a link to it.
@@ -18,7 +18,7 @@ def _wanted(path: str) -> bool:
     return path in (OS_RELEASE, DPKG) or path.endswith(".dist-info/METADATA")
 
 
-def read(engine: Engine, image: str) -> tuple[str, list[Package]] | None:
+def read(engine: Builder, image: str) -> tuple[str, list[Package]] | None:
     """os-release's ID and the installed packages of an image.
 
     :returns: None for one without dpkg, whose packages aren't known how to read.

@@ -11,7 +11,7 @@ from builder import keys, sources
 from builder.attest import artifact, contents, cosign
 from builder.attest.artifact import Artifact, Subject
 from builder.base import Base
-from builder.engine import Engine
+from builder.builder import Builder
 from builder.facts import Remote, Source
 from builder.plan import Action, ImageStep, IndexStep, Plan
 from builder.registry import OCI_INDEX, RegistryClient, digest_of
@@ -38,7 +38,7 @@ class Attestor:
     client: RegistryClient
     overlays: Mapping[str, Path]
     bases: Sequence[Base] = ()
-    engines: Mapping[Architecture, Engine] = field(default_factory=dict)
+    engines: Mapping[Architecture, Builder] = field(default_factory=dict)
     request: Mapping[str, object] = field(default_factory=dict)
     key: signing.Key | None = None
 
@@ -47,7 +47,7 @@ class Attestor:
         step: IndexStep,
         index: bytes,
         members: Mapping[Architecture, Remote],
-        engine_with: Callable[[ImageStep], Engine | None],
+        engine_with: Callable[[ImageStep], Builder | None],
     ) -> None:
         """Write everything that is told of an index and its members.
 
@@ -68,7 +68,7 @@ class Attestor:
         step: IndexStep,
         image: ImageStep,
         member: Remote,
-        engine_with: Callable[[ImageStep], Engine | None],
+        engine_with: Callable[[ImageStep], Builder | None],
     ) -> None:
         known = artifact.referrers(self.client, step.repository, member.digest)
         if any(one.get("artifactType") == spdx.MEDIA_TYPE for one in known):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kollarm.config.model import Config, Guest
@@ -62,11 +63,11 @@ def _of_build(config: Config) -> Iterator[Finding]:
             "remove bootstrap, or name and tag",
         )
     for architecture, engine in config.build.engines.items():
-        if not engine.url.startswith(("local", "unix://", "ssh://", "tcp://")):
+        if not re.fullmatch(r"local|(unix|ssh|tcp|buildx)://.+", engine.url):
             yield (
                 ("build", "engines", architecture.value, "url"),
                 f"unknown kind of engine {engine.url!r}",
-                "local, unix://…, ssh://… or tcp://…",
+                "local, unix://…, ssh://…, tcp://… or buildx://BUILDER",
             )
         if engine.tls is not None and not engine.url.startswith("tcp://"):
             yield (

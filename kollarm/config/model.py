@@ -108,7 +108,8 @@ class Profile(StrEnum):
 class Engine(Section):
     """The container engine that builds one architecture."""
 
-    #: ``local``, ``ssh://…``, ``tcp://…`` or ``unix://…``.
+    #: ``local``, ``ssh://…``, ``tcp://…``, ``unix://…``, or ``buildx://BUILDER`` where the
+    #: release builds with BuildKit.
     url: str = "local"
     #: For tcp://: the folder with ca.pem, cert.pem and key.pem, as for DOCKER_CERT_PATH.
     tls: Path | None = None

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from builder.buildx import SCHEME, Buildx
 from builder.connect import EngineError
 from builder.engine import Engine
+from builder.registry import RegistryClient
 from kollarm.config.model import Architecture, Config
 from kollarm.doctor.model import Finding, Fix, failed, good, lacking, note
 from kollarm.run import run, which
@@ -25,13 +27,29 @@ def engines(config: Config) -> Iterator[Finding]:
     for architecture, engine in config.build.engines.items():
         places.setdefault(engine.url, []).append(architecture)
     for url, architectures in places.items():
-        yield from _engine(url, architectures)
+        if url.startswith(SCHEME):
+            client = RegistryClient(config.registry.address, insecure=config.registry.insecure)
+            yield _builder(Buildx(url, client), architectures)
+        else:
+            tls = config.build.engines[architectures[0]].tls
+            yield from _engine(url, tls, architectures)
 
 
-def _engine(url: str, architectures: list[Architecture]) -> Iterator[Finding]:
+def _builder(builder: Buildx, architectures: list[Architecture]) -> Finding:
+    subject = f"builder {builder.name}"
+    try:
+        for architecture in architectures:
+            builder.check(architecture)
+        version = builder.info().version
+    except EngineError as error:
+        return failed(subject, error)
+    return good(subject, f"BuildKit {version}: builds {', '.join(architectures)}")
+
+
+def _engine(url: str, tls: Path | None, architectures: list[Architecture]) -> Iterator[Finding]:
     subject = f"engine {url}"
     try:
-        info = Engine(url).info()
+        info = Engine(url, tls=tls).info()
     except EngineError as error:
         yield failed(subject, error, Fix(script="setup-engine") if url == "local" else None)
         return

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from builder.registry import RegistryClient
 from kollarm.config import model
 from kollarm.config.model import Architecture, Build, Config
 from kollarm.run import end
+from tests.integration.servers import listening
 from tests.integration.test_builder_registry import RunningRegistry, context, free_port
 
 pytestmark = pytest.mark.integration
@@ -72,13 +71,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
              "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs"],
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
-    limit = time.monotonic() + 60
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert process.poll() is None and time.monotonic() < limit, (folder / "log").read_text()
-        time.sleep(0.1)
+    listening(process, port, folder / "log")
     yield Remote(f"tcp://127.0.0.1:{port}", own)
     end(process)
 
@@ -93,17 +86,17 @@ def test_an_engine_with_certificates_builds_and_pushes(remote: Remote, tmp_path:
             }
         )
     )
-    ends = pipeline.connect(config, {X86, ARM})
-    assert ends[X86] is not ends[ARM]
     registry = RunningRegistry(tmp_path / "registry")
     try:
         client = RegistryClient(registry.address)
+        ends = pipeline.connect(config, {X86, ARM}, client)
+        assert ends[X86] is not ends[ARM]
         members = {}
         for architecture, engine in ends.items():
             reference = f"{registry.address}/test/apart:t-{architecture}"
             content = context("FROM scratch\nCOPY f /\n", f=architecture.encode())
-            engine.build(content, reference, architecture)
-            engine.push(reference)
+            made = engine.build(content, reference, architecture)
+            engine.publish(made, reference, architecture)
             found = client.image("test/apart", f"t-{architecture}")
             assert found is not None
             members[architecture] = found

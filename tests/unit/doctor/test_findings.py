@@ -117,7 +117,7 @@ def test_a_wrong_clock_is_noticed(ahead: float, level: Level, words: str) -> Non
 
 def test_an_engine_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     class Old:
-        def __init__(self, url: str):
+        def __init__(self, url: str, tls: Path | None):
             self.url = url
 
         def info(self) -> EngineInfo:

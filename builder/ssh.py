@@ -1,0 +1,145 @@
+"""A container engine on another machine, reached with the machine's own ``ssh``.
+
+So ~/.ssh/config, its agent, jump hosts and known hosts hold as everywhere else.  On
+the far side ``docker system dial-stdio`` connects to the engine, as for Docker's own
+``ssh://``: https://docs.docker.com/engine/security/protect-access/#use-ssh-to-protect-the-docker-daemon-socket
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+#: Seconds that a host has to answer.
+CONNECT_TIMEOUT = 20
+
+#: What ssh and the far side say → what to do about it.  ``{to}`` is what ssh is called with.
+REMEDIES = (
+    (
+        r"Host key verification failed|host key is known",
+        "see that it is the right machine and accept its key by hand: ssh {to}",
+    ),
+    (
+        r"REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "was it installed anew? Then remove the old key: ssh-keygen -R HOST",
+    ),
+    (
+        r"Permission denied \(",
+        "give it your public key (ssh-copy-id {to}), or load the private one into your agent "
+        "(ssh-add); passwords aren't asked for",
+    ),
+    (
+        r"docker: (command )?not found|docker: No such file",
+        "install Docker on that machine; it is found in the PATH of: ssh {to} docker version",
+    ),
+    (
+        r"dial unix .*: permission denied",
+        "let that user into the group docker on that machine",
+    ),
+    (
+        r"failed to open the raw stream connection|Cannot connect to the Docker daemon",
+        "start Docker on that machine: systemctl start docker",
+    ),
+    (
+        r"Connection refused|timed out|No route to host|Could not resolve|unreachable",
+        "is that machine up, and are its name and port right? Try: ssh {to}",
+    ),
+)
+
+
+def words(url: str) -> list[str]:
+    """What ssh is called with to reach the host of ``ssh://[USER@]HOST[:PORT]``.
+
+    :raises ValueError: the URL names no host, or has a port that is no number.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname or parts.hostname.startswith("-"):
+        raise ValueError(f"{url} names no host")
+    port = ["-p", str(parts.port)] if parts.port else []
+    return [*port, f"{parts.username}@{parts.hostname}" if parts.username else parts.hostname]
+
+
+def explain(said: str, to: Sequence[str]) -> tuple[str, str | None]:
+    """Why a connection failed, and what to do about it, from what was printed.
+
+    :param said: what ssh, the far side's shell or its docker printed.
+    :param to: as from :func:`words`.
+    """
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    for pattern, remedy in REMEDIES:
+        for line in lines:
+            if re.search(pattern, line):
+                return line.rstrip("."), remedy.format(to=" ".join(to))
+    return (lines[-1].rstrip(".") if lines else "the connection was closed"), None
+
+
+class Tunnel:
+    """A Unix socket each of whose connections goes through an ssh of its own.
+
+    It lasts as long as the process, or until it is forgotten; an ssh ends with its connection.
+
+    :ivar url: what a client of the engine connects to (``unix://…``).
+    """
+
+    def __init__(self, url: str):
+        self.to = words(url)
+        self._folder = tempfile.TemporaryDirectory(prefix="kollarm-ssh-")
+        self._said = Path(self._folder.name) / "said"
+        self._said.touch()
+        path = Path(self._folder.name) / "engine"
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen(32)
+        self.url = f"unix://{path}"
+        threading.Thread(
+            target=_serve, args=(listener, self.to, self._said), name="ssh", daemon=True
+        ).start()
+        # wakes the thread up and ends it
+        weakref.finalize(self, _close, listener)
+
+    @property
+    def said(self) -> str:
+        """What ssh and the far side printed as errors so far."""
+        return self._said.read_text("utf-8", "replace")
+
+
+def _close(listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+def _serve(listener: socket.socket, to: Sequence[str], said: Path) -> None:
+    command = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT}"]
+    command += ["-T", *to, "--", "docker", "system", "dial-stdio"]
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection, said.open("a") as errors:
+            _start(command, connection, errors)
+
+
+def _start(command: Sequence[str], connection: socket.socket, errors: IO[str]) -> None:
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=connection.fileno(),
+            stdout=connection.fileno(),
+            stderr=errors,
+            start_new_session=True,
+        )
+    except OSError as error:
+        errors.write(f"ssh: {error.strerror}\n")
+        return
+    threading.Thread(target=process.wait, name="ssh-end", daemon=True).start()
