@@ -47,8 +47,9 @@ test-cloud:
 		--disable-pip-version-check --editable '.[cloud]' --constraint constraints.txt
 	@$(RUN) $(PYTHON) -m pytest -m cloud $(PYTEST_OPTIONS)
 
-# Killed, cut off, full disks: what is left behind, counted.
-test-faults: setup
+# Killed, cut off, full disks, wrong clocks: what is left behind, counted.
+test-faults:
+	@scripts/setup faults
 	@$(RUN) $(PYTHON) -m pytest -m faults $(PYTEST_OPTIONS)
 
 # The figures of docs/performance.md, as ratios within one run.

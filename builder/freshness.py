@@ -9,14 +9,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from builder import dockerfile
 from builder.facts import Remote
 from kollarm.errors import ConfigError, Fault
 
+#: What the clocks of two machines may differ by.
+TOLERANCE = timedelta(minutes=5)
+
 _AGE = re.compile(r"(\d+)([hdw])")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """The steps that are fresh: those carried out from one moment to another.
+
+    :ivar until: now, with what clocks may differ by: a later date is one of another clock,
+        and with a clock that far behind nothing would ever be too old.
+    """
+
+    since: datetime
+    until: datetime
+
+    @classmethod
+    def within(cls, age: timedelta) -> Fresh:
+        """Those of the last hours or days, by this machine's clock."""
+        now = datetime.now(UTC)
+        return cls(now - age, now + TOLERANCE)
 
 
 def age(text: str) -> timedelta:
@@ -43,19 +65,20 @@ def oldest_step(history: Sequence[str], text: str) -> datetime | None:
     return min(dates) if len(dates) == own else None
 
 
-def reason(found: Remote, text: str, parent: Remote | None, before: datetime) -> str | None:
+def reason(found: Remote, text: str, parent: Remote | None, fresh: Fresh) -> str | None:
     """Why an image has to be made anew, in words; None when it is fresh.
 
     :param parent: the Kolla image it starts from, as it is in the registry.
-    :param before: steps carried out before this moment are too old.
     """
     if parent is not None and found.diff_ids[: len(parent.diff_ids)] != parent.diff_ids:
         return "made from its parent as it was before"
     oldest = oldest_step(found.history, text)
     if oldest is None:
         return "its age isn't known"
-    if oldest < before:
+    if oldest < fresh.since:
         return f"its packages are of {oldest:%Y-%m-%d %H:%M}"
+    if oldest > fresh.until:
+        return f"its packages are of {oldest:%Y-%m-%d %H:%M}, which this machine's clock is before"
     return None
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from builder import base, certificates, dockerfile, keys, profiles, releases, sources, world
@@ -19,6 +19,7 @@ from builder.buildx import SCHEME, Buildx
 from builder.engine import Engine
 from builder.execute import Execution, Means
 from builder.facts import Remote, Tree, World
+from builder.freshness import Fresh
 from builder.overlays.chosen import Composition, combine
 from builder.overlays.model import Overlay, choose
 from builder.plan import Plan, Target, make_plan, select
@@ -181,7 +182,7 @@ def prepare(
         overlays=[overlay.name for overlay in overlays],
         left_out=left_out,
         force=options.force,
-        refresh_before=datetime.now(UTC) - options.refresh if options.refresh is not None else None,
+        fresh=Fresh.within(options.refresh) if options.refresh is not None else None,
         keep=kept_beside(config, wanted, options),
     )
     return Prepared(made, client, ends, remote, tuple(bases.values()))

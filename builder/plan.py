@@ -6,12 +6,12 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
 
 from builder import freshness, index
 from builder.base import Base
 from builder.facts import Local, Rendered, Tree, World
+from builder.freshness import Fresh
 from kollarm.config.model import Architecture
 from kollarm.errors import ConfigError, Fault
 
@@ -231,7 +231,7 @@ def make_plan(
     overlays: Sequence[str] = (),
     left_out: Sequence[str] = (),
     force: bool = False,
-    refresh_before: datetime | None = None,
+    fresh: Fresh | None = None,
     keep: tuple[str, ...] | None = (),
 ) -> Plan:
     """Compare what should be with what is.
@@ -239,10 +239,10 @@ def make_plan(
     :param targets: each after its parent.
     :param tag: of the indices.
     :param force: build every image again.
-    :param refresh_before: build again what holds packages from before this moment.
+    :param fresh: build again what holds older packages than these; None asks for no refresh.
     :param keep: as :attr:`IndexStep.keep`.
     """
-    images = _image_steps(targets, world, force, refresh_before)
+    images = _image_steps(targets, world, force, fresh)
     kept = {step.target.name: True for step in images}
     for step in images:
         kept[step.target.name] &= step.action is Action.KEEP
@@ -271,7 +271,7 @@ def make_plan(
     renewed = {
         step.target.architecture
         for step in images
-        if refresh_before and step.anew and step.target.parent is None
+        if fresh and step.anew and step.target.parent is None
     }
     return Plan(
         release=release,
@@ -290,7 +290,7 @@ def make_plan(
 
 
 def _image_steps(
-    targets: Sequence[Target], world: World, force: bool, refresh_before: datetime | None
+    targets: Sequence[Target], world: World, force: bool, fresh: Fresh | None
 ) -> tuple[ImageStep, ...]:
     steps: dict[tuple[str, Architecture], ImageStep] = {}
     for target in targets:
@@ -300,17 +300,15 @@ def _image_steps(
             step = replace(step, reason="its parent changes")
         if force:
             step = ImageStep(target, Action.BUILD, "asked for", anew=True)
-        elif refresh_before and step.action is not Action.BUILD:
-            step = _refreshed(step, above, world, refresh_before)
-        elif refresh_before:
+        elif fresh and step.action is not Action.BUILD:
+            step = _refreshed(step, above, world, fresh)
+        elif fresh:
             step = replace(step, anew=True)
         steps[target.name, target.architecture] = step
     return tuple(steps.values())
 
 
-def _refreshed(
-    step: ImageStep, above: ImageStep | None, world: World, before: datetime
-) -> ImageStep:
+def _refreshed(step: ImageStep, above: ImageStep | None, world: World, fresh: Fresh) -> ImageStep:
     """The step for an image whose key is right, when the archive's updates are asked for."""
     target = step.target
     if above and above.anew:
@@ -319,7 +317,7 @@ def _refreshed(
     if step.action is Action.PUSH or found is None:
         return ImageStep(target, Action.BUILD, "not in the registry", anew=True)
     parent = world.remote.get((above.target.name, target.architecture)) if above else None
-    old = freshness.reason(found, target.dockerfile, parent, before)
+    old = freshness.reason(found, target.dockerfile, parent, fresh)
     return ImageStep(target, Action.BUILD, old, anew=True) if old else step
 
 

@@ -24,6 +24,7 @@ from urllib3.util.retry import Retry
 from builder.auth import Credentials, RegistryAuth
 from builder.facts import Entry, Index, Remote
 from builder.keys import LABEL
+from kollarm import trust
 from kollarm.errors import KollarmError
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -321,8 +322,11 @@ class RegistryClient:
         except requests.RequestException as error:
             raise RegistryError(
                 f"the registry {self.address} can't be reached: {explain(error)}",
-                hint="is it running, and is registry.address right? "
-                "A private CA is named with ca_bundle, plain HTTP allowed with registry.insecure",
+                hint=trust.hint(
+                    error,
+                    "is it running, and is registry.address right? A private CA is named with "
+                    "ca_bundle, plain HTTP allowed with registry.insecure",
+                ),
             ) from error
         if answer.status_code == 404 and missing:
             return None

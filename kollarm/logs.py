@@ -41,7 +41,8 @@ def start(command: str) -> Path | None:
     root.setLevel(logging.DEBUG)
     for library in NOISY:
         logging.getLogger(library).setLevel(logging.INFO)
-    for old in sorted(folder.glob("*.log"))[:-KEEP]:
+    others = sorted(one for one in folder.glob("*.log") if one != path)
+    for old in others[: -(KEEP - 1)]:  # after a clock's jump this run's own may be the oldest
         old.unlink(missing_ok=True)
     logging.getLogger(__name__).debug("command: kollarm %s; python %s", command, sys.version)
     return path

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kollarm.errors import ConfigError
@@ -43,6 +44,21 @@ def bundle(configured: Path | None, environ: Mapping[str, str] = os.environ) -> 
         if named and Path(named).is_file():
             return Path(named)
     return None
+
+
+def hint(error: BaseException, usual: str) -> str:
+    """What to do about a server that can't be reached.
+
+    :param usual: what to do when it isn't for a certificate's dates.
+    """
+    text = str(error)
+    if "certificate is not yet valid" in text or "certificate has expired" in text:
+        now = datetime.now(UTC)
+        return (
+            f"this machine's clock says {now:%a, %d %b %Y %H:%M} UTC: set it if that is wrong, "
+            "else the server needs a new certificate"
+        )
+    return usual
 
 
 def apply(configured: Path | None) -> None:

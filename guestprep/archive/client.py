@@ -10,7 +10,7 @@ import gzip
 import lzma
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -22,6 +22,9 @@ from guestprep.archive.signature import verified
 from guestprep.parse.relation import Alternative, Provided, newest_first
 from kollarm import progress
 from kollarm.config.model import Archive
+
+#: What the clocks of an archive and of this machine may differ by.
+TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -136,19 +139,40 @@ def read_release(fetcher: Fetcher, suite: str, keyring: Path) -> Release:
 
 
 def _check_validity(release: Release, what: str) -> None:
-    """Refuse an archive past its Valid-Until date: someone may be replaying an old state."""
-    until = release.get("Valid-Until")
-    if until is None:
-        return
-    try:
-        end = parsedate_to_datetime(str(until).replace("UTC", "+0000"))
-    except ValueError as error:
-        raise ArchiveError(f"{what}: unreadable Valid-Until: {until}") from error
-    if end < datetime.now(UTC):
+    """Refuse an archive past its Valid-Until date: someone may be replaying an old state.
+
+    One that isn't valid yet is refused as apt does: by a clock that is behind, no state
+    would ever be too old.
+    """
+    now = datetime.now(UTC)
+    made, until = _date(release, "Date", what), _date(release, "Valid-Until", what)
+    if made is not None and made > now + TOLERANCE:
         raise ArchiveError(
-            f"{what}: no longer valid (since {until})",
-            hint="the mirror is out of date, or this machine's clock is wrong: use another mirror",
+            f"{what}: not valid yet: it was made {release['Date']}, and this machine's clock says "
+            f"{now:%a, %d %b %Y %H:%M} UTC",
+            hint="set the clock; kollarm doctor compares it with a server's",
         )
+    if until is not None and until < now:
+        raise ArchiveError(
+            f"{what}: no longer valid (since {release['Valid-Until']})",
+            hint="the mirror is out of date: use another one; or this machine's clock is wrong: "
+            f"it says {now:%a, %d %b %Y %H:%M} UTC",
+        )
+
+
+def _date(release: Release, field: str, what: str) -> datetime | None:
+    """A field's date; None where the Release file doesn't have it.
+
+    :raises ArchiveError: it is no date.
+    """
+    text = release.get(field)
+    if text is None:
+        return None
+    try:
+        date = parsedate_to_datetime(str(text).replace("UTC", "+0000"))
+    except ValueError as error:
+        raise ArchiveError(f"{what}: unreadable {field}: {text}") from error
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _packages(

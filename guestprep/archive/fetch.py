@@ -9,7 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from kollarm import files
+from kollarm import files, trust
 from kollarm.cache import file_digest, locked
 from kollarm.errors import KollarmError
 from kollarm.paths import cache_dir
@@ -128,8 +128,11 @@ class Fetcher:
     def _unreachable(self, path: str, error: Exception) -> ArchiveError:
         return ArchiveError(
             f"the archive {self.uri} can't be reached",
-            hint="check the address, the network and the proxy (https_proxy), and for TLS "
-            "REQUESTS_CA_BUNDLE",
+            hint=trust.hint(
+                error,
+                "check the address, the network and the proxy (https_proxy), and for TLS "
+                "REQUESTS_CA_BUNDLE",
+            ),
             details=f"{path}: {error}",
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from guestprep.archive.fetch import ArchiveError
@@ -55,10 +56,17 @@ def _judge(status: str, code: int, log: str, keyring: Path, what: str) -> None:
         return
     if "GOODSIG" in words and "VALIDSIG" in words and "ERRSIG" in words:
         return
+    if "clock problem" in log:
+        raise ArchiveError(
+            f"{what}: signed with a key that is younger than this machine's clock says it is now",
+            hint=f"set the clock: it says {datetime.now(UTC):%a, %d %b %Y %H:%M} UTC",
+            details=log,
+        )
     if {"EXPKEYSIG", "KEYEXPIRED"} & set(words):
         raise ArchiveError(
             f"{what}: signed with a key that has expired",
-            hint=f"get a newer keyring than {keyring}",
+            hint=f"get a newer keyring than {keyring}; or this machine's clock is wrong: it says "
+            f"{datetime.now(UTC):%a, %d %b %Y %H:%M} UTC",
             details=log,
         )
     if "REVKEYSIG" in words:

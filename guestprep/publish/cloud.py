@@ -20,6 +20,7 @@ from openstack import exceptions as sdk_errors
 
 from guestprep.publish.model import Change, RemoteImage
 from guestprep.publish.wire import image_of, operation
+from kollarm import trust
 from kollarm.errors import ConfigError, KollarmError
 
 #: Seconds for an answer to anything but an upload.
@@ -244,7 +245,9 @@ def _explained(what: str) -> Iterator[None]:
         raise GlanceError(
             f"{what} shows a certificate that isn't trusted: {error}",
             status=495,
-            hint="name its CA in ca_bundle of the configuration, or cacert in clouds.yaml",
+            hint=trust.hint(
+                error, "name its CA in ca_bundle of the configuration, or cacert in clouds.yaml"
+            ),
         ) from error
     except (
         auth_errors.ConnectFailure,

@@ -9,7 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from kollarm import progress
+from kollarm import progress, trust
 from kollarm.cache import digest, locked
 from kollarm.errors import KollarmError
 from kollarm.paths import cache_dir
@@ -112,7 +112,10 @@ def _fetch(url: str, part: Path, step: progress.Step) -> None:
 def _unreachable(url: str, error: Exception) -> DownloadError:
     return DownloadError(
         f"{url} can't be reached",
-        hint="check the address, the network and the proxy (https_proxy), and for TLS "
-        "REQUESTS_CA_BUNDLE",
+        hint=trust.hint(
+            error,
+            "check the address, the network and the proxy (https_proxy), and for TLS "
+            "REQUESTS_CA_BUNDLE",
+        ),
         details=str(error),
     )

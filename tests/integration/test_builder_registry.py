@@ -39,11 +39,22 @@ def free_port() -> int:
 
 
 class RunningRegistry:
-    """A docker-registry of Debian's on loopback, its data in a folder of its own."""
+    """A docker-registry of Debian's on loopback, its data in a folder of its own.
 
-    def __init__(self, folder: Path, **settings: object):
+    :param host: the address to listen at instead.
+    :param tls: the files of a certificate and its key; without them it speaks plain HTTP.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        host: str = "127.0.0.1",
+        tls: dict[str, str] | None = None,
+        **settings: object,
+    ):
         folder.mkdir(parents=True, exist_ok=True)
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address = f"{host}:{free_port()}"
         config = {
             "version": 0.1,
             "log": {"level": "error"},
@@ -51,7 +62,7 @@ class RunningRegistry:
                 "filesystem": {"rootdirectory": str(folder / "data")},
                 "delete": {"enabled": True},
             },
-            "http": {"addr": self.address},
+            "http": {"addr": self.address, **({"tls": tls} if tls else {})},
             **settings,
         }
         (folder / "config.yml").write_text(yaml.safe_dump(config))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
 import time
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from kollarm import cache, files, trust
+from kollarm import cache, files, logs, trust
 from kollarm.errors import CommandError, ConfigError
+from kollarm.paths import log_dir
 from kollarm.progress import Progress, duration, size
 from kollarm.run import run
 
@@ -186,3 +188,22 @@ def test_the_environments_ca_bundle_is_used_unless_one_is_configured(tmp_path: P
     (tmp_path / "empty.pem").write_text("")
     with pytest.raises(ConfigError, match="no PEM"):
         trust.bundle(tmp_path / "empty.pem", environ)
+
+
+def test_a_runs_own_log_stays_whatever_the_clock_said_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folder = log_dir()
+    folder.mkdir(parents=True)
+    for number in range(logs.KEEP + 9):
+        (folder / f"2099{number:04}-000000-build-1.log").write_text("of a clock that was ahead")
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    own = logs.start("build")
+    for handler in set(root.handlers) - set(before):
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
+    assert own is not None and own.exists()
+    assert len(list(folder.glob("*.log"))) == logs.KEEP

@@ -10,6 +10,7 @@ import pytest
 from builder import freshness, index
 from builder.base import Base
 from builder.facts import Entry, Index, Remote, World
+from builder.freshness import Fresh
 from builder.plan import Action, Plan, Target, make_plan
 from builder.registry import OCI_INDEX, OCI_MANIFEST, digest_of
 from kollarm.config.model import Architecture
@@ -63,7 +64,7 @@ def refreshed(remotes: dict[Target, Remote]) -> Plan:
         registry="127.0.0.1:5055",
         tag="2026.1",
         bases=[Base(X86, "debian:trixie", "k")],
-        refresh_before=LIMIT,
+        fresh=Fresh(LIMIT, datetime(2026, 7, 1, tzinfo=UTC)),
     )
 
 
@@ -90,6 +91,13 @@ def test_a_refresh_builds_what_is_old_and_its_descendants() -> None:
     assert "2026-05-01" in plan.images[2].reason
     assert plan.images[3].reason == "its parent is made anew"
     assert plan.bases[0].anew is False
+
+
+def test_dates_after_this_machines_clock_say_nothing_of_an_age() -> None:
+    base = target("base", X86)
+    plan = refreshed({base: with_history(base, "2026-08-01T00:00:00Z")})
+    assert plan.images[0].action is Action.BUILD
+    assert plan.images[0].reason.endswith("which this machine's clock is before")
 
 
 def test_a_refresh_of_base_takes_a_new_root() -> None:

@@ -105,8 +105,9 @@ def test_a_guests_source_is_measured(tmp_path: Path) -> None:
     [
         (0.3, Level.GOOD, "within 1 s"),
         (-59.0, Level.GOOD, "within 59 s"),
-        (86400.0, Level.LACKING, "86400 s ahead of a.example's"),
-        (-61.0, Level.LACKING, "61 s behind a.example's"),
+        (86400.0, Level.LACKING, "24 hours ahead of a.example's"),
+        (-400 * 86400.0, Level.LACKING, "400 days behind a.example's"),
+        (-61.0, Level.LACKING, "1 min 01 s behind a.example's"),
     ],
 )
 def test_a_wrong_clock_is_noticed(ahead: float, level: Level, words: str) -> None:

@@ -16,6 +16,7 @@ import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from pathlib import Path
 
 #: The first bytes of an arm64 program.
@@ -158,7 +159,7 @@ class SignedArchive:
     home: Path
     fields: Mapping[str, str] = field(default_factory=dict)
 
-    def sign(self, *, valid_until: str | None = None) -> None:
+    def sign(self, *, valid_until: str | None = None, date: str | None = None) -> None:
         """(Re)make the indices over the packages in ``pool`` and sign them."""
         dist = self.folder / "dists" / self.suite
         binary = dist / "main" / "binary-arm64"
@@ -175,6 +176,7 @@ class SignedArchive:
             "Origin: synthetic",
             f"Suite: {self.suite}",
             f"Codename: {self.suite}",
+            f"Date: {date or formatdate(usegmt=True)}",
             "Architectures: arm64",
             "Components: main",
             "Acquire-By-Hash: no",

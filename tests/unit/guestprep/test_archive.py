@@ -128,6 +128,14 @@ def test_an_outdated_release_is_refused(tmp_path: Path) -> None:
         _client(made).candidates("x")
 
 
+def test_a_release_of_the_future_is_refused(tmp_path: Path) -> None:
+    made = synthetic.signed_archive(tmp_path / "new")
+    made.sign(date="Sat, 01 Jan 2124 00:00:00 UTC")
+    with pytest.raises(ArchiveError, match="not valid yet") as caught:
+        _client(made).candidates("x")
+    assert "set the clock" in (caught.value.hint or "")
+
+
 def test_missing_things_have_their_own_messages(
     made: synthetic.SignedArchive, tmp_path: Path
 ) -> None:
