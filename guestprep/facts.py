@@ -6,7 +6,6 @@ Everything here is as the image has it; what shall change is the plan's matter.
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -234,10 +233,12 @@ class Facts:
         """Plain data for JSON; the list of installed packages only as a count."""
         data = dataclasses.asdict(self)
         data["installed"] = len(self.installed)
+        if self.grub is not None:
+            data["grub"]["entries"] = [
+                dataclasses.asdict(entry) | {"consoles": entry.consoles, "rescue": entry.rescue}
+                for entry in self.grub.entries
+            ]
         return data
-
-    def to_json(self) -> str:
-        return json.dumps(self.to_data(), indent=2, sort_keys=True)
 
     def lines(self) -> list[str]:
         """The same for a person."""
@@ -259,7 +260,8 @@ class Facts:
         if self.grub is None:
             out.append("boot loader: no grub.cfg found")
         else:
-            out.append(f"GRUB menu {self.grub.config}:")
+            first = ", tries without an initramfs first" if self.grub.force_partuuid else ""
+            out.append(f"GRUB menu {self.grub.config}{first}:")
             for entry in self.grub.entries:
                 out.append(f"  {entry.title}: {entry.kernel} {' '.join(entry.words)}")
         return out

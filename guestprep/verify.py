@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ _SLACK = 4 << 20
 class Check:
     """One claim and whether it holds.
 
-    :param found: what was found instead, when it doesn't.
+    :param found: what was found instead; of no meaning when it holds.
     """
 
     claim: str
@@ -42,6 +41,10 @@ class Check:
     def __str__(self) -> str:
         mark = "ok  " if self.good else "FAIL"
         return f"{mark} {self.claim}" + (f" (found: {self.found})" if not self.good else "")
+
+    def to_data(self) -> dict[str, object]:
+        found = "" if self.good else self.found
+        return {"claim": self.claim, "good": self.good, "found": found}
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,8 @@ class Checks:
         return all(check.good for check in self.checks)
 
     def to_data(self) -> dict[str, object]:
-        checks = [dataclasses.asdict(check) for check in self.checks]
+        checks = [check.to_data() for check in self.checks]
         return {"good": self.good, "path": self.path, "checks": checks}
-
-    def to_json(self) -> str:
-        return json.dumps(self.to_data(), indent=2, sort_keys=True)
 
     def lines(self) -> list[str]:
         return [str(check) for check in self.checks]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -256,9 +255,6 @@ class Plan:
             "settled": [dataclasses.asdict(entry) for entry in self.settled],
             "warnings": list(self.warnings),
         }
-
-    def to_json(self) -> str:
-        return json.dumps(self.to_data(), indent=2, sort_keys=True)
 
     def lines(self) -> list[str]:
         """The plan for a person."""

@@ -156,7 +156,7 @@ def test_the_seeds_own_case() -> None:
     assert menu.changes[0].after == ("ro", "console=ttyAMA0,115200", "console=tty1")
     assert "nomodeset" in menu.reason
     assert made == plan(facts(), EXTRA, META)
-    json.loads(made.to_json())
+    json.dumps(made.to_data())
     assert any("because" in line for line in made.lines())
 
 
@@ -172,7 +172,8 @@ def test_a_module_that_is_there_is_not_installed() -> None:
     assert made.of(InitramfsStep)[0].reason == "it lacks drm, virtio_gpu"
 
 
-def test_a_prepared_image_needs_nothing() -> None:
+def prepared(**changes: object) -> Facts:
+    """A prepared image's facts."""
     ramfs = InitramfsFacts(
         "/boot/i",
         1,
@@ -186,20 +187,19 @@ def test_a_prepared_image_needs_nothing() -> None:
     )
     ready = kernel(gpu=Place.MODULE, needs=("drm.ko", "virtio-gpu.ko"), initramfs=ramfs)
     entry = BootEntry("U", "/vmlinuz", ("ro", "console=ttyAMA0,115200", "console=tty1"), (), 1)
-    made = plan(
-        facts(
-            kernels=(ready,),
-            modules_load=("virtio_gpu",),
-            initramfs_hook=True,
-            grub=GrubFacts(
-                "/boot/grub/grub.cfg",
-                (entry,),
-                ("50-cloudimg-settings.cfg", "99-kollarm.cfg"),
-                texts.drop_in(["ttyAMA0,115200", "tty1"]),
-                False,
-            ),
-        )
+    menu = GrubFacts(
+        "/boot/grub/grub.cfg",
+        (entry,),
+        ("50-cloudimg-settings.cfg", "99-kollarm.cfg"),
+        texts.drop_in(["ttyAMA0,115200", "tty1"]),
+        False,
     )
+    made = facts(kernels=(ready,), modules_load=("virtio_gpu",), initramfs_hook=True, grub=menu)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_a_prepared_image_needs_nothing() -> None:
+    made = plan(prepared())
     assert made.empty
     assert "nothing to do: the image is prepared already" in made.lines()
 
