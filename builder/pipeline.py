@@ -121,7 +121,7 @@ def attestor(config: Config, ready: Prepared, project_dir: Path) -> Attestor:
     :raises ConfigError: the signing key can't be used.
     """
     chosen = choose(config.build.overlays, overlay_folders(config, project_dir))
-    named = config.registry.signing_key
+    named = config.signing_key
     return Attestor(
         ready.plan,
         ready.client,

@@ -22,6 +22,16 @@ def bill_path(output: Path) -> Path:
     return output.with_name(output.name + ".spdx.json")
 
 
+def signature_path(output: Path) -> Path:
+    """Where a result's signature is, in base64."""
+    return output.with_name(output.name + ".sig")
+
+
+def envelope_path(output: Path) -> Path:
+    """Where a result's signed provenance is, a DSSE envelope."""
+    return output.with_name(output.name + ".intoto.jsonl")
+
+
 def provenance(record: Record) -> dict[str, object]:
     """An in-toto statement about the prepared image."""
     listed = record.plan.get("steps")
@@ -56,7 +66,7 @@ def provenance(record: Record) -> dict[str, object]:
 
 
 def write(record: Record, output: Path, status: str) -> None:
-    """Write both files beside a result.
+    """Write both files beside a result, and take away the signatures of an earlier one.
 
     :param status: the text of the result's dpkg status file.
     """
@@ -71,12 +81,18 @@ def write(record: Record, output: Path, status: str) -> None:
         (statement_path(output), provenance(record)),
     ):
         files.write(path, json.dumps(document, indent=1) + "\n")
+    for path in (signature_path(output), envelope_path(output)):
+        path.unlink(missing_ok=True)
 
 
-def properties(record: Record) -> dict[str, str]:
-    """What Glance is told: from what the image was made, and what it is."""
-    return {
+def properties(record: Record, output: Path) -> dict[str, str]:
+    """What Glance is told: from what a result was made, what it is, and its signature."""
+    told = {
         "kollarm_source_sha256": str(record.inputs["source"]),
         "kollarm_image_sha256": record.sha256,
         "kollarm_recipe": str(record.inputs["recipe"]),
     }
+    signature = signature_path(output)
+    if signature.exists():
+        told["kollarm_signature"] = signature.read_text().strip()
+    return told

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from builder import pipeline as building
 from builder.record import Record as BuildRecord
-from guestprep import pipeline as preparing
 from guestprep import publish
 from guestprep.publish.cloud import Glance
 from guestprep.record import Record as PreparedRecord
@@ -81,7 +80,7 @@ def travel(config: Config, folder: Path) -> RoadRecord:
 def _guest(config: Config, guest: Guest, connection: object) -> GuestRecord:
     result = guests.output(config, guest)
     with progress.current().step(f"guest {guest.name}"):
-        prepared = preparing.prepare(guest, result)
+        prepared = guests.prepare(config, guest, result)
         before = after = None
         if guest.boot == "both":
             source, _ = locate(guest.source)

@@ -6,6 +6,6 @@ before the index takes its tag: what has the tag has them too, whenever a run en
 """
 
 from builder.attest.make import Attestor
-from builder.attest.verify import Finding, statements, verify
+from builder.attest.verify import statements, verify
 
-__all__ = ["Attestor", "Finding", "statements", "verify"]
+__all__ = ["Attestor", "statements", "verify"]

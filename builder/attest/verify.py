@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from builder.attest import artifact, cosign
 from builder.registry import RegistryClient, RegistryError
 from kollarm.attest import signing, spdx, statement
+from kollarm.attest.finding import Finding
 from kollarm.errors import KollarmError
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that should be told of an index, and whether it is, rightly.
-
-    :ivar subject: the digest that it is about.
-    """
-
-    reference: str
-    what: str
-    subject: str
-    good: bool
-    text: str
-
-    def to_json(self) -> dict[str, object]:
-        return dict(vars(self))
 
 
 def verify(

@@ -77,9 +77,6 @@ class PublicKey:
     def pem(self) -> bytes:
         return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
-    def der(self) -> bytes:
-        return self._key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
 
 def read_key(path: Path, environ: Mapping[str, str] = os.environ) -> Key:
     """The private key of a PEM file.

@@ -66,20 +66,6 @@ def decrypted(content: bytes, password: bytes) -> bytes:
         raise ValueError("it can't be decrypted") from error
 
 
-def bundle(envelope: bytes, public_key: bytes) -> bytes:
-    """A bundle around a DSSE envelope.
-
-    :param public_key: the key that verifies it (PKIX, DER); only a hint of it is put in.
-    """
-    hint = base64.b64encode(hashlib.sha256(public_key).digest()).decode()
-    document = {
-        "mediaType": BUNDLE,
-        "verificationMaterial": {"publicKey": {"hint": hint}},
-        "dsseEnvelope": json.loads(envelope),
-    }
-    return json.dumps(document).encode()
-
-
 def envelope_of(content: bytes) -> bytes:
     """The DSSE envelope in a bundle.
 

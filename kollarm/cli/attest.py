@@ -10,7 +10,9 @@ import click
 from builder import attest, pipeline
 from builder.plan import IndexStep
 from builder.registry import RegistryClient
-from kollarm import trust
+from guestprep import attested
+from kollarm import guests, trust
+from kollarm.attest.finding import Finding
 from kollarm.attest.signing import PublicKey, read_key, read_public_key
 from kollarm.cli.common import (
     print_json,
@@ -26,39 +28,42 @@ from kollarm.services.registry import start_registry
 
 @click.group("attest")
 def group() -> None:
-    """How images were made and what is in them, as the registry has it."""
+    """How images were made and what is in them, as the registry has it and files tell."""
 
 
 @group.command("verify")
-@click.argument("images", nargs=-1, metavar="[IMAGE]…")
+@click.argument("names", nargs=-1, metavar="[IMAGE|GUEST]…")
 @click.option(
     "--key",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The public key (PEM) that must have signed. Default: that of registry.signing_key.",
+    help="The public key (PEM) that must have signed. Default: that of signing_key.",
 )
 @with_config
 @with_json
-def verify(images: tuple[str, ...], key: Path | None, config_path: Path, as_json: bool) -> None:
-    """Check that each index has its provenance and each member its bill of materials.
+def verify(names: tuple[str, ...], key: Path | None, config_path: Path, as_json: bool) -> None:
+    """Check that images have their provenance and bills of materials, and who signed them.
 
-    IMAGE is the name of an image; what it starts from is looked at too (default: the
-    configuration's list).
+    IMAGE is the name of a container image; what it starts from is looked at too.  GUEST is the
+    name of a guest, whose prepared image is looked at.  Default: all of the configuration.
     """
     config = read_config(config_path)
-    client = _client(config)
     public = _public_key(config, key)
-    findings = [
-        finding
-        for index in _indices(config, config_path, images)
-        for finding in attest.verify(client, index.repository, index.tag, public)
-    ]
+    chosen = [guest for guest in config.guests if not names or guest.name in names]
+    images = tuple(name for name in names if name not in {guest.name for guest in chosen})
+    findings: list[Finding] = []
+    if images or not names:
+        client = _client(config)
+        for index in _indices(config, config_path, images):
+            findings += attest.verify(client, index.repository, index.tag, public)
+    for guest in chosen:
+        findings += attested.verify(guests.output(config, guest), public)
     good = all(finding.good for finding in findings)
     if as_json:
         print_json({"ok": good, "findings": [finding.to_json() for finding in findings]})
     else:
         print_table(
             "Attestations",
-            ["index", "what", "", "found"],
+            ["image", "what", "", "found"],
             [
                 [
                     finding.reference,
@@ -108,5 +113,5 @@ def _client(config: Config) -> RegistryClient:
 def _public_key(config: Config, named: Path | None) -> PublicKey | None:
     if named is not None:
         return read_public_key(named)
-    own = config.registry.signing_key
+    own = config.signing_key
     return read_key(own).public if own is not None else None

@@ -89,7 +89,7 @@ def prepare(
         return
     with alone(config):
         records = [
-            pipeline.prepare(guest, output or guests.output(config, guest), only=parts)
+            guests.prepare(config, guest, output or guests.output(config, guest), only=parts)
             for guest in chosen
         ]
     if as_json:

@@ -313,9 +313,7 @@ def _absolute(config: Config, folder: Path) -> Config:
         update={
             "ca_bundle": path(config.ca_bundle),
             "state_dir": path(config.state_dir),
-            "registry": config.registry.model_copy(
-                update={"signing_key": path(config.registry.signing_key)}
-            ),
+            "signing_key": path(config.signing_key),
             "build": config.build.model_copy(
                 update={
                     "kolla": repository(config.build.kolla),

@@ -45,9 +45,6 @@ class Registry(Section):
     insecure: bool = False
     #: Tell of each index how it was made and what is in its images (docs/security.md).
     attest: bool = True
-    #: A private key (ECDSA P-256, PEM) that signs what is told; its password is read from
-    #: ``$COSIGN_PASSWORD``.
-    signing_key: Path | None = None
 
 
 class Bootstrap(Section):
@@ -263,6 +260,9 @@ class Config(Section):
     #: PEM file of certificate authorities to trust, in builds too; default: the
     #: environment's usual variables (REQUESTS_CA_BUNDLE, SSL_CERT_FILE, CURL_CA_BUNDLE, PIP_CERT).
     ca_bundle: Path | None = None
+    #: A private key (of cosign's making, or ECDSA P-256 in PEM) that signs what is told of
+    #: images; its password is read from ``$COSIGN_PASSWORD``.
+    signing_key: Path | None = None
     #: Logs, records, prepared images and the embedded services' data.
     state_dir: Path = Path(".kollarm")
     registry: Registry = Registry(embedded=True)

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from builder import attest, index
-from builder.attest import Attestor, Finding, artifact
+from builder.attest import Attestor, artifact
 from builder.attest.cosign import SIGNATURE, SIMPLE_SIGNING
 from builder.base import Base
 from builder.engine import Engine
 from builder.facts import Remote, Rendered, Source
 from builder.plan import Action, ImageStep, IndexStep, Plan, Target
 from builder.registry import OCI_INDEX, RegistryClient, RegistryError, digest_of
+from guestprep import attested, provenance
 from kollarm.attest import signing, spdx, statement
+from kollarm.attest.finding import Finding
+from kollarm.cache import file_digest
 from kollarm.config.model import Architecture
+from tests.integration.commands import kollarm
 from tests.integration.test_builder_registry import RunningRegistry, context
+from tests.unit.attest.test_statements import record as prepared
 
 pytestmark = pytest.mark.integration
 
@@ -249,3 +256,29 @@ def test_a_statement_about_another_index_does_not_count(
     )
     artifact.attach(world.client, world.step.repository, subject, forged)
     assert world.verify()[0].text == "it is about another index"
+
+
+def test_a_guests_image_is_verified_by_its_name(tmp_path: Path, key: Path) -> None:
+    guest = {"name": "g", "source": {"path": "absent", "sha256": "0" * 64}}
+    config = tmp_path / "kollarm.yml"
+    config.write_text(yaml.safe_dump({"guests": [guest], "signing_key": "key.pem"}))
+    words = ("attest", "verify", "g", "--json", "--config", config)
+    missing = kollarm(*words)
+    assert missing.status == 1
+    assert "run kollarm guest prepare" in missing.document["findings"][0]["text"]
+
+    made = tmp_path / ".kollarm" / "guests" / "g.qcow2"
+    made.parent.mkdir(parents=True)
+    made.write_bytes(b"an image")
+    sha256 = file_digest(made)
+    described = dataclasses.replace(prepared(tmp_path), sha256=sha256)
+    provenance.write(described, made, STATUS.format("arm64"))
+    attested.sign(made, sha256, signing.read_key(key))
+    right = kollarm(*words)
+    assert right.status == 0, right.stdout
+    assert [one["what"] for one in right.document["findings"]] == [
+        "provenance",
+        "bill of materials",
+        "signature",
+        "signed provenance",
+    ]

@@ -5,6 +5,8 @@ cosign speaks to Sigstore's public servers unless it is told otherwise; nothing 
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import os
 import subprocess
@@ -14,12 +16,15 @@ from pathlib import Path
 import pytest
 
 from builder import attest
+from guestprep import attested, provenance
 from guestprep.archive import ArchiveClient, client
 from kollarm import cache
 from kollarm.attest import signing
 from kollarm.config.model import Archive
 from tests.integration.test_attest import World
 from tests.integration.test_builder_registry import RunningRegistry
+from tests.unit.attest.test_statements import STATUS
+from tests.unit.attest.test_statements import record as prepared
 
 pytestmark = pytest.mark.integration
 
@@ -158,3 +163,22 @@ def test_kollarm_verifies_what_cosign_signs(world: World, cosign: Cosign, tmp_pa
     world.attest(another)
     assert all(finding.good for finding in world.verify(another.public))
     assert all(finding.good for finding in world.verify(own.public))
+
+
+def test_cosign_verifies_a_guest_image_and_its_provenance(cosign: Cosign, tmp_path: Path) -> None:
+    made = tmp_path / "guest.qcow2"
+    made.write_bytes(b"an image")
+    described = dataclasses.replace(
+        prepared(tmp_path), sha256=hashlib.sha256(made.read_bytes()).hexdigest()
+    )
+    provenance.write(described, made, STATUS)
+    attested.sign(
+        made, described.sha256, signing.read_key(cosign.key, {signing.PASSWORD: PASSWORD})
+    )
+    signature, envelope = provenance.signature_path(made), provenance.envelope_path(made)
+    assert cosign.verifies("verify-blob", "--signature", signature, made)
+    told = ("verify-blob-attestation", "--type", "slsaprovenance1", "--signature", envelope, made)
+    assert cosign.verifies(*told)
+    made.write_bytes(b"another image")
+    assert not cosign.verifies("verify-blob", "--signature", signature, made)
+    assert not cosign.verifies(*told)

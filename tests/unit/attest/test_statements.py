@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from guestprep import provenance
+from guestprep import attested, provenance
 from guestprep.record import Record
 from kollarm.attest import signing, spdx
 from kollarm.errors import ConfigError, KollarmError
@@ -91,14 +92,45 @@ def test_a_guest_has_its_provenance_beside_it(tmp_path: Path) -> None:
 
 
 def test_glance_is_told_what_it_was_made_from(tmp_path: Path) -> None:
-    told = provenance.properties(record(tmp_path))
+    told = provenance.properties(record(tmp_path), tmp_path / "made.qcow2")
     assert told == {
         "kollarm_source_sha256": "ef" * 32,
         "kollarm_image_sha256": "ab" * 32,
         "kollarm_recipe": "1",
     }
     other = dataclasses.replace(record(tmp_path), sha256="00" * 32)
-    assert provenance.properties(other) != told
+    assert provenance.properties(other, tmp_path / "made.qcow2") != told
+
+
+def test_a_guests_signatures_are_verified(tmp_path: Path) -> None:
+    made = tmp_path / "made.qcow2"
+    made.write_bytes(b"an image")
+    sha256 = hashlib.sha256(b"an image").hexdigest()
+    described = dataclasses.replace(record(tmp_path), sha256=sha256)
+    provenance.write(described, made, STATUS)
+    own = signing.Key(ec.generate_private_key(ec.SECP256R1()))
+    other = signing.Key(ec.generate_private_key(ec.SECP256R1()))
+
+    def found(key: signing.Key | None) -> dict[str, bool]:
+        return {one.what: one.good for one in attested.verify(made, key.public if key else None)}
+
+    assert found(None) == {"provenance": True, "bill of materials": True}
+    assert not found(own)["signature"] and not found(own)["signed provenance"]
+    attested.sign(made, sha256, own)
+    assert all(found(own).values())
+    assert not found(other)["signature"] and not found(other)["signed provenance"]
+    signature = provenance.signature_path(made).read_text()
+    attested.sign(made, sha256, own)
+    assert provenance.signature_path(made).read_text() == signature, "signed anew without need"
+    assert provenance.properties(described, made)["kollarm_signature"] == signature.strip()
+
+    made.write_bytes(b"another image")
+    assert not any(found(own).values())
+    provenance.write(described, made, STATUS)
+    assert not provenance.signature_path(made).exists()
+    made.unlink()
+    [missing] = attested.verify(made)
+    assert not missing.good and "kollarm guest prepare" in missing.text
 
 
 def pem(key: ec.EllipticCurvePrivateKey, password: bytes) -> bytes:
