@@ -162,7 +162,7 @@ class Execution:
 
     def _image(self, step: ImageStep, control: Stoppable) -> ImageRecord:
         target = step.target
-        began = time.monotonic()
+        began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
         try:
             with progress.current().step(f"{target.name} ({target.architecture})") as shown:
                 if step.local is None:
@@ -174,8 +174,10 @@ class Execution:
                 remote = self._push(target, made, control)
                 shown.note(f"{state_of(step.action)}, {progress.size(remote.size)}")
         except KollarmError as error:
-            return self._failed(step, error.message, error, time.monotonic() - began)
-        return self._done(step, remote, time.monotonic() - began)
+            row = self._failed(step, error.message, error)
+        else:
+            row = self._done(step, remote)
+        return replace(row, started=started, seconds=time.monotonic() - began)
 
     def _build(self, step: ImageStep, control: Stoppable, note: Callable[[str], None]) -> Local:
         target = step.target
@@ -307,7 +309,7 @@ class Execution:
             remote.size,
         )
 
-    def _done(self, step: ImageStep, remote: Remote, seconds: float) -> ImageRecord:
+    def _done(self, step: ImageStep, remote: Remote) -> ImageRecord:
         target = step.target
         return ImageRecord(
             target.name,
@@ -316,12 +318,11 @@ class Execution:
             state_of(step.action),
             remote.digest,
             remote.size,
-            seconds,
-            self._log(target) if step.action is Action.BUILD else None,
+            log=self._log(target) if step.action is Action.BUILD else None,
         )
 
     def _failed(
-        self, step: ImageStep, reason: str, error: KollarmError | None = None, seconds: float = 0.0
+        self, step: ImageStep, reason: str, error: KollarmError | None = None
     ) -> ImageRecord:
         target = step.target
         log = self._log(target)
@@ -331,7 +332,6 @@ class Execution:
             target.architecture,
             target.reference,
             State.FAILED,
-            seconds=seconds,
             log=log if isinstance(error, BuildFailed) else None,
             error=reason,
             step=error.step if isinstance(error, BuildFailed) else None,

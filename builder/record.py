@@ -30,6 +30,7 @@ class ImageRecord:
     :ivar digest: of its manifest in the registry; None when it failed.
     :ivar size: bytes of its compressed layers and config.
     :ivar seconds: that building and pushing took.
+    :ivar started: when that began (RFC 3339, UTC); None when nothing was done.
     :ivar error: why it failed, with the step and the last lines.
     """
 
@@ -45,6 +46,7 @@ class ImageRecord:
     step: str | None = None
     lines: tuple[str, ...] = ()
     parent: str | None = None
+    started: str | None = None
 
 
 @dataclass(frozen=True)

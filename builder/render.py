@@ -27,6 +27,10 @@ from kollarm.run import run
 #: Raised when something else is made of what Kolla renders.
 RECIPE = 1
 
+#: Seconds after which a rendering that nobody has asked for goes: every change of an overlay
+#: leaves one of a few megabytes.
+LIFETIME = 30 * 24 * 3600.0
+
 #: Namespace and tag in rendered FROM lines; :mod:`builder.dockerfile` replaces them.
 NAMESPACE = "kollarm.invalid/rendered"
 TAG = "rendered"
@@ -84,7 +88,8 @@ def render(chain: Toolchain, request: Request) -> Tree:
                 _render(chain, request, driver, folder)
                 step.note(f"{len(list(folder.glob('docker/**/Dockerfile')))} Dockerfiles")
 
-        folder = cache.entry("rendered", f"{chain.identity}-{request.architecture}-{key}", make)
+        name = f"{chain.identity}-{request.architecture}-{key}"
+        folder = cache.entry("rendered", name, make, lifetime=LIFETIME)
     return read(folder, request.architecture)
 
 

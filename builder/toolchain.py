@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.releases import KollaRelease
-from kollarm import cache, progress
+from kollarm import venv
 from kollarm.config.model import Checkout
 from kollarm.errors import CommandError, ConfigError, Fault, KollarmError
 from kollarm.run import run
-
-#: Raised when the way an environment is made changes.
-RECIPE = 1
 
 
 @dataclass(frozen=True)
@@ -41,28 +37,10 @@ def toolchain(release: KollaRelease, checkout: Checkout | None = None) -> Toolch
     """
     if checkout is not None:
         release = at_commit(release, checkout)
-    inputs: dict[str, object] = {
-        "recipe": RECIPE,
-        "requirements": [_identity(one) for one in release.requirements],
-        "bare": [_identity(one) for one in release.bare_requirements],
-        "python": sys.version_info[:2],
-    }
-    identity = f"kolla-{release.name}-{cache.digest(inputs)}"
-
-    def make(folder: Path) -> None:
-        with progress.current().step(f"install Kolla for {release.name}") as step:
-            run([sys._base_executable, "-m", "venv", folder])  # type: ignore[attr-defined]
-            pip: list[str | Path] = [folder / "bin/python", "-m", "pip", "install", "--quiet"]
-            for extra, wanted in (
-                ((), release.requirements),
-                (("--no-deps",), release.bare_requirements),
-            ):
-                if wanted:
-                    step.note(", ".join(wanted))
-                    _install([*pip, *extra, *wanted], release)
-
-    folder = cache.entry("venv", identity, make, in_place=True)
-    return Toolchain(folder / "bin/python", identity)
+    folder = venv.environment(
+        f"Kolla {release.name}", release.requirements, bare=release.bare_requirements
+    )
+    return Toolchain(folder / "bin/python", folder.name)
 
 
 def at_commit(release: KollaRelease, checkout: Checkout) -> KollaRelease:
@@ -100,19 +78,3 @@ def at_commit(release: KollaRelease, checkout: Checkout) -> KollaRelease:
         requirements=replaced(release.requirements),
         bare_requirements=replaced(release.bare_requirements),
     )
-
-
-def _identity(requirement: str) -> str:
-    """What is installed, wherever from: a commit is the same in every copy of a repository."""
-    return requirement.rsplit("@", 1)[-1] if requirement.startswith("git+") else requirement
-
-
-def _install(argv: list[str | Path], release: KollaRelease) -> None:
-    try:
-        run(argv, timeout=1800)
-    except CommandError as error:
-        raise KollarmError(
-            f"Kolla for {release.name} can't be installed: pip failed",
-            hint="pip needs to reach PyPI or the index that PIP_INDEX_URL names",
-            details=error.details,
-        ) from error

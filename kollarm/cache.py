@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,7 @@ def entry(
     make: Callable[[Path], None],
     *,
     in_place: bool = False,
+    lifetime: float | None = None,
 ) -> Path:
     """The folder of a cache entry, made by *make* when it isn't there yet.
 
@@ -55,11 +57,15 @@ def entry(
     :param name: usually ``f"{label}-{digest(inputs)}"``.
     :param in_place: make it under its final name, for things that hold their own
         path (virtual environments); a marker file tells when it is complete.
+    :param lifetime: seconds; when an entry is made, those of its kind that nobody has
+        asked for in so long are removed.  For what is made often and read only soon after.
     """
     root = cache_dir() / kind
     final = root / name
     marker = final / ".complete"
     if marker.exists():
+        if lifetime is not None:
+            (final / ".used").touch()
         return final
     with locked(root / f".{name}.lock"):
         if marker.exists():
@@ -79,7 +85,17 @@ def entry(
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
             raise
+    if lifetime is not None:
+        _remove_unused(root, time.time() - lifetime)
     return final
+
+
+def _remove_unused(root: Path, before: float) -> None:
+    """Remove a kind's complete entries that were last asked for before a moment."""
+    for marker in root.glob("*/.complete"):
+        used = marker.with_name(".used")
+        if (used if used.exists() else marker).stat().st_mtime < before:
+            forget(root.name, marker.parent.name, time.time())
 
 
 def forget(kind: str, name: str, before: float) -> None:

@@ -18,33 +18,21 @@ from kollarm.run import run
 DEADLINE = 1800.0
 
 
-def environment(
-    label: str,
-    requirements: Sequence[str],
-    *,
-    constraints: Path | None = None,
-    no_deps: bool = False,
-) -> Path:
+def environment(label: str, requirements: Sequence[str], *, bare: Sequence[str] = ()) -> Path:
     """The folder of a virtual environment with these packages, made on first use.
 
     :param label: what it is for; part of the folder's name.
     :param requirements: pip's requirement specifiers, or paths of local packages.
-    :param constraints: a constraints file for pip.
-    :param no_deps: install exactly these, without what they require.
+    :param bare: installed after those, without what they require.
     :raises KollarmError: pip can't install them.
     """
     inputs = {
-        "python": sys.version_info[:3],
-        "requirements": list(requirements),
-        "constraints": constraints.read_text() if constraints else "",
-        "no_deps": no_deps,
+        "python": sys.version_info[:2],
+        "requirements": [_identity(one) for one in requirements],
+        "bare": [_identity(one) for one in bare],
     }
 
     def make(folder: Path) -> None:
-        options = ["--no-deps"] if no_deps else []
-        if constraints:
-            options += ["--constraint", str(constraints)]
-        (folder / "requirements.txt").write_text("\n".join(requirements) + "\n")
         with progress.current().step(f"Python environment for {label}") as step:
 
             def note(line: str) -> None:
@@ -53,15 +41,13 @@ def environment(
                 ):
                     step.note(" ".join(line.split()[:2]))
 
+            pip: list[str | Path] = [folder / "bin" / "python", "-m", "pip", "install"]
+            pip += ["--no-input", "--disable-pip-version-check"]
             try:
                 run([sys.executable, "-m", "venv", folder], timeout=300)
-                run(
-                    [folder / "bin" / "python", "-m", "pip", "install", "--no-input",
-                     "--disable-pip-version-check", *options,
-                     "-r", folder / "requirements.txt"],
-                    timeout=DEADLINE,
-                    on_line=note,
-                )  # fmt: skip
+                for options, wanted in (((), requirements), (("--no-deps",), bare)):
+                    if wanted:
+                        run([*pip, *options, *wanted], timeout=DEADLINE, on_line=note)
             except CommandError as error:
                 raise KollarmError(
                     f"the Python packages for {label} can't be installed",
@@ -72,3 +58,8 @@ def environment(
 
     name = f"{label.lower().replace(' ', '-')}-{cache.digest(inputs)}"
     return cache.entry("venv", name, make, in_place=True)
+
+
+def _identity(requirement: str) -> str:
+    """What is installed, wherever from: a commit is the same in every copy of a repository."""
+    return requirement.rsplit("@", 1)[-1] if requirement.startswith("git+") else requirement

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import threading
 import time
@@ -30,7 +29,7 @@ from kollarm.config.model import (
     Registry,
 )
 from kollarm.errors import ConfigError
-from tests.integration import buildkit
+from tests.integration import buildkit, tiny
 from tests.integration.test_builder_registry import RunningRegistry, context, free_port
 
 pytestmark = pytest.mark.integration
@@ -118,11 +117,11 @@ def test_a_failing_step_is_named_with_its_last_lines(
 ) -> None:
     buildx = Buildx(URL, RegistryClient(registry.address))
     steps: list[str] = []
-    text = 'FROM scratch\nADD root.tar /\nRUN ["/sh", "-c", "echo some words; exit 3"]\n'
+    text = tiny.SHELL + 'RUN ["/bin/sh", "-c", "echo some words; exit 3"]\n'
     log = tmp_path / "log"
     with pytest.raises(BuildFailed) as caught:
         buildx.build(
-            packed(text, **{"root.tar": shell()}), f"{registry.address}/test/x:t", X86,
+            packed(text, **{"root.tar": tiny.root()}), f"{registry.address}/test/x:t", X86,
             log=log, note=steps.append,
         )  # fmt: skip
     assert caught.value.lines == ["some words"]
@@ -135,7 +134,7 @@ def test_a_failing_step_is_named_with_its_last_lines(
 def test_a_stopped_build_ends(registry: RunningRegistry) -> None:
     buildx = Buildx(URL, RegistryClient(registry.address))
     control = Stoppable()
-    text = 'FROM scratch\nADD root.tar /\nRUN ["/sh", "-c", "while :; do :; done"]\n'
+    text = tiny.SHELL + 'RUN ["/bin/sh", "-c", "while :; do :; done"]\n'
 
     def stop_when_running(step: str) -> None:
         if "RUN" in step:
@@ -144,21 +143,10 @@ def test_a_stopped_build_ends(registry: RunningRegistry) -> None:
     began = time.monotonic()
     with pytest.raises(Stopped):
         buildx.build(
-            packed(text, **{"root.tar": shell()}), f"{registry.address}/test/x:t", X86,
+            packed(text, **{"root.tar": tiny.root()}), f"{registry.address}/test/x:t", X86,
             note=stop_when_running, control=control,
         )  # fmt: skip
     assert time.monotonic() - began < 60
-
-
-def shell() -> bytes:
-    """A root that has a shell and nothing else, as a tar."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
-            f"cp /bin/dash {folder}/sh; for f in $(ldd /bin/dash | grep -o '/[^ ]*'); do "
-            f"install -D $f {folder}$f; done; tar -C {folder} -cf {folder}.tar .",
-            shell=True, check=True,
-        )  # fmt: skip
-        return Path(f"{folder}.tar").read_bytes()
 
 
 def test_what_is_in_an_image_is_read_without_an_engine(registry: RunningRegistry) -> None:

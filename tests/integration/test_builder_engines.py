@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from builder import index, pipeline
+from builder import base, index, pipeline
 from builder.connect import EngineError
 from builder.engine import Engine
+from builder.execute import Execution, Means
+from builder.facts import Rendered
+from builder.plan import Action, ImageStep, IndexStep, Plan, Target
+from builder.record import Record
 from builder.registry import RegistryClient
 from kollarm.config import model
 from kollarm.config.model import Architecture, Build, Config
 from kollarm.run import end
+from tests.integration import tiny
 from tests.integration.servers import listening
 from tests.integration.test_builder_registry import RunningRegistry, context, free_port
 
@@ -102,6 +109,83 @@ def test_an_engine_with_certificates_builds_and_pushes(remote: Remote, tmp_path:
             members[architecture] = found
         assert ends[X86].image(f"{registry.address}/test/apart:t-{ARM}") is None
         index.write(client, "test/apart", "t", members)
+    finally:
+        registry.stop()
+
+
+def apart(folder: Path, address: str) -> Plan:
+    """Two images of each architecture, one upon the other, each of which takes a while."""
+    (folder / "context").mkdir()
+    steps = []
+    for architecture in (X86, ARM):
+        for name, parent in (("lower", None), ("upper", "lower")):
+            text = f"FROM x\nRUN sleep 1; : {folder.name}\n"
+            target = Target(
+                name, architecture, parent, f"{name}-{architecture}",
+                f"{address}/apart/{name}:t-{architecture}",
+                Rendered(name, folder / "context", parent, name), text,
+            )  # fmt: skip
+            steps.append(ImageStep(target, Action.BUILD, "a test"))
+    return Plan(
+        "t", "22", address, (), tuple(steps),
+        tuple(
+            IndexStep(name, f"apart/{name}", "t", (X86, ARM), Action.WRITE, "a test")
+            for name in ("lower", "upper")
+        ),
+        tuple(base.Base(one, f"{address}/apart/root:{one}", "k") for one in (X86, ARM)),
+    )  # fmt: skip
+
+
+def spans(record: Record) -> dict[Architecture, tuple[float, float]]:
+    """When each architecture's first build began and its last ended, in seconds."""
+    found: dict[Architecture, tuple[float, float]] = {}
+    for row in record.images:
+        assert row.started is not None
+        began = datetime.fromisoformat(row.started).timestamp()
+        first, last = found.get(row.architecture, (began, began))
+        found[row.architecture] = (min(first, began), max(last, began + row.seconds))
+    return found
+
+
+def overlap(record: Record) -> float:
+    """The seconds in which images of both architectures were under way."""
+    found = spans(record).values()
+    return min(end for _, end in found) - max(began for began, _ in found)
+
+
+def test_architectures_on_different_engines_are_built_at_the_same_time(
+    remote: Remote, tmp_path: Path
+) -> None:
+    registry = RunningRegistry(tmp_path / "registry")
+    try:
+        client = RegistryClient(registry.address)
+        near, far = Engine(), Engine(remote.url, tls=remote.certificates)
+        for one in (X86, ARM):
+            root = f"{registry.address}/apart/root:{one}"
+            made = near.build(context(tiny.SHELL, **{"root.tar": tiny.root(one)}), root, one)
+            near.publish(made, root, one)
+
+        def built(folder: str, builders: dict[Architecture, Engine]) -> Record:
+            (tmp_path / folder).mkdir()
+            plan = apart(tmp_path / folder, registry.address)
+            means = Means(client, builders, tmp_path / "logs", jobs=1)
+            record = Execution(plan, means, {}).run()
+            record.raise_for_failures()
+            return record
+
+        assert overlap(built("two", {X86: near, ARM: far})) > 1
+        for name in ("lower", "upper"):
+            found = client.index(f"apart/{name}", "t")
+            assert found is not None
+            assert sorted(entry.architecture for entry in found.entries) == ["amd64", "arm64"]
+        # one engine that takes one image at a time does them in turn
+        rows = sorted(
+            built("one", {X86: near, ARM: near}).images, key=lambda row: row.started or ""
+        )
+        for earlier, later in itertools.pairwise(rows):
+            assert earlier.started and later.started
+            gap = datetime.fromisoformat(later.started) - datetime.fromisoformat(earlier.started)
+            assert gap.total_seconds() > earlier.seconds - 0.1
     finally:
         registry.stop()
 

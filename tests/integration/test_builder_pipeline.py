@@ -6,10 +6,12 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,15 @@ OVERLAY = """\
 description: What a test changes.
 why: To see what a change costs.
 """
+
+
+#: Builds cron in a process of its own: its arguments are a configuration and the project's folder.
+PROGRAM = (
+    "import sys; from pathlib import Path; from builder import pipeline;"
+    "from kollarm.config.model import Config;"
+    "config = Config.model_validate_json(Path(sys.argv[1]).read_text());"
+    "pipeline.build(config, project_dir=Path(sys.argv[2]), images=['cron'])"
+)
 
 
 @dataclass
@@ -197,15 +208,9 @@ def test_ctrl_c_ends_the_build_and_leaves_the_old_index(built: Record, project: 
     )
     config = project.folder / "config.json"
     config.write_text(project.config().model_dump_json())
-    program = (
-        "import sys; from pathlib import Path; from builder import pipeline;"
-        "from kollarm.config.model import Config;"
-        "config = Config.model_validate_json(Path(sys.argv[1]).read_text());"
-        "pipeline.build(config, project_dir=Path(sys.argv[2]), images=['cron'])"
-    )
     try:
         process = subprocess.Popen(
-            [sys.executable, "-c", program, config, project.folder], stderr=subprocess.PIPE
+            [sys.executable, "-c", PROGRAM, config, project.folder], stderr=subprocess.PIPE
         )
         limit = time.monotonic() + 120
         while "falling-asleep" not in running():
@@ -220,6 +225,57 @@ def test_ctrl_c_ends_the_build_and_leaves_the_old_index(built: Record, project: 
         assert time.monotonic() < limit, "the build's container still runs"
         time.sleep(0.2)
     assert client.index("kolla/cron", "t") == before
+
+
+class Gate:
+    """An HTTP server whose first visitor waits for ever; all later ones are let through."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        gate = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if not gate.reached.is_set():
+                    gate.reached.set()
+                    self.rfile.read()  # ends with the visitor
+                    return
+                self.send_response(204)
+                self.end_headers()
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+
+
+def test_a_killed_build_goes_on_where_it_was(built: Record, project: Project) -> None:
+    client = RegistryClient(project.registry.address)
+    before = client.index("kolla/cron", "t")
+    gate = Gate()
+    project.template.write_text(
+        "{% block cron_header %}RUN echo done-before\n"
+        f"RUN curl --fail --noproxy '*' {gate.url}\n{{% endblock %}}\n"
+    )
+    config = project.folder / "config.json"
+    config.write_text(project.config().model_dump_json())
+    try:
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM, config, project.folder])
+        assert gate.reached.wait(120)
+        process.kill()
+        process.wait()
+        assert client.index("kolla/cron", "t") == before
+        record = project.build(project.config(), "base", "cron")
+    finally:
+        gate.server.shutdown()
+        project.template.write_text("")
+    record.raise_for_failures()
+    cron = record.images[1]
+    assert (record.images[0].state, cron.state) == (State.KEPT, State.BUILT)
+    assert cron.log is not None
+    told = cron.log.read_text()
+    assert "---> Using cache" in told[told.index("done-before") : told.index("curl")]
+    after = client.index("kolla/cron", "t")
+    assert after is not None and after != before
 
 
 def running() -> str:

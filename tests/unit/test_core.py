@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -66,6 +67,16 @@ def test_a_command_out_of_time_is_ended_with_its_children(tmp_path: Path) -> Non
     pytest.fail("the child outlived its parent")
 
 
+def test_a_command_reads_a_file_and_is_ended_from_another_thread(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    with (tmp_path / "file").open("rb") as stream:
+        assert run(["cat"], stdin=stream).stdout == "content"
+    began = time.monotonic()
+    with pytest.raises(CommandError):
+        run(["sleep", "60"], on_start=lambda end: threading.Timer(0.1, end).start())
+    assert time.monotonic() - began < 30
+
+
 def test_lines_are_seen_while_the_command_runs() -> None:
     seen: list[str] = []
     run(["sh", "-c", "echo one; echo two"], on_line=seen.append)
@@ -106,6 +117,27 @@ def test_a_failed_cache_entry_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         cache.entry("kind", "name", make)
     assert [path.name for path in (tmp_path / "kind").iterdir()] == [".name.lock"]
+
+
+def test_entries_that_nobody_asks_for_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
+
+    def made(name: str, *, days_ago: float) -> Path:
+        folder = cache.entry("kind", name, lambda folder: None, lifetime=30 * 86400.0)
+        for mark in folder.iterdir():
+            os.utime(mark, (time.time() - days_ago * 86400,) * 2)
+        return folder
+
+    old, used, young = (made(name, days_ago=31) for name in ("old", "used", "young"))
+    made("used", days_ago=2)
+    made("young", days_ago=29)
+    made("another", days_ago=0)
+    assert (old.exists(), used.exists(), young.exists()) == (False, True, True)
+    # what is of another kind has a time of its own, or none
+    cache.entry("other", "x", lambda folder: None)
+    os.utime(tmp_path / "other" / "x" / ".complete", (0, 0))
+    made("one-more", days_ago=0)
+    assert (tmp_path / "other" / "x").exists()
 
 
 def test_a_digest_depends_on_content_not_on_order() -> None:
