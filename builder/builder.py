@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -64,3 +64,5 @@ class Builder(Protocol):
     def extract(
         self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
     ) -> dict[str, bytes]: ...
+
+    def output(self, image: str, argv: Sequence[str]) -> bytes | None: ...

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tarfile
 import tempfile
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
@@ -267,27 +268,48 @@ class Buildx:
         self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
     ) -> dict[str, bytes]:
         """As :meth:`builder.engine.Engine.extract`, for an image in the registry."""
+        copies = [f"COPY --from=image {pattern(path)} /{path}" for path in paths]
+        try:
+            return self._taken_out(image, ["FROM scratch", *copies], wanted)
+        except (CommandError, tarfile.TarError) as error:
+            details = error.details if isinstance(error, CommandError) else None
+            raise EngineError(f"{image} can't be read: {error}", details=details) from error
+
+    def output(self, image: str, argv: Sequence[str]) -> bytes | None:
+        """As :meth:`builder.engine.Engine.output`, for an image in the registry with a shell."""
+        lines = [
+            "USER root",
+            f"RUN --network=none if command -v {shlex.quote(argv[0])} > /dev/null; "
+            f"then {shlex.join(argv)} > /.output; else : > /.none; fi",
+            "FROM scratch",
+            "COPY --from=image /.outpu[t] /.non[e] /",
+        ]
+        try:
+            found = self._taken_out(image, lines, lambda path: path == ".output")
+        except (CommandError, tarfile.TarError) as error:
+            details = error.details if isinstance(error, CommandError) else None
+            raise EngineError(
+                f"{argv[0]} can't run in {image}: {error}", details=details
+            ) from error
+        return found.get(".output")
+
+    def _taken_out(
+        self, image: str, lines: Sequence[str], wanted: Callable[[str], bool]
+    ) -> dict[str, bytes]:
+        """Files of what a Dockerfile's lines make, which go on from an image named ``image``."""
         found = self.image(image)
         if found is None:
             raise EngineError(f"{image} isn't in the registry")
         repository, _ = split(image)
-        lines = [
-            f"FROM {self._client.address}/{repository}@{found.id} AS image",
-            "FROM scratch",
-            *(f"COPY --from=image {pattern(path)} /{path}" for path in paths),
-        ]
+        start = f"FROM {self._client.address}/{repository}@{found.id} AS image"
         with tempfile.TemporaryDirectory(prefix="kollarm-buildx-") as scratch:
             made, text = Path(scratch) / "files.tar", Path(scratch) / "Dockerfile"
-            text.write_text("\n".join(lines) + "\n")
+            text.write_text("\n".join([start, *lines]) + "\n")
             words = ["--platform", f"linux/{found.architecture}", "--output"]
             words += [f"type=tar,dest={made}", "--progress=plain", "-"]
-            try:
-                with text.open("rb") as stream:
-                    self._run(words, stream)
-                return _files(made, wanted)
-            except (CommandError, tarfile.TarError) as error:
-                details = error.details if isinstance(error, CommandError) else None
-                raise EngineError(f"{image} can't be read: {error}", details=details) from error
+            with text.open("rb") as stream:
+                self._run(words, stream)
+            return _files(made, wanted)
 
     def _run(
         self,

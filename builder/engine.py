@@ -11,7 +11,7 @@ import io
 import re
 import tarfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -334,6 +334,42 @@ class Engine:
         finally:
             api.close()
         return found
+
+    def output(self, image: str, argv: Sequence[str]) -> bytes | None:
+        """What a program of an image's own prints, run as root and without a network.
+
+        :returns: None where the image has no such program.
+        :raises EngineError: the engine refuses, or the program fails.
+        """
+        api = self._connect(STREAM_TIMEOUT)
+        try:
+            container = api.create_container(
+                image,
+                entrypoint=list(argv),
+                command=[],
+                user="0",
+                network_disabled=True,
+                healthcheck={"test": ["NONE"]},
+            )["Id"]
+            try:
+                api.start(container)
+                status = api.wait(container)["StatusCode"]
+                printed: bytes = api.logs(container, stdout=True, stderr=False)
+                if status != 0:
+                    last = api.logs(container, stdout=False, stderr=True)[-500:]
+                    raise EngineError(
+                        f"{argv[0]} fails in {image} (status {status})",
+                        details=last.decode("utf-8", "replace"),
+                    )
+                return printed
+            finally:
+                api.remove_container(container, force=True)
+        except (docker.errors.APIError, requests.RequestException) as error:
+            if re.search("executable file not found|no such file or directory", str(error)):
+                return None
+            raise EngineError(f"{argv[0]} can't run in {image}: {reason_of(error)}") from error
+        finally:
+            api.close()
 
     def _events(
         self, stream: Iterator[dict[str, Any]], control: Stoppable

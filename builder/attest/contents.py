@@ -1,11 +1,15 @@
-"""What is installed in an image, read from its own package databases; nothing in it is run."""
+"""What is installed in an image, by its own package databases.
+
+dpkg's and Python's are files of text.  rpm's has had three formats, which the image's
+own rpm reads: it runs there, without a network.
+"""
 
 from __future__ import annotations
 
 import re
 
 from builder.builder import Builder
-from kollarm.attest.spdx import Package, debian_packages, python_package
+from kollarm.attest.spdx import RPM_QUERY, Package, debian_packages, python_package, rpm_packages
 
 #: /etc/os-release is a link to it.
 OS_RELEASE = "usr/lib/os-release"
@@ -21,15 +25,18 @@ def _wanted(path: str) -> bool:
 def read(engine: Builder, image: str) -> tuple[str, list[Package]] | None:
     """os-release's ID and the installed packages of an image.
 
-    :returns: None for one without dpkg, whose packages aren't known how to read.
+    :returns: None for one with neither dpkg nor rpm.
     """
     found = engine.extract(image, (OS_RELEASE, DPKG, PYTHON), _wanted)
     status = found.get(DPKG)
-    if status is None:
+    if status is not None:
+        packages = debian_packages(status.decode("utf-8", "replace"))
+    elif (listed := engine.output(image, ["rpm", "-qa", "--queryformat", RPM_QUERY])) is not None:
+        packages = rpm_packages(listed.decode("utf-8", "replace"))
+    else:
         return None
     release = found.get(OS_RELEASE, b"").decode("utf-8", "replace")
     name = re.search(r'^ID="?([\w.-]+)', release, re.MULTILINE)
-    packages = debian_packages(status.decode("utf-8", "replace"))
     for path, content in found.items():
         if path.endswith("/METADATA"):
             package = python_package(content.decode("utf-8", "replace"))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from debian.deb822 import Deb822
 
@@ -23,8 +23,9 @@ MEDIA_TYPE = "application/spdx+json"
 class Package:
     """An installed package.
 
-    :ivar kind: ``deb`` or ``pypi``, package URL's types.
-    :ivar source: of a Debian package, the source it was built from.
+    :ivar kind: ``deb``, ``rpm`` or ``pypi``, package URL's types.
+    :ivar version: with the epoch, where there is one (``1:2.3-4``).
+    :ivar source: of a distribution's package, the source it was built from.
     """
 
     kind: str
@@ -38,9 +39,14 @@ class Package:
         version = quote(self.version, safe="")
         if self.kind == "pypi":
             return f"pkg:pypi/{re.sub(r'[-_.]+', '-', self.name).lower()}@{version}"
+        qualifiers = {"arch": self.architecture}
+        if self.kind == "rpm":
+            epoch, _, rest = self.version.rpartition(":")
+            version, qualifiers["epoch"] = quote(rest, safe=""), epoch
         place = f"{quote(distribution, safe='')}/" if distribution else ""
-        extra = f"?arch={quote(self.architecture)}" if self.architecture else ""
-        return f"pkg:{self.kind}/{place}{quote(self.name, safe='')}@{version}{extra}"
+        extra = urlencode({name: value for name, value in qualifiers.items() if value})
+        named = f"pkg:{self.kind}/{place}{quote(self.name, safe='')}@{version}"
+        return f"{named}?{extra}" if extra else named
 
 
 def debian_packages(status: str) -> list[Package]:
@@ -57,6 +63,24 @@ def debian_packages(status: str) -> list[Package]:
         for paragraph in Deb822.iter_paragraphs(readable.splitlines(), use_apt_pkg=False)
         if "Package" in paragraph and paragraph.get("Status", "").split()[-1:] == ["installed"]
     ]
+
+
+#: What ``rpm -qa`` is asked for; a package is a line.
+RPM_QUERY = r"%{NAME}\t%{EPOCH}\t%{VERSION}-%{RELEASE}\t%{ARCH}\t%{SOURCERPM}\n"
+
+
+def rpm_packages(listed: str) -> list[Package]:
+    """The packages of ``rpm -qa --queryformat`` :data:`RPM_QUERY`."""
+    found = []
+    for line in listed.splitlines():
+        fields = [field if field != "(none)" else "" for field in line.split("\t")]
+        if len(fields) != 5 or fields[0] == "gpg-pubkey":  # a trusted key is listed like a package
+            continue
+        name, epoch, version, architecture, source = fields
+        found.append(
+            Package("rpm", name, f"{epoch}:{version}" if epoch else version, architecture, source)
+        )
+    return found
 
 
 def python_package(metadata: str) -> Package | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -16,17 +17,6 @@ from tests.integration.commands import COMMAND
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 
 
-def moments(
-    number: int, dice: random.Random, seconds: float
-) -> Iterator[tuple[int, float, signal.Signals]]:
-    """*number* moments for each signal, drawn over what a run usually takes.
-
-    :returns: a number to tell them apart by, seconds after the start, the signal.
-    """
-    for moment in range(number * len(SIGNALS)):
-        yield moment, dice.uniform(0.1, seconds), SIGNALS[moment % len(SIGNALS)]
-
-
 @dataclass(frozen=True)
 class Run:
     """A command that ended, or was ended.
@@ -38,6 +28,38 @@ class Run:
     seconds: float
     killed: bool
     stderr: str
+
+
+class Moments:
+    """Moments at which to end a command: so many by each signal, at which it still ran.
+
+    They are drawn over the time that the shortest whole run took.
+    """
+
+    def __init__(self, number: int, dice: random.Random, usual: Run):
+        self._left = dict.fromkeys(SIGNALS, number)
+        self._dice = dice
+        self._seconds = usual.seconds
+
+    def __iter__(self) -> Iterator[tuple[int, float, signal.Signals]]:
+        """A number to tell it apart by, seconds after the start, the signal."""
+        for number in itertools.count():
+            chosen = max(SIGNALS, key=lambda one: self._left[one])
+            if not self._left[chosen]:
+                return
+            yield number, self._dice.uniform(0.1, self._seconds), chosen
+
+    def ended(self, by: signal.Signals, run: Run) -> str:
+        """Take note of a run that was to be ended; what to count it as."""
+        if run.killed:
+            self._left[by] -= 1
+            return f"by {by.name}"
+        self.whole(run)
+        return "whole before the moment came"
+
+    def whole(self, run: Run) -> None:
+        """Take note of a run that ended by itself."""
+        self._seconds = min(self._seconds, run.seconds)
 
 
 def run(

@@ -12,7 +12,7 @@ import yaml
 from builder import index
 from builder.registry import RegistryClient
 from tests.faults.conftest import MOMENTS, count
-from tests.faults.kill import moments, run
+from tests.faults.kill import Moments, run
 from tests.integration.test_builder_registry import RunningRegistry
 
 SUBJECT = "build killed"
@@ -66,10 +66,11 @@ def test_killed_at_random_moments(
     change(project, "usual")
     usual = run(words, {})
     assert usual.status == 0, usual.stderr
-    for moment, after, number in moments(MOMENTS, dice, usual.seconds):
+    moments = Moments(MOMENTS, dice, usual)
+    for moment, after, number in moments:
         change(project, f"moment-{moment}")
         ended = run(words, {}, after=after, number=number)
-        count(SUBJECT, f"by {number.name}" if ended.killed else "ended before")
+        count(SUBJECT, moments.ended(number, ended))
         for image in IMAGES:
             found = client.index(f"kolla/{image}", "2026.1")
             assert found is not None, "an index is lost"
@@ -77,6 +78,7 @@ def test_killed_at_random_moments(
         count(SUBJECT, "indices lost or wrong", 0)
         finished = run(words, {})
         assert finished.status == 0, finished.stderr
+        moments.whole(finished)
         count(SUBJECT, "finished by the next run")
     # and what is told of the images was there with each of them
     verified = run(["attest", "verify", "--config", project / "kollarm.yml"], {})

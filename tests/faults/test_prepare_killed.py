@@ -12,7 +12,7 @@ import yaml
 
 from guestprep import record
 from tests.faults.conftest import MOMENTS, count
-from tests.faults.kill import moments, run
+from tests.faults.kill import Moments, run
 from tests.unit.guestprep import disks
 
 SUBJECT = "prepare killed"
@@ -45,11 +45,12 @@ def test_killed_at_random_moments(tmp_path: Path, dice: random.Random) -> None:
     usual = run(words, {})
     assert usual.status == 0, usual.stderr
     usual_size = made.stat().st_size
-    for moment, after, number in moments(MOMENTS, dice, usual.seconds):
+    moments = Moments(MOMENTS, dice, usual)
+    for moment, after, number in moments:
         made.unlink(missing_ok=True)
         record.record_path(made).unlink(missing_ok=True)
         ended = run(words, {}, after=after, number=number)
-        count(SUBJECT, f"by {number.name}" if ended.killed else "ended before")
+        count(SUBJECT, moments.ended(number, ended))
         assert digest(source) == untouched
         if record.record_path(made).exists():
             told = json.loads(record.record_path(made).read_text())

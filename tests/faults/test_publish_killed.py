@@ -15,7 +15,7 @@ from guestprep.publish.model import OWNER_MARK
 from kollarm.services.glance import EmbeddedGlance
 from tests.disks import disk
 from tests.faults.conftest import MOMENTS, count
-from tests.faults.kill import moments, run
+from tests.faults.kill import Moments, run
 
 SUBJECT = "publish killed"
 
@@ -51,10 +51,11 @@ def test_killed_at_random_moments(
     sha512 = hashlib.sha512(image.read_bytes()).hexdigest()
     usual = run(words(image, "usual"), environ)
     assert usual.status == 0, usual.stderr
-    for moment, after, number in moments(MOMENTS, dice, usual.seconds):
+    moments = Moments(MOMENTS, dice, usual)
+    for moment, after, number in moments:
         name = f"guest-{moment}"
         ended = run(words(image, name), environ, after=after, number=number)
-        count(SUBJECT, f"by {number.name}" if ended.killed else "ended before", 1)
+        count(SUBJECT, moments.ended(number, ended))
         for seen in visible(api, name):
             if seen.status == "active":
                 assert (seen.size, seen.hash_value) == (image.stat().st_size, sha512)
@@ -66,5 +67,6 @@ def test_killed_at_random_moments(
         assert (seen.status, seen.hash_value) == ("active", sha512)
         left = [one for one in api.find(**{OWNER_MARK: name}) if one.status != "active"]
         assert not left, left
+        moments.whole(finished)
         count(SUBJECT, "finished by the next run")
         api.delete(seen.id)

@@ -30,6 +30,7 @@ from kollarm.config.model import (
 )
 from kollarm.errors import ConfigError
 from tests.integration import buildkit, tiny
+from tests.integration import test_attest_rpm as with_rpm
 from tests.integration.test_builder_registry import RunningRegistry, context, free_port
 
 pytestmark = pytest.mark.integration
@@ -239,3 +240,18 @@ def test_kollas_images_of_two_architectures(registry: RunningRegistry, tmp_path:
         assert index is not None
         assert sorted(entry.architecture for entry in index.entries) == ["amd64", "arm64"]
     assert pipeline.plan(config, project_dir=tmp_path).idle
+
+
+def test_what_a_program_of_an_image_prints(registry: RunningRegistry, tmp_path: Path) -> None:
+    buildx = Buildx(URL, RegistryClient(registry.address))
+    reference = f"{registry.address}/test/rpm:t"
+    made = buildx.build(
+        packed(with_rpm.DOCKERFILE, **{"root.tar": with_rpm.root(tmp_path)}),
+        reference,
+        with_rpm.MACHINE,
+    )
+    buildx.publish(made, reference, with_rpm.MACHINE)
+    found = contents.read(buildx, reference)
+    assert found is not None
+    assert [package.name for package in sorted(found[1])] == ["plain", "with-epoch"]
+    assert buildx.output(reference, ["no-such-program"]) is None
