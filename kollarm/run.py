@@ -67,7 +67,7 @@ def run(
         process = subprocess.Popen(
             words,
             cwd=cwd,
-            env=dict(os.environ) | {"LC_ALL": "C.UTF-8"} | dict(env or {}),
+            env=dict(os.environ) | {"LC_ALL": "C.UTF-8", "PATH": _path()} | dict(env or {}),
             stdin=subprocess.DEVNULL
             if stdin is None
             else subprocess.PIPE
@@ -151,8 +151,13 @@ def have(command: str) -> bool:
 
 
 def which(command: str) -> str | None:
-    """The path of a command, looking in /usr/sbin and /sbin too (no root shell has them)."""
-    return shutil.which(command, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+    """The path of a command that :func:`run` would start, if there is one."""
+    return shutil.which(command, path=_path())
+
+
+def _path() -> str:
+    """Where commands are looked for: in /usr/sbin and /sbin too, which only root's shell has."""
+    return os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
 
 
 def _explain(error: OSError) -> str:

@@ -16,12 +16,18 @@ from kollarm import cache, files, logs, trust
 from kollarm.errors import CommandError, ConfigError
 from kollarm.paths import log_dir
 from kollarm.progress import Progress, duration, size
-from kollarm.run import run
+from kollarm.run import run, which
 
 
 def test_a_command_gives_its_output() -> None:
     done = run(["sh", "-c", "echo out; echo err >&2"])
     assert (done.stdout, done.stderr, done.status) == ("out\n", "err\n", 0)
+
+
+def test_commands_that_only_roots_shell_finds_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert "depmod" in run(["depmod", "--help"]).stdout
+    assert which("depmod") is not None
 
 
 def test_a_command_reads_nothing_unless_given() -> None:
