@@ -10,8 +10,6 @@ import base64
 import threading
 from dataclasses import dataclass, field
 
-import docker.auth
-import docker.errors
 import requests
 from requests.utils import parse_dict_header
 
@@ -35,6 +33,9 @@ def stored_credentials(address: str) -> Credentials | None:
 
     :raises KollarmError: Docker's configuration names a helper that fails.
     """
+    import docker.auth  # noqa: PLC0415 - most registries near by ask for nobody
+    import docker.errors  # noqa: PLC0415
+
     try:
         found = docker.auth.load_config().resolve_authconfig(address)
     except docker.errors.DockerException as error:

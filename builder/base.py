@@ -12,7 +12,6 @@ from typing import IO
 
 from builder import context, dockerfile, keys
 from builder.builder import Builder
-from builder.engine import Engine
 from builder.facts import Tree
 from kollarm import bootstrap, progress
 from kollarm.config.model import Architecture, BaseImage, Bootstrap
@@ -101,7 +100,7 @@ def ensure(base: Base, builder: Builder) -> None:
             builder.pull(base.reference, base.architecture)
         return
     _tarball(base)
-    if not isinstance(builder, Engine):
+    if not builder.keeps_images:
         return
     title = f"base image {base.bootstrap.suite} for {base.architecture}"
     with (

@@ -18,8 +18,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
-from builder.connect import EngineError, Stoppable, Stopped
-from builder.engine import TAIL, BuildFailed, EngineInfo
+from builder.builder import TAIL, BuildFailed, EngineError, EngineInfo, Stoppable, Stopped
 from builder.facts import Local
 from builder.registry import RegistryClient
 from kollarm.config.model import Architecture
@@ -79,6 +78,8 @@ class Buildx:
     :param client: the registry that it pushes to.
     :param insecure: the registry speaks plain HTTP, and isn't on loopback.
     """
+
+    keeps_images = False
 
     def __init__(self, url: str, client: RegistryClient, *, insecure: bool = False):
         self.url = url

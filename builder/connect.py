@@ -1,11 +1,8 @@
-"""Reaching a container engine, and ending what it streams."""
+"""Reaching a container engine."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,46 +13,7 @@ from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
 from builder import ssh
-from kollarm.errors import KollarmError
-
-
-class EngineError(KollarmError):
-    """The engine can't be reached, or refuses what is asked."""
-
-
-class Stopped(Exception):
-    """A stream was closed on purpose, by :meth:`Stoppable.stop`."""
-
-
-class Stoppable:
-    """Ends a running build or push from another thread.
-
-    An engine gives a build up, and removes its running container, when the
-    connection closes; a buildx builder when its client ends.
-    """
-
-    def __init__(self) -> None:
-        self.stopped = threading.Event()
-        self._end: Callable[[], None] | None = None
-
-    def attach(self, response: requests.Response, **_: object) -> None:
-        """Take note of the answer whose stream is read (a hook of requests)."""
-        self.ends_with(response.raw.shutdown)
-
-    def ends_with(self, end: Callable[[], None]) -> None:
-        """Take note of what ends it."""
-        self._end = end
-        if self.stopped.is_set():
-            self.stop()
-
-    def stop(self) -> None:
-        """End it; whoever reads its stream sees the end."""
-        self.stopped.set()
-        if self._end is not None:
-            # closed already, or not yet begun: then there is nothing to end
-            with contextlib.suppress(OSError, ValueError, RuntimeError):
-                self._end()
-
+from builder.builder import EngineError
 
 #: What the SDK raises when nothing answers, or something strange.
 UNREACHABLE = (docker.errors.DockerException, requests.RequestException, OSError)

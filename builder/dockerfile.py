@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 _BUILD_DATE = re.compile(r'\s+build-date="[^"]*"')
 _FROM = re.compile(r"^FROM\s+\S+", re.MULTILINE)
@@ -107,7 +108,8 @@ def with_labels(text: str, labels: Mapping[str, str]) -> str:
     return f"{text.rstrip()}\nLABEL {pairs}\n"
 
 
-def commands(value: str) -> list[str] | None:
+@cache
+def commands(value: str) -> tuple[str, ...] | None:
     """The commands of a RUN that is a plain ``a && b && c``; None for anything else."""
     if value.startswith("["):
         return None
@@ -128,10 +130,11 @@ def commands(value: str) -> list[str] | None:
             chain[-1].append(token)
     joined = [" ".join(words) for words in chain if words]
     same = "".join(" && ".join(joined).split()) == "".join(value.split())
-    return joined if same else None
+    return tuple(joined) if same else None
 
 
-def installed_by(command: str) -> list[str] | None:
+@cache
+def installed_by(command: str) -> tuple[str, ...] | None:
     """The packages an ``apt-get install`` asks for; None when the command is another one."""
     try:
         words = shlex.split(command)
@@ -141,7 +144,7 @@ def installed_by(command: str) -> list[str] | None:
         return None
     names = [word for word in words[1:] if not word.startswith("-") and word != "install"]
     plain = all(re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", name) for name in names)
-    return names if plain else None
+    return tuple(names) if plain else None
 
 
 def packages(text: str) -> list[str]:
@@ -180,7 +183,7 @@ def on_prepared_root(text: str, held: Collection[str]) -> str:
     return "\n".join(lines)
 
 
-def _needed(chain: list[str], held: set[str]) -> list[str]:
+def _needed(chain: tuple[str, ...], held: set[str]) -> tuple[str, ...]:
     def idle(command: str) -> bool:
         names = installed_by(command)
         return (names is not None and held.issuperset(names)) or bool(
@@ -192,8 +195,8 @@ def _needed(chain: list[str], held: set[str]) -> list[str]:
 
     if not any(idle(command) for command in chain):
         return chain
-    kept = [command for command in chain if not idle(command)]
+    kept = tuple(command for command in chain if not idle(command))
     if not any(re.match(r"apt(-get)? .*\b(install|upgrade)\b", command) for command in kept):
-        kept = [command for command in kept if not is_update(command)]
+        kept = tuple(command for command in kept if not is_update(command))
     cleaning = ("apt-get clean", "rm -rf /var/lib/apt/lists/*")
-    return [] if all(command in cleaning for command in kept) else kept
+    return () if all(command in cleaning for command in kept) else kept

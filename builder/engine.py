@@ -12,7 +12,6 @@ import re
 import tarfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,56 +21,17 @@ import docker.errors
 import requests
 import urllib3.exceptions
 
-from builder.connect import EngineError, Stoppable, Stopped, connect, reason_of
+from builder.builder import TAIL, BuildFailed, EngineError, EngineInfo, Stoppable, Stopped
+from builder.connect import connect, reason_of
 from builder.facts import Local
 from builder.keys import LABEL
 from kollarm.config.model import Architecture
-from kollarm.errors import KollarmError
 
 #: Seconds to wait for an answer that is no stream.
 TIMEOUT = 60
 #: Seconds between two lines of a build: an emulated step may be silent for long.
 STREAM_TIMEOUT = 3600
-#: Lines of output that an error carries.
-TAIL = 15
-
 _STEP = re.compile(r"^Step (\d+/\d+) : (.*)")
-
-
-class BuildFailed(KollarmError):
-    """A step of an image's build failed.
-
-    :ivar step: the step, as the engine names it (``5/23 : RUN …``).
-    :ivar lines: the last lines of output.
-    """
-
-    def __init__(self, reference: str, step: str, reason: str, lines: list[str], log: Path | None):
-        self.step = step
-        self.lines = lines
-        hint = f"the whole log: {log}" if log else None
-        if any("exec format error" in line.lower() for line in (*lines, reason)):
-            hint = (
-                "this machine can't run programs of that architecture: "
-                "install qemu-user-static and binfmt-support (kollarm doctor)"
-            )
-        super().__init__(
-            f"{reference} can't be built: step {step}: {reason}",
-            hint=hint,
-            details="\n".join(lines) or None,
-        )
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """What the engine says of itself.
-
-    :ivar architecture: its own, by Go's name for it.
-    :ivar folder: where it keeps images, on its own machine.
-    """
-
-    version: str
-    architecture: str
-    folder: str
 
 
 class Engine:
@@ -82,6 +42,8 @@ class Engine:
     :param tls: for ``tcp://``, the folder with ca.pem, cert.pem and key.pem; both
         ends prove who they are.
     """
+
+    keeps_images = True
 
     def __init__(self, url: str = "local", *, tls: Path | None = None):
         self.url = url

@@ -17,12 +17,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder import base, context, dockerfile, index, keys, sources
-from builder.attest import Attestor
-from builder.builder import Builder
-from builder.connect import Stoppable, Stopped
-from builder.engine import BuildFailed, Engine
+from builder.builder import Builder, BuildFailed, Stoppable, Stopped
 from builder.facts import Local, Remote
 from builder.plan import Action, ImageStep, IndexStep, Plan, Target
 from builder.record import ImageRecord, IndexRecord, Record, State
@@ -30,6 +28,9 @@ from builder.registry import RegistryClient
 from kollarm import progress
 from kollarm.config.model import Architecture
 from kollarm.errors import KollarmError
+
+if TYPE_CHECKING:
+    from builder.attest import Attestor
 
 #: Indices written at the same time.
 JOINING = 8
@@ -194,7 +195,7 @@ class Execution:
                 text = dockerfile.with_parent(text, parent)
             else:
                 start = next(b for b in self.plan.bases if b.architecture is target.architecture)
-                if start.bootstrap is None or isinstance(builder, Engine):
+                if start.bootstrap is None or builder.keeps_images:
                     text = dockerfile.with_parent(text, start.reference)
                 else:
                     further[base.ROOT] = stack.enter_context(tempfile.TemporaryFile())

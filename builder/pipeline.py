@@ -11,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder import base, certificates, dockerfile, keys, profiles, releases, sources, world
-from builder.attest import Attestor
 from builder.builder import Builder
 from builder.buildx import SCHEME, Buildx
-from builder.engine import Engine
 from builder.execute import Execution, Means
 from builder.facts import Remote, Tree, World
 from builder.freshness import Fresh
@@ -28,9 +27,12 @@ from builder.registry import RegistryClient
 from builder.render import Request, render
 from builder.toolchain import toolchain
 from kollarm import trust
-from kollarm.attest import signing
 from kollarm.config.model import Architecture, Config
 from kollarm.errors import ConfigError, Fault
+
+if TYPE_CHECKING:
+    from builder.attest import Attestor
+    from builder.engine import Engine
 
 #: Build arguments that Docker knows by itself; they are no part of an image's key.
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
@@ -104,13 +106,14 @@ def build(
     ready = prepare(
         config, project_dir=project_dir, images=images, architectures=architectures, options=options
     )
+    attesting = config.registry.attest and not ready.plan.idle
     means = Means(
         client=ready.client,
         builders=ready.builders,
         logs=config.state_dir / "logs" / "images",
         build_args=proxies(os.environ),
         jobs=jobs or max(2, os.cpu_count() or 1),
-        attestor=attestor(config, ready, project_dir) if config.registry.attest else None,
+        attestor=attestor(config, ready, project_dir) if attesting else None,
     )
     return Execution(ready.plan, means, ready.remote).run()
 
@@ -120,6 +123,10 @@ def attestor(config: Config, ready: Prepared, project_dir: Path) -> Attestor:
 
     :raises ConfigError: the signing key can't be used.
     """
+    # cryptography takes longer to import than a registry of images to look at
+    from builder.attest import Attestor  # noqa: PLC0415
+    from kollarm.attest import signing  # noqa: PLC0415
+
     chosen = choose(config.build.overlays, overlay_folders(config, project_dir))
     named = config.signing_key
     return Attestor(
@@ -301,6 +308,10 @@ def connect(
 
     :raises EngineError: one can't be reached, or builds something else.
     """
+    if not architectures:
+        return {}
+    from builder.engine import Engine  # noqa: PLC0415 - Docker's SDK takes its time
+
     ends: dict[str, Engine] = {}
     found: dict[Architecture, Builder] = {}
     for architecture in sorted(architectures):

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from builder.builder import EngineError
 from builder.buildx import SCHEME, Buildx
-from builder.connect import EngineError
 from builder.engine import Engine
 from builder.registry import RegistryClient
 from kollarm.config.model import Architecture, Config

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import requests
 
-from builder.connect import EngineError
+from builder.builder import EngineError
 from builder.engine import Engine
 from kollarm.config.model import Config, Guest
 from kollarm.doctor.model import Finding, good, lacking

@@ -13,9 +13,8 @@ import pytest
 
 from builder import pipeline
 from builder.attest import contents
+from builder.builder import BuildFailed, EngineError, Stoppable, Stopped
 from builder.buildx import Buildx
-from builder.connect import EngineError, Stoppable, Stopped
-from builder.engine import BuildFailed
 from builder.keys import LABEL
 from builder.record import State
 from builder.registry import RegistryClient

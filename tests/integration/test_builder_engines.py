@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from builder import base, index, pipeline
-from builder.connect import EngineError
+from builder.builder import EngineError
 from builder.engine import Engine
 from builder.execute import Execution, Means
 from builder.facts import Rendered

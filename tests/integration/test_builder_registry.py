@@ -18,9 +18,9 @@ import yaml
 
 from builder import index
 from builder.auth import Credentials
-from builder.connect import EngineError
+from builder.builder import BuildFailed, EngineError
 from builder.context import add_bytes
-from builder.engine import BuildFailed, Engine
+from builder.engine import Engine
 from builder.registry import OCI_INDEX, RegistryClient, RegistryError
 from kollarm.config.model import Architecture
 from kollarm.errors import KollarmError

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.connect import EngineError
-from builder.engine import BuildFailed, Engine
+from builder.builder import BuildFailed, EngineError
+from builder.engine import Engine
 from builder.registry import RegistryClient
 from kollarm.config.model import Architecture
 from kollarm.run import end, which

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.engine import EngineInfo
+from builder.builder import EngineInfo
 from kollarm.config.model import (
     Architecture,
     BaseImage,
