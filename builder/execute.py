@@ -46,6 +46,7 @@ class Means:
     :ivar logs: the folder for a log per image and architecture.
     :ivar jobs: images built at the same time on one engine.
     :ivar attestor: tells of each index that is written; None tells nothing.
+    :ivar broken_off: gets the record of what was done before an interruption.
     """
 
     client: RegistryClient
@@ -54,6 +55,7 @@ class Means:
     build_args: Mapping[str, str] = field(default_factory=dict)
     jobs: int = 2
     attestor: Attestor | None = None
+    broken_off: Callable[[Record], None] = lambda record: None
 
 
 class Execution:
@@ -102,12 +104,16 @@ class Execution:
                 future.result()
         except BaseException:
             self._stop()
+            self._end()
+            self.means.broken_off(self._record())
             raise
-        finally:
-            for pool in self._pools.values():
-                pool.shutdown(wait=True, cancel_futures=True)
+        self._end()
         self._join()
         return self._record()
+
+    def _end(self) -> None:
+        for pool in self._pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def _advance(self) -> None:
         """Hand over every image whose parent is done; one whose parent failed has failed too."""
@@ -356,8 +362,11 @@ class Execution:
             images=tuple(
                 replace(self.rows[place], parent=step.target.parent)
                 for place, step in self.steps.items()
+                if place in self.rows
             ),
-            indices=tuple(self.indices[step.name] for step in self.plan.indices),
+            indices=tuple(
+                self.indices[step.name] for step in self.plan.indices if step.name in self.indices
+            ),
             seconds=time.monotonic() - self.started,
             left_out=self.plan.left_out,
         )

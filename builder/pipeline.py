@@ -6,7 +6,7 @@ configuration → facts (rendered templates, registry, engines) → plan → exe
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -89,6 +89,7 @@ def build(
     architectures: Sequence[Architecture] | None = None,
     options: Options = Options(),
     jobs: int | None = None,
+    broken_off: Callable[[Record], None] = lambda record: None,
 ) -> Record:
     """Build, push and join what isn't in the registry yet.
 
@@ -99,6 +100,7 @@ def build(
     :param options: what to build again, and what to leave in indices.
     :param jobs: images built at the same time on one engine; by default one
         per processor, two at least.
+    :param broken_off: gets the record of what was done before an interruption.
     :raises ConfigError: the configuration or an overlay is wrong.
     :raises KollarmError: the registry or an engine can't be reached, or the
         templates don't render.  An image that fails is in the record instead.
@@ -114,6 +116,7 @@ def build(
         build_args=proxies(os.environ),
         jobs=jobs or max(2, os.cpu_count() or 1),
         attestor=attestor(config, ready, project_dir) if attesting else None,
+        broken_off=broken_off,
     )
     return Execution(ready.plan, means, ready.remote).run()
 

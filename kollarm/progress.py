@@ -61,6 +61,8 @@ class Progress:
         self._stop = threading.Event()
         self._ticker: threading.Thread | None = None
         self._last_output = time.monotonic()
+        #: The names of the steps, from the outermost, in which the last failure was.
+        self.broken: tuple[str, ...] = ()
 
     def say(self, text: str) -> None:
         """Print one line that stays."""
@@ -82,6 +84,7 @@ class Progress:
         with self._lock:
             step = Step(name, self._depth())
             self._steps.append(step)
+            self.broken = ()
             log.info("start: %s", name)
             if not self.console.is_terminal:
                 self._print(f"{'  ' * step.depth}{name} …")
@@ -92,6 +95,8 @@ class Progress:
             failed = step.failed
         finally:
             with self._lock:
+                if failed and not self.broken:
+                    self.broken = tuple(each.name for each in self._around(step))
                 self._steps.remove(step)
                 if not self._steps:
                     self._stop_ticker()
@@ -99,6 +104,16 @@ class Progress:
                 note = f": {step.text}" if step.text and not failed else ""
                 log.info("end: %s, %.1f s%s", name, step.seconds, ", failed" if failed else "")
                 self._print(f"{'  ' * step.depth}{mark} {name}{note} ({duration(step.seconds)})")
+
+    def _around(self, step: Step) -> list[Step]:
+        """A step after those that it is within."""
+        shallower = [each for each in self._steps if each.depth < step.depth]
+        chain = {
+            each.depth: each
+            for each in shallower
+            if each.thread in (step.thread, threading.main_thread())
+        }
+        return [*(chain[depth] for depth in sorted(chain)), step]
 
     def _depth(self) -> int:
         """How deep a step is that starts now.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder import pipeline as building
@@ -20,13 +21,16 @@ from kollarm.services.registry import start_registry
 
 @dataclass(frozen=True)
 class GuestRecord:
-    """What became of one guest image; ``before`` and ``after`` are its boots."""
+    """What became of one guest image; ``before`` and ``after`` are its boots.
+
+    :ivar published: None where the run ended before that.
+    """
 
     name: str
     prepared: PreparedRecord
     before: boots.Proof | None
     after: boots.Proof | None
-    published: publish.PublishRecord
+    published: publish.PublishRecord | None
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -34,7 +38,7 @@ class GuestRecord:
             "prepared": self.prepared.to_data(),
             "before": self.before.to_json() if self.before else None,
             "after": self.after.to_json() if self.after else None,
-            "published": self.published.to_json(),
+            "published": self.published.to_json() if self.published else None,
         }
 
 
@@ -54,16 +58,33 @@ class RoadRecord:
         }
 
 
-def travel(config: Config, folder: Path) -> RoadRecord:
+class Journey:
+    """What has been done so far on the road, also when it ends early."""
+
+    def __init__(self, config: Config):
+        self.build = BuildRecord(config.release, config.registry.address, (), (), 0.0)
+        self.guests: dict[str, GuestRecord] = {}
+        self._started = time.monotonic()
+
+    def built(self, record: BuildRecord) -> None:
+        """Take note of a build's end, or of its breaking off."""
+        self.build = record
+
+    def record(self) -> RoadRecord:
+        seconds = time.monotonic() - self._started
+        return RoadRecord(self.build, tuple(self.guests.values()), seconds)
+
+
+def travel(config: Config, folder: Path, journey: Journey) -> RoadRecord:
     """Build, prepare, prove and publish all that the configuration names.
 
     The cloud is asked first: that it can't be reached is said before an hour of
     building, not after it.
 
     :param folder: of the configuration file.
+    :param journey: is told of each thing that is done.
     :raises KollarmError: something failed; what was complete by then stays.
     """
-    started = time.monotonic()
     start_registry(config)
     connection = None
     if config.guests:
@@ -71,28 +92,36 @@ def travel(config: Config, folder: Path) -> RoadRecord:
             connection = guests.cloud(config)
             Glance(connection).import_methods()
     with progress.current().step("container images"):
-        built = building.build(config, project_dir=folder)
-        built.raise_for_failures()
-    done = tuple(_guest(config, guest, connection) for guest in config.guests)
-    return RoadRecord(built, done, time.monotonic() - started)
+        journey.built(building.build(config, project_dir=folder, broken_off=journey.built))
+        journey.build.raise_for_failures()
+    for guest in config.guests:
+        for state in _guest(config, guest, connection):
+            journey.guests[guest.name] = state
+    return journey.record()
 
 
-def _guest(config: Config, guest: Guest, connection: object) -> GuestRecord:
+def _guest(config: Config, guest: Guest, connection: object) -> Iterator[GuestRecord]:
+    """Prepare, prove and publish a guest; what has become of it after each part."""
     result = guests.output(config, guest)
     with progress.current().step(f"guest {guest.name}"):
         prepared = guests.prepare(config, guest, result)
-        before = after = None
+        done = GuestRecord(guest.name, prepared, None, None, None)
+        yield done
         if guest.boot == "both":
             source, _ = locate(guest.source)
             with progress.current().step("boot the source, as it was published"):
                 before = boots.prove(
                     source, result.parent, f"{guest.name}-before", guest.boot_timeout
                 )
+            done = replace(done, before=before)
+            yield done
         if guest.boot != "none":
             with progress.current().step("boot the prepared image"):
                 after = boots.prove(
                     result, result.parent, f"{guest.name}-after", guest.boot_timeout
                 )
+            done = replace(done, after=after)
+            yield done
             if not after.report.passed:
                 raise KollarmError(
                     f"{guest.name}: {after.report.summary}",
@@ -101,5 +130,4 @@ def _guest(config: Config, guest: Guest, connection: object) -> GuestRecord:
                 )
         system = publish.bootable_system(result, prepared)
         wish = guests.wish(config, guest, result, system, prepared)
-        published = publish.publish(connection, result, wish)
-    return GuestRecord(guest.name, prepared, before, after, published)
+        yield replace(done, published=publish.publish(connection, result, wish))

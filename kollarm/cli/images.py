@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kollarm import files, report, road
+from kollarm import files, progress, report, road
 from kollarm.cli.build import print_record
 from kollarm.cli.common import (
     alone,
@@ -31,10 +31,17 @@ def images(config_path: Path, as_json: bool) -> None:
     """
     config = read_config(config_path)
     kept = config.state_dir / "last-run.json"
+    folder, journey = config_path.resolve().parent, road.Journey(config)
     with alone(config):
-        record = road.travel(config, config_path.resolve().parent)
+        try:
+            record = road.travel(config, folder, journey)
+        except BaseException as error:
+            shown = report.write_failed(config, folder, journey.record(), error)
+            if shown is not None:
+                progress.current().say(f"the report: {shown}")
+            raise
         files.write(kept, json.dumps(record.to_json(), indent=2, default=str) + "\n")
-        page = report.write(config, config_path.resolve().parent, record)
+        page = report.write(config, folder, record)
     if as_json:
         print_json(record.to_json() | {"report": str(page)})
         return
@@ -50,13 +57,14 @@ def images(config_path: Path, as_json: bool) -> None:
             ["image", "state", "id", "visibility", "status"],
             [
                 [
-                    guest.published.name,
-                    guest.published.action.done,
-                    guest.published.image_id,
-                    guest.published.visibility,
-                    guest.published.status,
+                    published.name,
+                    published.action.done,
+                    published.image_id,
+                    published.visibility,
+                    published.status,
                 ]
                 for guest in record.guests
+                if (published := guest.published) is not None
             ],
         )
     print_text(f"done in {duration(record.seconds)}; the whole record: {kept}")

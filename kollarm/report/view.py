@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.record import ImageRecord, IndexRecord
+from guestprep.publish import PublishRecord
 from kollarm.boots import Proof
 from kollarm.config.model import Architecture
 from kollarm.progress import duration, size
@@ -70,6 +71,20 @@ class Guest:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Why a run ended early.
+
+    :ivar steps: in which it was, from the outermost.
+    :ivar lines: the end of what the failing part said.
+    """
+
+    message: str
+    steps: tuple[str, ...] = ()
+    hint: str | None = None
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class View:
     """The whole page."""
 
@@ -82,6 +97,7 @@ class View:
     left_out: tuple[str, ...]
     guests: tuple[Guest, ...]
     cloud: str
+    failure: Failure | None
 
 
 def view(
@@ -91,6 +107,7 @@ def view(
     cloud: str,
     folder: Path,
     diff: Callable[[str, Architecture], str | None],
+    failure: Failure | None = None,
 ) -> View:
     """Gather what the page shows.
 
@@ -100,6 +117,7 @@ def view(
     :param diff: the unified diff of an image's Dockerfile through the overlays, by
         name and architecture; empty where they change nothing, None where that
         isn't known.
+    :param failure: why the run ended early; None when it didn't.
     """
     build = record.build
     names = list(dict.fromkeys(row.image for row in build.images))
@@ -124,6 +142,7 @@ def view(
         left_out=build.left_out,
         guests=tuple(_guest(guest) for guest in record.guests),
         cloud=cloud,
+        failure=failure,
     )
 
 
@@ -194,15 +213,19 @@ def _guest(guest: GuestRecord) -> Guest:
         steps=tuple((str(step["title"]), str(step["reason"])) for step in plan.get("steps", ())),
         warnings=tuple(map(str, plan.get("warnings", ()))),
         checks=tuple((bool(check["good"]), str(check["claim"])) for check in prepared.checks),
-        published=(
-            ("state", published.action.done),
-            ("id", published.image_id),
-            ("status", published.status),
-            ("visibility", published.visibility),
-            ("size", size(published.size)),
-            ("digest", published.digest),
-        ),
-        properties=tuple(sorted(published.properties.items())),
+        published=_published(published) if published else (),
+        properties=tuple(sorted(published.properties.items())) if published else (),
+    )
+
+
+def _published(record: PublishRecord) -> tuple[tuple[str, str], ...]:
+    return (
+        ("state", record.action.done),
+        ("id", record.image_id),
+        ("status", record.status),
+        ("visibility", record.visibility),
+        ("size", size(record.size)),
+        ("digest", record.digest),
     )
 
 

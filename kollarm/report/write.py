@@ -8,6 +8,8 @@ the page, and the page is made of the parts there are.
 from __future__ import annotations
 
 import json
+import logging
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,7 +21,7 @@ from kollarm.config.model import Architecture, Config
 from kollarm.errors import KollarmError
 from kollarm.proof.model import ProofReport
 from kollarm.report.page import Part, consoles, images, page
-from kollarm.report.view import view
+from kollarm.report.view import Failure, view
 from kollarm.road import RoadRecord
 
 NAME = "report.html"
@@ -28,11 +30,22 @@ NAME = "report.html"
 IMAGES, CONSOLES = ORDER = ("images", "consoles")
 KEPT = "report"
 
+#: Lines of a failure's details that are shown.
+LINES = 40
 
-def write(config: Config, project_dir: Path, record: RoadRecord) -> Path:
+#: What programs color their words with (ECMA-48, SGR).
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
+
+log = logging.getLogger(__name__)
+
+
+def write(
+    config: Config, project_dir: Path, record: RoadRecord, failure: Failure | None = None
+) -> Path:
     """Show a run of ``kollarm images`` on the page; return the page's path.
 
     :param project_dir: the folder of the configuration file.
+    :param failure: why it ended early; None when it didn't.
     """
 
     def diff(image: str, architecture: Architecture) -> str | None:
@@ -43,8 +56,38 @@ def write(config: Config, project_dir: Path, record: RoadRecord) -> Path:
 
     cloud = "embedded Glance" if config.cloud.embedded else config.cloud.name or "cloud"
     with progress.current().step("report"):
-        shown = view(record, when=_now(), cloud=cloud, folder=config.state_dir, diff=diff)
+        shown = view(
+            record,
+            when=_now(),
+            cloud=cloud,
+            folder=config.state_dir,
+            diff=diff,
+            failure=failure,
+        )
         return keep(config.state_dir, IMAGES, images(shown))
+
+
+def write_failed(
+    config: Config, project_dir: Path, record: RoadRecord, error: BaseException
+) -> Path | None:
+    """Show a run that ended early: why, and what was done by then.
+
+    It is the run's own error that has to reach the user: where the page can't be
+    written, None is returned.
+    """
+    steps = progress.current().broken
+    if isinstance(error, KollarmError):
+        lines = tuple(_COLOR.sub("", error.details or "").splitlines()[-LINES:])
+        failure = Failure(error.message, steps, error.hint, lines)
+    elif isinstance(error, KeyboardInterrupt):
+        failure = Failure("interrupted", steps, "the next run goes on from what is done")
+    else:
+        failure = Failure(f"internal error: {type(error).__name__}: {error}", steps)
+    try:
+        return write(config, project_dir, record, failure)
+    except (KollarmError, OSError) as second:
+        log.debug("the report can't be written: %s", second)
+        return None
 
 
 def write_consoles(config: Config, reports: Mapping[Architecture, ProofReport]) -> Path:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
 from kollarm.report.page import consoles, images, page
 from kollarm.report.view import view
+from tests.integration.commands import interrupted, kollarm
+from tests.integration.test_builder_registry import RunningRegistry
 from tests.unit.report.records import consoles as proven
 from tests.unit.report.records import diff, record
+from tests.unit.report.test_page import Document
 
 pytestmark = [pytest.mark.integration, pytest.mark.full]
 
@@ -19,15 +24,13 @@ pytestmark = [pytest.mark.integration, pytest.mark.full]
 SCHEMES = {"dark": (0, (0x14, 0x17, 0x1B)), "light": (1, (0xF6, 0xF7, 0xF9))}
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_the_page_is_shown_without_complaint_and_fits(
-    tmp_path: Path, width: int, scheme: str
-) -> None:
+WIDTHS = (390, 1280)
+
+
+def seen(html: Path, folder: Path, width: int, scheme: str) -> Image.Image:
+    """A page as headless Chromium shows it; nothing in it sticks out, and nothing complains."""
     number, ground = SCHEMES[scheme]
-    shown = view(record(tmp_path), when="today", cloud="mycloud", folder=tmp_path, diff=diff)
-    html, picture = tmp_path / "report.html", tmp_path / "screen.png"
-    html.write_text(page([images(shown), consoles(proven(), "today")]))
+    picture = folder / f"{width}-{scheme}.png"
     browser = subprocess.run(
         [
             "chromium",
@@ -36,7 +39,7 @@ def test_the_page_is_shown_without_complaint_and_fits(
             "--disable-gpu",
             "--hide-scrollbars",
             "--enable-logging=stderr",
-            f"--user-data-dir={tmp_path / 'profile'}",
+            f"--user-data-dir={folder / 'profile'}",
             f"--blink-settings=preferredColorScheme={number}",
             f"--window-size={width},3600",
             f"--screenshot={picture}",
@@ -49,10 +52,87 @@ def test_the_page_is_shown_without_complaint_and_fits(
     )
     assert "CONSOLE" not in browser.stderr
     with Image.open(picture) as opened:
-        seen = opened.convert("RGB")
-    assert seen.size == (width, 3600)
+        shown = opened.convert("RGB")
+    assert shown.size == (width, 3600)
     # What doesn't fit would reach into the page's margin.
-    margin = {seen.getpixel((width - 4, y)) for y in range(seen.height)}
-    assert margin == {ground}
-    colors = seen.getcolors(1 << 24)
+    assert {shown.getpixel((width - 4, y)) for y in range(shown.height)} == {ground}
+    colors = shown.getcolors(1 << 24)
     assert colors is not None and len(colors) > 100
+    return shown
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_page_is_shown_without_complaint_and_fits(
+    tmp_path: Path, width: int, scheme: str
+) -> None:
+    shown = view(record(tmp_path), when="today", cloud="mycloud", folder=tmp_path, diff=diff)
+    html = tmp_path / "report.html"
+    html.write_text(page([images(shown), consoles(proven(), "today")]))
+    seen(html, tmp_path, width, scheme)
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Iterator[Path]:
+    """A configuration whose second image can't be built."""
+    registry = RunningRegistry(tmp_path / "registry")
+    overlay = tmp_path / "dockerfile_overlays" / "broken"
+    overlay.mkdir(parents=True)
+    (overlay / "overlay.yml").write_text("description: x\nwhy: A test needs a step that fails.\n")
+    (overlay / "template-override.j2").write_text(
+        "{% block cron_footer %}RUN echo 'the disk of the <build> is full' >&2; exit 7"
+        "{% endblock %}\n"
+    )
+    config = tmp_path / "kollarm.yml"
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "registry": {"address": registry.address},
+                "build": {
+                    "images": ["base", "cron"],
+                    "engines": {"x86_64": {"url": "local"}},
+                    "overlays": ["ca-certificates", "debian-archive-only", "broken"],
+                    "base": {"bootstrap": {"suite": "trixie"}},
+                },
+            }
+        )
+    )
+    yield config
+    registry.stop()
+
+
+def text_of(html: Path) -> str:
+    return Document(html.read_text()).text
+
+
+def test_a_run_that_fails_or_is_interrupted_leaves_a_page_too(
+    failing: Path, tmp_path: Path
+) -> None:
+    failed = kollarm("images", "--config", failing)
+    html = tmp_path / ".kollarm" / "report.html"
+    assert failed.status == 1
+    assert f"the report: {html}" in failed.stderr
+    told = text_of(html)
+    for words in (
+        "It ended early: 1 of 2 images",
+        "in: container images",
+        "the disk of the <build> is full",
+        "the whole log:",
+        "x86_64 · failed",
+        "Below is what was done by then",
+    ):
+        assert words in told, words
+    assert "\x1b" not in told
+    assert "kolla/base:2026.1" in told and "written" in told
+    for width in WIDTHS:
+        seen(html, tmp_path, width, "light")
+
+    (tmp_path / "dockerfile_overlays" / "broken" / "template-override.j2").write_text(
+        "{% block cron_footer %}RUN sleep 600{% endblock %}\n"
+    )
+    broken_off = interrupted("cron (x86_64) …", "images", "--config", failing)
+    assert broken_off.status == 130
+    told = text_of(html)
+    assert "It ended early: interrupted" in told
+    assert "the next run goes on from what is done" in told
+    assert "base" in told and "kept" in told
