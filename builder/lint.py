@@ -16,11 +16,12 @@ from builder.overlays.compose import compose
 from builder.overlays.model import Overlay, available, read
 from builder.overlays.settings import merge
 from builder.render import Request, render
-from builder.rules import Ground, check, did_you_mean, out_of_place
+from builder.rules import Ground, check, out_of_place
 from builder.toolchain import toolchain
 from builder.treepatch import patched
 from kollarm.config.model import Architecture, Build, Checkout, Distro
 from kollarm.errors import ConfigError, Fault
+from kollarm.guess import did_you_mean
 
 
 @dataclass(frozen=True)

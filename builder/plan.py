@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from builder.facts import Local, Rendered, Tree, World
 from builder.freshness import Fresh
 from kollarm.config.model import Architecture
 from kollarm.errors import ConfigError, Fault
+from kollarm.guess import did_you_mean
 
 #: Why an image is built that the registry has with another key.
 CHANGED = "what it is made from has changed"
@@ -176,11 +176,10 @@ def select(
         for pattern in wanted[architecture]:
             found = matching(tree, pattern)
             if not found:
-                near = difflib.get_close_matches(pattern, tree.images, 3)
                 fault = Fault(
                     "build.images",
                     f"{pattern!r} is no image of this release",
-                    f"did you mean {' or '.join(near)}?" if near else None,
+                    did_you_mean(pattern, tree.images),
                 )
                 faults += [] if fault in faults else [fault]
             for name in found:

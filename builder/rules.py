@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +26,7 @@ from builder.treepatch import changes, faults_of_image_patches
 from kollarm.config.contradictions import Position
 from kollarm.config.model import Build
 from kollarm.errors import ConfigError, Fault
+from kollarm.guess import did_you_mean
 
 _ENVIRONMENT = Environment()
 
@@ -188,18 +188,19 @@ def _settings(overlay: Overlay, ground: Ground) -> Iterator[Fault]:
     except ConfigError as error:
         yield from error.faults
         return
-    where = str(overlay.folder / KOLLA_BUILD)
     images = ground.offer.images
     for name, options in sections.items():
         if name == "DEFAULT":
             for option in options:
                 if option not in ground.tree.known_options:
                     hint = did_you_mean(option, ground.tree.known_options)
-                    yield Fault(f"{where}: [{name}]", f"Kolla has no option {option!r}", hint)
+                    where = settings.place_of(overlay, name, option)
+                    yield Fault(where, f"Kolla has no option {option!r}", hint)
         elif name != "profiles" and not any(
             name == image or name.startswith((f"{image}-plugin-", f"{image}-additions-"))
             for image in images
         ):
+            where = settings.place_of(overlay, name)
             yield Fault(where, f"no image has a section [{name}]", did_you_mean(name, images))
 
 
@@ -274,9 +275,3 @@ def _tree(overlay: Overlay) -> nodes.Template:
         return _ENVIRONMENT.parse(overlay.template or "")
     except TemplateSyntaxError:
         return nodes.Template([])  # a fault of its own already
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A remedy that names what is nearest; None when nothing is near."""
-    near = difflib.get_close_matches(name, sorted(known), 3)
-    return f"did you mean {' or '.join(near)}?" if near else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from builder.facts import Rendered, Source, Tree
 from kollarm import cache, progress
 from kollarm.config.model import Architecture, SourceOf
 from kollarm.errors import CommandError, ConfigError, Fault, KollarmError
+from kollarm.guess import did_you_mean
 from kollarm.run import run
 
 #: Seconds to connect, and to wait for the next bytes.
@@ -34,12 +34,11 @@ def chosen(
     faults = []
     for pattern in wanted:
         if not any(fnmatchcase(name, pattern) for name in known):
-            near = difflib.get_close_matches(pattern, sorted(known), 3)
             faults.append(
                 Fault(
                     f"build.sources.{pattern}",
                     "the release has no such source",
-                    f"did you mean {' or '.join(near)}?" if near else None,
+                    did_you_mean(pattern, known),
                 )
             )
     if faults:

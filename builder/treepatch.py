@@ -40,10 +40,25 @@ def patched(templates: Path, overlays: Sequence[Overlay]) -> Iterator[tuple[Path
             except CommandError as error:
                 said = error.output.strip().splitlines()
                 reason = said[0].removeprefix("error: ") if said else error.message
+                where = f"{path}{_line_of(overlay.tree_patch() or '', reason)}"
                 faults.append(
-                    Fault(str(path), f"doesn't apply: {reason}", "make it anew for this release")
+                    Fault(where, f"doesn't apply: {reason}", "make it anew for this release")
                 )
         yield tree, faults
+
+
+def _line_of(patch: str, reason: str) -> str:
+    """``:LINE`` of the hunk, or the file, in a patch that git's reason speaks of."""
+    found = re.search(r"([\w.-]+/[\w./-]+)(?::(\d+))?", reason)
+    path, start = found.groups() if found else ("", None)
+    line, inside = 0, False
+    for number, text in enumerate(patch.splitlines(), 1):
+        if text.startswith("--- "):
+            inside = text[4:].split("\t")[0].partition("/")[2] == path
+            line = number if inside and not line else line
+        elif inside and start and re.match(rf"@@ -{start}\b", text):
+            return f":{number}"
+    return f":{line}" if line else ""
 
 
 @dataclass(frozen=True)

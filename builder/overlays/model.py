@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from builder.releases import spans
 from kollarm.config.contradictions import Position
-from kollarm.config.load import dotted, line_of
+from kollarm.config.load import dotted, explain, line_of
 from kollarm.config.model import Architecture, Distro
 from kollarm.errors import ConfigError, Fault
 
@@ -184,10 +184,11 @@ def read(folder: Path) -> Overlay:
             [Fault(place, f"not YAML: {getattr(error, 'problem', error)}")],
         ) from error
     except ValidationError as error:
-        raise ConfigError(
-            f"overlay {folder.name} is wrong",
-            [Fault(place_of(path, tuple(one["loc"])), one["msg"]) for one in error.errors()],
-        ) from error
+        faults = []
+        for one in error.errors():
+            position = tuple(one["loc"])
+            faults.append(Fault(place_of(path, position), *explain(one, position, Description)))
+        raise ConfigError(f"overlay {folder.name} is wrong", faults) from error
     return Overlay(
         name=folder.name,
         folder=folder,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,6 +40,20 @@ def read(overlay: Overlay) -> Settings:
     return settings
 
 
+def place_of(overlay: Overlay, section: str, option: str | None = None) -> str:
+    """Where a section, or an option of it, stands: the file and its line."""
+    path = overlay.folder / KOLLA_BUILD
+    place, inside = str(path), False
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if line.startswith("["):
+            inside = line.strip() == f"[{section}]"
+            if inside:
+                place = f"{path}:{number}"
+        elif inside and option is not None and re.match(rf"{re.escape(option)}\s*[=:]", line):
+            return f"{path}:{number}"
+    return place
+
+
 def merge(overlays: Sequence[Overlay]) -> Settings:
     """All overlays' sections in one.
 
@@ -66,7 +81,7 @@ def merge(overlays: Sequence[Overlay]) -> Settings:
                 ):
                     faults.append(
                         Fault(
-                            str(overlay.folder / KOLLA_BUILD),
+                            place_of(overlay, section, option),
                             f"[{section}] {option} is also set by overlay {earlier.name}",
                             f"name {section}.{option} under replaces: in overlay.yml",
                         )

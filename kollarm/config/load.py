@@ -93,7 +93,7 @@ def _validate(data: dict[str, Any]) -> tuple[Config, list[Finding]]:
             for item in error.errors():
                 position = tuple(part for part in item["loc"] if part != "[key]")
                 if not any(position[: len(gone)] == gone for gone in removed):
-                    findings.append((position, *_explain(item, position)))
+                    findings.append((position, *explain(item, position)))
                 # A missing key can't be taken out: its whole section goes.
                 gone = position[:-1] if item["type"] == "missing" else position
                 removed.append(gone)
@@ -161,12 +161,18 @@ def _kind(value: object) -> str:
     )
 
 
-def _explain(item: Any, position: Position) -> tuple[str, str | None]:
-    """What pydantic found, in words, and what to do."""
+def explain(
+    item: Any, position: Position, model: type[BaseModel] = Config
+) -> tuple[str, str | None]:
+    """What pydantic found, in words, and what to do.
+
+    :param item: one of a ValidationError's errors.
+    :param position: where in the data, for a model of this shape.
+    """
     kind, value = item["type"], item.get("input")
     match kind:
         case "extra_forbidden":
-            return "unknown key", _nearest(str(position[-1]), _known_keys(position[:-1]))
+            return "unknown key", _nearest(str(position[-1]), _known_keys(position[:-1], model))
         case "missing":
             return "is missing", "add it"
         case "string_type" if isinstance(value, int | float):
@@ -189,9 +195,9 @@ def _nearest(wrong: str, known: Sequence[str]) -> str | None:
     return f"known here: {', '.join(sorted(known))}" if known else None
 
 
-def _known_keys(position: Position) -> list[str]:
+def _known_keys(position: Position, model: type[BaseModel]) -> list[str]:
     """The keys that the model has at a position."""
-    annotation: Any = Config
+    annotation: Any = model
     for part in position:
         annotation = _plain(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -21,7 +21,8 @@ from pathlib import Path
 from guestprep.archive import ArchiveClient
 from kollarm import cache
 from kollarm.config.model import Archive
-from kollarm.run import end, run
+from kollarm.run import run
+from tests.integration.servers import stop_engine
 
 #: Those of trixie run on bookworm too; its runc doesn't, and the machine's own takes its place.
 PACKAGES = ("docker.io", "containerd", "docker-buildx")
@@ -60,7 +61,7 @@ class Node:
 
     def __init__(self, folder: Path):
         folder.mkdir(parents=True)
-        root = programs()
+        root, self._folder = programs(), folder
         (folder / "daemon.json").write_text('{"features": {"containerd-snapshotter": true}}')
         self.socket = folder / "engine"
         with (folder / "log").open("w") as log:
@@ -86,7 +87,7 @@ class Node:
 
     def stop(self) -> None:
         self._listener.close()
-        end(self._process)
+        stop_engine(self._process, self._folder / "run")
 
     def _relay(self) -> None:
         with contextlib.suppress(OSError):

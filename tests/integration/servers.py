@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from kollarm.run import end
+
 
 def listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     """Wait until a server that was just started listens on a port of loopback.
@@ -20,3 +22,10 @@ def listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
                 return
         assert process.poll() is None and time.monotonic() < limit, log.read_text()
         time.sleep(0.1)
+
+
+def stop_engine(process: subprocess.Popen[bytes], exec_root: Path) -> None:
+    """End a dockerd, and undo the mount of a network namespace that it leaves."""
+    end(process)
+    if (exec_root / "netns/default").exists():
+        subprocess.run(["umount", "--quiet", exec_root / "netns/default"], check=False)

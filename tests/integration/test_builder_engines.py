@@ -21,9 +21,8 @@ from builder.record import Record
 from builder.registry import RegistryClient
 from kollarm.config import model
 from kollarm.config.model import Architecture, Build, Config
-from kollarm.run import end
 from tests.integration import tiny
-from tests.integration.servers import listening
+from tests.integration.servers import listening, stop_engine
 from tests.integration.test_builder_registry import RunningRegistry, context, free_port
 
 pytestmark = pytest.mark.integration
@@ -80,7 +79,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
         )  # fmt: skip
     listening(process, port, folder / "log")
     yield Remote(f"tcp://127.0.0.1:{port}", own)
-    end(process)
+    stop_engine(process, folder / "run")
 
 
 def test_an_engine_with_certificates_builds_and_pushes(remote: Remote, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from builder.facts import Rendered, Tree
 from builder.overlays.model import Overlay, read
 from builder.rules import Ground, check, out_of_place
 from builder.templates import Offer
+from builder.treepatch import patched
 from kollarm.config.model import Architecture, Build, Engine
 from kollarm.errors import Fault
 from tests.unit.builder.test_overlays import overlay
@@ -247,6 +248,23 @@ def test_steps_in_a_tree_patch_are_found_with_their_line_in_the_patch(
     (fault,) = faults(one, offer, tree=cron_tree(tmp_path))
     assert fault.where.endswith("mine/tree.patch:6")
     assert "/etc/x" in fault.message
+
+
+def test_a_tree_patch_that_does_not_apply_is_named_with_its_line(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "cron").mkdir(parents=True)
+    (tree / "cron/Dockerfile.j2").write_text("".join(f"{number}\n" for number in range(1, 30)))
+    one = written(
+        tmp_path,
+        tree_DOT_patch="--- a/cron/Dockerfile.j2\n+++ b/cron/Dockerfile.j2\n"
+        "@@ -1,3 +1,3 @@\n 1\n-2\n+two\n 3\n"
+        "@@ -20,3 +20,3 @@\n 20\n-something else\n+x\n 22\n",
+    )
+    with patched(tree, [one]) as (_, found):
+        assert [fault.where.rpartition("/")[2] for fault in found] == ["tree.patch:8"]
+    (tree / "cron/Dockerfile.j2").unlink()
+    with patched(tree, [one]) as (_, found):
+        assert [fault.where.rpartition("/")[2] for fault in found] == ["tree.patch:1"]
 
 
 def test_sed_cannot_leave_its_sandbox(offer: Offer, tmp_path: Path) -> None:

@@ -264,6 +264,24 @@ def test_only_what_applies_is_composed(folder: Callable[..., Path]) -> None:
     assert made.files == {"base": {"overlays/b/x.crt": b"PEM"}}
 
 
+def test_faults_of_a_description_have_remedies(
+    folder: Callable[..., Path],
+) -> None:
+    root = folder("a")
+    (root / "a" / "overlay.yml").write_text(
+        "description: x\nwhy: y\ndesription: z\n"
+        "applies_to: {releases: [2026.1],\n  distros: [debain]}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        choose(["a"], [root])
+    assert {str(fault).partition("overlay.yml:")[2] for fault in caught.value.faults} == {
+        "3: desription: unknown key (did you mean 'description'?)",
+        "4: applies_to.releases[0]: must be a string, not the number 2026.1 "
+        '(write it in quotes: "2026.1")',
+        "5: applies_to.distros[0]: unknown value 'debain' (did you mean 'debian'?)",
+    }
+
+
 def test_settings_are_merged_and_contradictions_named(folder: Callable[..., Path]) -> None:
     folder("a")
     root = folder("b")
@@ -279,6 +297,9 @@ def test_settings_are_merged_and_contradictions_named(folder: Callable[..., Path
         settings.merge(chosen)
     (fault,) = caught.value.faults
     assert "maintainer is also set by overlay a" in fault.message
+    assert fault.where.endswith("b/kolla-build.conf:2")
+    assert settings.place_of(chosen[0], "openstack-base").endswith("a/kolla-build.conf:3")
+    assert settings.place_of(chosen[0], "openstack-base", "location").endswith(":5")
     (root / "b" / "kolla-build.conf").write_text("no section\n")
     with pytest.raises(ConfigError) as caught:
         settings.merge(chosen)
