@@ -23,6 +23,7 @@ import pytest
 import yaml
 
 from kollarm.services.glance import EmbeddedGlance
+from kollarm.services.ports import free_port
 from tests.disks import disk
 from tests.integration.commands import Outcome, kollarm
 from tests.integration.test_builder_registry import RunningRegistry
@@ -150,3 +151,67 @@ def test_planted_secrets_turn_up_nowhere(
         assert "PRIVATE KEY" not in text
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in logs)
     assert not readable_by_others(tmp_path)
+
+
+DEPLOYMENT = """
+release: "2026.1"
+state_dir: {folder}/state
+registry: {{address: "192.0.2.1:5000"}}  # nobody asks it
+build: {{distro: debian}}
+deploy:
+  config_dir: {folder}/conf
+  vips: {{internal: 127.0.0.1}}
+  ssh: {{user: kolla, private_key: {key}, port: {port}}}
+  hosts:
+    ctl1:
+      architecture: x86_64
+      groups: [control, network]
+      connection: local
+      interfaces: {{network: lo}}
+    arm1:
+      architecture: aarch64
+      groups: [compute]
+      address: 127.0.0.1
+      interfaces: {{network: lo, tunnel: lo}}
+"""
+
+
+@pytest.mark.full
+def test_what_a_deployment_keeps_secret_turns_up_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """passwords.yml and a private key: a dry run, a stage that ends well, one that fails."""
+    key = tmp_path / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    body = key.read_text().splitlines()[1:-1]
+    config = tmp_path / "kollarm.yml"
+    config.write_text(DEPLOYMENT.format(folder=tmp_path, key=key, port=free_port()))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "logs"))
+    assert kollarm("deploy", "config", "--config", config).status == 0
+    passwords = tmp_path / "conf" / "passwords.yml"
+    planted = {
+        name: f"planted-{name}" if isinstance(value, str) and "BEGIN" not in value else value
+        for name, value in yaml.safe_load(passwords.read_text()).items()
+    }
+    passwords.write_text(yaml.safe_dump(planted))
+    passwords.chmod(0o600)
+    with watched_arguments() as seen:
+        words = ("--debug", "deploy", "--config", config)
+        outcomes = [
+            kollarm(*words, "config", "bootstrap-servers", "--dry-run", "--json"),
+            kollarm(*words, "config", "post-deploy"),
+            kollarm(*words, "bootstrap-servers", "--limit", "arm1"),
+            kollarm(*words, "config", "--json"),
+        ]
+    assert [outcome.status for outcome in outcomes] == [0, 0, 1, 0], outcomes
+    assert not seen, seen
+    told = "".join(outcome.stdout + outcome.stderr for outcome in outcomes)
+    logs = list((tmp_path / "logs").rglob("*.log"))
+    for text in (told, *(path.read_text() for path in logs)):
+        assert "planted-" not in text
+        assert not [line for line in body if line in text]
+    assert not readable_by_others(tmp_path)
+    # what kolla-ansible makes of them for its user is that user's alone
+    openrc = tmp_path / "conf" / "admin-openrc.sh"
+    assert "planted-keystone_admin_password" in openrc.read_text()
+    assert stat.S_IMODE(openrc.stat().st_mode) == 0o600
