@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ import yaml
 
 from kollarm.services.ports import free_port
 from kollarm.services.registry import EmbeddedRegistry
-from tests.integration.commands import kollarm
+from tests.integration import copied_machine
+from tests.integration.commands import COMMAND, kollarm
 
 pytestmark = pytest.mark.integration
 
@@ -88,3 +91,52 @@ def test_libguestfs_is_started(tmp_path: Path, registry: EmbeddedRegistry) -> No
     assert status == 0, found
     assert "its appliance starts" in found["libguestfs"]["text"]
     assert "KVM" in found
+
+
+def fixed(
+    folder: Path, settings: dict[str, Any], before: str, **how: Any
+) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """In a copy of this machine: the findings, what ``--fix`` said, and the findings after it."""
+    config = folder / "kollarm.yml"
+    config.write_text(yaml.safe_dump({"state_dir": str(folder / "state"), **settings}))
+    doctor = f"{shlex.join(COMMAND)} doctor --config {config}"
+    script = (
+        f"{before}{doctor} --json > {folder}/before.json; {doctor} --fix 2>&1; "
+        f"{doctor} --json > {folder}/after.json; true"
+    )
+    done = copied_machine.run(script, folder / "copy", **how)
+    assert done.returncode == 0, done.stderr
+    found = [
+        {finding["text"]: finding for finding in json.loads(path.read_text())["findings"]}
+        for path in (folder / "before.json", folder / "after.json")
+    ]
+    return found[0], done.stdout + done.stderr, found[1]
+
+
+def test_fix_installs_a_package(tmp_path: Path, registry: EmbeddedRegistry) -> None:
+    """Of this machine's own archive, in a copy of it where arch-test was removed."""
+    settings = {
+        "registry": {"address": registry.address},
+        "build": {"images": ["base"], "base": {"bootstrap": {"suite": "trixie"}}},
+    }
+    remove = "dpkg --remove --force-depends arch-test >/dev/null 2>&1; "
+    before, said, after = fixed(tmp_path, settings, remove, bound=[Path("/run")])
+    missing = before["arch-test isn't installed"]
+    assert missing["level"] == "lacking" and missing["fixable"]
+    assert missing["remedy"] == "install the package arch-test"
+    assert "✓ install arch-test" in said
+    assert "nothing is lacking" in said
+    assert "arch-test isn't installed" not in after
+    assert subprocess.run(["arch-test", "-n"], check=False, capture_output=True).returncode == 0
+
+
+def test_fix_starts_the_engine(tmp_path: Path, registry: EmbeddedRegistry) -> None:
+    """In a copy of this machine where none runs, and no service manager."""
+    settings = {"registry": {"embedded": True, "address": f"127.0.0.1:{free_port()}"}}
+    empty = [Path("/run"), Path("/var/lib/docker"), Path("/var/lib/containerd")]
+    before, said, after = fixed(tmp_path, settings, "", empty=empty, network=False)
+    [unreachable] = [one for one in before.values() if one["subject"] == "engine local"]
+    assert unreachable["level"] == "lacking" and unreachable["fixable"], before
+    assert "✓ scripts/setup-engine" in said
+    [engine] = [one for one in after.values() if one["subject"] == "engine local"]
+    assert engine["level"] == "ok" and "Docker Engine" in engine["text"]
