@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,20 @@ TAIL = 15
 
 class EngineError(KollarmError):
     """The engine can't be reached, or refuses what is asked."""
+
+
+#: Characters of a step that an error's message carries: some are a page long.
+SHOWN = 160
+
+#: How an engine, and how BuildKit, says that a command failed: it is the step's own once more.
+_STATUS = re.compile(
+    r"(?:returned a non-zero code|did not complete successfully: exit code): (\d+)"
+)
+
+
+def _in_short(reason: str) -> str:
+    found = _STATUS.search(reason)
+    return f"exit status {found[1]}" if found else reason
 
 
 class Stopped(Exception):
@@ -63,7 +78,7 @@ class BuildFailed(KollarmError):
     """A step of an image's build failed.
 
     :ivar step: the step, as the engine names it (``5/23 : RUN …``).
-    :ivar lines: the last lines of output.
+    :ivar lines: the last lines that it printed.
     """
 
     def __init__(self, reference: str, step: str, reason: str, lines: list[str], log: Path | None):
@@ -75,8 +90,9 @@ class BuildFailed(KollarmError):
                 "this machine can't run programs of that architecture: "
                 "install qemu-user-static and binfmt-support (kollarm doctor)"
             )
+        shown = step if len(step) <= SHOWN else f"{step[:SHOWN].rstrip()} …"
         super().__init__(
-            f"{reference} can't be built: step {step}: {reason}",
+            f"{reference} can't be built: step {shown}: {_in_short(reason)}",
             hint=hint,
             details="\n".join(lines) or None,
         )

@@ -32,6 +32,8 @@ TIMEOUT = 60
 #: Seconds between two lines of a build: an emulated step may be silent for long.
 STREAM_TIMEOUT = 3600
 _STEP = re.compile(r"^Step (\d+/\d+) : (.*)")
+_OWN_WORDS = re.compile(r" ---> |Removing intermediate container ")
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 class Engine:
@@ -182,8 +184,9 @@ class Engine:
                     if match := _STEP.match(line):
                         step = f"{match[1]} : {match[2]}"
                         note(f"step {match[1]} {match[2]}"[:100])
-                    if line.strip():
-                        lines.append(line.rstrip())
+                        lines.clear()
+                    elif "error" not in event and (said := _said(line)):
+                        lines.append(said)
                 if "error" in event:
                     raise BuildFailed(reference, step, str(event["error"]), list(lines), log)
         except docker.errors.APIError as error:
@@ -347,6 +350,12 @@ class Engine:
             ) from error
         if control.stopped.is_set():
             raise Stopped
+
+
+def _said(line: str) -> str:
+    """What a step itself printed, without the engine's own words and colours."""
+    said = _COLOUR.sub("", line).rstrip()
+    return "" if _OWN_WORDS.match(said) else said
 
 
 class _Chunks(io.RawIOBase):

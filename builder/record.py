@@ -98,7 +98,9 @@ class Record:
             if row.state is State.FAILED:
                 details.append(f"{row.image} ({row.architecture}): {row.error}")
                 details += [f"    {line}" for line in row.lines]
-        details += [f"{row.reference}: {row.error}" for row in self.indices if row.error]
+        details += [
+            f"{row.reference}: {row.error}" for row in self.indices if row.state is State.FAILED
+        ]
         logs = [str(row.log) for row in self.images if row.state is State.FAILED and row.log]
         parts = [
             f"{sum(row.state is State.FAILED for row in rows)} of {len(rows)} {what}"

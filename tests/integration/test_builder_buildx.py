@@ -126,7 +126,7 @@ def test_a_failing_step_is_named_with_its_last_lines(
         )  # fmt: skip
     assert caught.value.lines == ["some words"]
     assert "2/2 : RUN" in caught.value.step
-    assert "exit code: 3" in caught.value.message
+    assert caught.value.message.endswith(": exit status 3")
     assert any("RUN" in step for step in steps)
     assert "some words" in log.read_text()
 

@@ -25,6 +25,7 @@ from builder.registry import OCI_INDEX, RegistryClient, RegistryError
 from kollarm.config.model import Architecture
 from kollarm.errors import KollarmError
 from kollarm.run import end
+from tests.integration import tiny
 
 pytestmark = pytest.mark.integration
 
@@ -252,6 +253,16 @@ def test_a_failing_step_is_named_with_its_last_lines(engine: Engine, tmp_path: P
     assert caught.value.step == "2/2 : COPY absent /"
     assert "Step 2/2" in log.read_text()
     assert caught.value.hint == f"the whole log: {log}"
+
+
+def test_what_a_failing_step_printed_is_told_without_the_engines_own_words(engine: Engine) -> None:
+    text = f"{tiny.SHELL}RUN echo before\nRUN echo some words; echo more >&2; exit 3\n"
+    content = context(text, **{"root.tar": tiny.root()})
+    with pytest.raises(BuildFailed) as caught:
+        engine.build(content, "kollarm-test/failing:t", X86)
+    assert sorted(caught.value.lines) == ["more", "some words"]
+    assert caught.value.message.endswith("step 4/4 : RUN echo some words; echo more >&2; exit 3: "
+                                         "exit status 3")  # fmt: skip
 
 
 def test_an_image_of_the_wrong_architecture_is_refused(engine: Engine) -> None:
