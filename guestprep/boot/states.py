@@ -82,7 +82,7 @@ _SIGNS = (
     ),
     (
         BootState.EMERGENCY_MODE,
-        r"You are in emergency mode|Cannot open access to console|for maintenance",
+        r"You are in emergency mode|Cannot open access to console|for (system )?maintenance",
     ),
 )
 _COMPILED = tuple((state, re.compile(pattern, re.MULTILINE)) for state, pattern in _SIGNS)

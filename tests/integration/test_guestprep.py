@@ -19,8 +19,7 @@ from guestprep import pipeline
 from guestprep.appliance import Appliance, Drive, launched
 from guestprep.appliance.exchange import take_out
 from guestprep.archive import ArchiveClient
-from guestprep.facts import Place, Role
-from guestprep.inspect import examine, inspect
+from guestprep.inspect import examine
 from guestprep.parse.compression import Compression
 from guestprep.parse.dpkg import parse_status
 from guestprep.parse.initramfs import Reading, members
@@ -31,6 +30,7 @@ from guestprep.verify import verify
 from guestprep.wishes import Wishes
 from kollarm.config.model import Archive, Guest, GuestFile, GuestSource
 from kollarm.errors import UnusableInput
+from tests.integration.commands import kollarm
 from tests.unit.guestprep import disks, synthetic
 
 pytestmark = pytest.mark.integration
@@ -177,15 +177,24 @@ def test_a_merged_usr_with_a_boot_partition_and_two_segments(bench: Bench) -> No
     steps = record.plan["steps"]
     assert isinstance(steps, list)
     assert "install" not in {step["kind"] for step in steps}
-    facts = inspect(output)
-    assert facts.usr_merged
-    boot = facts.partition(Role.BOOT)
-    assert boot is not None and boot.label == "BOOT"
-    (kernel,) = facts.kernels
-    assert kernel.gpu is Place.MODULE
-    assert kernel.initramfs is not None
-    assert kernel.initramfs.segments == ("none", "zstd", "zstd")
-    assert {"virtio_gpu", "drm", "drm_kms_helper", "soft_helper"} <= set(kernel.initramfs.modules)
+    before = digest(output), sorted(output.parent.iterdir())
+    looked = kollarm("guest", "inspect", output, "--json")
+    assert looked.status == 0, looked.stderr
+    assert looked.stderr.count("appliance …") == 1
+    assert (digest(output), sorted(output.parent.iterdir())) == before
+    facts = looked.document
+    assert (facts["architecture"], facts["distribution"]) == ("aarch64", "ubuntu")
+    assert facts["usr_merged"] and facts["cloud_init"]
+    assert facts["disk"]["format"] == "qcow2" and facts["disk"]["compression"] == "zlib"
+    (boot,) = (part for part in facts["partitions"] if part["role"] == "boot")
+    assert (boot["label"], boot["mounted"]) == ("BOOT", "/boot") and boot["free"] > 0
+    (kernel,) = facts["kernels"]
+    assert kernel["gpu"] == "module"
+    ramfs = kernel["initramfs"]
+    assert ramfs["segments"] == ["none", "zstd", "zstd"]
+    assert {"virtio_gpu", "drm", "drm_kms_helper", "soft_helper"} <= set(ramfs["modules"])
+    usual = [entry for entry in facts["grub"]["entries"] if not entry["rescue"]]
+    assert {tuple(entry["consoles"]) for entry in usual} == {("ttyAMA0,115200", "tty1")}
 
 
 @pytest.mark.parametrize("filesystem", ["btrfs", pytest.param("xfs", marks=pytest.mark.full)])
@@ -229,7 +238,9 @@ def test_another_file_system_and_every_further_wish(bench: Bench, filesystem: st
             if appliance.block_id(device)["TYPE"] == filesystem
         )
         appliance.mount(root)
-        assert appliance.room("/")[1] > 800 << 20
+        length = appliance.call("blockdev_getsize64", root)
+        assert length > 800 << 20
+        assert filesystem_size(appliance, filesystem) == length
         assert appliance.read("/etc/motd") == b"as it shall be\n"
         assert appliance.read("/etc/timezone") == b"Europe/Berlin\n"
         assert appliance.read("/usr/share/doc/linux-modules-notes/notes") == b"none\n"
@@ -243,6 +254,14 @@ def test_another_file_system_and_every_further_wish(bench: Bench, filesystem: st
         "it is the very file that was prepared (SHA256)",
         *claims,
     }
+
+
+def filesystem_size(appliance: Appliance, filesystem: str) -> int:
+    """Bytes that the mounted file system takes by its own account."""
+    if filesystem == "xfs":
+        told = appliance.call("xfs_info", "/")
+        return int(told["xfs_datablocks"]) * int(told["xfs_blocksize"])
+    return appliance.room("/")[1]  # btrfs counts the whole of its device
 
 
 def examine_again(appliance: Appliance, path: Path, guest: Guest) -> Plan:

@@ -36,6 +36,12 @@ PANIC = """\
             "Press Enter for maintenance\n(or press Control-D to continue): ",
             BootState.EMERGENCY_MODE,
         ),
+        (
+            "[   50.000000] usbhid: USB HID core driver\n"
+            "Press Enter for system maintenance\n"
+            "(or press Control-D to continue): [   94.466184] sd 0:0:0:0: Attached sg0\n",
+            BootState.EMERGENCY_MODE,
+        ),
         ("Debian GNU/Linux 13 ubuntu ttyAMA0\n\nubuntu login: ", BootState.LOGIN_PROMPT),
         (
             "ubuntu login: \n[   60.123456] random: message after the prompt\n",
