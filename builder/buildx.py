@@ -12,13 +12,13 @@ import re
 import shlex
 import tarfile
 import tempfile
-from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
-from builder.builder import TAIL, BuildFailed, EngineError, EngineInfo, Stoppable, Stopped
+from builder.builder import BuildFailed, EngineError, EngineInfo, Stoppable, Stopped
+from builder.buildkit import Progress, unusable
 from builder.facts import Local
 from builder.registry import RegistryClient
 from kollarm.config.model import Architecture
@@ -32,43 +32,7 @@ BOOTSTRAP = 180
 #: Seconds that a registry has to answer.
 ANSWER = 120
 
-_STEP = re.compile(r"#(\d+) \[(?:\S+ )?(\d+/\d+)\] (.*)")
-_OUTPUT = re.compile(r"#(\d+) [\d.]+ (.*)")
-_ERROR = re.compile(r"#(\d+) ERROR: (.*)")
 _DIGEST = re.compile(r'"containerimage\.digest": "(sha256:[0-9a-f]{64})"')
-
-
-class Progress:
-    """What a build says in ``--progress=plain``, line by line.
-
-    :ivar step: the step that began last, or the one that failed.
-    :ivar reason: why it failed; empty as long as nothing did.
-    """
-
-    def __init__(self, note: Callable[[str], None] = lambda text: None):
-        self.step = "0 : FROM"
-        self.reason = ""
-        self._note = note
-        self._steps: dict[str, str] = {}
-        self._output: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=TAIL))
-        self._failed = ""
-
-    def line(self, line: str) -> None:
-        """Take in a line."""
-        if found := _STEP.match(line):
-            number, place, text = found.groups()
-            self._steps[number] = self.step = f"{place} : {text}"
-            self._note(f"step {place} {text}"[:100])
-        elif found := _ERROR.match(line):
-            self._failed, self.reason = found.groups()
-            self.step = self._steps.get(self._failed, self.step)
-        elif found := _OUTPUT.match(line):
-            self._output[found[1]].append(found[2])
-
-    @property
-    def lines(self) -> list[str]:
-        """The last lines of what the failed step printed."""
-        return list(self._output[self._failed])
 
 
 class Buildx:
@@ -359,29 +323,6 @@ def split(reference: str) -> tuple[str, str]:
         return name, digest
     name, _, tag = path.rpartition(":")
     return name, tag
-
-
-def unusable(url: str, error: CommandError) -> EngineError:
-    """Why a builder can't be used, from what docker says."""
-    lines = [line for line in error.output.splitlines() if line.strip()]
-    said = lines[-1].removeprefix("ERROR: ") if lines else error.message
-    hint = "docker buildx ls shows the builders, docker buildx create makes one"
-    if error.status == 127:
-        said, hint = "there is no docker command", "install Docker's client and its buildx plugin"
-    elif re.search("unknown (command|flag)|not a docker command", error.output):
-        said, hint = (
-            "docker has no buildx",
-            "install its plugin (docker-buildx, docker-buildx-plugin)",
-        )
-    elif "deadline exceeded" in error.output or "connection refused" in error.output:
-        said = f"a node doesn't answer ({said})"
-        hint = "docker buildx inspect --bootstrap BUILDER shows its nodes"
-    elif "network.host" in error.output:
-        hint = (
-            "steps use the host's network: make the builder with "
-            "docker buildx create --buildkitd-flags '--allow-insecure-entitlement network.host'"
-        )
-    return EngineError(f"the buildx builder of {url} can't be used: {said}", hint=hint)
 
 
 def _files(archive: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:

@@ -25,12 +25,12 @@ CONNECT_TIMEOUT = 20
 #: What ssh and the far side say → what to do about it.  ``{to}`` is what ssh is called with.
 REMEDIES = (
     (
-        r"Host key verification failed|host key is known",
-        "see that it is the right machine and accept its key by hand: ssh {to}",
-    ),
-    (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         "was it installed anew? Then remove the old key: ssh-keygen -R HOST",
+    ),
+    (
+        r"Host key verification failed|host key is known",
+        "see that it is the right machine and accept its key by hand: ssh {to}",
     ),
     (
         r"Permission denied \(",

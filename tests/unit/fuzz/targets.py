@@ -20,6 +20,7 @@ import zstandard
 from requests.utils import parse_dict_header
 
 from builder import dockerfile
+from builder.buildkit import Progress
 from builder.overlays import model as overlays
 from builder.overlays import template
 from builder.registry import RegistryClient
@@ -242,6 +243,9 @@ TARGETS = (
     Target("template", _texts(lambda s: template.parse(s, "t")), (TEMPLATE,)),
     Target("Dockerfile", _texts(_dockerfile),
            (b"FROM x\nRUN apt-get update && apt-get -y install curl \\\n  && rm x\n",)),
+    Target("BuildKit's progress",
+           _texts(lambda said: list(map(Progress().line, said.splitlines()))),
+           (b"#3 [2/3] RUN x\n#3 0.5 y\n#3 ERROR: z\n",)),
     Target("kollarm.yml", _texts(_configuration), (CONFIG,), (KollarmError,)),
     Target("registry's answer", _registry, (INDEX, MANIFEST), (KollarmError,)),
     Target("registry's challenge", _texts(parse_dict_header),
