@@ -28,7 +28,7 @@ from kollarm.services.registry import start_registry
 
 @click.group("attest")
 def group() -> None:
-    """How images were made and what is in them, as the registry has it and files tell."""
+    """What is told of images: how they were made, what is in them, who signed it."""
 
 
 @group.command("verify")
