@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Sequence
 from contextlib import closing
@@ -17,6 +18,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from kollarm.progress import duration
 from tests import bench
 from tests.bench import result
 from tests.bench.machine import describe
@@ -53,6 +55,7 @@ def take(measure: Measure, machine: str) -> result.Result:
     pairs: list[tuple[float, float]] = []
     error = None
     date = datetime.now(UTC).isoformat(timespec="seconds")
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kollarm-bench-") as folder:
         try:
             with closing(measure.take(Path(folder))) as samples:
@@ -79,6 +82,7 @@ def take(measure: Measure, machine: str) -> result.Result:
         error=error,
         date=date,
         machine=machine,
+        took=round(time.monotonic() - began, 1),
     )
 
 
@@ -125,7 +129,8 @@ def main(names: tuple[str, ...], only_list: bool, output: Path, markdown: bool) 
         # kept one by one, so that an interruption loses only what was under way
         result.save(output, result.load(output) | {measure.name: results[-1]})
     show(results)
-    print(f"kept in {output}", file=sys.stderr)
+    whole = duration(sum(one.took for one in results))
+    print(f"measured in {whole}; kept in {output}", file=sys.stderr)
     if markdown:
         result.update_page(PAGE, result.load(output))
     if any(one.error or one.met is False for one in results):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from kollarm import files
+from kollarm.progress import duration
 
 BEGIN = "<!-- figures: made by `make bench BENCH_OPTIONS=--markdown` -->"
 END = "<!-- end of figures -->"
@@ -26,6 +28,7 @@ class Result:
     :ivar error: why the measure ended early; None when it didn't.
     :ivar date: of the run, ISO 8601, UTC.
     :ivar machine: what it ran on, in one line.
+    :ivar took: seconds that measuring took.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Result:
     error: str | None = None
     date: str = ""
     machine: str = ""
+    took: float = 0.0
 
     def row(self) -> list[str]:
         """The table's cells, in the order of :data:`COLUMNS`."""
@@ -67,8 +71,11 @@ def save(path: Path, results: dict[str, Result]) -> None:
     files.write(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
-def table(rows: dict[tuple[str, str], str]) -> str:
-    """A table for each machine; rows by machine and measure."""
+def table(rows: dict[tuple[str, str], str], took: Mapping[str, float] | None = None) -> str:
+    """A table for each machine; rows by machine and measure.
+
+    :param took: seconds that all of a machine's measures took.
+    """
     lines: list[str] = []
     for machine in sorted({machine for machine, _ in rows}):
         lines += [
@@ -79,6 +86,8 @@ def table(rows: dict[tuple[str, str], str]) -> str:
         ]
         lines += [row for (where, _), row in sorted(rows.items()) if where == machine]
         lines.append("")
+        if took and machine in took:
+            lines += [f"Measuring all of it took {duration(took[machine])}.", ""]
     return "\n".join(lines)
 
 
@@ -108,4 +117,9 @@ def update_page(page: Path, results: dict[str, Result]) -> None:
     rows = rows_of(old)
     for name, result in results.items():
         rows[result.machine, name] = f"| {' | '.join(result.row())} |"
-    files.write(page, f"{head}{BEGIN}\n\n{table(rows)}\n{END}{tail}")
+    took = {
+        machine: sum(result.took for result in results.values() if result.machine == machine)
+        for machine in {where for where, _ in rows}
+        if all(name in results for where, name in rows if where == machine)
+    }
+    files.write(page, f"{head}{BEGIN}\n\n{table(rows, took)}\n{END}{tail}")

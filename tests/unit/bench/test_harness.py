@@ -56,6 +56,7 @@ def test_results_are_kept_and_shown_on_the_page(tmp_path: Path) -> None:
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "| test-harness.halves | ours against another's | ≤ 0.5 | yes | 0.25 × |" in text
     assert "Machine: a machine." in text
+    assert text.count("Measuring all of it took") == 1
     # what isn't measured again stays
     other = harness.take(breaks, "another machine")
     result.update_page(page, {other.name: other})
