@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
-from builder.builder import BuildFailed, EngineError
+from builder.builder import BuildFailed, EngineError, Stoppable, Stopped
 from builder.engine import Engine
 from builder.registry import RegistryClient
 from kollarm.config.model import Architecture
 from kollarm.run import end, which
+from tests.integration import tiny
 from tests.integration.servers import listening
 from tests.integration.test_builder_registry import RunningRegistry, context, free_port
 
@@ -40,6 +45,10 @@ class Host:
     @property
     def url(self) -> str:
         return f"ssh://root@127.0.0.1:{self.port}"
+
+    def reached_by(self, words: list[str]) -> bool:
+        """Whether this is the command line of an ssh to it."""
+        return words[0].endswith("ssh") and str(self.port) in words
 
     def client(self, key: str, *, known: bool = True) -> Path:
         """A folder for PATH with an ``ssh`` that has a key, and knows the host or doesn't."""
@@ -106,6 +115,32 @@ def test_an_engine_behind_ssh_builds_and_pushes(
         registry.stop()
     with pytest.raises(BuildFailed, match="nowhere"):
         engine.build(context("FROM scratch\nCOPY nowhere /\n"), "kollarm-test/far:t", X86)
+
+
+def test_a_stopped_build_ends_on_the_far_side_too(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(host.client("usual")), prepend=":")
+    control = Stoppable()
+
+    def stop_when_asleep(step: str) -> None:
+        if "sleep" in step:
+            threading.Timer(1, control.stop).start()
+
+    content = context(tiny.SHELL + "RUN sleep 987\n", **{"root.tar": tiny.root()})
+    with pytest.raises(Stopped):
+        Engine(host.url).build(
+            content, "kollarm-test/far:t", X86, note=stop_when_asleep, control=control
+        )
+    gc.collect()
+    limit = time.monotonic() + 30
+    while left := [
+        words
+        for process in psutil.process_iter(["cmdline"])
+        if (words := process.info["cmdline"] or []) and ("987" in words or host.reached_by(words))
+    ]:
+        assert time.monotonic() < limit, left
+        time.sleep(0.2)
 
 
 def test_docker_host_may_name_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
