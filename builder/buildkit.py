@@ -14,6 +14,8 @@ from kollarm.errors import CommandError
 
 _STEP = re.compile(r"#(\d+) \[(?:\S+ )?(\d+/\d+)\] (.*)")
 _OUTPUT = re.compile(r"#(\d+) [\d.]+ (.*)")
+#: What BuildKit does besides: loading the context, looking at the parent, pushing.
+_OTHER = re.compile(r"#(\d+) (.*)")
 _ERROR = re.compile(r"#(\d+) ERROR: (.*)")
 
 
@@ -43,6 +45,8 @@ class Progress:
             self.step = self._steps.get(self._failed, self.step)
         elif found := _OUTPUT.match(line):
             self._output[found[1]].append(found[2])
+        elif found := _OTHER.match(line):
+            self._steps.setdefault(found[1], found[2])
 
     @property
     def lines(self) -> list[str]:

@@ -38,6 +38,20 @@ def test_the_failed_step_is_known_with_its_own_output() -> None:
     assert notes[1:] == ["step 2/3 RUN apt-get update", "step 2/2 COPY x /"]
 
 
+def test_a_failed_push_is_no_failed_step() -> None:
+    progress = Progress()
+    for line in (
+        "#3 [2/2] RUN true",
+        "#3 DONE 0.1s",
+        "#4 exporting to image",
+        "#4 pushing layers 0.2s done",
+        "#4 ERROR: failed to push registry.example/kolla/base: denied",
+    ):
+        progress.line(line)
+    assert progress.step == "exporting to image"
+    assert "denied" in progress.reason
+
+
 def test_only_the_last_lines_are_kept() -> None:
     progress = Progress()
     for number in range(1000):
