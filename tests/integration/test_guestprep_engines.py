@@ -1,7 +1,7 @@
 """The offline engine against the guest's own programs: one image, one plan, two results.
 
-The guest's tools are told to put few modules into the initramfs: with their usual choice they
-are at it for an hour where each of them is emulated.
+The guest's tools are told to put few modules into the initramfs.  Where each of them is emulated,
+in an appliance that is emulated itself, they take more than an hour even so.
 """
 
 from __future__ import annotations
