@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,19 +111,38 @@ def test_pushes_through_a_failing_registry(
         count("push to a failing registry", "finished by the next run")
 
 
-def test_a_registry_that_is_killed_and_comes_back(tmp_path: Path) -> None:
-    folder = tmp_path / "registry"
-    first = RunningRegistry(folder)
-    client = RegistryClient(first.address)
-    found = members(first.address, "y", "one")
-    digest = index.write(client, "test/y", "t", found)
-    first.process.kill()
-    first.process.wait()
-    with pytest.raises(RegistryError, match="can't be reached"):
-        index.write(client, "test/y", "t", found)
-    again = RunningRegistry(folder)
-    try:
-        index.check(RegistryClient(again.address), "test/y", "t", digest)
-    finally:
-        again.stop()
-    count("registry killed", "indices whole after its return")
+def test_a_registry_that_is_killed_and_comes_back(
+    registry: RunningRegistry, dice: random.Random
+) -> None:
+    """Killed at random moments of pushing two images and joining them, and started again."""
+    subject, client = "registry killed", RegistryClient(registry.address)
+    faults: list[KollarmError] = []
+
+    def write(what: str) -> None:
+        index.write(client, "test/y", "t", members(registry.address, "y", what))
+
+    def attempt(what: str) -> None:
+        try:
+            write(what)
+        except KollarmError as error:
+            faults.append(error)
+
+    began = time.monotonic()
+    write("usual")
+    usual = time.monotonic() - began
+    for moment in range(max(1, MOMENTS // 3)):
+        writing = threading.Thread(target=attempt, args=(f"one {moment}",))
+        writing.start()
+        time.sleep(dice.uniform(0, usual))
+        registry.kill()
+        time.sleep(dice.uniform(0, 1))
+        registry.start()
+        writing.join()
+        found = client.index("test/y", "t")
+        assert found is not None
+        index.check(client, "test/y", "t", found.digest)
+        count(subject, "indices lost or wrong", 0)
+        write(f"one {moment}")
+        count(subject, "finished by the next run")
+    assert all(error.message for error in faults)
+    count(subject, "refused with a message", len(faults))

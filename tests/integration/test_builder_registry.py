@@ -66,9 +66,14 @@ class RunningRegistry:
             "http": {"addr": self.address, **({"tls": tls} if tls else {})},
             **settings,
         }
-        (folder / "config.yml").write_text(yaml.safe_dump(config))
+        self._config = folder / "config.yml"
+        self._config.write_text(yaml.safe_dump(config))
+        self.start()
+
+    def start(self) -> None:
+        """Serve, again after :meth:`kill`, at the same address."""
         self.process = subprocess.Popen(
-            ["docker-registry", "serve", folder / "config.yml"],
+            ["docker-registry", "serve", self._config],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -81,6 +86,11 @@ class RunningRegistry:
                     return
             assert time.monotonic() < limit, "docker-registry doesn't start"
             time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End it without a chance to finish anything."""
+        self.process.kill()
+        self.process.wait()
 
     def stop(self) -> None:
         end(self.process)
