@@ -30,7 +30,7 @@ from guestprep.boot.report import BootReport
 from guestprep.parse import cloudcfg, dpkg, elf, grub, initramfs, modules, relation, text
 from guestprep.parse.cpio import Member, write_archive
 from guestprep.source import checksum, qcow2
-from kollarm.attest import signing, spdx
+from kollarm.attest import signing, sigstore, spdx
 from kollarm.config import load
 from kollarm.errors import KollarmError
 
@@ -250,6 +250,9 @@ TARGETS = (
     Target("registry's answer", _registry, (INDEX, MANIFEST), (KollarmError,)),
     Target("registry's challenge", _texts(parse_dict_header),
            (b'realm="https://a.example/token",service="r"',)),
+    Target("Sigstore bundle", sigstore.envelope_of, (b'{"dsseEnvelope": ' + ENVELOPE + b"}",),
+           (KollarmError,)),
+    Target("rpm -qa", _texts(spdx.rpm_packages), (b"bash\t(none)\t5.1-9\tx86_64\tbash.src.rpm\n",)),
     Target("signed statement", lambda data: signing.open_envelope(data, None), (ENVELOPE,),
            (KollarmError,)),
     Target("boot report", lambda data: BootReport.from_json(json.loads(data)), (REPORT,),
