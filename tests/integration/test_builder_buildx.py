@@ -131,6 +131,15 @@ def test_a_failing_step_is_named_with_its_last_lines(
     assert "some words" in log.read_text()
 
 
+def test_pushing_where_nobody_listens() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.raises(BuildFailed, match="connection refused") as caught:
+        Buildx(URL, RegistryClient(address)).build(
+            packed("FROM scratch\nCOPY f /\n", f=b"1"), f"{address}/test/x:t", X86
+        )
+    assert caught.value.step == "exporting to image"
+
+
 def test_a_stopped_build_ends(registry: RunningRegistry) -> None:
     buildx = Buildx(URL, RegistryClient(registry.address))
     control = Stoppable()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import getpass
+import os
 import subprocess
 import threading
 import time
@@ -25,6 +27,7 @@ from tests.integration.test_builder_registry import RunningRegistry, context, fr
 pytestmark = pytest.mark.integration
 
 X86 = Architecture.X86_64
+USER = getpass.getuser()
 
 #: What a key makes of the session that it opens, in authorized_keys' own words.
 KEYS = {
@@ -44,7 +47,7 @@ class Host:
 
     @property
     def url(self) -> str:
-        return f"ssh://root@127.0.0.1:{self.port}"
+        return f"ssh://{USER}@127.0.0.1:{self.port}"
 
     def reached_by(self, words: list[str]) -> bool:
         """Whether this is the command line of an ssh to it."""
@@ -83,7 +86,8 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         f"AuthorizedKeysFile {folder / 'authorized_keys'}\nStrictModes no\nUsePAM no\n"
         f"PermitUserEnvironment yes\nPasswordAuthentication no\nPidFile {folder / 'pid'}\n"
     )
-    Path("/run/sshd").mkdir(exist_ok=True)  # where sshd wants its unprivileged half to be
+    if os.getuid() == 0:  # where it wants its unprivileged half to be
+        Path("/run/sshd").mkdir(exist_ok=True)
     server = which("sshd")
     assert server is not None
     with (folder / "log").open("w") as log:
@@ -152,8 +156,13 @@ def test_docker_host_may_name_it(host: Host, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("key", "known", "reason", "remedy"),
     [
-        ("usual", False, "Host key verification failed", "by hand: ssh -p {port} root@127.0.0.1"),
-        ("stranger", True, "Permission denied (publickey", "ssh-copy-id -p {port} root@"),
+        (
+            "usual",
+            False,
+            "Host key verification failed",
+            f"by hand: ssh -p {{port}} {USER}@127.0.0.1",
+        ),
+        ("stranger", True, "Permission denied (publickey", f"ssh-copy-id -p {{port}} {USER}@"),
         ("without-docker", True, "docker: command not found", "install Docker on that machine"),
         ("without-engine", True, "/nowhere/docker.sock", "systemctl start docker"),
     ],
