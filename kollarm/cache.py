@@ -11,7 +11,6 @@ import hashlib
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,16 +85,17 @@ def entry(
             shutil.rmtree(work, ignore_errors=True)
             raise
     if lifetime is not None:
-        _remove_unused(root, time.time() - lifetime)
+        # by the file system's clock, which all entries have in common
+        _remove_unused(root, marker.stat().st_mtime, lifetime)
     return final
 
 
-def _remove_unused(root: Path, before: float) -> None:
-    """Remove a kind's complete entries that were last asked for before a moment."""
+def _remove_unused(root: Path, now: float, lifetime: float) -> None:
+    """Remove a kind's complete entries that nobody has asked for in so many seconds."""
     for marker in root.glob("*/.complete"):
         used = marker.with_name(".used")
-        if (used if used.exists() else marker).stat().st_mtime < before:
-            forget(root.name, marker.parent.name, time.time())
+        if (used if used.exists() else marker).stat().st_mtime < now - lifetime:
+            forget(root.name, marker.parent.name, now)
 
 
 def forget(kind: str, name: str, before: float) -> None:

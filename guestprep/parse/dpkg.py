@@ -85,10 +85,14 @@ def parse_status(text: str) -> Status:
     return Status(found)
 
 
+#: What Python takes for the end of a line, and dpkg doesn't.
+_NO_NEWLINES = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
+
+
 def fields_of(paragraph: str) -> dict[str, str]:
     """The fields of one deb822 paragraph."""
     if not paragraph.strip():
         return {}
     # Not every archive kept to UTF-8; python-debian takes nothing else.
-    readable = paragraph.encode("utf-8", "replace").decode("utf-8")
+    readable = paragraph.encode("utf-8", "replace").decode("utf-8").translate(_NO_NEWLINES)
     return {str(key): str(value) for key, value in Deb822(readable.strip("\n").split("\n")).items()}

@@ -146,6 +146,19 @@ def test_entries_that_nobody_asks_for_go(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "other" / "x").exists()
 
 
+def test_what_was_just_made_is_young_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
+    for name, days in (("ahead", 400), ("behind", -400)):
+        now = time.time() + days * 86400
+        with monkeypatch.context() as wrong:
+            wrong.setattr(time, "time", lambda now=now: now)
+            made = cache.entry("kind", name, lambda folder: None, lifetime=30 * 86400.0)
+        assert made.exists()
+    assert (tmp_path / "kind" / "ahead").exists()
+
+
 def test_a_digest_depends_on_content_not_on_order() -> None:
     assert cache.digest({"a": 1, "b": [2]}) == cache.digest({"b": [2], "a": 1})
     assert cache.digest({"a": 1}) != cache.digest({"a": "1"})

@@ -225,3 +225,11 @@ def test_sha256sums_knows_both_forms_and_distrusts_contradictions() -> None:
     a, b = "a" * 64, "b" * 64
     found = parse_sums(f"{a}  one\n{b} *two\n{a}  three\n{b}  three\n")
     assert found == {"one": a, "two": b}
+
+
+@pytest.mark.parametrize("character", ["\v", "\f", "\r", "\x1c", "\x85", "\u2028"])
+def test_only_a_newline_ends_a_line_of_dpkgs(character: str) -> None:
+    """Found by damaged input: these end a line for Python."""
+    text = f"Package: bash\nStatus: install ok installed\nVersion: 1\n{character}Provides: sh\n"
+    assert len(parse_status(text).packages) == 1
+    assert len(parse_status(text.replace("1\n", f"1{character}{character}x\n")).packages) == 1
