@@ -6,6 +6,7 @@ the same entry make it once: the second waits for the first.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -14,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from kollarm.paths import cache_dir
 
@@ -57,17 +59,16 @@ def entry(
     :param in_place: make it under its final name, for things that hold their own
         path (virtual environments); a marker file tells when it is complete.
     :param lifetime: seconds; when an entry is made, those of its kind that nobody has
-        asked for in so long are removed.  For what is made often and read only soon after.
+        asked for in so long are removed.  For what is made often.  What a running process
+        has asked for stays, whatever the clock says.
     """
     root = cache_dir() / kind
     final = root / name
     marker = final / ".complete"
-    if marker.exists():
-        if lifetime is not None:
-            (final / ".used").touch()
+    if marker.exists() and (lifetime is None or _use(final)):
         return final
     with locked(root / f".{name}.lock"):
-        if marker.exists():
+        if marker.exists() and (lifetime is None or _use(final)):
             return final
         shutil.rmtree(final, ignore_errors=True)
         if in_place:
@@ -84,18 +85,47 @@ def entry(
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
             raise
+        if lifetime is not None:
+            _use(final)
     if lifetime is not None:
         # by the file system's clock, which all entries have in common
-        _remove_unused(root, marker.stat().st_mtime, lifetime)
+        _remove_unused(root, marker.stat().st_mtime - lifetime)
     return final
 
 
-def _remove_unused(root: Path, now: float, lifetime: float) -> None:
-    """Remove a kind's complete entries that nobody has asked for in so many seconds."""
+#: The files that say that this process uses an entry, each held with a shared lock.
+_HELD: dict[Path, IO[bytes]] = {}
+
+
+def _use(entry: Path) -> bool:
+    """Hold an entry for as long as this process lives; False when it is being removed."""
+    mark = entry / ".used"
+    if mark not in _HELD or not mark.exists():
+        try:
+            handle = mark.open("ab")
+        except FileNotFoundError:
+            return False
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        _HELD[mark] = handle
+    if not (entry / ".complete").exists():
+        return False
+    mark.touch()
+    return True
+
+
+def _remove_unused(root: Path, before: float) -> None:
+    """Remove a kind's complete entries that no process holds, last asked for before a moment."""
     for marker in root.glob("*/.complete"):
-        used = marker.with_name(".used")
-        if (used if used.exists() else marker).stat().st_mtime < now - lifetime:
-            forget(root.name, marker.parent.name, now)
+        mark = marker.with_name(".used")
+        with locked(root / f".{marker.parent.name}.lock"), contextlib.suppress(OSError):
+            if (mark if mark.exists() else marker).stat().st_mtime >= before:
+                continue
+            with mark.open("ab") as handle:
+                # refused (an OSError) where a process holds it
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                gone = root / f".{marker.parent.name}.gone"
+                marker.parent.rename(gone)  # at once: nobody finds half of it
+                shutil.rmtree(gone)
 
 
 def forget(kind: str, name: str, before: float) -> None:
