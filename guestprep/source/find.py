@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from guestprep.archive.fetch import ArchiveError
 from guestprep.archive.signature import verified
 from guestprep.source import catalogue, download
 from guestprep.source.checksum import parse_sums, verify
@@ -69,6 +70,11 @@ def _from_catalogue(source: GuestSource, pinned: Expected | None) -> tuple[Path,
         signature = None
         for name in entry.signatures:
             signature = signature or download.small(entry.url(name, mirror))
+        if signature is None:
+            raise ArchiveError(
+                f"{url}: not signed: there is no {' or '.join(entry.signatures)} beside it",
+                hint="give the image's digest, from where you trust it, as sha256: in its source",
+            )
         text = verified(content, signature, source.keyring or entry.keyring, url)
         expected = _of(text, url, entry.file)
     path = download.image(entry.url(entry.file, mirror), expected.algorithm, expected.digest)

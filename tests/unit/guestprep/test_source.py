@@ -152,8 +152,9 @@ def test_a_tampered_image_is_refused(server: Server) -> None:
 
 def test_a_missing_signature_is_refused(server: Server) -> None:
     (server.place / "SHA256SUMS.gpg").unlink()
-    with pytest.raises(ArchiveError, match="not signed"):
+    with pytest.raises(ArchiveError, match=r"not signed: there is no SHA256SUMS\.gpg") as caught:
         locate(server.source())
+    assert caught.value.hint is not None and "sha256:" in caught.value.hint
 
 
 def test_an_expired_key_is_refused(server: Server, tmp_path: Path) -> None:
