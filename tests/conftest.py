@@ -6,6 +6,7 @@ lies in the user's cache, so that a second run of the suite is quick.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -17,6 +18,10 @@ from kollarm.config.model import Registry
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
 from kollarm.services.registry import EmbeddedRegistry
+
+# A shell starts what it sends to the background with interruptions ignored, and so would be
+# every process that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

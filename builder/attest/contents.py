@@ -14,12 +14,14 @@ from kollarm.attest.spdx import RPM_QUERY, Package, debian_packages, python_pack
 #: /etc/os-release is a link to it.
 OS_RELEASE = "usr/lib/os-release"
 DPKG = "var/lib/dpkg/status"
+#: Of rpm's own package: a program is only run where it is there.
+RPM = "usr/lib/rpm/macros"
 #: Where Kolla installs OpenStack's own packages.
 PYTHON = "var/lib/kolla/venv/lib"
 
 
 def _wanted(path: str) -> bool:
-    return path in (OS_RELEASE, DPKG) or path.endswith(".dist-info/METADATA")
+    return path in (OS_RELEASE, DPKG, RPM) or path.endswith(".dist-info/METADATA")
 
 
 def read(engine: Builder, image: str) -> tuple[str, list[Package]] | None:
@@ -27,11 +29,14 @@ def read(engine: Builder, image: str) -> tuple[str, list[Package]] | None:
 
     :returns: None for one with neither dpkg nor rpm.
     """
-    found = engine.extract(image, (OS_RELEASE, DPKG, PYTHON), _wanted)
+    found = engine.extract(image, (OS_RELEASE, DPKG, RPM, PYTHON), _wanted)
     status = found.get(DPKG)
     if status is not None:
         packages = debian_packages(status.decode("utf-8", "replace"))
-    elif (listed := engine.output(image, ["rpm", "-qa", "--queryformat", RPM_QUERY])) is not None:
+    elif RPM in found:
+        listed = engine.output(image, ["rpm", "-qa", "--queryformat", RPM_QUERY])
+        if listed is None:
+            return None
         packages = rpm_packages(listed.decode("utf-8", "replace"))
     else:
         return None

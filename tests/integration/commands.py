@@ -20,10 +20,6 @@ LIMIT = 1700.0
 
 COMMAND = (sys.executable, "-m", "kollarm.cli.main")
 
-#: The same where it will be interrupted: what a shell starts in the background hands on an
-#: ignored SIGINT.
-INTERRUPTIBLE = ("env", "--default-signal=INT", *COMMAND)
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -59,7 +55,7 @@ def interrupted(sign: str, *words: str | Path, number: signal.Signals = signal.S
     :raises AssertionError: it ended before, or left a process behind.
     """
     process = subprocess.Popen(
-        [*INTERRUPTIBLE, *map(str, words)],
+        [*COMMAND, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

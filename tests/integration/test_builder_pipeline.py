@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -203,8 +204,9 @@ def test_a_failing_step_leaves_the_old_index(built: Record, project: Project) ->
 def test_ctrl_c_ends_the_build_and_leaves_the_old_index(built: Record, project: Project) -> None:
     client = RegistryClient(project.registry.address)
     before = client.index("kolla/cron", "t")
+    mark = f"falling-asleep-{uuid.uuid4().hex}"  # the engine has no layer of this step
     project.template.write_text(
-        "{% block cron_header %}RUN echo falling-asleep && sleep 600{% endblock %}\n"
+        f"{{% block cron_header %}}RUN echo {mark} && sleep 600{{% endblock %}}\n"
     )
     config = project.folder / "config.json"
     config.write_text(project.config().model_dump_json())
@@ -213,15 +215,18 @@ def test_ctrl_c_ends_the_build_and_leaves_the_old_index(built: Record, project: 
             [sys.executable, "-c", PROGRAM, config, project.folder], stderr=subprocess.PIPE
         )
         limit = time.monotonic() + 120
-        while "falling-asleep" not in running():
+        while mark not in running():
             assert process.poll() is None and time.monotonic() < limit
             time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        try:
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
     finally:
         project.template.write_text("")
     assert b"KeyboardInterrupt" in said
-    while "falling-asleep" in running():
+    while mark in running():
         assert time.monotonic() < limit, "the build's container still runs"
         time.sleep(0.2)
     assert client.index("kolla/cron", "t") == before

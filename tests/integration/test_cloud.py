@@ -30,7 +30,7 @@ from kollarm.run import run
 from kollarm.services import daemon
 from kollarm.services.ports import free_port
 from tests.integration import x86_guest
-from tests.integration.commands import INTERRUPTIBLE, Outcome, kollarm
+from tests.integration.commands import COMMAND, Outcome, kollarm
 
 pytestmark = [pytest.mark.integration, pytest.mark.cloud]
 
@@ -302,7 +302,7 @@ def test_a_full_quota_is_said_in_plain_words(cloud: Cloud, tiny: Callable[..., s
 def verify_until_active(cloud: Cloud, image: str) -> subprocess.Popen[str]:
     """A proof under way, whose instance is active."""
     process = subprocess.Popen(
-        [*INTERRUPTIBLE, "guest", "verify", image, "--cloud", devcloud.CLOUD,
+        [*COMMAND, "guest", "verify", image, "--cloud", devcloud.CLOUD,
          "--screenshot", str(PICTURES / "killed.png")],
         env=dict(os.environ) | {"OS_CLIENT_CONFIG_FILE": str(cloud.layout.clouds_yaml)},
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,7 +129,7 @@ def test_a_run_that_fails_or_is_interrupted_leaves_a_page_too(
         seen(html, tmp_path, width, "light")
 
     (tmp_path / "dockerfile_overlays" / "broken" / "template-override.j2").write_text(
-        "{% block cron_footer %}RUN sleep 600{% endblock %}\n"
+        f"{{% block cron_footer %}}RUN echo {uuid.uuid4().hex} && sleep 600{{% endblock %}}\n"
     )
     broken_off = interrupted("cron (x86_64) …", "images", "--config", failing)
     assert broken_off.status == 130
