@@ -74,8 +74,8 @@ def connect(cloud: str | None = None, *, clouds_yaml: Path | None = None) -> Any
                 + (f"clouds.yaml has: {', '.join(names)}" if names else "there is no clouds.yaml"),
             )
         region = loader.get_one(cloud=named, api_timeout=TIMEOUT)
-        if not any("rate_limit" in key or "concurrency" in key for key in region.config):
-            region.set_session_constructor(_UnspacedSession)
+        spaced = any("rate_limit" in key or "concurrency" in key for key in region.config)
+        region.set_session_constructor(_PatientSession if spaced else _UnspacedSession)
         return openstack.connection.Connection(config=region)
     except (sdk_errors.ConfigException, auth_errors.MissingRequiredOptions) as error:
         known = sorted(set(loader.get_cloud_names()) - {"envvars", "defaults"})
@@ -86,17 +86,31 @@ def connect(cloud: str | None = None, *, clouds_yaml: Path | None = None) -> Any
         ) from error
 
 
-class _UnspacedSession(Session):
-    """keystoneauth's, without the spacing of requests that nobody asked for.
+class _PatientSession(Session):
+    """keystoneauth's, which asks again where a connection was just given up by the other side.
 
-    It counts by the time of day: where that is set back, the next request would be
+    Servers and the balancers before them close connections that were idle for some seconds. A
+    question that is under way at that moment gets no answer, and can be asked again.
+    """
+
+    def request(self, url: str, method: str, *args: Any, **options: Any) -> Any:
+        """As keystoneauth's."""
+        if method in ("GET", "HEAD") and options.get("connect_retries") is None:
+            options["connect_retries"] = 1
+        return super().request(url, method, *args, **options)
+
+
+class _UnspacedSession(_PatientSession):
+    """A session without the spacing of requests that nobody asked for.
+
+    The library counts by the time of day: where that is set back, the next request would be
     made after as long again.
     """
 
-    def request(self, *args: Any, **options: Any) -> Any:
+    def request(self, url: str, method: str, *args: Any, **options: Any) -> Any:
         """As keystoneauth's."""
         options.pop("rate_semaphore", None)
-        return super().request(*args, **options)
+        return super().request(url, method, *args, **options)
 
 
 class Glance:

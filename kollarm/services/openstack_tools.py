@@ -44,12 +44,13 @@ def gunicorn(tool_dir: Path, application: str, port: int) -> tuple[str, ...]:
     """The command that serves a WSGI application on loopback.
 
     Threads, because a worker without them would answer nothing during an
-    upload; one process, because SQLite and the import tasks want one.
+    upload; one process, because SQLite and the import tasks want one.  Connections
+    are kept for longer than clients wait between two questions.
     """
     return (
         str(tool_dir / "bin" / "gunicorn"),
-        "--worker-class=gthread", "--threads=4", "--timeout=600", "--no-control-socket",
-        f"--bind=127.0.0.1:{port}", application,
+        "--worker-class=gthread", "--threads=4", "--timeout=600", "--keep-alive=75",
+        "--no-control-socket", f"--bind=127.0.0.1:{port}", application,
     )  # fmt: skip
 
 

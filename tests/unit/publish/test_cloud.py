@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socketserver
+import threading
 from pathlib import Path
 
 import pytest
 import requests
+from keystoneauth1.exceptions import ConnectFailure
 
 from guestprep.publish import connect
 from guestprep.publish.cloud import GlanceError, refusal
@@ -101,3 +104,40 @@ def test_a_live_upload_is_told_from_a_dead_one() -> None:
     assert alive == {"id1"}
     assert gone == {"id2", "id3"}
     assert sort([without(image(1), **{RUN_MARK: mine()})]) == (frozenset(), frozenset())
+
+
+class _ClosesKeptConnections(socketserver.StreamRequestHandler):
+    """Answers the first request of a connection; gives the connection up at the second."""
+
+    def handle(self) -> None:
+        for answered in (False, True):
+            heading = self.rfile.readline()
+            while self.rfile.readline().strip():
+                pass
+            if not heading or answered:
+                return
+            asked = self.server.asked  # type: ignore[attr-defined]
+            asked.append(heading.decode().split()[0])
+            body = json.dumps({"asked": len(asked)}).encode()
+            self.wfile.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                b"Content-Length: %d\r\n\r\n" % len(body) + body
+            )
+
+
+def test_a_connection_that_was_given_up_is_opened_anew_for_questions_alone(tmp_path: Path) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _ClosesKeptConnections) as server:
+        server.asked = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        clouds = tmp_path / "clouds.yaml"
+        clouds.write_text(
+            json.dumps({"clouds": {"one": {"auth_type": "none", "auth": {"endpoint": address}}}})
+        )
+        session = connect("one", clouds_yaml=clouds).session
+        for number in (1, 2, 3):
+            assert session.get(address).json() == {"asked": number}
+        with pytest.raises(ConnectFailure):
+            session.post(address, json={})
+        server.shutdown()
+        assert server.asked == ["GET", "GET", "GET"]  # type: ignore[attr-defined]
