@@ -55,6 +55,14 @@ _CLOUD_SOURCES = """\
 datasource_list: [ NoCloud, ConfigDrive, None ]
 """
 
+#: Where a guest is emulated on a busy machine, its devices may take longer than the 90 s that
+#: systemd gives them; without its ESP it would stop in emergency mode.
+_PATIENCE = """\
+[Manager]
+DefaultDeviceTimeoutSec=15min
+DefaultTimeoutStartSec=15min
+"""
+
 ROOT_LABEL = "cloudimg-rootfs"
 BOOT_LABEL = "BOOT"
 ESP_LABEL = "UEFI"
@@ -92,6 +100,7 @@ def files(layout: Layout, table: Table) -> dict[str, str]:
         "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {release['ID']}\n::1 localhost\n",
         "etc/fstab": fstab(layout, table),
         "etc/cloud/cloud.cfg.d/90_dpkg.cfg": _CLOUD_SOURCES,
+        "etc/systemd/system.conf.d/emulated.conf": _PATIENCE,
         "etc/initramfs-tools/conf.d/layout.conf": f"COMPRESS={layout.initramfs_compression}\n",
         "etc/kernel-img.conf": "do_symlinks = yes\nlink_in_boot = no\n",
         "boot/efi/.keep": "",
