@@ -71,6 +71,13 @@ class Monitor:
         """
         self.execute("screendump", filename=str(path), format="png")
 
+    def press(self, key: str) -> None:
+        """Press a key and let it go.
+
+        :param key: by its name in QKeyCode, such as ``ret``.
+        """
+        self.execute("send-key", keys=[{"type": "qcode", "data": key}])
+
     def _read(self) -> dict[str, object]:
         line = self._stream.readline()
         if not line:

@@ -87,6 +87,25 @@ _SIGNS = (
 )
 _COMPILED = tuple((state, re.compile(pattern, re.MULTILINE)) for state, pattern in _SIGNS)
 
+#: A prompt of getty's on a serial console, where its letters are certain.
+_SERIAL_LOGIN = re.compile(r"^(?!Last )[\w.-]+ login:(?= |$)", re.MULTILINE)
+
+#: What a machine says that has left its system.
+_STARTS_ANEW = (
+    *(
+        pattern
+        for state, pattern in _COMPILED
+        if state
+        in (
+            BootState.FIRMWARE,
+            BootState.FIRMWARE_SHELL,
+            BootState.GRUB,
+            BootState.GRUB_PROMPT,
+        )
+    ),
+    re.compile(r"EFI stub:|\[ *0\.0{4,}\]"),
+)
+
 #: Which states hold although more text follows (kernel messages after a panic).
 _LASTING = (BootState.KERNEL_PANIC, BootState.EMERGENCY_MODE, BootState.INITRAMFS_SHELL)
 
@@ -103,8 +122,18 @@ def plain(raw: bytes) -> str:
 
 
 def from_serial(text: str) -> BootState:
-    """The state that a serial console's text (see :func:`plain`) tells of."""
-    return _latest(text)
+    """The state that a serial console's text (see :func:`plain`) tells of.
+
+    The text is a history: after its login prompt a machine is there, whatever cloud-init and the
+    kernel say behind it, until it starts anew.
+    """
+    state = _latest(text)
+    if state in _LASTING:
+        return state
+    prompts = [found.end() for found in _SERIAL_LOGIN.finditer(text)]
+    if prompts and not any(sign.search(text, prompts[-1]) for sign in _STARTS_ANEW):
+        return BootState.LOGIN_PROMPT
+    return state
 
 
 def from_screen(text: str) -> BootState:

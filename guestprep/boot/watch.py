@@ -37,6 +37,9 @@ PROMPT_GRACE = 120.0
 #: Seconds that the serial console has to follow a screen with a login prompt.
 SERIAL_GRACE = 20.0
 
+#: Seconds after which a prompt that messages were written over is asked for anew.
+FRESH = 10.0
+
 #: Seconds a machine that is stuck is still watched, so that its screen shows why.
 STUCK_GRACE = 6.0
 
@@ -66,6 +69,7 @@ class Watch:
     _screen_login: float | None = None
     _serial_login: float | None = None
     _stuck: float | None = None
+    _asked: float = 0.0
 
     def see(self, now: float, screen: BootState, serial: BootState) -> None:
         """Take in what the two consoles show."""
@@ -88,6 +92,22 @@ class Watch:
             self._stuck = None
         elif self._stuck is None:
             self._stuck = now
+
+    def wants_return(self, now: float) -> bool:
+        """Whether to press Return now for a fresh prompt, as a person would.
+
+        Late messages, such as cloud-init's of host keys, are written over the prompt; when
+        the serial console had one, the screen must have had one too.
+        """
+        if self._serial_login is None or self.screen in (
+            BootState.LOGIN_PROMPT,
+            BootState.DISPLAY_NOT_ACTIVE,
+        ):
+            return False
+        if now - max(self._serial_login, self._asked) < FRESH:
+            return False
+        self._asked = now
+        return True
 
     def verdict(self, now: float) -> BootState | None:
         """The state that ends the watch, or None to go on."""
@@ -187,6 +207,8 @@ def _watch(
                 screen_text=screen_text.strip(),
                 serial_tail="\n".join(serial_text.strip().splitlines()[-15:]),
             )
+        if watch.wants_return(now):
+            monitor.press("ret")
         time.sleep(max(0.1, INTERVAL - (time.monotonic() - looked)))
 
 

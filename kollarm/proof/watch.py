@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from PIL import Image
 
-from guestprep.boot.report import Sighting
 from guestprep.boot.screen import Reader, save
 from guestprep.boot.states import BootState, from_screen, from_serial, plain
 from guestprep.boot.watch import Watch
@@ -31,9 +30,6 @@ INTERVAL = 3.0
 #: Attempts to get a console, and seconds between them: an instance that has just
 #: become active may not be known to the proxy yet.
 ATTEMPTS, PAUSE = 5, 4.0
-
-#: Seconds after which a prompt that messages were written over is asked for anew.
-FRESH = 10.0
 
 #: Seconds that a typed word has to appear.
 KEYS = 60.0
@@ -118,7 +114,7 @@ def until_login(
     :param seen: takes in what is seen, also when this raises.
     :raises Failed: with what failed.
     """
-    reader, watch, asked = Reader(), seen.watch, 0.0
+    reader, watch = Reader(), seen.watch
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kollarm-proof-") as folder:
         picture = Path(folder) / "screen.png"
@@ -131,9 +127,8 @@ def until_login(
             watch.see(now, from_screen(seen.screen_text), from_serial(seen.serial_text))
             note(f"screen: {watch.screen}, serial: {watch.serial}")
             verdict = watch.verdict(now)
-            if verdict is None and wants_return(watch.sightings, watch.screen, now, asked):
+            if verdict is None and watch.wants_return(now):
                 view.press(keyboard.RETURN)
-                asked = now
             if verdict is not None:
                 save(picture, screenshot)
                 seen.screenshot = screenshot
@@ -142,24 +137,6 @@ def until_login(
                 silent = not seen.serial_text.strip()
                 raise Failed(from_consoles(watch.screen, watch.serial, silent=silent))
             time.sleep(max(0.1, INTERVAL - (time.monotonic() - looked)))
-
-
-def wants_return(
-    sightings: Sequence[Sighting], screen: BootState, now: float, asked: float
-) -> bool:
-    """Whether to press Return for a fresh prompt, as a person would.
-
-    Late messages, such as cloud-init's of host keys, are written over the prompt; when
-    the serial console has one, the screen must have had one too.
-
-    :param asked: when that was done last, in seconds as ``now``.
-    """
-    if screen in (BootState.LOGIN_PROMPT, BootState.DISPLAY_NOT_ACTIVE):
-        return False
-    serial = [seen for seen in sightings if seen.source == "serial"]
-    if not serial or serial[-1].state is not BootState.LOGIN_PROMPT:
-        return False
-    return now - max(serial[-1].seconds, asked) >= FRESH
 
 
 def take_keys(view: Console) -> None:

@@ -12,6 +12,15 @@ PANIC = """\
 [    3.300000] ---[ end Kernel panic - not syncing: VFS ]---
 """
 
+#: cloud-init's last words, behind the prompt and after it.
+CLOUD_INIT = (
+    "ubuntu login: [  171.223329] cloud-init[348]: Cloud-init v. 25.1.4 running 'modules:final'\n"
+    "ci-info: no authorized SSH keys fingerprints found for user ubuntu.\n"
+    "<14>Nov 25 17:48:08 cloud-init: -----BEGIN SSH HOST KEY FINGERPRINTS-----\n"
+    + "<14>Nov 25 17:48:08 cloud-init: 256 SHA256:OOrub9g3znazhG4ODepgPfFHgm root@u (ECDSA)\n" * 8
+    + "[  175.896412] cloud-init[348]: +----[SHA256]-----+\n"
+)
+
 
 @pytest.mark.parametrize(
     ("text", "state"),
@@ -51,6 +60,12 @@ PANIC = """\
             "ubuntu login: [   70.419916] hrtimer: interrupt took 37397392 ns\n",
             BootState.LOGIN_PROMPT,
         ),
+        (CLOUD_INIT, BootState.LOGIN_PROMPT),
+        (CLOUD_INIT + "Last login: Tue Nov 24 22:05:48 UTC 2026\n", BootState.LOGIN_PROMPT),
+        (CLOUD_INIT + "BdsDxe: starting Boot0001 UEFI QEMU\n", BootState.FIRMWARE),
+        (CLOUD_INIT + "[    0.000000] Booting Linux on physical CPU\n", BootState.BOOTING),
+        (CLOUD_INIT + PANIC, BootState.KERNEL_PANIC),
+        ("Last login: Tue Nov 24 22:05:48 UTC 2026\n", BootState.UNKNOWN),
         ("[    5.123456] systemd-logind.service: New seat seat0.\n", BootState.BOOTING),
         ("Starting systemd-logind.service - User Login Management...\n", BootState.UNKNOWN),
     ],

@@ -9,6 +9,7 @@ import pytest
 from guestprep.boot.report import BootReport, Sighting
 from guestprep.boot.states import BootState
 from guestprep.boot.watch import (
+    FRESH,
     PROMPT_GRACE,
     SCREEN_GRACE,
     SERIAL_GRACE,
@@ -72,6 +73,28 @@ def test_a_machine_that_goes_on_isnt_stuck() -> None:
     watch.see(20, BootState.FIRMWARE_SHELL, BOOTING)
     watch.see(22, BOOTING, BOOTING)
     assert watch.verdict(20 + STUCK_GRACE) is None
+
+
+def test_a_prompt_that_messages_were_written_over_is_asked_for_anew() -> None:
+    watch = Watch(timeout=900)
+    # No key before the system is up: the firmware and GRUB would take it.
+    watch.see(5, BootState.GRUB, BootState.BOOTING)
+    assert not watch.wants_return(5 + 2 * FRESH)
+    watch.see(50, BootState.BOOTING, BootState.LOGIN_PROMPT)
+    assert [watch.wants_return(50 + after) for after in (0, FRESH - 1, FRESH, FRESH + 1)] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert watch.wants_return(50 + 2 * FRESH)
+
+
+@pytest.mark.parametrize("screen", [BootState.LOGIN_PROMPT, BootState.DISPLAY_NOT_ACTIVE])
+def test_no_prompt_is_asked_for_where_one_is_or_none_can_be(screen: BootState) -> None:
+    watch = Watch(timeout=900)
+    watch.see(50, screen, BootState.LOGIN_PROMPT)
+    assert not watch.wants_return(50 + FRESH)
 
 
 def test_the_time_limit_ends_it() -> None:
