@@ -31,8 +31,9 @@ INTERVAL = 3.0
 #: become active may not be known to the proxy yet.
 ATTEMPTS, PAUSE = 5, 4.0
 
-#: Seconds that a typed word has to appear.
-KEYS = 60.0
+#: Seconds that a typed word has to appear: where a guest is emulated on a busy machine, its
+#: prompt can be there minutes before its USB keyboard is.
+KEYS = 240.0
 
 
 @dataclass
