@@ -85,25 +85,24 @@ _SIGNS = (
         r"You are in emergency mode|Cannot open access to console|for (system )?maintenance",
     ),
 )
+#: The states in which no kernel runs yet.
+_UNLOADED = (
+    BootState.FIRMWARE,
+    BootState.FIRMWARE_SHELL,
+    BootState.GRUB,
+    BootState.GRUB_PROMPT,
+)
 _COMPILED = tuple((state, re.compile(pattern, re.MULTILINE)) for state, pattern in _SIGNS)
 
 #: A prompt of getty's on a serial console, where its letters are certain.
 _SERIAL_LOGIN = re.compile(r"^(?!Last )[\w.-]+ login:(?= |$)", re.MULTILINE)
 
 #: What a machine says that has left its system.
-_STARTS_ANEW = (
-    *(
-        pattern
-        for state, pattern in _COMPILED
-        if state
-        in (
-            BootState.FIRMWARE,
-            BootState.FIRMWARE_SHELL,
-            BootState.GRUB,
-            BootState.GRUB_PROMPT,
-        )
+_STARTS_ANEW = re.compile(
+    "|".join(
+        [*(sign for state, sign in _SIGNS if state in _UNLOADED), r"EFI stub:|\[ *0\.0{4,}\]"]
     ),
-    re.compile(r"EFI stub:|\[ *0\.0{4,}\]"),
+    re.MULTILINE,
 )
 
 #: Which states hold although more text follows (kernel messages after a panic).
@@ -131,7 +130,7 @@ def from_serial(text: str) -> BootState:
     if state in _LASTING:
         return state
     prompts = [found.end() for found in _SERIAL_LOGIN.finditer(text)]
-    if prompts and not any(sign.search(text, prompts[-1]) for sign in _STARTS_ANEW):
+    if prompts and not _STARTS_ANEW.search(text, prompts[-1]):
         return BootState.LOGIN_PROMPT
     return state
 

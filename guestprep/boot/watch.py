@@ -97,7 +97,8 @@ class Watch:
         """Whether to press Return now for a fresh prompt, as a person would.
 
         Late messages, such as cloud-init's of host keys, are written over the prompt; when
-        the serial console had one, the screen must have had one too.
+        the serial console had one, the screen must have had one too. Having said so, it
+        doesn't again for a while.
         """
         if self._serial_login is None or self.screen in (
             BootState.LOGIN_PROMPT,

@@ -128,8 +128,6 @@ def until_login(
             watch.see(now, from_screen(seen.screen_text), from_serial(seen.serial_text))
             note(f"screen: {watch.screen}, serial: {watch.serial}")
             verdict = watch.verdict(now)
-            if verdict is None and watch.wants_return(now):
-                view.press(keyboard.RETURN)
             if verdict is not None:
                 save(picture, screenshot)
                 seen.screenshot = screenshot
@@ -137,6 +135,8 @@ def until_login(
                     return
                 silent = not seen.serial_text.strip()
                 raise Failed(from_consoles(watch.screen, watch.serial, silent=silent))
+            if watch.wants_return(now):
+                view.press(keyboard.RETURN)
             time.sleep(max(0.1, INTERVAL - (time.monotonic() - looked)))
 
 
