@@ -10,6 +10,7 @@ modules-load.d file is enough for the screen; a start without any initramfs isn'
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +22,14 @@ from guestprep.boot.states import BootState
 from guestprep.plan import Plan
 from guestprep.record import Record
 from guestprep.testimage import LAYOUTS, GuestImage, make
+from guestprep.testimage.layouts import DEFAULT_LAYOUT
 from guestprep.wishes import Part
 from kollarm.cache import file_digest
 from kollarm.config.model import GuestSource
+from kollarm.paths import cache_dir, project_dir
+from kollarm.run import run
 from tests.guests import guest_of
+from tests.integration.copied_machine import AS_ROOT
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -85,6 +90,27 @@ def test_a_boot_partition_of_its_own_and_compressed_modules(tmp_path: Path) -> N
     assert kinds(record) >= SCREEN
     assert "install" not in kinds(record)
     shows_a_login_prompt(output, tmp_path / "screen.png")
+
+
+def test_the_machine_needs_none_of_the_groups_that_an_image_has(tmp_path: Path) -> None:
+    make(LAYOUTS[DEFAULT_LAYOUT])
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for kind in cache_dir().iterdir():
+        if kind.name != "guest-image":
+            (cache / kind.name).symlink_to(kind)
+    group = tmp_path / "group"
+    group.write_text("root:x:0:\n")
+    made = tmp_path / "made"
+    run(
+        [
+            *AS_ROOT, "unshare", "--mount", "sh", "-c",
+            'mount --bind "$1" /etc/group && shift && exec "$@"', "sh", group,
+            "env", f"KOLLARM_CACHE={cache}",
+            sys.executable, project_dir() / "scripts" / "make-guest-image", "--output", made,
+        ]
+    )  # fmt: skip
+    assert file_digest(GuestImage.read(made).image) == GuestImage.read(made).sha256
 
 
 @pytest.mark.full

@@ -26,6 +26,10 @@ if [ -n "$WITHOUT_INITRAMFS" ]; then
     chmod 755 "$root/etc/grub.d/10_linux"
 fi
 
+# The machine's dpkg looks up here whose the files are that the root has overrides for.
+mount --bind "$root/etc/passwd" /etc/passwd
+mount --bind "$root/etc/group" /etc/group
+
 echo "kollarm: installing the kernel" >&2
 dpkg --root="$root" --log=/dev/null --force-architecture --force-unsafe-io \
     --force-depends --unpack "$PACKAGES"/*.deb >&2
