@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from debian.deb822 import Deb822
-
 from guestprep.parse.relation import Provided, parse_provides
 
 #: A package's name at the start of an alternative of a relation.
@@ -91,6 +89,8 @@ _NO_NEWLINES = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029",
 
 def fields_of(paragraph: str) -> dict[str, str]:
     """The fields of one deb822 paragraph."""
+    from debian.deb822 import Deb822  # noqa: PLC0415 - brings the whole of libapt along
+
     if not paragraph.strip():
         return {}
     # Not every archive kept to UTF-8; python-debian takes nothing else.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from debian.deb822 import PkgRelation
-from debian.debian_support import NativeVersion
+# python-debian brings the whole of libapt along: only for whom there is something to read.
+if TYPE_CHECKING:
+    from debian.debian_support import NativeVersion
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ _OPERATORS: dict[str, Callable[[NativeVersion, NativeVersion], bool]] = {
 
 def compare(left: str, how: str, right: str) -> bool:
     """Compare two Debian versions with a relation's operator; unreadable ones never match."""
+    from debian.debian_support import NativeVersion  # noqa: PLC0415
+
     try:
         return _OPERATORS[how](NativeVersion(left), NativeVersion(right))
     except (KeyError, ValueError):
@@ -55,6 +59,8 @@ def compare(left: str, how: str, right: str) -> bool:
 
 def newest_first(version: str) -> NativeVersion:
     """A key to sort versions by (use with ``reverse=True``)."""
+    from debian.debian_support import NativeVersion  # noqa: PLC0415
+
     return NativeVersion(version)
 
 
@@ -63,8 +69,12 @@ def parse_relations(text: str, architecture: str) -> tuple[tuple[Alternative, ..
 
     Alternatives meant for another architecture are left out, and groups left empty with them.
     """
+    if not text.strip():
+        return ()
+    from debian.deb822 import PkgRelation  # noqa: PLC0415
+
     groups = []
-    for group in PkgRelation.parse_relations(text) if text.strip() else []:
+    for group in PkgRelation.parse_relations(text):
         alternatives = []
         for item in group:
             limits = item.get("arch")
