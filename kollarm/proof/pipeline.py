@@ -13,7 +13,7 @@ from kollarm.proof.compute import Compute, Failed
 from kollarm.proof.diagnose import Place
 from kollarm.proof.model import Diagnosis, ProofReport, ProofWish, Stage
 
-#: Seconds of the time limit that are left for the consoles, however long the building took.
+#: Seconds that the screen has, and then the keyboard, however long took what was before.
 LEAST = 30.0
 
 
@@ -98,7 +98,7 @@ class _Run:
             )
             lap = self._done(Stage.SCREEN, lap)
             step.note("typing")
-            watch.take_keys(view)
+            watch.take_keys(view, max(limit, time.monotonic() + LEAST))
             self._done(Stage.KEYBOARD, lap)
 
     def _done(self, stage: Stage, since: float) -> float:

@@ -31,8 +31,8 @@ INTERVAL = 3.0
 #: become active may not be known to the proxy yet.
 ATTEMPTS, PAUSE = 5, 4.0
 
-#: Seconds that a typed word has to appear: where a guest is emulated on a busy machine, its
-#: prompt can be there minutes before its USB keyboard is.
+#: Seconds that a typed word has to appear, at most: where a guest is emulated on a busy
+#: machine, its prompt can be there minutes before its USB keyboard is.
 KEYS = 240.0
 
 
@@ -140,12 +140,13 @@ def until_login(
             time.sleep(max(0.1, INTERVAL - (time.monotonic() - looked)))
 
 
-def take_keys(view: Console) -> None:
+def take_keys(view: Console, limit: float) -> None:
     """Type at the login prompt and see it appear.
 
+    :param limit: a time of :func:`time.monotonic` at which the proof has to end.
     :raises Failed: it doesn't.
     """
-    if keyboard.works(view.screen, view.press, time.monotonic() + KEYS):
+    if keyboard.works(view.screen, view.press, min(limit, time.monotonic() + KEYS)):
         return
     raise Failed(
         Diagnosis(
