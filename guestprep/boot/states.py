@@ -12,6 +12,7 @@ class BootState(StrEnum):
     DISPLAY_NOT_ACTIVE = "display not active"
     FIRMWARE = "firmware"
     FIRMWARE_SHELL = "firmware shell"
+    FIRMWARE_MENU = "firmware menu"
     GRUB = "grub"
     GRUB_PROMPT = "grub prompt"
     BOOTING = "booting"
@@ -35,6 +36,7 @@ class BootState(StrEnum):
 _STUCK = frozenset(
     {
         BootState.FIRMWARE_SHELL,
+        BootState.FIRMWARE_MENU,
         BootState.GRUB_PROMPT,
         BootState.KERNEL_PANIC,
         BootState.INITRAMFS_SHELL,
@@ -46,6 +48,7 @@ _MEANINGS = {
     BootState.DISPLAY_NOT_ACTIVE: "the display is not active: no graphics driver drives it",
     BootState.FIRMWARE: "the firmware is still at work",
     BootState.FIRMWARE_SHELL: "the firmware found nothing to boot",
+    BootState.FIRMWARE_MENU: "the firmware found nothing to boot",
     BootState.GRUB: "the boot loader is still at work",
     BootState.GRUB_PROMPT: "the boot loader found no configuration",
     BootState.BOOTING: "the kernel or the system is still starting",
@@ -68,7 +71,12 @@ _LOGIN = re.compile(
 #: The latest of these in a console's text is the state it is in.
 _SIGNS = (
     (BootState.FIRMWARE, r"UEFI firmware|BdsDxe|EDK II|Tiano ?[Cc]ore|Start boot option"),
-    (BootState.FIRMWARE_SHELL, r"UEFI Interactive Shell|^Shell> *$"),
+    (
+        BootState.FIRMWARE_SHELL,
+        # Its banner goes on with words of the firmware's own; its prompt is read as "Shel 1>", too.
+        rf"UEFI Interactive Shell|to skip startup|^She ?{_L} ?{_L} ?> *[\W_]?$",
+    ),
+    (BootState.FIRMWARE_MENU, r"enter the Boot Manager|Boot Maintenance Manager"),
     (BootState.GRUB, r"GNU GRUB|Welcome to GRUB|Loading Linux|Loading initial ramdisk"),
     (BootState.GRUB_PROMPT, r"^grub( rescue)?> *[\W_]?$"),
     (
@@ -89,10 +97,13 @@ _SIGNS = (
 _UNLOADED = (
     BootState.FIRMWARE,
     BootState.FIRMWARE_SHELL,
+    BootState.FIRMWARE_MENU,
     BootState.GRUB,
     BootState.GRUB_PROMPT,
 )
-_COMPILED = tuple((state, re.compile(pattern, re.MULTILINE)) for state, pattern in _SIGNS)
+#: How a firmware ends that found nothing to boot.
+_UNBOOTABLE = (BootState.FIRMWARE_MENU, BootState.FIRMWARE_SHELL)
+_PATTERNS = {state: re.compile(pattern, re.MULTILINE) for state, pattern in _SIGNS}
 
 #: A prompt of getty's on a serial console, where its letters are certain.
 _SERIAL_LOGIN = re.compile(r"^(?!Last )[\w.-]+ login:(?= |$)", re.MULTILINE)
@@ -141,14 +152,18 @@ def from_screen(text: str) -> BootState:
         return BootState.DISPLAY_NOT_ACTIVE
     if re.search(r"[Gg]uest has n[o0]t [il1]n[il1]t[il1]a[lI1][il1]zed the d[il1]sp[lI1]ay", text):
         return BootState.DISPLAY_NOT_ACTIVE
-    return _latest(text)
+    state = _latest(text)
+    if state is BootState.FIRMWARE:
+        # Its progress bar stays at the foot of the screen, below what it ended with.
+        return next((end for end in _UNBOOTABLE if _PATTERNS[end].search(text)), state)
+    return state
 
 
 def _latest(text: str) -> BootState:
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     places = {
         state: found[-1].end()
-        for state, pattern in _COMPILED
+        for state, pattern in _PATTERNS.items()
         if (found := list(pattern.finditer(text)))
     }
     best = max(places, key=places.__getitem__, default=BootState.UNKNOWN)

@@ -289,7 +289,13 @@ def from_consoles(screen: BootState, serial: BootState, *, silent: bool) -> Diag
 _UNTOLD = frozenset({BootState.DISPLAY_NOT_ACTIVE, BootState.UNKNOWN})
 _RUNNING = frozenset({BootState.BOOTING, BootState.LOGIN_PROMPT})
 _FIRMWARE = frozenset(
-    {BootState.FIRMWARE, BootState.FIRMWARE_SHELL, BootState.GRUB, BootState.GRUB_PROMPT}
+    {
+        BootState.FIRMWARE,
+        BootState.FIRMWARE_SHELL,
+        BootState.FIRMWARE_MENU,
+        BootState.GRUB,
+        BootState.GRUB_PROMPT,
+    }
 )
 _KERNEL = frozenset(
     {

@@ -16,7 +16,7 @@ from guestprep.testimage import LAYOUTS, make
 from kollarm.run import run
 from tests.guests import guest_of
 
-pytestmark = [pytest.mark.integration, pytest.mark.full]
+pytestmark = pytest.mark.integration
 
 
 def without_initramfs(appliance: Appliance) -> None:
@@ -73,6 +73,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[BootState, Path]:
     return made
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("state", BROKEN, ids=lambda state: state.name.lower())
 def test_what_went_wrong_is_named(
     state: BootState, images: dict[BootState, Path], tmp_path: Path
@@ -84,3 +85,15 @@ def test_what_went_wrong_is_named(
     assert report.to_text().startswith(f"failed: {state.meaning} (")
     with Image.open(picture) as shown:
         assert shown.width >= 640
+
+
+def test_an_empty_disk_ends_in_the_firmware_on_both_consoles(tmp_path: Path) -> None:
+    """In its shell, or, where Secure Boot forbids that, at its menu."""
+    disk = tmp_path / "empty.qcow2"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "16M"])
+    report = boot(disk, screenshot=tmp_path / "screen.png")
+    ends = {BootState.FIRMWARE_SHELL, BootState.FIRMWARE_MENU}
+    assert report.state in ends and not report.timed_out, report.to_text()
+    for console in ("screen", "serial"):
+        seen = [one.state for one in report.sightings if one.source == console]
+        assert seen[-1] in ends, report.to_text()

@@ -22,6 +22,19 @@ CLOUD_INIT = (
 )
 
 
+#: What EDK II writes on a screen, as it is read: with its shell, and with Secure Boot's keys.
+SHELL = (
+    "UEFI Interactive Shell v2.2\nEDK II\nUEFI v2.70 (EDK II, 0x00010000)\nMapping table\n\n"
+    "BLKO: Alias (s) :\n\nPciRoot (0x0) /Pci (0x1,0x0) /Scsi (0x0, 0x0)\n\n"
+)
+COUNTDOWN = "Press ESC in 1 seconds to skip startup.nsh or any other key to continue.\n"
+MENU = (
+    "BdsDxe: No bootable option or device was found.\n"
+    "BdsDxe: Press any key to enter the Boot Manager Menu.\n"
+)
+LOGO = "mae liano\n\n| | Open Platform Firmware Development\n\nStart boot option\n|"
+
+
 @pytest.mark.parametrize(
     ("text", "state"),
     [
@@ -30,6 +43,8 @@ CLOUD_INIT = (
         ("BdsDxe: starting Boot0001 UEFI QEMU\nWelcome to GRUB!\n", BootState.GRUB),
         ("Welcome to GRUB!\nerror: no such device\ngrub rescue> ", BootState.GRUB_PROMPT),
         ("UEFI Interactive Shell v2.2\nShell> ", BootState.FIRMWARE_SHELL),
+        (MENU, BootState.FIRMWARE_MENU),
+        (MENU + "UEFI firmware (version 2022.11 built at 11:11)\n", BootState.FIRMWARE),
         ("EFI stub: Booting Linux Kernel...\n", BootState.BOOTING),
         ("[    0.000000] Booting Linux on physical CPU\n", BootState.BOOTING),
         ("[  OK  ] Reached target basic.target\n", BootState.BOOTING),
@@ -90,6 +105,10 @@ def test_serial(text: str, state: BootState) -> None:
         ("ubuntu login: _[ 70.419916] hrtimer: interrupt took", BootState.LOGIN_PROMPT),
         ("TianoCore", BootState.FIRMWARE),
         ("Start boot option", BootState.FIRMWARE),
+        (SHELL, BootState.FIRMWARE_SHELL),
+        (SHELL + COUNTDOWN, BootState.FIRMWARE_SHELL),
+        (SHELL + "Shel 1>\n", BootState.FIRMWARE_SHELL),
+        (MENU + LOGO, BootState.FIRMWARE_MENU),
         ("(initramfs) _", BootState.INITRAMFS_SHELL),
     ],
 )

@@ -136,6 +136,7 @@ def test_a_proxys_fault_names_what_to_look_at(text: str, remedy: str) -> None:
         (BootState.DISPLAY_NOT_ACTIVE, BootState.BOOTING, False, Stage.SCREEN),
         (BootState.DISPLAY_NOT_ACTIVE, BootState.UNKNOWN, True, Stage.FIRMWARE),
         (BootState.FIRMWARE_SHELL, BootState.FIRMWARE, False, Stage.FIRMWARE),
+        (BootState.FIRMWARE_MENU, BootState.UNKNOWN, True, Stage.FIRMWARE),
         (BootState.DISPLAY_NOT_ACTIVE, BootState.GRUB_PROMPT, False, Stage.FIRMWARE),
         (BootState.UNKNOWN, BootState.KERNEL_PANIC, False, Stage.KERNEL),
         (BootState.BOOTING, BootState.UNKNOWN, True, Stage.KERNEL),
