@@ -124,11 +124,23 @@ _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()][0-9A-Z]|\x1b[@-Z\\-_78=>]|[\x00-\x08\x0e-\x1f]"
 )
 
+#: What is left of CSI sequences without their escape characters: "[0;32m", "[2J", "[=3h", "[K".
+_REMAINS = re.compile(r"\[(?:[=?]?\d{1,3}(?:;\d{1,3})*[A-HJKSTfhlmsu]|[JKm](?!\w*\]))")
+
 
 def plain(raw: bytes) -> str:
     """A serial console's bytes as text, without terminal control."""
     text = _CONTROL.sub("", raw.decode("utf-8", "replace"))
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def plain_of_nova(text: str) -> str:
+    """A serial console's text as Nova's API gives it, without terminal control.
+
+    Nova leaves out the control characters alone, escape and carriage return among them
+    (nova/api/openstack/compute/console_output.py); what they introduced stays.
+    """
+    return _REMAINS.sub("", plain(text.encode()))
 
 
 def from_serial(text: str) -> BootState:

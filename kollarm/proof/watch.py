@@ -13,7 +13,7 @@ from typing import TypeVar
 from PIL import Image
 
 from guestprep.boot.screen import Reader, save
-from guestprep.boot.states import BootState, from_screen, from_serial, plain
+from guestprep.boot.states import BootState, from_screen, from_serial, plain_of_nova
 from guestprep.boot.watch import Watch
 from kollarm.proof import keyboard
 from kollarm.proof.compute import Compute, Failed
@@ -121,7 +121,7 @@ def until_login(
         picture = Path(folder) / "screen.png"
         while True:
             looked = time.monotonic()
-            seen.serial_text = plain(compute.console_log(server_id).encode())
+            seen.serial_text = plain_of_nova(compute.console_log(server_id))
             view.screen().save(picture, compress_level=1)
             seen.screen_text = reader.read(picture).strip()
             now = time.monotonic() - started

@@ -248,11 +248,16 @@ def test_the_audit_names_the_image_that_may_go_anywhere(
     assert PREPARED not in found and UNPREPARED not in found
 
 
+def failed(done: Outcome) -> dict[str, Any]:
+    """The report of a proof that failed."""
+    assert done.status == 1, done.stdout + done.stderr
+    report: dict[str, Any] = json.JSONDecoder().raw_decode(done.stdout)[0]
+    return report
+
+
 def diagnosis(done: Outcome) -> dict[str, str]:
     """What a failed proof says failed."""
-    assert done.status == 1, done.stdout + done.stderr
-    report = json.JSONDecoder().raw_decode(done.stdout)[0]
-    found: dict[str, str] = report["diagnosis"]
+    found: dict[str, str] = failed(done)["diagnosis"]
     return found
 
 
@@ -268,8 +273,10 @@ def test_no_host_of_the_architecture_is_the_schedulers_fault(
 def test_a_disk_with_nothing_to_boot_is_the_firmwares_fault(
     cloud: Cloud, tiny: Callable[..., str]
 ) -> None:
-    found = diagnosis(cloud.verify(tiny("tiny-aarch64", **arm()), "--timeout", "300"))
-    assert found["stage"] == "firmware", found
+    report = failed(cloud.verify(tiny("tiny-aarch64", **arm()), "--timeout", "300"))
+    assert report["diagnosis"]["stage"] == "firmware", report
+    for console in ("screen", "serial"):
+        assert report[console] in (BootState.FIRMWARE_SHELL, BootState.FIRMWARE_MENU), report
 
 
 def test_a_proxy_that_is_down_is_named(cloud: Cloud, tiny: Callable[..., str]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from guestprep.boot.states import BootState, from_screen, from_serial, plain
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guestprep.boot.states import BootState, from_screen, from_serial, plain, plain_of_nova
 
 PANIC = """\
 [    3.1] VFS: Unable to mount root fs
@@ -116,9 +120,30 @@ def test_screen(text: str, state: BootState) -> None:
     assert from_screen(text) is state
 
 
+#: What firmware, kernels, systemd and getty write to a terminal.
+TERMINAL = (
+    *(b"\x1b[2J", b"\x1b[01;01H", b"\x1b[=3h", b"\x1b[0;32m", b"\x1b[1m\x1b[33m", b"\x1b[0m"),
+    *(b"\x1b[?25l", b"\x1b[K", b"\x1b[J ", b"\x1b[m\n", b"\x1b[0;1;39m", b"\r\n", b"\n", b" "),
+    *(b"[    0.000000] Linux version", b"[  OK  ] Reached", b"ubuntu login: ", b"Shell> ", b"[m]"),
+    *(b"grub> ", b"[1234.5678] x", b"[Key]", b"cloud-init[348]: ", b"[12]", b"[H]"),
+)
+
+
 def test_plain_removes_terminal_control() -> None:
     raw = b"\x1b[2J\x1b[01;01H\x1b[=3hBdsDxe\r\n\x1b[0;32m  OK  \x1b[0m\x1b(B done\x07\r\n"
     assert plain(raw) == "BdsDxe\n  OK   done\n"
+
+
+@given(raw=st.lists(st.sampled_from(TERMINAL), max_size=30).map(b"".join))
+def test_what_nova_leaves_out_changes_nothing(raw: bytes) -> None:
+    """Nova's API takes out the control characters, and so breaks the sequences they introduce."""
+    left = re.sub(r"[\x00-\x08\x0b-\x1f]", "", raw.decode())
+    assert plain_of_nova(left) == plain(raw.replace(b"\r", b""))
+
+
+def test_a_shell_is_seen_through_nova() -> None:
+    raw = "Press ESC in 1 seconds\n[1m[33m[40mShell> [0m[37m[40m"
+    assert from_serial(plain_of_nova(raw)) is BootState.FIRMWARE_SHELL
 
 
 def test_every_state_has_a_meaning() -> None:
