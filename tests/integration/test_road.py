@@ -33,7 +33,8 @@ from tests.integration.deploy_support import (
     systemd_standin,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+# The setup builds images of both architectures: half an hour on a machine that does more.
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 @dataclass(frozen=True)
