@@ -210,7 +210,18 @@ def _watch(
             )
         if watch.wants_return(now):
             monitor.press("ret")
-        time.sleep(max(0.1, INTERVAL - (time.monotonic() - looked)))
+        time.sleep(pause(INTERVAL, time.monotonic() - looked))
+
+
+def pause(interval: float, took: float) -> float:
+    """Seconds until the next look, so that looks begin *interval* seconds apart.
+
+    Reading a screen's text takes a processor that an emulated guest on the same machine needs:
+    never more than half of the time is spent so, however busy the machine.
+
+    :param took: seconds that the last look took.
+    """
+    return max(interval - took, took)
 
 
 def image_format(image: Path) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from guestprep.boot.screen import Reader, save
 from guestprep.boot.states import BootState, from_screen, from_serial, plain_of_nova
-from guestprep.boot.watch import Watch
+from guestprep.boot.watch import Watch, pause
 from kollarm.proof import keyboard
 from kollarm.proof.compute import Compute, Failed
 from kollarm.proof.console import ProxyError, session
@@ -137,7 +137,7 @@ def until_login(
                 raise Failed(from_consoles(watch.screen, watch.serial, silent=silent))
             if watch.wants_return(now):
                 view.press(keyboard.RETURN)
-            time.sleep(max(0.1, INTERVAL - (time.monotonic() - looked)))
+            time.sleep(pause(INTERVAL, time.monotonic() - looked))
 
 
 def take_keys(view: Console, limit: float) -> None:

@@ -16,6 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from guestprep.boot.screen import Reader
+from guestprep.boot.watch import pause
 
 
 class Page:
@@ -33,24 +34,36 @@ class Page:
             return ""
         return self._reader.read(self._picture)
 
-    def wait(self, shows: Callable[[str], bool], seconds: float, *, asking: float = 0.0) -> str:
+    def wait(
+        self,
+        shows: Callable[[str], bool],
+        seconds: float,
+        *,
+        typing: str = "",
+        when: Callable[[str], bool] = bool,
+        every: float = 0.0,
+    ) -> str:
         """Wait until the screen's text is as wanted.
 
-        :param asking: seconds after each of which Return is pressed, as a person does who
-            sees messages written over the prompt; 0 for never.
+        :param typing: what is typed again, with Return, after each *every* seconds in which
+            the screen stayed one that asks for it (*when*): a person does so who sees messages
+            written over a prompt, or a name taken by nobody as the keyboard wasn't there yet.
+        :param every: 0 for never.
         :raises AssertionError: it isn't, with what is on it.
         """
-        asked = time.monotonic()
-        limit = asked + seconds
+        typed = time.monotonic()
+        limit = typed + seconds
         while True:
+            looked = time.monotonic()
             text = self.text()
             if shows(text):
                 return text
-            assert time.monotonic() < limit, f"after {seconds:.0f} s the screen shows:\n{text}"
-            if asking and text and time.monotonic() > asked + asking:
-                self.type("")
-                asked = time.monotonic()
-            time.sleep(3)
+            now = time.monotonic()
+            assert now < limit, f"after {seconds:.0f} s the screen shows:\n{text}"
+            if every and now > typed + every and when(text):
+                self.type(typing)
+                typed = time.monotonic()
+            time.sleep(pause(3, now - looked))
 
     def type(self, line: str) -> None:
         """Type a line and press Return, a key at a time as a person does."""

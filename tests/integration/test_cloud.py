@@ -194,6 +194,11 @@ def test_a_prepared_image_shows_its_login_prompt_and_takes_keys(
     assert cloud.instances() == []
 
 
+def prompt_is_shown(text: str) -> bool:
+    """Whether a screen's text is that of a login prompt at which nothing was typed."""
+    return from_screen(text) is BootState.LOGIN_PROMPT
+
+
 def test_a_person_logs_in_on_the_novnc_page(cloud: Cloud, prepared: str) -> None:
     # The browser's driver is installed by `make test-cloud` alone.
     from tests.integration import novnc  # noqa: PLC0415
@@ -214,10 +219,12 @@ def test_a_person_logs_in_on_the_novnc_page(cloud: Cloud, prepared: str) -> None
     with instance(cloud, prepared, user_data=encoded, config_drive=True) as server:
         console = cloud.connection.compute.create_console(server, console_type="novnc")
         with novnc.page(console["url"]) as page:
-            page.wait(lambda text: from_screen(text) is BootState.LOGIN_PROMPT, 900, asking=30)
+            page.wait(prompt_is_shown, 900, every=30)
             page.keep(PICTURES / "novnc-prompt.png")
             page.type(USER)
-            page.wait(lambda text: "assword" in text, 120)
+            page.wait(
+                lambda text: "assword" in text, 300, typing=USER, when=prompt_is_shown, every=30
+            )
             page.type(PASSWORD)
             page.wait(lambda text: f"{USER}@" in text, 180)
             page.type("clear")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guestprep.boot.report import BootReport, Sighting
 from guestprep.boot.states import BootState
@@ -17,6 +19,7 @@ from guestprep.boot.watch import (
     Watch,
     boot,
     image_format,
+    pause,
 )
 from kollarm.errors import KollarmError, UnusableInput
 
@@ -151,3 +154,10 @@ def test_a_missing_program_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_pat
     with pytest.raises(KollarmError, match="qemu-system-aarch64 is not installed") as caught:
         boot(tmp_path / "any")
     assert "qemu-system-arm" in str(caught.value.hint)
+
+
+@given(interval=st.floats(0.5, 10), took=st.floats(0.01, 300))
+def test_looking_takes_half_of_the_time_at_most(interval: float, took: float) -> None:
+    waited = pause(interval, took)
+    assert waited >= took
+    assert took + waited == pytest.approx(max(interval, 2 * took))
