@@ -23,6 +23,10 @@ SILENCE = 900.0
 #: Seconds that Glance may take for an import of its own, without progress to be seen.
 IMPORT_DEADLINE = 3600.0
 
+#: The property by which Glance's import holds an image's record (glance/async_/flows/
+#: api_image_import.py), and the seconds after which one that a dead task left is passed over.
+LOCK, LOCK_LIMIT = "os_glance_import_task", 30.0
+
 
 class Source:
     """A file to send: iterated over by requests, hashed on the way in another thread.
@@ -117,10 +121,15 @@ def _wait(glance: Glance, image_id: str, step: Step) -> None:
     """Wait for an import. Its request succeeds also when the import doesn't."""
     deadline = time.monotonic() + IMPORT_DEADLINE
     pause = 0.2
+    active = None
     while time.monotonic() < deadline:
         image = glance.get(image_id)
         if image.status == "active":
-            return
+            active = active or time.monotonic()
+            # An import that still holds the record writes it once more as it read it, and
+            # what was said of the image meanwhile is gone.
+            if LOCK not in image.properties or time.monotonic() > active + LOCK_LIMIT:
+                return
         failed = image.properties.get("os_glance_failed_import")
         failures = glance.import_failures(image_id)
         if failed or failures or image.status in {"killed", "deleted"}:
