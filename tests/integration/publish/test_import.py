@@ -19,7 +19,6 @@ from guestprep.publish import (
 )
 from guestprep.publish.cloud import Glance, GlanceError
 from guestprep.publish.model import Action
-from guestprep.publish.transfer import LOCK
 from kollarm.errors import KollarmError
 from tests.integration.publish.shared import all_of
 
@@ -36,13 +35,10 @@ def web(images: dict[str, Path]) -> Iterator[str]:
     server.shutdown()
 
 
-def test_glance_direct(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishWish
-) -> None:
+def test_glance_direct(connection: Any, images: dict[str, Path], wish: PublishWish) -> None:
     record = publish(connection, images["first"], replace(wish, method=Method.GLANCE_DIRECT))
     assert (record.action, record.status) == (Action.UPLOAD, "active")
     assert record.sent == images["first"].stat().st_size
-    assert LOCK not in api.get(record.image_id).properties
 
 
 def test_web_download(
