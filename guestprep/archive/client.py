@@ -19,7 +19,7 @@ from debian.deb822 import Release
 from guestprep.archive.fetch import ArchiveError, Fetcher
 from guestprep.archive.index import Index
 from guestprep.archive.signature import verified
-from guestprep.parse.relation import Alternative, Provided, newest_first
+from guestprep.parse.relation import Alternative, Provided, version_key
 from kollarm import progress
 from kollarm.config.model import Archive
 
@@ -67,7 +67,7 @@ class ArchiveClient:
     def candidates(self, name: str) -> tuple[Package, ...]:
         """Every version of a package, newest first."""
         found = [package for _, index in self._loaded() for package in index.packages(name)]
-        return tuple(sorted(found, key=lambda package: newest_first(package.version), reverse=True))
+        return tuple(sorted(found, key=lambda package: version_key(package.version), reverse=True))
 
     def providers(self, name: str) -> tuple[Package, ...]:
         """Every package that provides a name."""

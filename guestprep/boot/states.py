@@ -28,6 +28,11 @@ class BootState(StrEnum):
         return self in _STUCK
 
     @property
+    def before_kernel(self) -> bool:
+        """Whether no kernel runs yet."""
+        return self in _BEFORE_KERNEL
+
+    @property
     def meaning(self) -> str:
         """What it says about the image, for a person."""
         return _MEANINGS[self]
@@ -41,6 +46,16 @@ _STUCK = frozenset(
         BootState.KERNEL_PANIC,
         BootState.INITRAMFS_SHELL,
         BootState.EMERGENCY_MODE,
+    }
+)
+
+_BEFORE_KERNEL = frozenset(
+    {
+        BootState.FIRMWARE,
+        BootState.FIRMWARE_SHELL,
+        BootState.FIRMWARE_MENU,
+        BootState.GRUB,
+        BootState.GRUB_PROMPT,
     }
 )
 
@@ -93,14 +108,6 @@ _SIGNS = (
         r"You are in emergency mode|Cannot open access to console|for (system )?maintenance",
     ),
 )
-#: The states in which no kernel runs yet.
-_UNLOADED = (
-    BootState.FIRMWARE,
-    BootState.FIRMWARE_SHELL,
-    BootState.FIRMWARE_MENU,
-    BootState.GRUB,
-    BootState.GRUB_PROMPT,
-)
 #: How a firmware ends that found nothing to boot.
 _UNBOOTABLE = (BootState.FIRMWARE_MENU, BootState.FIRMWARE_SHELL)
 _PATTERNS = {state: re.compile(pattern, re.MULTILINE) for state, pattern in _SIGNS}
@@ -111,7 +118,7 @@ _SERIAL_LOGIN = re.compile(r"^(?!Last )[\w.-]+ login:(?= |$)", re.MULTILINE)
 #: What a machine says that has left its system.
 _STARTS_ANEW = re.compile(
     "|".join(
-        [*(sign for state, sign in _SIGNS if state in _UNLOADED), r"EFI stub:|\[ *0\.0{4,}\]"]
+        [*(sign for state, sign in _SIGNS if state.before_kernel), r"EFI stub:|\[ *0\.0{4,}\]"]
     ),
     re.MULTILINE,
 )

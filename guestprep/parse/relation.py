@@ -49,16 +49,17 @@ _OPERATORS: dict[str, Callable[[NativeVersion, NativeVersion], bool]] = {
 
 def compare(left: str, how: str, right: str) -> bool:
     """Compare two Debian versions with a relation's operator; unreadable ones never match."""
-    from debian.debian_support import NativeVersion  # noqa: PLC0415
-
     try:
-        return _OPERATORS[how](NativeVersion(left), NativeVersion(right))
+        return _OPERATORS[how](version_key(left), version_key(right))
     except (KeyError, ValueError):
         return False
 
 
-def newest_first(version: str) -> NativeVersion:
-    """A key to sort versions by (use with ``reverse=True``)."""
+def version_key(version: str) -> NativeVersion:
+    """A key to compare and sort Debian versions by.
+
+    :raises ValueError: it is none.
+    """
     from debian.debian_support import NativeVersion  # noqa: PLC0415
 
     return NativeVersion(version)

@@ -121,18 +121,13 @@ def _wait(glance: Glance, image_id: str, step: Step) -> None:
     """Wait for an import. Its request succeeds also when the import doesn't."""
     deadline = time.monotonic() + IMPORT_DEADLINE
     pause = 0.2
-    active = None
     while time.monotonic() < deadline:
         image = glance.get(image_id)
         if image.status == "active":
-            active = active or time.monotonic()
-            # An import that still holds the record writes it once more as it read it, and
-            # what was said of the image meanwhile is gone.
-            if LOCK not in image.properties or time.monotonic() > active + LOCK_LIMIT:
-                return
+            _until_let_go(glance, image)
+            return
         failed = image.properties.get("os_glance_failed_import")
-        # A task that stumbles over letting go has done its work: its image is active, and checked.
-        failures = () if active else glance.import_failures(image_id)
+        failures = glance.import_failures(image_id)
         if failed or failures or image.status in {"killed", "deleted"}:
             raise GlanceError(
                 f"Glance's import failed: {'; '.join(failures) or image.status}",
@@ -143,3 +138,15 @@ def _wait(glance: Glance, image_id: str, step: Step) -> None:
         time.sleep(pause)
         pause = min(pause * 1.5, 5.0)
     raise GlanceError(f"Glance's import has not finished after {IMPORT_DEADLINE:.0f} s", status=504)
+
+
+def _until_let_go(glance: Glance, image: RemoteImage) -> None:
+    """Wait until a finished import lets go of its image's record.
+
+    It writes the record once more, as it read it before: what was said of the image meanwhile
+    would be gone. A task that stumbles over that has done its work all the same.
+    """
+    limit = time.monotonic() + LOCK_LIMIT
+    while LOCK in image.properties and time.monotonic() < limit:
+        time.sleep(0.5)
+        image = glance.get(image.id)

@@ -264,7 +264,7 @@ def from_consoles(screen: BootState, serial: BootState, *, silent: bool) -> Diag
             "kollarm guest prepare, then kollarm guest publish, see to both",
         )
     state = serial if serial.stuck or screen in _UNTOLD else screen
-    if state in _FIRMWARE or (silent and screen in _UNTOLD):
+    if state.before_kernel or (silent and screen in _UNTOLD):
         return Diagnosis(
             Stage.FIRMWARE,
             "nothing was printed on either console" if silent else state.meaning,
@@ -288,15 +288,6 @@ def from_consoles(screen: BootState, serial: BootState, *, silent: bool) -> Diag
 
 _UNTOLD = frozenset({BootState.DISPLAY_NOT_ACTIVE, BootState.UNKNOWN})
 _RUNNING = frozenset({BootState.BOOTING, BootState.LOGIN_PROMPT})
-_FIRMWARE = frozenset(
-    {
-        BootState.FIRMWARE,
-        BootState.FIRMWARE_SHELL,
-        BootState.FIRMWARE_MENU,
-        BootState.GRUB,
-        BootState.GRUB_PROMPT,
-    }
-)
 _KERNEL = frozenset(
     {
         BootState.BOOTING,
