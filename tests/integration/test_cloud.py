@@ -172,7 +172,7 @@ def instance(cloud: Cloud, image: str, **more: Any) -> Iterator[Any]:
 def test_an_unprepared_image_fails_because_its_display_isnt_active(cloud: Cloud) -> None:
     done = cloud.verify(UNPREPARED)
     assert done.status == 1
-    report = json.JSONDecoder().raw_decode(done.stdout)[0]
+    report = done.document
     assert report["screen"] == BootState.DISPLAY_NOT_ACTIVE, report
     assert report["diagnosis"]["stage"] == "screen"
     assert "kollarm guest prepare" in done.stderr
@@ -249,7 +249,7 @@ def test_the_audit_names_the_image_that_may_go_anywhere(
     name = tiny("tiny-anywhere")
     done = cloud.kollarm("guest", "audit", "--cloud", devcloud.CLOUD, "--json")
     assert done.status == 1
-    report = json.JSONDecoder().raw_decode(done.stdout)[0]
+    report = done.document
     found = {finding["name"]: finding for finding in report["findings"]}
     assert "no architecture" in found[name]["reason"]
     assert PREPARED not in found and UNPREPARED not in found
@@ -258,7 +258,7 @@ def test_the_audit_names_the_image_that_may_go_anywhere(
 def failed(done: Outcome) -> dict[str, Any]:
     """The report of a proof that failed."""
     assert done.status == 1, done.stdout + done.stderr
-    report: dict[str, Any] = json.JSONDecoder().raw_decode(done.stdout)[0]
+    report: dict[str, Any] = done.document
     return report
 
 
