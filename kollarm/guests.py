@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from guestprep import attested, pipeline, provenance, publish
+from guestprep import provenance, publish
 from guestprep.inspect import Identity
 from guestprep.record import Record
-from guestprep.wishes import Part
-from kollarm.attest.signing import read_key
 from kollarm.config.model import Config, Guest, GuestSource
 from kollarm.deployed import CLOUD, cloud_names, clouds_file, openrc_file
 from kollarm.errors import ConfigError
@@ -53,18 +51,6 @@ def is_path(word: str) -> bool:
 def output(config: Config, guest: Guest) -> Path:
     """Where a guest's prepared image lies."""
     return config.state_dir / "guests" / f"{guest.name}.qcow2"
-
-
-def prepare(config: Config, guest: Guest, output: Path, *, only: Sequence[Part] = ()) -> Record:
-    """Prepare a guest's image, and sign it where a key is named.
-
-    :raises KollarmError: as :func:`guestprep.pipeline.prepare`, or the key can't be used.
-    """
-    key = read_key(config.signing_key) if config.signing_key is not None else None
-    done = pipeline.prepare(guest, output, only=only)
-    if key is not None:
-        attested.sign(output, done.sha256, key)
-    return done
 
 
 def cloud(config: Config, name: str | None = None) -> Any:

@@ -13,7 +13,7 @@ from guestprep import publish
 from guestprep.publish.cloud import Glance
 from guestprep.record import Record as PreparedRecord
 from guestprep.source.find import locate
-from kollarm import boots, guests, progress
+from kollarm import boots, guests, preparing, progress
 from kollarm.config.model import Config, Guest
 from kollarm.errors import KollarmError
 from kollarm.services.registry import start_registry
@@ -104,7 +104,7 @@ def _guest(config: Config, guest: Guest, connection: object) -> Iterator[GuestRe
     """Prepare, prove and publish a guest; what has become of it after each part."""
     result = guests.output(config, guest)
     with progress.current().step(f"guest {guest.name}"):
-        prepared = guests.prepare(config, guest, result)
+        prepared = preparing.prepare(config, guest, result)
         done = GuestRecord(guest.name, prepared, None, None, None)
         yield done
         if guest.boot == "both":

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
-from debian.deb822 import Deb822
-
 from kollarm import __version__
 
 MEDIA_TYPE = "application/spdx+json"
@@ -51,6 +49,8 @@ class Package:
 
 def debian_packages(status: str) -> list[Package]:
     """The installed packages of a dpkg status file's text."""
+    from debian.deb822 import Deb822  # noqa: PLC0415 - brings the whole of libapt along
+
     readable = status.encode("utf-8", "replace").decode("utf-8")
     return [
         Package(

@@ -11,7 +11,7 @@ from guestprep import verify as static
 from guestprep.inspect import inspect as look
 from guestprep.publish import connect
 from guestprep.wishes import Part
-from kollarm import guests, proof
+from kollarm import guests, preparing, proof
 from kollarm.cli.common import (
     alone,
     print_json,
@@ -89,7 +89,7 @@ def prepare(
         return
     with alone(config):
         records = [
-            guests.prepare(config, guest, output or guests.output(config, guest), only=parts)
+            preparing.prepare(config, guest, output or guests.output(config, guest), only=parts)
             for guest in chosen
         ]
     if as_json:

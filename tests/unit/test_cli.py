@@ -118,3 +118,12 @@ def test_the_shell_completes_commands_and_leaves_no_log(own_logs: Path) -> None:
     )
     assert done.stdout == "plain,verify\n"
     assert not own_logs.exists()
+
+
+def test_publishing_loads_nothing_that_changes_images() -> None:
+    """Its memory is counted: libapt and the engine of the preparation would be a sixth of it."""
+    code = "import sys, kollarm.cli.publish; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "guestprep.publish" in loaded
+    assert not loaded & {"apt_pkg", "guestfs", "guestprep.apply", "guestprep.archive"}
