@@ -44,6 +44,12 @@ GRUB_TIMEOUT=0
 GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200 earlyprintk=ttyS0,115200 consoleblank=0"
 """
 
+#: What Ubuntu's releases up to 24.04 have below /etc/default.
+_CLOUDIMG_GRUB = {
+    "grub": _DEFAULT_GRUB,
+    "grub.d/50-cloudimg-settings.cfg": _CLOUDIMG_SETTINGS,
+}
+
 
 class KernelPackages(StrEnum):
     """How the kernel comes in packages."""
@@ -114,10 +120,7 @@ LAYOUTS = {
             name="ubuntu-18.04",
             codename="bionic",
             os_release=_ubuntu("18.04", "bionic", "Bionic Beaver"),
-            grub_files={
-                "grub": _DEFAULT_GRUB,
-                "grub.d/50-cloudimg-settings.cfg": _CLOUDIMG_SETTINGS,
-            },
+            grub_files=_CLOUDIMG_GRUB,
             kernel=KernelPackages.EXTRAS,
             initramfs_compression="gzip",
         ),
@@ -126,19 +129,13 @@ LAYOUTS = {
             name="ubuntu-22.04",
             codename="jammy",
             os_release=_ubuntu("22.04", "jammy", "Jammy Jellyfish"),
-            grub_files={
-                "grub": _DEFAULT_GRUB,
-                "grub.d/50-cloudimg-settings.cfg": _CLOUDIMG_SETTINGS,
-            },
+            grub_files=_CLOUDIMG_GRUB,
         ),
         Layout(
             name="ubuntu-24.04",
             codename="noble",
             os_release=_ubuntu("24.04", "noble", "Noble Numbat"),
-            grub_files={
-                "grub": _DEFAULT_GRUB,
-                "grub.d/50-cloudimg-settings.cfg": _CLOUDIMG_SETTINGS,
-            },
+            grub_files=_CLOUDIMG_GRUB,
             zstd_modules=True,
             separate_boot=True,
         ),

@@ -21,8 +21,8 @@ from kollarm.config.load import load
 from kollarm.config.model import Architecture
 from kollarm.paths import cache_dir, project_dir
 from tests.bench.measure import Pair, Samples, at_most, measure
+from tests.integration.registries import RunningRegistry
 from tests.integration.stocked import put, stock
-from tests.integration.test_builder_registry import RunningRegistry
 
 ROUNDS = 5
 KOLLARM = [sys.executable, "-m", "kollarm.cli.main"]

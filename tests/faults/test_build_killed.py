@@ -13,7 +13,7 @@ from builder import index
 from builder.registry import RegistryClient
 from tests.faults.conftest import MOMENTS, count
 from tests.faults.kill import Moments, run
-from tests.integration.test_builder_registry import RunningRegistry
+from tests.integration.registries import RunningRegistry
 
 SUBJECT = "build killed"
 IMAGES = ("base", "cron")

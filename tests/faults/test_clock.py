@@ -27,12 +27,13 @@ from guestprep import record
 from guestprep.publish import connect
 from guestprep.publish.cloud import Glance
 from kollarm.services.glance import EmbeddedGlance
+from tests import cron
 from tests.disks import disk
 from tests.faults.clocks import AHEAD, BEHIND, Clock
 from tests.faults.conftest import count
 from tests.faults.kill import run
 from tests.integration.commands import Outcome, kollarm
-from tests.integration.test_builder_registry import RunningRegistry
+from tests.integration.registries import RunningRegistry
 from tests.unit.guestprep import disks
 
 SUBJECT = "clock wrong or jumping"
@@ -144,30 +145,13 @@ def registry(tmp_path: Path) -> Iterator[RunningRegistry]:
 
 def test_building_by_a_wrong_clock(clock: Clock, registry: RunningRegistry, tmp_path: Path) -> None:
     """What is there is kept by any clock; what a refresh can't know the age of is made again."""
-    overlay = tmp_path / "dockerfile_overlays" / "test"
-    overlay.mkdir(parents=True)
-    (overlay / "overlay.yml").write_text("description: x\nwhy: A test builds by a wrong clock.\n")
-    template = "{{% block cron_footer %}}RUN echo {}{{% endblock %}}\n"
-    config = tmp_path / "kollarm.yml"
-    config.write_text(
-        yaml.safe_dump(
-            {
-                "registry": {"address": registry.address},
-                "build": {
-                    "images": ["base", "cron"],
-                    "engines": {"x86_64": {"url": "local"}},
-                    "overlays": ["ca-certificates", "debian-archive-only", "test"],
-                    "base": {"bootstrap": {"suite": "trixie"}},
-                },
-            }
-        )
-    )
+    config = cron.write(tmp_path, registry.address)
     words: list[str | Path] = ["build", "--config", config]
     client = RegistryClient(registry.address)
 
     def builds(name: str, environ: dict[str, str]) -> dict[str, str]:
         """Build by a clock, then by the right one; the date that the provenance bears."""
-        (overlay / "template-override.j2").write_text(template.format(name))
+        cron.step(tmp_path, f"echo {name}")
         done = run(words, environ)
         assert done.status == 0, done.stderr
         for image in ("base", "cron"):

@@ -12,13 +12,12 @@ import pytest
 
 from builder import index
 from builder.engine import Engine
-from builder.facts import Remote
 from builder.registry import RegistryClient, RegistryError, digest_of
 from kollarm.config.model import Architecture
 from kollarm.errors import KollarmError
 from tests.faults.conftest import MOMENTS, count
 from tests.faults.proxy import Fault, Proxy
-from tests.integration.test_builder_registry import RunningRegistry, pushed
+from tests.integration.registries import RunningRegistry, pushed, pushed_members
 
 SUBJECT = "registry failing"
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
@@ -47,23 +46,12 @@ def proxy(registry: RunningRegistry) -> Iterator[Proxy]:
     made.stop()
 
 
-def members(address: str, name: str, what: str) -> dict[Architecture, Remote]:
-    engine, client = Engine(), RegistryClient(address)
-    found = {}
-    for architecture in (X86, ARM):
-        tag = pushed(engine, address, name, architecture, f"{architecture} {what}".encode())
-        remote = client.image(f"test/{name}", tag)
-        assert remote is not None
-        found[architecture] = remote
-    return found
-
-
 def test_an_index_is_the_old_or_the_new_one_whatever_fails(
     registry: RunningRegistry, proxy: Proxy, dice: random.Random
 ) -> None:
     straight = RegistryClient(registry.address)
     shaky = RegistryClient(f"127.0.0.1:{proxy.port}")
-    one, other = (members(registry.address, "x", what) for what in ("one", "other"))
+    one, other = (pushed_members(Engine(), straight, "x", what) for what in ("one", "other"))
     index.write(straight, "test/x", "t", one)
     digests = {digest_of(index.compose(each)): each for each in (one, other)}
     for moment in range(MOMENTS):
@@ -89,13 +77,13 @@ def test_pushes_through_a_failing_registry(
     registry: RunningRegistry, proxy: Proxy, dice: random.Random
 ) -> None:
     engine, straight = Engine(), RegistryClient(registry.address)
-    address = f"127.0.0.1:{proxy.port}"
+    shaky = RegistryClient(f"127.0.0.1:{proxy.port}")
     for moment in range(max(1, MOMENTS // 5)):
         proxy.faults.extend(dice.choices(FAULTS, k=dice.randint(1, 8)))
         name = f"pushed-{moment}"
         content = dice.randbytes(300_000)
         try:
-            pushed(engine, address, name, X86, content)
+            pushed(engine, shaky, name, X86, content)
             count("push to a failing registry", "done nevertheless")
         except KollarmError as error:
             assert error.message
@@ -103,7 +91,7 @@ def test_pushes_through_a_failing_registry(
         proxy.faults.clear()
         found = straight.image(f"test/{name}", f"t-{X86}")
         assert found is None or found.architecture == "amd64"
-        pushed(engine, address, name, X86, content)
+        pushed(engine, shaky, name, X86, content)
         found = straight.image(f"test/{name}", f"t-{X86}")
         assert found is not None
         for layer in found.layers:
@@ -119,7 +107,7 @@ def test_a_registry_that_is_killed_and_comes_back(
     faults: list[KollarmError] = []
 
     def write(what: str) -> None:
-        index.write(client, "test/y", "t", members(registry.address, "y", what))
+        index.write(client, "test/y", "t", pushed_members(Engine(), client, "y", what))
 
     def attempt(what: str) -> None:
         try:

@@ -26,7 +26,7 @@ from kollarm.attest.finding import Finding
 from kollarm.cache import file_digest
 from kollarm.config.model import Architecture
 from tests.integration.commands import kollarm
-from tests.integration.test_builder_registry import RunningRegistry, context
+from tests.integration.registries import RunningRegistry, context
 from tests.unit.attest.test_statements import record as prepared
 
 pytestmark = pytest.mark.integration

@@ -14,7 +14,7 @@ from builder.attest import contents
 from builder.engine import Engine
 from kollarm.attest.spdx import Package
 from kollarm.config.model import Architecture
-from tests.integration.test_builder_registry import context
+from tests.integration.registries import context
 
 pytestmark = pytest.mark.integration
 

@@ -26,8 +26,8 @@ from builder import index
 from builder.registry import RegistryClient
 from kollarm.config.model import Architecture
 from kollarm.errors import KollarmError
+from tests.integration.registries import RunningRegistry
 from tests.integration.stocked import put
-from tests.integration.test_builder_registry import RunningRegistry
 
 pytestmark = pytest.mark.integration
 

@@ -28,9 +28,10 @@ from kollarm.config.model import (
     Registry,
 )
 from kollarm.errors import ConfigError
+from kollarm.services.ports import free_port
 from tests.integration import buildkit, tiny
 from tests.integration import test_attest_rpm as with_rpm
-from tests.integration.test_builder_registry import RunningRegistry, context, free_port
+from tests.integration.registries import RunningRegistry, context
 
 pytestmark = pytest.mark.integration
 

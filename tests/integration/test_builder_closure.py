@@ -18,8 +18,8 @@ from builder.registry import RegistryClient
 from kollarm.config.load import load
 from kollarm.config.model import Architecture, Config
 from tests.integration.commands import kollarm
+from tests.integration.registries import RunningRegistry
 from tests.integration.stocked import stock
-from tests.integration.test_builder_registry import RunningRegistry
 
 pytestmark = pytest.mark.integration
 

@@ -21,9 +21,10 @@ from builder.record import Record
 from builder.registry import RegistryClient
 from kollarm.config import model
 from kollarm.config.model import Architecture, Build, Config
+from kollarm.services.ports import free_port
 from tests.integration import tiny
+from tests.integration.registries import RunningRegistry, context
 from tests.integration.servers import listening, stop_engine
-from tests.integration.test_builder_registry import RunningRegistry, context, free_port
 
 pytestmark = pytest.mark.integration
 

@@ -12,7 +12,7 @@ from kollarm.config.load import load
 from kollarm.deploy import plan as deploying
 from kollarm.deploy.stages import Options
 from tests.integration.commands import kollarm
-from tests.integration.test_builder_registry import RunningRegistry
+from tests.integration.registries import RunningRegistry
 
 pytestmark = pytest.mark.integration
 

@@ -32,7 +32,7 @@ from kollarm.config.model import (
     Registry,
 )
 from kollarm.errors import KollarmError
-from tests.integration.test_builder_registry import RunningRegistry
+from tests.integration.registries import RunningRegistry
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -3,97 +3,28 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
-import socket
 import subprocess
-import tarfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from builder import index
 from builder.auth import Credentials
 from builder.builder import BuildFailed, EngineError
-from builder.context import add_bytes
 from builder.engine import Engine
 from builder.registry import OCI_INDEX, RegistryClient, RegistryError
 from kollarm.config.model import Architecture
 from kollarm.errors import KollarmError
-from kollarm.run import end
+from kollarm.services.ports import free_port
 from tests.integration import tiny
+from tests.integration.registries import RunningRegistry, context, pushed, pushed_members
 
 pytestmark = pytest.mark.integration
 
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class RunningRegistry:
-    """A docker-registry of Debian's on loopback, its data in a folder of its own.
-
-    :param host: the address to listen at instead.
-    :param tls: the files of a certificate and its key; without them it speaks plain HTTP.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        host: str = "127.0.0.1",
-        tls: dict[str, str] | None = None,
-        **settings: object,
-    ):
-        folder.mkdir(parents=True, exist_ok=True)
-        self.address = f"{host}:{free_port()}"
-        config = {
-            "version": 0.1,
-            "log": {"level": "error"},
-            "storage": {
-                "filesystem": {"rootdirectory": str(folder / "data")},
-                "delete": {"enabled": True},
-            },
-            "http": {"addr": self.address, **({"tls": tls} if tls else {})},
-            **settings,
-        }
-        self._config = folder / "config.yml"
-        self._config.write_text(yaml.safe_dump(config))
-        self.start()
-
-    def start(self) -> None:
-        """Serve, again after :meth:`kill`, at the same address."""
-        self.process = subprocess.Popen(
-            ["docker-registry", "serve", self._config],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        limit = time.monotonic() + 20
-        while True:
-            with socket.socket() as probe:
-                host, port = self.address.split(":")
-                if probe.connect_ex((host, int(port))) == 0:
-                    return
-            assert time.monotonic() < limit, "docker-registry doesn't start"
-            time.sleep(0.05)
-
-    def kill(self) -> None:
-        """End it without a chance to finish anything."""
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> None:
-        end(self.process)
 
 
 @pytest.fixture(scope="module")
@@ -113,35 +44,13 @@ def engine() -> Engine:
     return Engine()
 
 
-def context(dockerfile: str, **files: bytes) -> io.BytesIO:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as tar:
-        add_bytes(tar, "Dockerfile", dockerfile.encode())
-        for name, content in files.items():
-            add_bytes(tar, name, content)
-    stream.seek(0)
-    return stream
-
-
-def pushed(engine: Engine, address: str, name: str, architecture: Architecture, what: bytes) -> str:
-    tag = f"t-{architecture}"
-    text = "FROM scratch\nCOPY file /\nLABEL io.kollarm.key=key-" + architecture.value + "\n"
-    engine.build(context(text, file=what), f"{address}/test/{name}:{tag}", architecture)
-    assert engine.push(f"{address}/test/{name}:{tag}").startswith("sha256:")
-    return tag
-
-
 def test_two_architectures_are_joined_and_followed(
     engine: Engine, client: RegistryClient, registry: RunningRegistry
 ) -> None:
-    members = {}
-    for architecture in (X86, ARM):
-        tag = pushed(engine, registry.address, "joined", architecture, architecture.encode())
-        found = client.image("test/joined", tag)
-        assert found is not None
-        assert (found.architecture, found.key) == (architecture.oci, f"key-{architecture}")
-        assert found.size > 0
-        members[architecture] = found
+    members = pushed_members(engine, client, "joined")
+    for architecture, member in members.items():
+        assert (member.architecture, member.key) == (architecture.oci, f"key-{architecture}")
+        assert member.size > 0
     digest = index.write(client, "test/joined", "t", members)
     read = client.index("test/joined", "t")
     assert read is not None and read.digest == digest and read.media_type == OCI_INDEX
@@ -162,12 +71,7 @@ def test_two_architectures_are_joined_and_followed(
 def test_what_an_index_has_of_other_architectures_can_stay(
     engine: Engine, client: RegistryClient, registry: RunningRegistry
 ) -> None:
-    members = {}
-    for architecture in (X86, ARM):
-        tag = pushed(engine, registry.address, "gained", architecture, architecture.encode())
-        found = client.image("test/gained", tag)
-        assert found is not None
-        members[architecture] = found
+    members = pushed_members(engine, client, "gained")
     index.write(client, "test/gained", "t", {X86: members[X86]})
     alone = client.index("test/gained", "t")
     assert alone is not None and [one.architecture for one in alone.entries] == ["amd64"]
@@ -187,9 +91,7 @@ def test_what_an_index_has_of_other_architectures_can_stay(
 def test_members_of_one_architecture_are_not_joined(
     engine: Engine, client: RegistryClient, registry: RunningRegistry
 ) -> None:
-    tag = pushed(engine, registry.address, "twin", X86, b"x")
-    found = client.image("test/twin", tag)
-    assert found is not None
+    found = pushed(engine, client, "twin", X86, b"x")
     with pytest.raises(RegistryError, match="is an image for linux/amd64"):
         index.write(client, "test/twin", "t", {X86: found, ARM: found})
     assert client.manifest("test/twin", "t") is None
@@ -204,11 +106,9 @@ def test_what_is_not_there_is_none(client: RegistryClient) -> None:
 def test_a_manifest_is_deleted_when_told_to(
     engine: Engine, client: RegistryClient, registry: RunningRegistry
 ) -> None:
-    tag = pushed(engine, registry.address, "gone", X86, b"gone")
-    found = client.image("test/gone", tag)
-    assert found is not None
+    found = pushed(engine, client, "gone", X86, b"gone")
     assert client.delete_manifest("test/gone", found.digest)
-    assert client.image("test/gone", tag) is None
+    assert client.image("test/gone", f"t-{X86}") is None
 
 
 def test_nobody_listens() -> None:
@@ -238,9 +138,7 @@ def test_credentials_that_docker_login_left(
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     client = RegistryClient(guarded.address)
     client.ping()
-    tag = pushed(engine, guarded.address, "guarded", X86, b"guarded")
-    found = client.image("test/guarded", tag)
-    assert found is not None
+    found = pushed(engine, client, "guarded", X86, b"guarded")
     index.write(client, "test/guarded", "t", {X86: found})
 
 

@@ -20,9 +20,10 @@ from builder.engine import Engine
 from builder.registry import RegistryClient
 from kollarm.config.model import Architecture
 from kollarm.run import end, which
+from kollarm.services.ports import free_port
 from tests.integration import tiny
+from tests.integration.registries import RunningRegistry, context
 from tests.integration.servers import listening
-from tests.integration.test_builder_registry import RunningRegistry, context, free_port
 
 pytestmark = pytest.mark.integration
 

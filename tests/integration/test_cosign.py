@@ -21,8 +21,8 @@ from guestprep.archive import ArchiveClient, client
 from kollarm import cache
 from kollarm.attest import signing
 from kollarm.config.model import Archive
+from tests.integration.registries import RunningRegistry
 from tests.integration.test_attest import World
-from tests.integration.test_builder_registry import RunningRegistry
 from tests.unit.attest.test_statements import STATUS
 from tests.unit.attest.test_statements import record as prepared
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from PIL import Image
 
 from kollarm.report.page import consoles, images, page
 from kollarm.report.view import view
+from tests import cron
 from tests.integration.commands import interrupted, kollarm
-from tests.integration.test_builder_registry import RunningRegistry
+from tests.integration.registries import RunningRegistry
 from tests.unit.report.records import consoles as proven
 from tests.unit.report.records import diff, record
 from tests.unit.report.test_page import Document
@@ -77,28 +77,8 @@ def test_the_page_is_shown_without_complaint_and_fits(
 def failing(tmp_path: Path) -> Iterator[Path]:
     """A configuration whose second image can't be built."""
     registry = RunningRegistry(tmp_path / "registry")
-    overlay = tmp_path / "dockerfile_overlays" / "broken"
-    overlay.mkdir(parents=True)
-    (overlay / "overlay.yml").write_text("description: x\nwhy: A test needs a step that fails.\n")
-    (overlay / "template-override.j2").write_text(
-        "{% block cron_footer %}RUN echo 'the disk of the <build> is full' >&2; exit 7"
-        "{% endblock %}\n"
-    )
-    config = tmp_path / "kollarm.yml"
-    config.write_text(
-        yaml.safe_dump(
-            {
-                "registry": {"address": registry.address},
-                "build": {
-                    "images": ["base", "cron"],
-                    "engines": {"x86_64": {"url": "local"}},
-                    "overlays": ["ca-certificates", "debian-archive-only", "broken"],
-                    "base": {"bootstrap": {"suite": "trixie"}},
-                },
-            }
-        )
-    )
-    yield config
+    cron.step(tmp_path, "echo 'the disk of the <build> is full' >&2; exit 7")
+    yield cron.write(tmp_path, registry.address)
     registry.stop()
 
 
@@ -128,9 +108,7 @@ def test_a_run_that_fails_or_is_interrupted_leaves_a_page_too(
     for width in WIDTHS:
         seen(html, tmp_path, width, "light")
 
-    (tmp_path / "dockerfile_overlays" / "broken" / "template-override.j2").write_text(
-        f"{{% block cron_footer %}}RUN echo {uuid.uuid4().hex} && sleep 600{{% endblock %}}\n"
-    )
+    cron.step(tmp_path, f"echo {uuid.uuid4().hex} && sleep 600")
     broken_off = interrupted("cron (x86_64) …", "images", "--config", failing)
     assert broken_off.status == 130
     told = text_of(html)

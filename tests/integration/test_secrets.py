@@ -26,7 +26,7 @@ from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
 from tests.disks import disk
 from tests.integration.commands import Outcome, kollarm
-from tests.integration.test_builder_registry import RunningRegistry
+from tests.integration.registries import RunningRegistry
 
 pytestmark = pytest.mark.integration
 

@@ -50,29 +50,27 @@ def test_web_download(
     assert (record.status, record.sent) == ("active", 0)
 
 
-def test_web_download_of_another_file_is_found_out(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishWish, web: str
+@pytest.mark.parametrize(
+    ("served", "error", "words"),
+    [
+        pytest.param("second", KollarmError, "it is removed", id="another-file"),
+        pytest.param("missing", GlanceError, "import failed", id="no-file"),
+    ],
+)
+def test_a_web_download_that_goes_wrong_is_an_error_and_leaves_nothing(
+    connection: Any,
+    api: Glance,
+    images: dict[str, Path],
+    wish: PublishWish,
+    web: str,
+    served: str,
+    error: type[KollarmError],
+    words: str,
 ) -> None:
-    url = f"{web}/second.qcow2"
-    with pytest.raises(KollarmError, match="it is removed"):
-        publish(
-            connection,
-            images["first"],
-            replace(wish, method=Method.WEB_DOWNLOAD, source_url=url),
-        )
-    assert all_of(api, wish) == []
-
-
-def test_a_failed_import_is_an_error_and_leaves_nothing(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishWish, web: str
-) -> None:
-    url = f"{web}/missing.qcow2"
-    with pytest.raises(GlanceError, match="import failed"):
-        publish(
-            connection,
-            images["first"],
-            replace(wish, method=Method.WEB_DOWNLOAD, source_url=url),
-        )
+    url = f"{web}/{served}.qcow2"
+    fetched = replace(wish, method=Method.WEB_DOWNLOAD, source_url=url)
+    with pytest.raises(error, match=words):
+        publish(connection, images["first"], fetched)
     assert all_of(api, wish) == []
 
 
