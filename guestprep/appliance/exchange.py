@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-from guestprep.appliance.client import Appliance
+from guestprep.appliance.client import Appliance, GuestCallError
 from guestprep.appliance.launch import Drive
 from guestprep.qmp import Monitor
 from kollarm.errors import KollarmError
@@ -38,8 +38,8 @@ def take_out(appliance: Appliance) -> bool:
             for entry in _blocks(monitor):
                 if entry.get("device") == "hd0":
                     monitor.execute("device_del", id=entry["qdev"])
-            _wait(lambda: all(entry.get("device") != "hd0" for entry in _blocks(monitor)))
-            _wait(lambda: device not in appliance.devices())
+            noticed(lambda: all(entry.get("device") != "hd0" for entry in _blocks(monitor)))
+            noticed(lambda: device not in appliance.devices())
     except (KollarmError, KeyError, ValueError) as error:
         log.info("the appliance's disk can't be taken out: %s", error)
         return False
@@ -57,7 +57,7 @@ def put_in(appliance: Appliance, drive: Drive) -> bool:
             node = {"driver": drive.format, "node-name": "finished", "read-only": True}
             monitor.execute("blockdev-add", file=file, **node)
             monitor.execute("device_add", driver="scsi-hd", drive="finished", id="finished")
-            _wait(lambda: bool(appliance.devices()))
+            noticed(lambda: bool(appliance.devices()))
     except KollarmError as error:
         log.info("the appliance takes no other disk: %s", error)
         return False
@@ -68,9 +68,22 @@ def _blocks(monitor: Monitor) -> list[dict[str, object]]:
     return cast(list[dict[str, object]], monitor.execute("query-block"))
 
 
-def _wait(done: Callable[[], bool]) -> None:
-    limit = time.monotonic() + PATIENCE
-    while not done():
+def noticed(done: Callable[[], bool], patience: float = PATIENCE) -> None:
+    """Wait until the virtual machine has noticed a disk that comes or goes.
+
+    :param done: whether it has; where a call into the guest fails it hasn't yet, because a
+        disk that the kernel has let go of and udev hasn't can't be listed.
+    :param patience: seconds.
+    :raises KollarmError: it doesn't notice, or has ended.
+    """
+    limit = time.monotonic() + patience
+    while True:
+        failure = None
+        try:
+            if done():
+                return
+        except GuestCallError as error:
+            failure = error
         if time.monotonic() > limit:
-            raise KollarmError("the virtual machine doesn't notice it")
+            raise failure or KollarmError("the virtual machine doesn't notice it")
         time.sleep(0.2)
