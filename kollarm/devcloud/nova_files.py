@@ -70,6 +70,8 @@ def nova(layout: Layout, tools: Path, novnc: Path) -> dict[str, str]:
         },
         "libvirt": {
             "virt_type": "qemu",
+            # No guest here is worth waiting for a disk to have taken in what it wrote.
+            "disk_cachemodes": "file=unsafe",
             # Nothing else runs there that a guest could be moved to.
             "inject_partition": -2,
             # 0: the machine may be busy with other things, and lets a guest go at once.
