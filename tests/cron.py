@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
-CONFIG = "kollarm.yml"
+from kollarm.config.model import Architecture
+
+IMAGES = ("base", "cron")
+
 _OVERLAY = Path("dockerfile_overlays", "test")
 
 
-def write(folder: Path, registry: str) -> Path:
-    """Their configuration, for x86_64 and a registry at an address; :func:`step` goes first."""
-    config = folder / CONFIG
+def write(
+    folder: Path,
+    registry: str,
+    architectures: Iterable[Architecture] = (Architecture.X86_64,),
+) -> Path:
+    """Their configuration, for a registry at an address; the overlay comes from :func:`step`."""
+    config = folder / "kollarm.yml"
     build = {
-        "images": ["base", "cron"],
-        "engines": {"x86_64": {"url": "local"}},
+        "images": list(IMAGES),
+        "engines": {architecture.value: {"url": "local"} for architecture in architectures},
         "overlays": ["ca-certificates", "debian-archive-only", _OVERLAY.name],
         "base": {"bootstrap": {"suite": "trixie"}},
     }

@@ -44,7 +44,7 @@ GRUB_TIMEOUT=0
 GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200 earlyprintk=ttyS0,115200 consoleblank=0"
 """
 
-#: What Ubuntu's releases up to 24.04 have below /etc/default.
+#: What the layouts of Ubuntu up to 24.04 have below /etc/default.
 _CLOUDIMG_GRUB = {
     "grub": _DEFAULT_GRUB,
     "grub.d/50-cloudimg-settings.cfg": _CLOUDIMG_SETTINGS,

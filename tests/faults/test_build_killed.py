@@ -7,18 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from builder import index
 from builder.registry import RegistryClient
+from kollarm.config.model import Architecture
+from tests import cron
 from tests.faults.conftest import MOMENTS, count
 from tests.faults.kill import Moments, run
 from tests.integration.registries import RunningRegistry
 
 SUBJECT = "build killed"
-IMAGES = ("base", "cron")
-
-OVERLAY = "description: What a test changes.\nwhy: To have something to build.\n"
 
 
 @pytest.fixture(scope="module")
@@ -28,50 +26,23 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegist
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, registry: RunningRegistry) -> Path:
-    """A configuration for both architectures, with an overlay of its own."""
-    folder = tmp_path_factory.mktemp("project")
-    overlay = folder / "dockerfile_overlays" / "test"
-    overlay.mkdir(parents=True)
-    (overlay / "overlay.yml").write_text(OVERLAY)
-    (folder / "kollarm.yml").write_text(
-        yaml.safe_dump(
-            {
-                "registry": {"address": registry.address},
-                "build": {
-                    "images": list(IMAGES),
-                    "overlays": ["ca-certificates", "debian-archive-only", "test"],
-                    "base": {"bootstrap": {"suite": "trixie"}},
-                },
-            }
-        )
-    )
-    return folder
-
-
-def change(project: Path, what: str) -> None:
-    """Give cron something new to do."""
-    template = project / "dockerfile_overlays" / "test" / "template-override.j2"
-    template.write_text(f"{{% block cron_footer %}}RUN echo {what}{{% endblock %}}\n")
-
-
 def test_killed_at_random_moments(
-    project: Path, registry: RunningRegistry, dice: random.Random
+    registry: RunningRegistry, dice: random.Random, tmp_path: Path
 ) -> None:
-    words: list[str | Path] = ["build", "--config", project / "kollarm.yml"]
+    config = cron.write(tmp_path, registry.address, Architecture)
+    words: list[str | Path] = ["build", "--config", config]
     client = RegistryClient(registry.address)
-    change(project, "first")
+    cron.step(tmp_path, "echo first")
     assert run(words, {}).status == 0
-    change(project, "usual")
+    cron.step(tmp_path, "echo usual")
     usual = run(words, {})
     assert usual.status == 0, usual.stderr
     moments = Moments(MOMENTS, dice, usual)
     for moment, after, number in moments:
-        change(project, f"moment-{moment}")
+        cron.step(tmp_path, f"echo moment-{moment}")
         ended = run(words, {}, after=after, number=number)
         count(SUBJECT, moments.ended(number, ended))
-        for image in IMAGES:
+        for image in cron.IMAGES:
             found = client.index(f"kolla/{image}", "2026.1")
             assert found is not None, "an index is lost"
             index.check(client, f"kolla/{image}", "2026.1", found.digest)
@@ -81,5 +52,5 @@ def test_killed_at_random_moments(
         moments.whole(finished)
         count(SUBJECT, "finished by the next run")
     # and what is told of the images was there with each of them
-    verified = run(["attest", "verify", "--config", project / "kollarm.yml"], {})
+    verified = run(["attest", "verify", "--config", config], {})
     assert verified.status == 0, verified.stderr

@@ -154,7 +154,7 @@ def test_building_by_a_wrong_clock(clock: Clock, registry: RunningRegistry, tmp_
         cron.step(tmp_path, f"echo {name}")
         done = run(words, environ)
         assert done.status == 0, done.stderr
-        for image in ("base", "cron"):
+        for image in cron.IMAGES:
             found = client.index(f"kolla/{image}", "2026.1")
             assert found is not None
             index.check(client, f"kolla/{image}", "2026.1", found.digest)

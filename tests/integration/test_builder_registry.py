@@ -69,7 +69,7 @@ def test_two_architectures_are_joined_and_followed(
 
 
 def test_what_an_index_has_of_other_architectures_can_stay(
-    engine: Engine, client: RegistryClient, registry: RunningRegistry
+    engine: Engine, client: RegistryClient
 ) -> None:
     members = pushed_members(engine, client, "gained")
     index.write(client, "test/gained", "t", {X86: members[X86]})
@@ -88,9 +88,7 @@ def test_what_an_index_has_of_other_architectures_can_stay(
         index.write(client, "test/gained", "t", {ARM: members[ARM]}, [gone])
 
 
-def test_members_of_one_architecture_are_not_joined(
-    engine: Engine, client: RegistryClient, registry: RunningRegistry
-) -> None:
+def test_members_of_one_architecture_are_not_joined(engine: Engine, client: RegistryClient) -> None:
     found = pushed(engine, client, "twin", X86, b"x")
     with pytest.raises(RegistryError, match="is an image for linux/amd64"):
         index.write(client, "test/twin", "t", {X86: found, ARM: found})
@@ -103,9 +101,7 @@ def test_what_is_not_there_is_none(client: RegistryClient) -> None:
     assert client.delete_manifest("test/nothing", "sha256:" + "0" * 64) is False
 
 
-def test_a_manifest_is_deleted_when_told_to(
-    engine: Engine, client: RegistryClient, registry: RunningRegistry
-) -> None:
+def test_a_manifest_is_deleted_when_told_to(engine: Engine, client: RegistryClient) -> None:
     found = pushed(engine, client, "gone", X86, b"gone")
     assert client.delete_manifest("test/gone", found.digest)
     assert client.image("test/gone", f"t-{X86}") is None
