@@ -19,15 +19,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder import base, context, dockerfile, index, keys, sources
-from builder.builder import Builder, BuildFailed, Stoppable, Stopped
-from builder.facts import Local, Remote
-from builder.plan import Action, ImageStep, IndexStep, Plan, Target
-from builder.record import ImageRecord, IndexRecord, Record, State
-from builder.registry import RegistryClient
-from kollarm import progress
-from kollarm.config.model import Architecture
-from kollarm.errors import KollarmError
+from builder import base_image, index
+from builder.context import archive, dockerfile
+from builder.engines.protocol import BuildFailed, ImageBuilder, Stoppable, Stopped
+from builder.facts import EngineImage
+from builder.kolla import sources
+from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep, Target
+from builder.record import BuildRecord, ImageRecord, IndexRecord, State
+from core import progress
+from core.config.model import Architecture
+from core.errors import KollarmError
+from core.oci.model import LABEL, RegistryImage
+from core.oci.registry import RegistryClient
 
 if TYPE_CHECKING:
     from builder.attest import Attestor
@@ -40,7 +43,7 @@ Place = tuple[str, Architecture]
 
 
 @dataclass(frozen=True)
-class Means:
+class BuildContext:
     """What a plan is carried out with.
 
     :ivar logs: the folder for a log per image and architecture.
@@ -50,38 +53,40 @@ class Means:
     """
 
     client: RegistryClient
-    builders: Mapping[Architecture, Builder]
+    builders: Mapping[Architecture, ImageBuilder]
     logs: Path
     build_args: Mapping[str, str] = field(default_factory=dict)
     jobs: int = 2
     attestor: Attestor | None = None
-    broken_off: Callable[[Record], None] = lambda record: None
+    broken_off: Callable[[BuildRecord], None] = lambda record: None
 
 
-class Execution:
+class BuildExecution:
     """One carrying out of a plan."""
 
-    def __init__(self, plan: Plan, means: Means, present: Mapping[Place, Remote]):
+    def __init__(
+        self, plan: BuildPlan, means: BuildContext, present: Mapping[Place, RegistryImage]
+    ):
         self.plan = plan
         self.means = means
         self.started = time.monotonic()
         self.before = time.time()
         self.steps = {(s.target.name, s.target.architecture): s for s in plan.images}
         self.rows: dict[Place, ImageRecord] = {}
-        self.remotes: dict[Place, Remote] = {}
+        self.remotes: dict[Place, RegistryImage] = {}
         self.indices: dict[str, IndexRecord] = {}
         self._claimed: set[str] = set()
         self._ready: set[Architecture] = set()
         self._futures: dict[Place, Future[None]] = {}
-        self._pools: dict[Builder, ThreadPoolExecutor] = {}
+        self._pools: dict[ImageBuilder, ThreadPoolExecutor] = {}
         self._running: set[Stoppable] = set()
         self._stopping = threading.Event()
         self._lock = threading.RLock()
         for place, step in self.steps.items():
-            if step.action is Action.KEEP:
+            if step.action is BuildAction.KEEP:
                 self._keep(place, present[place])
 
-    def run(self) -> Record:
+    def run(self) -> BuildRecord:
         """Do everything; what failed is in the record.
 
         :raises KeyboardInterrupt: after everything that ran has been ended.
@@ -135,7 +140,9 @@ class Execution:
 
     def _order(self) -> list[Architecture]:
         """Architectures with something to do, those the machine runs itself first."""
-        busy = {place[1] for place, step in self.steps.items() if step.action is not Action.KEEP}
+        busy = {
+            place[1] for place, step in self.steps.items() if step.action is not BuildAction.KEEP
+        }
         return sorted(busy, key=lambda architecture: architecture.value != os.uname().machine)
 
     def _prepare(self, architecture: Architecture) -> None:
@@ -143,7 +150,7 @@ class Execution:
             if root.architecture is not architecture:
                 continue
             try:
-                base.ensure(root, self.means.builders[architecture])
+                base_image.ensure(root, self.means.builders[architecture])
             except KollarmError as error:
                 for place, step in self.steps.items():
                     if place[1] is architecture and place not in self.rows:
@@ -186,7 +193,9 @@ class Execution:
             row = self._done(step, remote)
         return replace(row, started=started, seconds=time.monotonic() - began)
 
-    def _build(self, step: ImageStep, control: Stoppable, note: Callable[[str], None]) -> Local:
+    def _build(
+        self, step: ImageStep, control: Stoppable, note: Callable[[str], None]
+    ) -> EngineImage:
         target = step.target
         builder = self.means.builders[target.architecture]
         note("preparing")
@@ -204,13 +213,13 @@ class Execution:
                 if start.bootstrap is None or builder.keeps_images:
                     text = dockerfile.with_parent(text, start.reference)
                 else:
-                    further[base.ROOT] = stack.enter_context(tempfile.TemporaryFile())
-                    base.root(start, further[base.ROOT])
-                    text = dockerfile.with_start(text, base.FROM_ROOT)
+                    further[base_image.ROOT] = stack.enter_context(tempfile.TemporaryFile())
+                    base_image.root(start, further[base_image.ROOT])
+                    text = dockerfile.with_start(text, base_image.FROM_ROOT)
             # At the end and in one step: what differs from day to day spoils no layer cache.
             text = dockerfile.with_labels(text, self._labels(target))
             fetch = partial(sources.fetch, before=self.before if step.anew else None)
-            stream = context.build_context(target.rendered, text, fetch, further)
+            stream = archive.build_context(target.rendered, text, fetch, further)
             return builder.build(
                 stack.enter_context(stream),
                 target.reference,
@@ -222,7 +231,7 @@ class Execution:
                 control=control,
             )
 
-    def _push(self, target: Target, made: Local, control: Stoppable) -> Remote:
+    def _push(self, target: Target, made: EngineImage, control: Stoppable) -> RegistryImage:
         builder = self.means.builders[target.architecture]
         builder.publish(made, target.reference, target.architecture, control=control)
         remote = self.means.client.image(target.repository, target.tag)
@@ -242,7 +251,7 @@ class Execution:
         # names: https://github.com/opencontainers/image-spec/blob/main/annotations.md
         now = datetime.now(UTC)
         return {
-            keys.LABEL: target.key,
+            LABEL: target.key,
             "build-date": now.strftime("%Y%m%d"),
             "org.opencontainers.image.created": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "org.opencontainers.image.title": target.name,
@@ -296,7 +305,7 @@ class Execution:
             )
         return IndexRecord(step.name, reference, state, digest, step.members)
 
-    def _builder_with(self, step: ImageStep) -> Builder | None:
+    def _builder_with(self, step: ImageStep) -> ImageBuilder | None:
         """What can look into an image, pulled if need be; None where there is nothing."""
         builder = self.means.builders.get(step.target.architecture)
         if builder is not None:
@@ -304,7 +313,7 @@ class Execution:
             builder.have(target.reference, target.architecture, target.key)
         return builder
 
-    def _keep(self, place: Place, remote: Remote) -> None:
+    def _keep(self, place: Place, remote: RegistryImage) -> None:
         target = self.steps[place].target
         self.remotes[place] = remote
         self.rows[place] = ImageRecord(
@@ -316,7 +325,7 @@ class Execution:
             remote.size,
         )
 
-    def _done(self, step: ImageStep, remote: Remote) -> ImageRecord:
+    def _done(self, step: ImageStep, remote: RegistryImage) -> ImageRecord:
         target = step.target
         return ImageRecord(
             target.name,
@@ -325,7 +334,7 @@ class Execution:
             state_of(step.action),
             remote.digest,
             remote.size,
-            log=self._log(target) if step.action is Action.BUILD else None,
+            log=self._log(target) if step.action is BuildAction.BUILD else None,
         )
 
     def _failed(
@@ -355,8 +364,8 @@ class Execution:
         for control in running:
             control.stop()
 
-    def _record(self) -> Record:
-        return Record(
+    def _record(self) -> BuildRecord:
+        return BuildRecord(
             release=self.plan.release,
             registry=self.plan.registry,
             images=tuple(
@@ -372,6 +381,10 @@ class Execution:
         )
 
 
-def state_of(action: Action) -> State:
+def state_of(action: BuildAction) -> State:
     """What has become of an image when its action is done."""
-    return {Action.BUILD: State.BUILT, Action.PUSH: State.PUSHED, Action.KEEP: State.KEPT}[action]
+    return {
+        BuildAction.BUILD: State.BUILT,
+        BuildAction.PUSH: State.PUSHED,
+        BuildAction.KEEP: State.KEPT,
+    }[action]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kollarm.config.model import Architecture
+from core.config.model import Architecture
+from core.oci.model import ImageIndex, RegistryImage
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSource:
     """Where an image's program comes from: a section of kolla-build.conf.
 
     :ivar name: the section (``nova-base``, ``horizon-plugin-…``).
@@ -28,7 +29,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedImage:
     """One image's template, rendered for one architecture.
 
     :ivar context: the folder with its Dockerfile and the files it copies.
@@ -42,14 +43,14 @@ class Rendered:
     context: Path
     parent: str | None
     published: str
-    source: Source | None = None
-    plugins: tuple[Source, ...] = ()
-    additions: tuple[Source, ...] = ()
+    source: ImageSource | None = None
+    plugins: tuple[ImageSource, ...] = ()
+    additions: tuple[ImageSource, ...] = ()
     unbuildable: bool = False
 
 
 @dataclass(frozen=True)
-class Tree:
+class RenderedTree:
     """A release's whole template tree, rendered for one architecture.
 
     :ivar templates: the folder of the release's own, unrendered templates.
@@ -63,7 +64,7 @@ class Tree:
     kolla_version: str
     base_image: str
     base_tag: str
-    images: dict[str, Rendered]
+    images: dict[str, RenderedImage]
     templates: Path
     template_names: frozenset[str]
     distros: frozenset[str] = frozenset()
@@ -72,53 +73,7 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Remote:
-    """An image in the registry, under a tag.
-
-    :ivar digest: of its manifest.
-    :ivar key: its ``io.kollarm.key`` label.
-    :ivar size: bytes of its compressed layers and its config.
-    :ivar layers: the digests of its layers, in order.
-    :ivar diff_ids: the digests of its layers when unpacked, the same on every engine.
-    :ivar history: when each of its steps was carried out (RFC 3339), its ancestors' first.
-    """
-
-    digest: str
-    media_type: str
-    manifest_size: int
-    os: str
-    architecture: str
-    variant: str | None
-    key: str | None
-    size: int
-    layers: tuple[str, ...]
-    diff_ids: tuple[str, ...] = ()
-    history: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One image in an index, as the OCI image index specification has it."""
-
-    digest: str
-    media_type: str
-    size: int
-    os: str
-    architecture: str
-    variant: str | None = None
-
-
-@dataclass(frozen=True)
-class Index:
-    """An image index (or Docker manifest list) in the registry, under a tag."""
-
-    digest: str
-    media_type: str
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True)
-class Local:
+class EngineImage:
     """An image in a container engine, under a tag."""
 
     id: str
@@ -127,9 +82,9 @@ class Local:
 
 
 @dataclass(frozen=True)
-class World:
+class ExistingImages:
     """What is already there; keyed by (image name, architecture), indices by image name."""
 
-    remote: dict[tuple[str, Architecture], Remote]
-    local: dict[tuple[str, Architecture], Local]
-    indices: dict[str, Index]
+    remote: dict[tuple[str, Architecture], RegistryImage]
+    local: dict[tuple[str, Architecture], EngineImage]
+    indices: dict[str, ImageIndex]

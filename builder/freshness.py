@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from builder import dockerfile
-from builder.facts import Remote
-from kollarm.errors import ConfigError, Fault
+from builder.context import dockerfile
+from core.errors import ConfigError, Fault
+from core.oci.model import RegistryImage
 
 #: What the clocks of two machines may differ by.
 TOLERANCE = timedelta(minutes=5)
@@ -65,7 +65,9 @@ def oldest_step(history: Sequence[str], text: str) -> datetime | None:
     return min(dates) if len(dates) == own else None
 
 
-def reason(found: Remote, text: str, parent: Remote | None, fresh: Fresh) -> str | None:
+def reason(
+    found: RegistryImage, text: str, parent: RegistryImage | None, fresh: Fresh
+) -> str | None:
     """Why an image has to be made anew, in words; None when it is fresh.
 
     :param parent: the Kolla image it starts from, as it is in the registry.

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from builder.facts import Entry, Index, Remote
-from builder.registry import OCI_INDEX, RegistryClient, RegistryError, digest_of
-from kollarm.config.model import Architecture
+from core.config.model import Architecture
+from core.oci.model import ImageIndex, IndexEntry, RegistryImage
+from core.oci.registry import OCI_INDEX, RegistryClient, RegistryError, digest_of
 
 
-def entry(member: Remote) -> Entry:
+def entry(member: RegistryImage) -> IndexEntry:
     """An image as an index names it."""
-    return Entry(
+    return IndexEntry(
         member.digest,
         member.media_type,
         member.manifest_size,
@@ -26,7 +26,9 @@ def entry(member: Remote) -> Entry:
     )
 
 
-def compose(members: Mapping[Architecture, Remote], kept: Sequence[Entry] = ()) -> bytes:
+def compose(
+    members: Mapping[Architecture, RegistryImage], kept: Sequence[IndexEntry] = ()
+) -> bytes:
     """The OCI index over these members; the same members give the same bytes.
 
     :param kept: what an earlier index names besides (:func:`others`).
@@ -53,8 +55,8 @@ def compose(members: Mapping[Architecture, Remote], kept: Sequence[Entry] = ()) 
 
 
 def others(
-    index: Index | None, members: Iterable[Architecture], keep: Collection[str] | None
-) -> tuple[Entry, ...]:
+    index: ImageIndex | None, members: Iterable[Architecture], keep: Collection[str] | None
+) -> tuple[IndexEntry, ...]:
     """The entries of an index that stay beside the members of a run.
 
     :param keep: architectures by their OCI names; None for any.
@@ -68,13 +70,15 @@ def others(
 
 
 def is_current(
-    index: Index | None, members: Mapping[Architecture, Remote], kept: Sequence[Entry] = ()
+    index: ImageIndex | None,
+    members: Mapping[Architecture, RegistryImage],
+    kept: Sequence[IndexEntry] = (),
 ) -> bool:
     """Whether an index already is what :func:`compose` would make of these."""
     return index is not None and index.digest == digest_of(compose(members, kept))
 
 
-def faults(members: Mapping[Architecture, Remote]) -> list[str]:
+def faults(members: Mapping[Architecture, RegistryImage]) -> list[str]:
     """What forbids joining these members, in words."""
     found = [
         f"the member for {architecture} is an image for "
@@ -96,8 +100,8 @@ def write(
     client: RegistryClient,
     repository: str,
     tag: str,
-    members: Mapping[Architecture, Remote],
-    kept: Sequence[Entry] = (),
+    members: Mapping[Architecture, RegistryImage],
+    kept: Sequence[IndexEntry] = (),
 ) -> str:
     """Write the index under a tag, read it back and check what it leads to.
 
@@ -115,7 +119,7 @@ def write(
 
 
 def check(
-    client: RegistryClient, repository: str, tag: str, digest: str, kept: Sequence[Entry] = ()
+    client: RegistryClient, repository: str, tag: str, digest: str, kept: Sequence[IndexEntry] = ()
 ) -> None:
     """Read an index back by its tag, and follow what an earlier one named to its config.
 

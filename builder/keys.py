@@ -12,20 +12,17 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from builder import dockerfile
-from builder.facts import Rendered, Source
-from kollarm.cache import file_digest
-from kollarm.config.model import Architecture
-
-#: The label, in the registry's image config, that holds the key.
-LABEL = "io.kollarm.key"
+from builder.context import dockerfile
+from builder.facts import ImageSource, RenderedImage
+from core.cache import file_digest
+from core.config.model import Architecture
 
 #: Raised when the same inputs are built into something else.
 RECIPE = 1
 
 
 def image_key(
-    image: Rendered,
+    image: RenderedImage,
     text: str,
     parent_key: str,
     architecture: Architecture,
@@ -67,7 +64,7 @@ def context_digests(folder: Path) -> dict[str, str]:
     return found
 
 
-def source_identity(source: Source) -> dict[str, object]:
+def source_identity(source: ImageSource) -> dict[str, object]:
     """What tells one source from another without fetching it.
 
     A local file or folder is its content.  An archive by URL or a git branch is

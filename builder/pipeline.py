@@ -13,33 +13,36 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder import base, certificates, dockerfile, keys, profiles, releases, sources, world
-from builder.builder import Builder
-from builder.buildx import SCHEME, Buildx
-from builder.execute import Execution, Means
-from builder.facts import Remote, Tree, World
+from builder import base_image, existing, keys
+from builder.context import certificates, dockerfile
+from builder.engines.buildx import SCHEME, BuildxEngine
+from builder.engines.protocol import ImageBuilder
+from builder.execute import BuildContext, BuildExecution
+from builder.facts import ExistingImages, RenderedTree
 from builder.freshness import Fresh
-from builder.overlays.chosen import Composition, combine
+from builder.kolla import profiles, releases, sources
+from builder.kolla.render import RenderRequest, render
+from builder.kolla.toolchain import toolchain
+from builder.overlays.combine import Composition, combine
 from builder.overlays.model import Overlay, choose
-from builder.plan import Plan, Target, make_plan, select
-from builder.record import Record
-from builder.registry import RegistryClient
-from builder.render import Request, render
-from builder.toolchain import toolchain
-from kollarm import trust
-from kollarm.config.model import Architecture, Config
-from kollarm.errors import ConfigError, Fault
+from builder.plan import BuildPlan, Target, make_plan, select
+from builder.record import BuildRecord
+from core import trust
+from core.config.model import Architecture, Config
+from core.errors import ConfigError, Fault
+from core.oci.model import RegistryImage
+from core.oci.registry import RegistryClient
 
 if TYPE_CHECKING:
     from builder.attest import Attestor
-    from builder.engine import Engine
+    from builder.engines.docker import DockerEngine
 
 #: Build arguments that Docker knows by itself; they are no part of an image's key.
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 
 
 @dataclass(frozen=True)
-class Options:
+class BuildOptions:
     """What a run does besides building what isn't there.
 
     :ivar force: build again also what is there with the same key.
@@ -54,14 +57,14 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedBuild:
     """A plan with what carrying it out needs."""
 
-    plan: Plan
+    plan: BuildPlan
     client: RegistryClient
-    builders: Mapping[Architecture, Builder]
-    remote: Mapping[tuple[str, Architecture], Remote]
-    bases: tuple[base.Base, ...]
+    builders: Mapping[Architecture, ImageBuilder]
+    remote: Mapping[tuple[str, Architecture], RegistryImage]
+    bases: tuple[base_image.Base, ...]
 
 
 def plan(
@@ -70,8 +73,8 @@ def plan(
     project_dir: Path,
     images: Sequence[str] | None = None,
     architectures: Sequence[Architecture] | None = None,
-    options: Options = Options(),
-) -> Plan:
+    options: BuildOptions = BuildOptions(),
+) -> BuildPlan:
     """What :func:`build` would do with the same arguments.
 
     :raises KollarmError: see :func:`build`.
@@ -87,10 +90,10 @@ def build(
     project_dir: Path,
     images: Sequence[str] | None = None,
     architectures: Sequence[Architecture] | None = None,
-    options: Options = Options(),
+    options: BuildOptions = BuildOptions(),
     jobs: int | None = None,
-    broken_off: Callable[[Record], None] = lambda record: None,
-) -> Record:
+    broken_off: Callable[[BuildRecord], None] = lambda record: None,
+) -> BuildRecord:
     """Build, push and join what isn't in the registry yet.
 
     :param project_dir: the folder of the configuration file; its
@@ -109,7 +112,7 @@ def build(
         config, project_dir=project_dir, images=images, architectures=architectures, options=options
     )
     attesting = config.registry.attest and not ready.plan.idle
-    means = Means(
+    means = BuildContext(
         client=ready.client,
         builders=ready.builders,
         logs=config.state_dir / "logs" / "images",
@@ -118,17 +121,17 @@ def build(
         attestor=attestor(config, ready, project_dir) if attesting else None,
         broken_off=broken_off,
     )
-    return Execution(ready.plan, means, ready.remote).run()
+    return BuildExecution(ready.plan, means, ready.remote).run()
 
 
-def attestor(config: Config, ready: Prepared, project_dir: Path) -> Attestor:
+def attestor(config: Config, ready: PreparedBuild, project_dir: Path) -> Attestor:
     """What tells of the indices of a build.
 
     :raises ConfigError: the signing key can't be used.
     """
     # cryptography takes longer to import than a registry of images to look at
     from builder.attest import Attestor  # noqa: PLC0415
-    from kollarm.attest import signing  # noqa: PLC0415
+    from core.attestation import signing  # noqa: PLC0415
 
     chosen = choose(config.build.overlays, overlay_folders(config, project_dir))
     named = config.signing_key
@@ -149,8 +152,8 @@ def prepare(
     project_dir: Path,
     images: Sequence[str] | None = None,
     architectures: Sequence[Architecture] | None = None,
-    options: Options = Options(),
-) -> Prepared:
+    options: BuildOptions = BuildOptions(),
+) -> PreparedBuild:
     """Gather the facts and make the plan."""
     wanted = chosen_architectures(config, architectures)
     overlays = choose(config.build.overlays, overlay_folders(config, project_dir))
@@ -164,13 +167,15 @@ def prepare(
     chosen = dict.fromkeys(wanted, images) if images else profiles.wanted(config, wanted)
     selected, left_out = select(trees, chosen)
     tag = config.build.tag or config.release
-    bases = {architecture: base.of(tree, config.build.base) for architecture, tree in trees.items()}
+    bases = {
+        architecture: base_image.of(tree, config.build.base) for architecture, tree in trees.items()
+    }
     targets = [
         target
         for architecture, names in selected.items()
         for target in design(config, trees[architecture], bases[architecture], names, tag)
     ]
-    remote, indices = world.registry(client, targets, tag)
+    remote, indices = existing.registry(client, targets, tag)
     missing = [
         target
         for target in targets
@@ -183,7 +188,7 @@ def prepare(
     ends = connect(config, {target.architecture for target in missing}, client)
     made = make_plan(
         targets,
-        World(remote, world.engines(ends, missing), indices),
+        ExistingImages(remote, existing.engines(ends, missing), indices),
         release=config.release,
         kolla_version=next(iter(trees.values())).kolla_version,
         registry=config.registry.address,
@@ -195,7 +200,7 @@ def prepare(
         fresh=Fresh.within(options.refresh) if options.refresh is not None else None,
         keep=kept_beside(config, wanted, options),
     )
-    return Prepared(made, client, ends, remote, tuple(bases.values()))
+    return PreparedBuild(made, client, ends, remote, tuple(bases.values()))
 
 
 def chosen_architectures(
@@ -216,7 +221,7 @@ def chosen_architectures(
 
 
 def kept_beside(
-    config: Config, wanted: Sequence[Architecture], options: Options
+    config: Config, wanted: Sequence[Architecture], options: BuildOptions
 ) -> tuple[str, ...] | None:
     """The architectures, by OCI's names, whose entries stay in indices; None for any.
 
@@ -235,7 +240,7 @@ def overlay_folders(config: Config, project_dir: Path) -> list[Path]:
 
 def render_all(
     config: Config, overlays: Sequence[Overlay], architectures: Sequence[Architecture]
-) -> dict[Architecture, Tree]:
+) -> dict[Architecture, RenderedTree]:
     """The release's templates with the overlays, for each architecture."""
     chain = toolchain(releases.find(config.release), config.build.kolla)
     authorities = certificates.extra(trust.bundle(config.ca_bundle))
@@ -255,7 +260,7 @@ def render_all(
     return dict(zip(architectures, trees, strict=True))
 
 
-def request_for(config: Config, composed: Composition, architecture: Architecture) -> Request:
+def request_for(config: Config, composed: Composition, architecture: Architecture) -> RenderRequest:
     """What is rendered with the overlays for an architecture."""
     settings = dict(composed.settings)
     options: dict[str, str | list[str]] = {
@@ -268,7 +273,7 @@ def request_for(config: Config, composed: Composition, architecture: Architectur
     required = sorted(composed.settings.get("DEFAULT", {}))
     required += ["template_override"] if composed.override else []
     required += ["patches_path"] if composed.patches else []
-    return Request(
+    return RenderRequest(
         architecture,
         options,
         sections=settings,
@@ -281,7 +286,7 @@ def request_for(config: Config, composed: Composition, architecture: Architectur
 
 
 def design(
-    config: Config, tree: Tree, root: base.Base, names: Sequence[str], tag: str
+    config: Config, tree: RenderedTree, root: base_image.Base, names: Sequence[str], tag: str
 ) -> list[Target]:
     """The images as they should be, each after its parent."""
     targets: dict[str, Target] = {}
@@ -306,30 +311,30 @@ def design(
 
 def connect(
     config: Config, architectures: set[Architecture], client: RegistryClient
-) -> dict[Architecture, Builder]:
+) -> dict[Architecture, ImageBuilder]:
     """What builds these architectures: one connection for each engine, a builder's own parts.
 
     :raises EngineError: one can't be reached, or builds something else.
     """
     if not architectures:
         return {}
-    from builder.engine import Engine  # noqa: PLC0415 - Docker's SDK takes its time
+    from builder.engines.docker import DockerEngine  # noqa: PLC0415 - Docker's SDK takes its time
 
-    ends: dict[str, Engine] = {}
-    found: dict[Architecture, Builder] = {}
+    ends: dict[str, DockerEngine] = {}
+    found: dict[Architecture, ImageBuilder] = {}
     for architecture in sorted(architectures):
         wanted = config.build.engines[architecture]
         if wanted.url.startswith(SCHEME):
-            buildx = Buildx(wanted.url, client, insecure=config.registry.insecure)
+            buildx = BuildxEngine(wanted.url, client, insecure=config.registry.insecure)
             buildx.check(architecture)
             found[architecture] = buildx
         else:
-            ends[wanted.url] = ends.get(wanted.url) or Engine(wanted.url, tls=wanted.tls)
+            ends[wanted.url] = ends.get(wanted.url) or DockerEngine(wanted.url, tls=wanted.tls)
             found[architecture] = ends[wanted.url]
     return found
 
 
-def check_buildkit(config: Config, trees: Mapping[Architecture, Tree]) -> None:
+def check_buildkit(config: Config, trees: Mapping[Architecture, RenderedTree]) -> None:
     """See that the release's Dockerfiles are made for BuildKit where a buildx builder is chosen.
 
     :raises ConfigError: they aren't: its kolla-build has no such option.

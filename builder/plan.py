@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from builder import freshness, index
-from builder.base import Base
-from builder.facts import Local, Rendered, Tree, World
+from builder.base_image import Base
+from builder.facts import EngineImage, ExistingImages, RenderedImage, RenderedTree
 from builder.freshness import Fresh
-from kollarm.config.model import Architecture
-from kollarm.errors import ConfigError, Fault
-from kollarm.guess import did_you_mean
+from core.config.model import Architecture
+from core.errors import ConfigError, Fault
+from core.suggest import did_you_mean
 
 #: Why an image is built that the registry has with another key.
 CHANGED = "what it is made from has changed"
 
 
-class Action(StrEnum):
+class BuildAction(StrEnum):
     """What is done with an image or index."""
 
     KEEP = "keep"
@@ -43,7 +43,7 @@ class Target:
     parent: str | None
     key: str
     reference: str
-    rendered: Rendered
+    rendered: RenderedImage
     dockerfile: str
 
     @property
@@ -66,10 +66,10 @@ class ImageStep:
     """What happens to one image of one architecture, and why."""
 
     target: Target
-    action: Action
+    action: BuildAction
     reason: str
     #: The image that the engine has already, for Action.PUSH.
-    local: Local | None = None
+    local: EngineImage | None = None
     #: Built without the engine's layer cache, from what archives and sources have now.
     anew: bool = False
 
@@ -86,13 +86,13 @@ class IndexStep:
     repository: str
     tag: str
     members: tuple[Architecture, ...]
-    action: Action
+    action: BuildAction
     reason: str
     keep: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True)
-class Plan:
+class BuildPlan:
     """A whole build: images in an order in which each comes after its parent, then indices.
 
     :ivar left_out: images that the release can't build on an architecture, in words.
@@ -110,8 +110,8 @@ class Plan:
     @property
     def idle(self) -> bool:
         """Whether everything is as it should be already."""
-        return all(step.action is Action.KEEP for step in self.images) and all(
-            step.action is Action.KEEP for step in self.indices
+        return all(step.action is BuildAction.KEEP for step in self.images) and all(
+            step.action is BuildAction.KEEP for step in self.indices
         )
 
     def to_json(self) -> dict[str, object]:
@@ -159,7 +159,7 @@ class Plan:
 
 
 def select(
-    trees: Mapping[Architecture, Tree], wanted: Mapping[Architecture, Sequence[str]]
+    trees: Mapping[Architecture, RenderedTree], wanted: Mapping[Architecture, Sequence[str]]
 ) -> tuple[dict[Architecture, list[str]], list[str]]:
     """The images to look after for each architecture, each after its parent.
 
@@ -194,7 +194,7 @@ def select(
     return chosen, left_out
 
 
-def matching(tree: Tree, pattern: str) -> list[str]:
+def matching(tree: RenderedTree, pattern: str) -> list[str]:
     """The images that a name or regular expression means.
 
     :raises ConfigError: it is no valid regular expression.
@@ -210,7 +210,7 @@ def matching(tree: Tree, pattern: str) -> list[str]:
     return [name for name in sorted(tree.images) if expression.fullmatch(name)]
 
 
-def ancestry(tree: Tree, name: str) -> list[str]:
+def ancestry(tree: RenderedTree, name: str) -> list[str]:
     """An image's ancestors and itself, the oldest first."""
     line = [name]
     while (parent := tree.images[line[0]].parent) is not None:
@@ -220,7 +220,7 @@ def ancestry(tree: Tree, name: str) -> list[str]:
 
 def make_plan(
     targets: Sequence[Target],
-    world: World,
+    world: ExistingImages,
     *,
     release: str,
     kolla_version: str,
@@ -232,7 +232,7 @@ def make_plan(
     force: bool = False,
     fresh: Fresh | None = None,
     keep: tuple[str, ...] | None = (),
-) -> Plan:
+) -> BuildPlan:
     """Compare what should be with what is.
 
     :param targets: each after its parent.
@@ -244,7 +244,7 @@ def make_plan(
     images = _image_steps(targets, world, force, fresh)
     kept = {step.target.name: True for step in images}
     for step in images:
-        kept[step.target.name] &= step.action is Action.KEEP
+        kept[step.target.name] &= step.action is BuildAction.KEEP
     indices = []
     for name in dict.fromkeys(target.name for target in targets):
         own = [target for target in targets if target.name == name]
@@ -255,24 +255,24 @@ def make_plan(
         current = world.indices.get(name)
         beside = index.others(current, members, keep)
         if kept[name] and index.is_current(current, present, beside):
-            action, reason = Action.KEEP, "names these members already"
+            action, reason = BuildAction.KEEP, "names these members already"
         elif current is None:
-            action, reason = Action.WRITE, "not in the registry"
+            action, reason = BuildAction.WRITE, "not in the registry"
         else:
-            action, reason = Action.WRITE, "its members change"
+            action, reason = BuildAction.WRITE, "its members change"
         if beside:
             reason += f"; {', '.join(one.architecture for one in beside)} stays in it"
         indices.append(
             IndexStep(name, own[0].repository, tag, tuple(sorted(members)), action, reason, keep)
         )
-    building = {step.target.architecture for step in images if step.action is Action.BUILD}
+    building = {step.target.architecture for step in images if step.action is BuildAction.BUILD}
     # forced builds start from the root at hand, refreshed ones from the archive as it is now
     renewed = {
         step.target.architecture
         for step in images
         if fresh and step.anew and step.target.parent is None
     }
-    return Plan(
+    return BuildPlan(
         release=release,
         kolla_version=kolla_version,
         registry=registry,
@@ -289,17 +289,17 @@ def make_plan(
 
 
 def _image_steps(
-    targets: Sequence[Target], world: World, force: bool, fresh: Fresh | None
+    targets: Sequence[Target], world: ExistingImages, force: bool, fresh: Fresh | None
 ) -> tuple[ImageStep, ...]:
     steps: dict[tuple[str, Architecture], ImageStep] = {}
     for target in targets:
         above = steps.get((target.parent or "", target.architecture))
         step = _image_step(target, world)
-        if step.reason == CHANGED and above and above.action is Action.BUILD:
+        if step.reason == CHANGED and above and above.action is BuildAction.BUILD:
             step = replace(step, reason="its parent changes")
         if force:
-            step = ImageStep(target, Action.BUILD, "asked for", anew=True)
-        elif fresh and step.action is not Action.BUILD:
+            step = ImageStep(target, BuildAction.BUILD, "asked for", anew=True)
+        elif fresh and step.action is not BuildAction.BUILD:
             step = _refreshed(step, above, world, fresh)
         elif fresh:
             step = replace(step, anew=True)
@@ -307,28 +307,30 @@ def _image_steps(
     return tuple(steps.values())
 
 
-def _refreshed(step: ImageStep, above: ImageStep | None, world: World, fresh: Fresh) -> ImageStep:
+def _refreshed(
+    step: ImageStep, above: ImageStep | None, world: ExistingImages, fresh: Fresh
+) -> ImageStep:
     """The step for an image whose key is right, when the archive's updates are asked for."""
     target = step.target
     if above and above.anew:
-        return ImageStep(target, Action.BUILD, "its parent is made anew", anew=True)
+        return ImageStep(target, BuildAction.BUILD, "its parent is made anew", anew=True)
     found = world.remote.get((target.name, target.architecture))
-    if step.action is Action.PUSH or found is None:
-        return ImageStep(target, Action.BUILD, "not in the registry", anew=True)
+    if step.action is BuildAction.PUSH or found is None:
+        return ImageStep(target, BuildAction.BUILD, "not in the registry", anew=True)
     parent = world.remote.get((above.target.name, target.architecture)) if above else None
     old = freshness.reason(found, target.dockerfile, parent, fresh)
-    return ImageStep(target, Action.BUILD, old, anew=True) if old else step
+    return ImageStep(target, BuildAction.BUILD, old, anew=True) if old else step
 
 
-def _image_step(target: Target, world: World) -> ImageStep:
+def _image_step(target: Target, world: ExistingImages) -> ImageStep:
     place = (target.name, target.architecture)
     remote, local = world.remote.get(place), world.local.get(place)
     if remote and (remote.key, remote.architecture) == (target.key, target.architecture.oci):
-        return ImageStep(target, Action.KEEP, "the registry has it with the same key")
+        return ImageStep(target, BuildAction.KEEP, "the registry has it with the same key")
     if local and (local.key, local.architecture) == (target.key, target.architecture.oci):
-        return ImageStep(target, Action.PUSH, "the engine has it with the same key", local)
+        return ImageStep(target, BuildAction.PUSH, "the engine has it with the same key", local)
     if remote is None:
-        return ImageStep(target, Action.BUILD, "not in the registry")
+        return ImageStep(target, BuildAction.BUILD, "not in the registry")
     if remote.key is None:
-        return ImageStep(target, Action.BUILD, "the registry's was not built by kollarm")
-    return ImageStep(target, Action.BUILD, CHANGED)
+        return ImageStep(target, BuildAction.BUILD, "the registry's was not built by kollarm")
+    return ImageStep(target, BuildAction.BUILD, CHANGED)

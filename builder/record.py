@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kollarm.config.model import Architecture
-from kollarm.errors import KollarmError
+from core.config.model import Architecture
+from core.errors import KollarmError
 
 
 class State(StrEnum):
@@ -62,7 +62,7 @@ class IndexRecord:
 
 
 @dataclass(frozen=True)
-class Record:
+class BuildRecord:
     """A whole run."""
 
     release: str

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder import dockerfile, pipeline
+from builder import pipeline
+from builder.context import dockerfile
 from builder.overlays.model import Overlay, available, choose, read
 from builder.plan import select
-from kollarm.config.model import Architecture, Config
+from core.config.model import Architecture, Config
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.progress import size
 from guestprep.parse.grub import BootEntry
 from guestprep.source.disk import DiskFacts
-from kollarm.progress import size
 
 
 class Role(StrEnum):
@@ -25,7 +25,7 @@ class Role(StrEnum):
     OTHER = "other"
 
 
-class Place(StrEnum):
+class DriverLocation(StrEnum):
     """Where a kernel has a driver."""
 
     BUILTIN = "built in"
@@ -117,7 +117,7 @@ class KernelFacts:
     image: str
     package: str
     package_version: str
-    gpu: Place
+    gpu: DriverLocation
     gpu_path: str
     needs: tuple[str, ...]
     drm: bool
@@ -167,7 +167,7 @@ class FileFacts:
 
 
 @dataclass(frozen=True)
-class Facts:
+class GuestFacts:
     """Everything that the plan is made from.
 
     :param architecture: the kernel's name for it: ``aarch64``, ``x86_64``; empty when unknown.
@@ -277,7 +277,7 @@ def _partition_line(part: Partition) -> str:
 
 
 def _kernel_lines(kernel: KernelFacts) -> list[str]:
-    place = kernel.gpu_path if kernel.gpu is Place.MODULE else kernel.gpu.value
+    place = kernel.gpu_path if kernel.gpu is DriverLocation.MODULE else kernel.gpu.value
     lines = [f"kernel {kernel.version}: virtio_gpu {place}"]
     ramfs = kernel.initramfs
     if ramfs is None:

@@ -9,38 +9,39 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from guestprep import distributions, provenance, record
+from core import progress
+from core.cache import file_digest
+from core.config.model import AptArchive, Guest
+from core.errors import KollarmError, UnusableInput
+from core.run import run
+from core.stopwatch import Stopwatch
+from guestprep import default_archives, record
 from guestprep.appliance import Appliance, Drive, launched
 from guestprep.appliance.exchange import put_in, take_out
 from guestprep.apply import Outcome, execute
 from guestprep.archive import ArchiveClient
-from guestprep.clock import Clock
-from guestprep.facts import Facts
+from guestprep.attestation import provenance
+from guestprep.expectations import Expectations
+from guestprep.facts import GuestFacts
 from guestprep.inside import execute_inside
 from guestprep.inspect import Examination, examine
 from guestprep.parse.dpkg import parse_status
-from guestprep.plan import Plan, make_plan
-from guestprep.promise import Promise
-from guestprep.record import Record
+from guestprep.plan import PreparationPlan, make_plan
+from guestprep.record import PreparationRecord
 from guestprep.source import DiskFacts, disk_facts
 from guestprep.source.find import locate
+from guestprep.spec import PreparationPart, PreparationSpec
 from guestprep.verify import Checks, check_image, verify
-from guestprep.wishes import Part, Wishes
-from guestprep.workplace import room, workplace
-from kollarm import progress
-from kollarm.cache import file_digest
-from kollarm.config.model import Archive, Guest
-from kollarm.errors import KollarmError, UnusableInput
-from kollarm.run import run
+from guestprep.workdir import room, workplace
 
 
-def plan(guest: Guest, *, only: Iterable[Part] = ()) -> Plan:
+def plan(guest: Guest, *, only: Iterable[PreparationPart] = ()) -> PreparationPlan:
     """What preparing would do: one launch, and nothing is written beside the cache.
 
     :param only: the parts to do; none named means all.
     :raises UnusableInput: the source can't be prepared, with the reason.
     """
-    wishes = Wishes.of(guest, only)
+    wishes = PreparationSpec.of(guest, only)
     with progress.current().step("source"):
         source, _ = locate(guest.source)
         disk = disk_facts(source)
@@ -52,7 +53,9 @@ def plan(guest: Guest, *, only: Iterable[Part] = ()) -> Plan:
         return _planned(seen, guest.archives, wishes)[0]
 
 
-def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
+def prepare(
+    guest: Guest, output: Path, *, only: Iterable[PreparationPart] = ()
+) -> PreparationRecord:
     """Make the prepared image; it appears under its name when it is complete and checked.
 
     A result whose record says that it was made from the same source, wishes and recipe is
@@ -63,11 +66,11 @@ def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
     :raises UnusableInput: the source can't be prepared, with the reason.
     :raises KollarmError: an archive, the appliance or a check failed.
     """
-    clock = Clock()
+    clock = Stopwatch()
     with clock.timed("source"), progress.current().step("source"):
         source, digest = locate(guest.source)
         disk = disk_facts(source)
-    wishes = Wishes.of(guest, only)
+    wishes = PreparationSpec.of(guest, only)
     output = output.absolute()
     if output.exists() and output.samefile(source):
         raise UnusableInput(
@@ -83,7 +86,7 @@ def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
             disk, source, guest.archives, wishes, work, clock
         )
         facts = seen.facts
-        done = Record(
+        done = PreparationRecord(
             name=guest.name,
             source=str(source.absolute()),
             output=str(output),
@@ -113,11 +116,11 @@ def prepare(guest: Guest, output: Path, *, only: Iterable[Part] = ()) -> Record:
 def _make(
     disk: DiskFacts,
     source: Path,
-    archives: Sequence[Archive],
-    wishes: Wishes,
+    archives: Sequence[AptArchive],
+    wishes: PreparationSpec,
     work: Path,
-    clock: Clock,
-) -> tuple[Path, Examination, Plan, Outcome, Checks | None]:
+    clock: Stopwatch,
+) -> tuple[Path, Examination, PreparationPlan, Outcome, Checks | None]:
     """The result under a temporary name, checked, with what was seen and the plan that led to it.
 
     No checks where nothing was to do.
@@ -136,7 +139,7 @@ def _make(
             source.absolute(),
             overlay,
             # The disk is as large as it shall become from the start; a smaller one is refused.
-            str(max(disk.virtual_size, wishes.size if Part.SIZE in wishes.parts else 0)),
+            str(max(disk.virtual_size, wishes.size if PreparationPart.SIZE in wishes.parts else 0)),
         ]
     )
     with ExitStack() as stack:
@@ -163,7 +166,7 @@ def _make(
             _convert(overlay, made, wishes.compression)
         overlay.unlink()
         with clock.timed("verify"), progress.current().step("verify") as step:
-            promise = Promise.of(wishes, steps.to_data())
+            promise = Expectations.of(wishes, steps.to_data())
             checks = _verified(appliance if free else None, made, promise)
             held = sum(check.good for check in checks.checks)
             step.note(f"{held} of {len(checks.checks)} checks hold")
@@ -171,7 +174,7 @@ def _make(
     return made, seen, steps, outcome, checks
 
 
-def _verified(appliance: Appliance | None, made: Path, promise: Promise) -> Checks:
+def _verified(appliance: Appliance | None, made: Path, promise: Expectations) -> Checks:
     """The checks of the finished file, opened anew.
 
     :param appliance: a running one without a disk, to spare a launch.
@@ -184,14 +187,14 @@ def _verified(appliance: Appliance | None, made: Path, promise: Promise) -> Chec
 
 
 def _planned(
-    seen: Examination, archives: Sequence[Archive], wishes: Wishes
-) -> tuple[Plan, ArchiveClient]:
-    client = ArchiveClient(archives or distributions.archives(seen.facts), _debian(seen.facts))
+    seen: Examination, archives: Sequence[AptArchive], wishes: PreparationSpec
+) -> tuple[PreparationPlan, ArchiveClient]:
+    client = ArchiveClient(archives or default_archives.archives(seen.facts), _debian(seen.facts))
     status = parse_status(seen.evidence.texts.get("/var/lib/dpkg/status", ""))
     return make_plan(seen.facts, status, wishes, client), client
 
 
-def _debian(facts: Facts) -> str:
+def _debian(facts: GuestFacts) -> str:
     return {"aarch64": "arm64", "x86_64": "amd64"}.get(facts.architecture, facts.architecture)
 
 
@@ -230,5 +233,5 @@ def _require(checks: Checks) -> None:
         )
 
 
-def _plain(archive: Archive) -> dict[str, object]:
+def _plain(archive: AptArchive) -> dict[str, object]:
     return archive.model_dump(mode="json")

@@ -6,25 +6,25 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from guestprep.wishes import Wishes
-from kollarm import files
-from kollarm.cache import file_digest
-from kollarm.errors import UnusableInput
-from kollarm.progress import duration, size
+from core import files
+from core.cache import file_digest
+from core.errors import UnusableInput
+from core.progress import duration, size
+from guestprep.spec import PreparationSpec
 
 #: Raised whenever the same source and wishes would give another result than before.
 RECIPE = 1
 
 
 @dataclass(frozen=True)
-class Record:
+class PreparationRecord:
     """What was made of what, and how.
 
     :param distribution, release: os-release's ID and VERSION_ID.
     :param inputs: what the result depends on: the source's digest, the wishes, the recipe.
     :param plan, checks, outcome: as plain data.
     :param seconds: what each part took.
-    :param architecture, uefi, admin_user: as :class:`guestprep.facts.Facts` has them.
+    :param architecture, uefi, admin_user: as :class:`guestprep.facts.GuestFacts` has them.
     :param kept: whether an earlier run's result was found complete and left as it was.
     """
 
@@ -66,7 +66,7 @@ def record_path(output: Path) -> Path:
 
 
 def inputs_of(
-    source_sha256: str, wishes: Wishes, archives: list[dict[str, object]]
+    source_sha256: str, wishes: PreparationSpec, archives: list[dict[str, object]]
 ) -> dict[str, object]:
     """What a result depends on."""
     return {
@@ -77,19 +77,19 @@ def inputs_of(
     }
 
 
-def write(record: Record, path: Path) -> None:
+def write(record: PreparationRecord, path: Path) -> None:
     files.write(path, record.to_json())
 
 
-def beside(output: Path) -> Record | None:
+def beside(output: Path) -> PreparationRecord | None:
     """The record beside an image; None where there is none that can be read."""
     try:
-        return Record(**json.loads(record_path(output).read_text()))
+        return PreparationRecord(**json.loads(record_path(output).read_text()))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def earlier(output: Path, inputs: dict[str, object]) -> Record | None:
+def earlier(output: Path, inputs: dict[str, object]) -> PreparationRecord | None:
     """The record of a result that is complete and still what these inputs give; else None."""
     record = beside(output)
     if record is None or record.inputs != json.loads(json.dumps(inputs)) or not output.exists():
@@ -99,7 +99,7 @@ def earlier(output: Path, inputs: dict[str, object]) -> Record | None:
     return replace(record, kept=True)
 
 
-def read(output: Path) -> Record:
+def read(output: Path) -> PreparationRecord:
     """The record of a prepared image.
 
     :raises UnusableInput: there is no such image, or it isn't what its record says.

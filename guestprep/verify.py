@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.cache import file_digest
+from core.progress import size
 from guestprep import record
 from guestprep.appliance import Drive, launched
-from guestprep.facts import Facts, KernelFacts, Place
+from guestprep.expectations import Expectations
+from guestprep.facts import DriverLocation, GuestFacts, KernelFacts
 from guestprep.inspect import Examination, examine
-from guestprep.inspect.judge import DRIVER
-from guestprep.parse.dpkg import Status, parse_status
+from guestprep.inspect.analyse import DRIVER
+from guestprep.parse.dpkg import DpkgStatus, parse_status
 from guestprep.parse.grub import sorts_last
 from guestprep.parse.modules import module_name
-from guestprep.plan import texts
-from guestprep.promise import Promise
+from guestprep.plan import guest_files
 from guestprep.source import disk_facts
-from guestprep.wishes import Part, Wishes
-from kollarm.cache import file_digest
-from kollarm.progress import size
+from guestprep.spec import PreparationPart, PreparationSpec
 
 #: Bytes that may be left behind the last partition.
 _SLACK = 4 << 20
@@ -70,7 +70,7 @@ class Checks:
         return [str(check) for check in self.checks]
 
 
-def verify(path: Path, promise: Promise | None = None) -> Checks:
+def verify(path: Path, promise: Expectations | None = None) -> Checks:
     """Check an image file: one launch, and the file is opened for reading only.
 
     :param promise: what it is held to; default: what the record beside it says, or else what
@@ -87,8 +87,8 @@ def verify(path: Path, promise: Promise | None = None) -> Checks:
                 "it is the very file that was prepared (SHA256)", digest == recorded.sha256, digest
             )
         ]
-        promise = Promise.recorded(recorded)
-    held = promise or Promise()
+        promise = Expectations.recorded(recorded)
+    held = promise or Expectations()
     with (
         tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work,
         launched([Drive(path.absolute(), disk.format)]) as appliance,
@@ -97,7 +97,7 @@ def verify(path: Path, promise: Promise | None = None) -> Checks:
     return dataclasses.replace(found, checks=(*first, *found.checks))
 
 
-def check_image(seen: Examination, promise: Promise) -> Checks:
+def check_image(seen: Examination, promise: Expectations) -> Checks:
     """The checks of an examined image: pure."""
     facts, wishes = seen.facts, promise.wishes
     text = seen.evidence.texts.get("/var/lib/dpkg/status", "")
@@ -105,17 +105,17 @@ def check_image(seen: Examination, promise: Promise) -> Checks:
     checks = [
         *_boot(facts),
         *(check for kernel in facts.booted for check in _kernel(kernel, wishes)),
-        *(_loading(facts) if Part.LOADING in wishes.parts else ()),
-        *(_grub(facts, wishes) if Part.GRUB in wishes.parts else ()),
+        *(_loading(facts) if PreparationPart.LOADING in wishes.parts else ()),
+        *(_grub(facts, wishes) if PreparationPart.GRUB in wishes.parts else ()),
         *_packages(facts, status, promise),
-        *(_files(facts, wishes) if Part.FILES in wishes.parts else ()),
-        *(_size(facts, wishes) if Part.SIZE in wishes.parts else ()),
-        *(_clean(facts, wishes) if Part.CLEAN in wishes.parts else ()),
+        *(_files(facts, wishes) if PreparationPart.FILES in wishes.parts else ()),
+        *(_size(facts, wishes) if PreparationPart.SIZE in wishes.parts else ()),
+        *(_clean(facts, wishes) if PreparationPart.CLEAN in wishes.parts else ()),
     ]
     return Checks(facts.disk.path, tuple(checks), text)
 
 
-def _boot(facts: Facts) -> Iterator[Check]:
+def _boot(facts: GuestFacts) -> Iterator[Check]:
     yield Check(
         "the system is for aarch64",
         facts.architecture == "aarch64",
@@ -125,11 +125,11 @@ def _boot(facts: Facts) -> Iterator[Check]:
     yield Check("there is a kernel with its modules", bool(facts.kernels), "none")
 
 
-def _kernel(kernel: KernelFacts, wishes: Wishes) -> Iterator[Check]:
+def _kernel(kernel: KernelFacts, wishes: PreparationSpec) -> Iterator[Check]:
     name = f"kernel {kernel.version}"
-    if Part.PACKAGES in wishes.parts:
-        yield Check(f"{name} has {DRIVER}", kernel.gpu is not Place.MISSING, "missing")
-    if kernel.gpu is not Place.MODULE or Part.INITRAMFS not in wishes.parts:
+    if PreparationPart.PACKAGES in wishes.parts:
+        yield Check(f"{name} has {DRIVER}", kernel.gpu is not DriverLocation.MISSING, "missing")
+    if kernel.gpu is not DriverLocation.MODULE or PreparationPart.INITRAMFS not in wishes.parts:
         return
     yield Check(
         f"{name}: modules.dep knows {DRIVER}",
@@ -156,21 +156,21 @@ def _kernel(kernel: KernelFacts, wishes: Wishes) -> Iterator[Check]:
     yield Check(f"{ramfs.path} loads {DRIVER}", DRIVER in ramfs.loads, "not told to")
 
 
-def _loading(facts: Facts) -> Iterator[Check]:
-    if all(kernel.gpu is Place.BUILTIN for kernel in facts.booted):
+def _loading(facts: GuestFacts) -> Iterator[Check]:
+    if all(kernel.gpu is DriverLocation.BUILTIN for kernel in facts.booted):
         return
     yield Check(
         f"{DRIVER} is loaded at every start",
         DRIVER in facts.modules_load,
         ", ".join(facts.modules_load) or "nothing is",
     )
-    if texts.hook(facts.tools) is not None:
+    if guest_files.hook(facts.tools) is not None:
         yield Check(
             f"later initramfs files will have {DRIVER}", facts.initramfs_hook, "no hook for it"
         )
 
 
-def _grub(facts: Facts, wishes: Wishes) -> Iterator[Check]:
+def _grub(facts: GuestFacts, wishes: PreparationSpec) -> Iterator[Check]:
     if facts.grub is None:
         yield Check("there is a GRUB menu", False, "none")
         return
@@ -183,20 +183,20 @@ def _grub(facts: Facts, wishes: Wishes) -> Iterator[Check]:
             entry.consoles == wishes.consoles and not entry.blanking,
             " ".join(entry.words),
         )
-    name = texts.drop_in_name(facts.grub.drop_ins)
+    name = guest_files.drop_in_name(facts.grub.drop_ins)
     yield Check(
         f"{name} sorts last in /etc/default/grub.d, with {wished}",
         name in facts.grub.drop_ins
         and sorts_last(facts.grub.drop_ins, name)
-        and facts.grub.drop_in_text == texts.drop_in(wishes.consoles),
+        and facts.grub.drop_in_text == guest_files.drop_in(wishes.consoles),
         ", ".join(facts.grub.drop_ins) or "no drop-ins",
     )
 
 
-def _packages(facts: Facts, status: Status, promise: Promise) -> Iterator[Check]:
+def _packages(facts: GuestFacts, status: DpkgStatus, promise: Expectations) -> Iterator[Check]:
     yield Check("dpkg has no unfinished packages", not facts.unready, ", ".join(facts.unready))
     wishes = promise.wishes
-    for name in wishes.packages if Part.PACKAGES in wishes.parts else ():
+    for name in wishes.packages if PreparationPart.PACKAGES in wishes.parts else ():
         yield Check(f"{name} is installed", status.installed(name) is not None, "it isn't")
     for kernel, removed in promise.replaced:
         left = [name for name in removed if status.installed(name) is not None]
@@ -210,7 +210,7 @@ def _packages(facts: Facts, status: Status, promise: Promise) -> Iterator[Check]
         )
 
 
-def _files(facts: Facts, wishes: Wishes) -> Iterator[Check]:
+def _files(facts: GuestFacts, wishes: PreparationSpec) -> Iterator[Check]:
     for file in wishes.files:
         there = facts.file(file.path)
         good = there is not None and (there.sha256, there.mode) == (file.sha256, file.mode)
@@ -221,7 +221,7 @@ def _files(facts: Facts, wishes: Wishes) -> Iterator[Check]:
         yield Check(f"the time zone is {wishes.timezone}", good, facts.timezone or "none")
 
 
-def _size(facts: Facts, wishes: Wishes) -> Iterator[Check]:
+def _size(facts: GuestFacts, wishes: PreparationSpec) -> Iterator[Check]:
     last = facts.last
     if not wishes.size or last is None:
         return
@@ -236,7 +236,7 @@ def _size(facts: Facts, wishes: Wishes) -> Iterator[Check]:
         yield Check("the file system fills the partition", good, size(last.capacity))
 
 
-def _clean(facts: Facts, wishes: Wishes) -> Iterator[Check]:
+def _clean(facts: GuestFacts, wishes: PreparationSpec) -> Iterator[Check]:
     left = facts.leftovers
     if wishes.clean_machine_id:
         yield Check("no machine-id is set", not left.machine_id, "one is")

@@ -13,8 +13,8 @@ from typing import Any
 import docker
 import pytest
 
+from core.config.model import Registry
 from guestprep.publish import connect
-from kollarm.config.model import Registry
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
 from kollarm.services.registry import EmbeddedRegistry

@@ -11,8 +11,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from builder.registry import OCI_INDEX, OCI_MANIFEST, RegistryClient, digest_of
-from kollarm.attest import spdx, statement
+from core.attestation import spdx, statement
+from core.oci.registry import OCI_INDEX, OCI_MANIFEST, RegistryClient, digest_of
 
 EMPTY, EMPTY_TYPE = b"{}", "application/vnd.oci.empty.v1+json"
 

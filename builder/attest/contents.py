@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import re
 
-from builder.builder import Builder
-from kollarm.attest.spdx import RPM_QUERY, Package, debian_packages, python_package, rpm_packages
+from builder.engines.protocol import ImageBuilder
+from core.attestation.spdx import (
+    RPM_QUERY,
+    BomPackage,
+    debian_packages,
+    python_package,
+    rpm_packages,
+)
 
 #: /etc/os-release is a link to it.
 OS_RELEASE = "usr/lib/os-release"
@@ -24,7 +30,7 @@ def _wanted(path: str) -> bool:
     return path in (OS_RELEASE, DPKG, RPM) or path.endswith(".dist-info/METADATA")
 
 
-def read(engine: Builder, image: str) -> tuple[str, list[Package]] | None:
+def read(engine: ImageBuilder, image: str) -> tuple[str, list[BomPackage]] | None:
     """os-release's ID and the installed packages of an image.
 
     :returns: None for one with neither dpkg nor rpm.

@@ -15,9 +15,9 @@ from typing import Any
 
 from builder.attest import artifact
 from builder.attest.artifact import Subject
-from builder.registry import OCI_MANIFEST, RegistryClient
-from kollarm.attest import signing, sigstore, statement
-from kollarm.errors import KollarmError
+from core.attestation import signing, sigstore, statement
+from core.errors import KollarmError
+from core.oci.registry import OCI_MANIFEST, RegistryClient
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"

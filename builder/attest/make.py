@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder import keys, sources
+from builder import keys
 from builder.attest import artifact, contents, cosign
 from builder.attest.artifact import Artifact, Subject
-from builder.base import Base
-from builder.builder import Builder
-from builder.facts import Remote, Source
-from builder.plan import Action, ImageStep, IndexStep, Plan
-from builder.registry import OCI_INDEX, RegistryClient, digest_of
-from kollarm.attest import signing, spdx, statement
-from kollarm.cache import file_digest
-from kollarm.config.model import Architecture
-from kollarm.run import run
+from builder.base_image import Base
+from builder.engines.protocol import ImageBuilder
+from builder.facts import ImageSource
+from builder.kolla import sources
+from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
+from core.attestation import signing, spdx, statement
+from core.cache import file_digest
+from core.config.model import Architecture
+from core.oci.model import RegistryImage
+from core.oci.registry import OCI_INDEX, RegistryClient, digest_of
+from core.run import run
 
 BUILD_TYPE = "urn:kollarm:kolla-index:1"
 
@@ -34,11 +36,11 @@ class Attestor:
     :ivar key: signs the statements; None leaves them unsigned.
     """
 
-    plan: Plan
+    plan: BuildPlan
     client: RegistryClient
     overlays: Mapping[str, Path]
     bases: Sequence[Base] = ()
-    engines: Mapping[Architecture, Builder] = field(default_factory=dict)
+    engines: Mapping[Architecture, ImageBuilder] = field(default_factory=dict)
     request: Mapping[str, object] = field(default_factory=dict)
     key: signing.Key | None = None
 
@@ -46,8 +48,8 @@ class Attestor:
         self,
         step: IndexStep,
         index: bytes,
-        members: Mapping[Architecture, Remote],
-        engine_with: Callable[[ImageStep], Builder | None],
+        members: Mapping[Architecture, RegistryImage],
+        engine_with: Callable[[ImageStep], ImageBuilder | None],
     ) -> None:
         """Write everything that is told of an index and its members.
 
@@ -67,8 +69,8 @@ class Attestor:
         self,
         step: IndexStep,
         image: ImageStep,
-        member: Remote,
-        engine_with: Callable[[ImageStep], Builder | None],
+        member: RegistryImage,
+        engine_with: Callable[[ImageStep], ImageBuilder | None],
     ) -> None:
         known = artifact.referrers(self.client, step.repository, member.digest)
         if any(one.get("artifactType") == spdx.MEDIA_TYPE for one in known):
@@ -94,7 +96,7 @@ class Attestor:
         step: IndexStep,
         index: bytes,
         images: Mapping[Architecture, ImageStep],
-        members: Mapping[Architecture, Remote],
+        members: Mapping[Architecture, RegistryImage],
     ) -> None:
         subject = Subject(digest_of(index), OCI_INDEX, len(index))
         predicate = statement.provenance(
@@ -164,10 +166,10 @@ class Attestor:
             for source in (rendered.source, *rendered.plugins, *rendered.additions):
                 if source is not None and source.enabled and source.name not in seen:
                     seen.add(source.name)
-                    yield _source(source, built=image.action is Action.BUILD)
+                    yield _source(source, built=image.action is BuildAction.BUILD)
 
 
-def _source(source: Source, *, built: bool) -> dict[str, object]:
+def _source(source: ImageSource, *, built: bool) -> dict[str, object]:
     """A source with what it was when it was fetched; *built*: it was, by this run or before."""
     sha256, commit = source.sha256 or "", ""
     if source.kind == "local":

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from builder.attest import artifact, cosign
-from builder.registry import RegistryClient, RegistryError
-from kollarm.attest import signing, spdx, statement
-from kollarm.attest.finding import Finding
-from kollarm.errors import KollarmError
+from core.attestation import signing, spdx, statement
+from core.attestation.finding import AttestationFinding
+from core.errors import KollarmError
+from core.oci.registry import RegistryClient, RegistryError
 
 
 def verify(
     client: RegistryClient, repository: str, tag: str, key: signing.PublicKey | None = None
-) -> list[Finding]:
+) -> list[AttestationFinding]:
     """Check the provenance of the index under a tag, and the bill of materials of its members.
 
     :param key: the statement and the index must be signed with it, by kollarm or by cosign;
@@ -77,7 +77,7 @@ def _provenance(
     digest: str,
     reference: str,
     key: signing.PublicKey | None,
-) -> Finding:
+) -> AttestationFinding:
     """Whether one statement of provenance is right; of several wrong ones, what the first lacks."""
     faults = []
     for content in _told(client, repository, digest):
@@ -87,10 +87,10 @@ def _provenance(
             fault = error.message
         if fault is None:
             text = "signed with the key" if key is not None else "about this index"
-            return Finding(reference, "provenance", digest, True, text)
+            return AttestationFinding(reference, "provenance", digest, True, text)
         faults += [fault] if fault else []
     text = faults[0] if faults else "there is none: kollarm build --force makes one"
-    return Finding(reference, "provenance", digest, False, text)
+    return AttestationFinding(reference, "provenance", digest, False, text)
 
 
 def _fault(content: bytes, digest: str, key: signing.PublicKey | None) -> str | None:
@@ -113,15 +113,15 @@ def _fault(content: bytes, digest: str, key: signing.PublicKey | None) -> str | 
 
 def _signature(
     client: RegistryClient, repository: str, digest: str, reference: str, key: signing.PublicKey
-) -> Finding:
+) -> AttestationFinding:
     good = cosign.is_signed(client, repository, digest, key)
     text = "made with the key" if good else "there is none made with this key"
-    return Finding(reference, "signature", digest, good, text)
+    return AttestationFinding(reference, "signature", digest, good, text)
 
 
 def _bill(
     client: RegistryClient, repository: str, digest: str, reference: str, architecture: str
-) -> Finding:
+) -> AttestationFinding:
     what = f"bill of materials, {architecture}"
     for one in artifact.referrers(client, repository, digest):
         if one.get("artifactType") != spdx.MEDIA_TYPE:
@@ -130,9 +130,11 @@ def _bill(
         try:
             document = _parsed(content or b"")
         except KollarmError as error:
-            return Finding(reference, what, digest, False, error.message)
+            return AttestationFinding(reference, what, digest, False, error.message)
         packages = document.get("packages")
         if isinstance(packages, list) and packages:
             count = len(packages) - 1  # the first one is the image itself
-            return Finding(reference, what, digest, True, f"{count} packages")
-    return Finding(reference, what, digest, False, "there is none: kollarm build --force makes one")
+            return AttestationFinding(reference, what, digest, True, f"{count} packages")
+    return AttestationFinding(
+        reference, what, digest, False, "there is none: kollarm build --force makes one"
+    )

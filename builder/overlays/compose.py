@@ -16,7 +16,7 @@ from pathlib import Path
 
 from builder.overlays.model import Overlay
 from builder.overlays.template import ACCUMULATING, Assignment, Block, Override, parse
-from kollarm.errors import ConfigError, Fault
+from core.errors import ConfigError, Fault
 
 HEADER = (
     "{% extends parent_template %}\n"

@@ -13,11 +13,11 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from builder.releases import spans
-from kollarm.config.contradictions import Position
-from kollarm.config.load import dotted, explain, line_of
-from kollarm.config.model import Architecture, Distro
-from kollarm.errors import ConfigError, Fault
+from builder.kolla.releases import spans
+from core.config.contradictions import Position
+from core.config.load import dotted, explain, line_of
+from core.config.model import Architecture, Distro
+from core.errors import ConfigError, Fault
 
 #: File names inside an overlay's folder.
 DESCRIPTION = "overlay.yml"
@@ -28,13 +28,13 @@ PATCHES = "patches"
 KOLLA_BUILD = "kolla-build.conf"
 
 
-class Part(BaseModel):
+class OverlaySection(BaseModel):
     """What every part of an overlay.yml shares: no unknown keys, no change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class AppliesTo(Part):
+class AppliesTo(OverlaySection):
     """Where an overlay applies; an empty list means everywhere."""
 
     #: ``2025.1+`` is that release and all later ones.
@@ -45,7 +45,7 @@ class AppliesTo(Part):
     images: list[str] = Field(default_factory=list)
 
 
-class Variable(Part):
+class Variable(OverlaySection):
     """A variable that the configuration may set (``build.overlay_variables``)."""
 
     description: str
@@ -53,7 +53,7 @@ class Variable(Part):
     default: str | None = None
 
 
-class Description(Part):
+class Description(OverlaySection):
     """overlay.yml."""
 
     description: str

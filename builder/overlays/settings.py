@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from builder.overlays.model import KOLLA_BUILD, Overlay
-from kollarm.errors import ConfigError, Fault
+from core.errors import ConfigError, Fault
 
 Settings = dict[str, dict[str, str]]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
-from kollarm.errors import Fault
+from core.errors import Fault
 
 _ENVIRONMENT = Environment()
 
@@ -67,7 +67,7 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class Other:
+class OpaquePart:
     """Anything else outside of blocks that is kept as it is (a macro, a condition)."""
 
     source: str
@@ -78,7 +78,7 @@ class Other:
 class Override:
     """An override's parts in their order, and what can't be composed."""
 
-    parts: tuple[Block | Assignment | Other, ...]
+    parts: tuple[Block | Assignment | OpaquePart, ...]
     faults: tuple[Fault, ...]
 
 
@@ -110,7 +110,7 @@ def parse(source: str, where: str) -> Override:
         _ENVIRONMENT.parse(source)
     except TemplateSyntaxError as error:
         return Override((), (Fault(f"{where}:{error.lineno}", error.message or "syntax error"),))
-    parts: list[Block | Assignment | Other] = []
+    parts: list[Block | Assignment | OpaquePart] = []
     faults: list[Fault] = []
     statements = list(_statements(tokens))
     position = 0
@@ -153,7 +153,7 @@ def parse(source: str, where: str) -> Override:
                             "put the condition inside the block",
                         )
                     )
-                parts.append(Other(text, statement.line))
+                parts.append(OpaquePart(text, statement.line))
         position = last + 1
     seen: dict[str, int] = {}
     for part in parts:
@@ -227,7 +227,7 @@ def _supers(tokens: list[_Token]) -> Iterator[tuple[int, int]]:
             yield name.start, closing.end
 
 
-def _assignment(text: str, statement: Statement, captured: bool) -> Assignment | Other:
+def _assignment(text: str, statement: Statement, captured: bool) -> Assignment | OpaquePart:
     node = _ENVIRONMENT.parse(text).body[0]
     if isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name):
         name = node.target.name
@@ -239,4 +239,4 @@ def _assignment(text: str, statement: Statement, captured: bool) -> Assignment |
         return Assignment(name, expression.strip(), reads, statement.line)
     if captured and isinstance(node, nodes.AssignBlock) and isinstance(node.target, nodes.Name):
         return Assignment(node.target.name, text, False, statement.line, captured=True)
-    return Other(text, statement.line)
+    return OpaquePart(text, statement.line)

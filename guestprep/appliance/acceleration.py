@@ -14,8 +14,8 @@ import threading
 import time
 from pathlib import Path
 
-from kollarm import files
-from kollarm.paths import cache_dir
+from core import files
+from core.paths import cache_dir
 
 #: Seconds for which a machine's broken KVM is believed to stay broken.
 MEMORY = 7 * 24 * 3600.0

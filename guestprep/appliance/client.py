@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from kollarm.errors import KollarmError
+from core.errors import KollarmError
 
 log = logging.getLogger(__name__)
 

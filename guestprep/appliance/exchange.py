@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+from core.errors import KollarmError
 from guestprep.appliance.client import Appliance, GuestCallError
 from guestprep.appliance.launch import Drive
-from guestprep.qmp import Monitor
-from kollarm.errors import KollarmError
+from guestprep.qemu_monitor import Monitor
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from core import progress
 from guestprep.appliance import acceleration
 from guestprep.appliance.client import Appliance, ApplianceError, GuestCallError
 from guestprep.appliance.diagnosis import explain
-from kollarm import progress
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.errors import KollarmError
+from core.run import run, which
 from guestprep.parse.modules import is_module, parse_dep
-from kollarm.errors import KollarmError
-from kollarm.run import run, which
 
 #: What depmod reads and doesn't write; the kernel's package brings them.
 INPUTS = ("modules.order", "modules.builtin", "modules.builtin.modinfo")

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from core import progress
+from core.errors import UnusableInput
+from core.progress import size
+from core.stopwatch import Stopwatch
 from guestprep.appliance import Appliance
 from guestprep.apply import changes as tree
 from guestprep.apply import initramfs
-from guestprep.apply.further import add_files, grow
+from guestprep.apply.extras import add_files, grow
 from guestprep.apply.install import install
 from guestprep.apply.work import Work
 from guestprep.archive import ArchiveClient
-from guestprep.clock import Clock
 from guestprep.inspect import Examination
 from guestprep.inspect.layout import mount_all
 from guestprep.parse import grub
@@ -24,11 +27,8 @@ from guestprep.plan import (
     GrubStep,
     InitramfsStep,
     InstallStep,
-    Plan,
+    PreparationPlan,
 )
-from kollarm import progress
-from kollarm.errors import UnusableInput
-from kollarm.progress import size
 
 #: Bytes that shall stay free after all is written: a system without room can't start.
 _RESERVE = {"/": 16 << 20, "/boot": 1 << 20}
@@ -52,7 +52,11 @@ class Outcome:
 
 
 def execute(
-    appliance: Appliance, seen: Examination, plan: Plan, client: ArchiveClient, folder: Path
+    appliance: Appliance,
+    seen: Examination,
+    plan: PreparationPlan,
+    client: ArchiveClient,
+    folder: Path,
 ) -> Outcome:
     """Carry out a plan on the appliance's first disk, which must be writable.
 
@@ -63,7 +67,7 @@ def execute(
     :raises UnusableInput: no room for it.
     :raises KollarmError: a package that can't be installed offline, an archive's failure.
     """
-    reporter, clock = progress.current(), Clock()
+    reporter, clock = progress.current(), Stopwatch()
     with reporter.step("compose") as step:
         with tree.new_files(folder / "new.tar", usr_merged=seen.facts.usr_merged) as new:
             work = Work(appliance, seen, folder, new)
@@ -115,7 +119,7 @@ def execute(
     return Outcome(work.packages, new.count, work.modules, new.bytes, clock.seconds)
 
 
-def _check_room(work: Work, plan: Plan) -> None:
+def _check_room(work: Work, plan: PreparationPlan) -> None:
     """Refuse before writing when it won't fit, and say how much is missing."""
     appended = sum(entry.local.stat().st_size for entry in work.appends)
     parts = {part.mounted: part for part in work.seen.facts.partitions}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from guestprep.apply.changes import Append
 from guestprep.apply.depmod import INPUTS
-from guestprep.apply.newramfs import remake as remade
-from guestprep.apply.newramfs import wanted_modules
-from guestprep.apply.ramfs import compose
+from guestprep.apply.initramfs_segment import compose
+from guestprep.apply.new_initramfs import remake as remade
+from guestprep.apply.new_initramfs import wanted_modules
 from guestprep.apply.work import Work, index_of, require_driver
 from guestprep.facts import InitramfsKind, Role
-from guestprep.inspect.judge import DRIVER
+from guestprep.inspect.analyse import DRIVER
 from guestprep.parse.modules import module_name, parse_index
 from guestprep.parse.text import encode
 from guestprep.plan import InitramfsStep

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from core import progress
 from guestprep.appliance import GuestCallError
 from guestprep.apply.depmod import INPUTS, depmod
-from guestprep.apply.packages import Installed, extended_states, put_in
+from guestprep.apply.module_stubs import INDEX_TEXTS, stubs
+from guestprep.apply.packages import InstalledFiles, extended_states, put_in
 from guestprep.apply.remove import listed_paths, made_paths, record_paths, without
-from guestprep.apply.stub import INDEX_TEXTS, stubs
-from guestprep.apply.work import Stage, Work
+from guestprep.apply.work import ModuleTree, Work
 from guestprep.archive import ArchiveClient, open_deb
 from guestprep.parse.text import decode, encode
 from guestprep.plan import InstallStep, ReplaceStep
-from kollarm import progress
 
 _STATUS = "/var/lib/dpkg/status"
 _INFO = "/var/lib/dpkg/info"
@@ -37,7 +37,7 @@ def install(work: Work, step: InstallStep, client: ArchiveClient) -> None:
         _index_modules(work, version, done)
 
 
-def _register(work: Work, step: InstallStep, done: Installed) -> None:
+def _register(work: Work, step: InstallStep, done: InstalledFiles) -> None:
     """dpkg's status, apt's list of automatic installations, and the triggers listened to."""
     texts = work.seen.evidence.texts
     standing = decode(work.texts.get(_STATUS, encode(texts[_STATUS])))
@@ -89,7 +89,7 @@ def _take_out(work: Work, step: ReplaceStep) -> None:
                 work.new.add_link(link, target.removesuffix(step.old) + step.kernel)
 
 
-def _index_modules(work: Work, version: str, done: Installed) -> None:
+def _index_modules(work: Work, version: str, done: InstalledFiles) -> None:
     """Make a kernel's indices anew over the guest's modules and the new ones."""
     base = work.folder / f"modules-{version}"
     folder = base / "lib" / "modules" / version
@@ -106,7 +106,7 @@ def _index_modules(work: Work, version: str, done: Installed) -> None:
             new.add(inside)
     for name, content in depmod(base, version).items():
         work.new.add(f"/lib/modules/{version}/{name}", content)
-    work.stages[version] = Stage(folder, frozenset(new))
+    work.stages[version] = ModuleTree(folder, frozenset(new))
 
 
 def _stand_in(work: Work, version: str, folder: Path) -> None:

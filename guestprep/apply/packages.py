@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.errors import KollarmError
 from guestprep.apply.changes import NewFiles
 from guestprep.apply.depmod import INPUTS
 from guestprep.apply.scripts import unknown_effects
-from guestprep.archive import Deb, Package
+from guestprep.archive import ArchivePackage, Deb
 from guestprep.archive.deb import SCRIPTS
 from guestprep.parse.cpio import clean_name
 from guestprep.parse.modules import is_module
-from kollarm.errors import KollarmError
 
 _INFO = "/var/lib/dpkg/info"
 
 
 @dataclass
-class Installed:
+class InstalledFiles:
     """What installing packages leaves beside their files.
 
     :param stanzas: paragraphs for dpkg's status.
@@ -37,14 +37,16 @@ class Installed:
     names: list[str] = field(default_factory=list)
 
 
-def put_in(debs: Sequence[tuple[Package, Deb]], into: NewFiles, modules_below: Path) -> Installed:
+def put_in(
+    debs: Sequence[tuple[ArchivePackage, Deb]], into: NewFiles, modules_below: Path
+) -> InstalledFiles:
     """Add packages' files and dpkg's records of them to the new files.
 
     :param modules_below: a local folder that gets a copy of every module file, so that
         depmod can read them.
     :raises KollarmError: a package needs a script that only the guest can run.
     """
-    done = Installed()
+    done = InstalledFiles()
     for package, deb in debs:
         unknown = unknown_effects(package.name, deb.info)
         if unknown:
@@ -59,7 +61,7 @@ def put_in(debs: Sequence[tuple[Package, Deb]], into: NewFiles, modules_below: P
 
 
 def _files(
-    deb: Deb, into: NewFiles, modules_below: Path, done: Installed
+    deb: Deb, into: NewFiles, modules_below: Path, done: InstalledFiles
 ) -> tuple[list[str], dict[str, str]]:
     """Add a package's files; their paths as the package names them, and their MD5 sums."""
     paths, sums = [], {}
@@ -94,12 +96,12 @@ def _files(
 
 
 def _register(
-    package: Package,
+    package: ArchivePackage,
     deb: Deb,
     into: NewFiles,
     paths: Sequence[str],
     sums: dict[str, str],
-    done: Installed,
+    done: InstalledFiles,
 ) -> None:
     """dpkg's records: the status paragraph, and the files below its info folder."""
     stem = package.name

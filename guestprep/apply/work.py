@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.errors import KollarmError
 from guestprep.appliance import Appliance
 from guestprep.apply.changes import Append, NewFiles
 from guestprep.facts import KernelFacts
 from guestprep.inspect import Examination
-from guestprep.inspect.evidence import KernelEvidence
-from guestprep.inspect.judge import DRIVER
+from guestprep.inspect.analyse import DRIVER
+from guestprep.inspect.collect import KernelEvidence
 from guestprep.parse.modules import ModuleIndex, parse_index
-from kollarm.errors import KollarmError
 
 
 @dataclass(frozen=True)
-class Stage:
+class ModuleTree:
     """A kernel's modules and indices as they will be, in a local folder.
 
     :param new: paths of the modules that come with packages; the others are stand-ins.
@@ -44,7 +44,7 @@ class Work:
     appends: list[Append] = field(default_factory=list)
     remove: list[str] = field(default_factory=list)
     unlink: list[str] = field(default_factory=list)
-    stages: dict[str, Stage] = field(default_factory=dict)
+    stages: dict[str, ModuleTree] = field(default_factory=dict)
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
 
@@ -55,7 +55,7 @@ class Work:
         return facts, found
 
 
-def index_of(found: KernelEvidence, stage: Stage | None) -> ModuleIndex:
+def index_of(found: KernelEvidence, stage: ModuleTree | None) -> ModuleIndex:
     """A kernel's modules as they'll be: by the new indices where there are some."""
 
     def text(name: str) -> str:

@@ -9,45 +9,22 @@ import bz2
 import gzip
 import lzma
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from debian.deb822 import Release
 
+from core import progress
+from core.config.model import AptArchive
 from guestprep.archive.fetch import ArchiveError, Fetcher
-from guestprep.archive.index import Index
+from guestprep.archive.index import PackageIndex
+from guestprep.archive.package import ArchivePackage
 from guestprep.archive.signature import verified
-from guestprep.parse.relation import Alternative, Provided, version_key
-from kollarm import progress
-from kollarm.config.model import Archive
+from guestprep.parse.relation import version_key
 
 #: What the clocks of an archive and of this machine may differ by.
 TOLERANCE = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class Package:
-    """A package of an archive.
-
-    :param relations: by field (``Depends``, ``Pre-Depends``, ``Conflicts``, ``Breaks``): the
-        groups of alternatives.
-    :param filename: below the archive's address.
-    :param installed_size: bytes on the guest's disk, as its maker declared.
-    """
-
-    name: str
-    version: str
-    architecture: str
-    multi_arch: str
-    relations: dict[str, tuple[tuple[Alternative, ...], ...]]
-    provides: tuple[Provided, ...]
-    filename: str
-    sha256: str
-    size: int
-    installed_size: int
-    archive: str
 
 
 class ArchiveClient:
@@ -59,28 +36,28 @@ class ArchiveClient:
     :param architecture: the archive's name for it (``arm64``).
     """
 
-    def __init__(self, archives: Sequence[Archive], architecture: str):
+    def __init__(self, archives: Sequence[AptArchive], architecture: str):
         self._archives = tuple(archives)
         self.architecture = architecture
-        self._indices: list[tuple[Fetcher, Index]] | None = None
+        self._indices: list[tuple[Fetcher, PackageIndex]] | None = None
 
-    def candidates(self, name: str) -> tuple[Package, ...]:
+    def candidates(self, name: str) -> tuple[ArchivePackage, ...]:
         """Every version of a package, newest first."""
         found = [package for _, index in self._loaded() for package in index.packages(name)]
         return tuple(sorted(found, key=lambda package: version_key(package.version), reverse=True))
 
-    def providers(self, name: str) -> tuple[Package, ...]:
+    def providers(self, name: str) -> tuple[ArchivePackage, ...]:
         """Every package that provides a name."""
         return tuple(package for _, index in self._loaded() for package in index.providers(name))
 
-    def fetch(self, package: Package) -> Path:
+    def fetch(self, package: ArchivePackage) -> Path:
         """The package's file, in the cache, its hash checked."""
         for fetcher, _ in self._loaded():
             if fetcher.uri == package.archive:
                 return fetcher.cached((package.filename,), package.sha256, package.size)
         raise AssertionError("a package of another client")
 
-    def _loaded(self) -> list[tuple[Fetcher, Index]]:
+    def _loaded(self) -> list[tuple[Fetcher, PackageIndex]]:
         if self._indices is None:
             with progress.current().step("archive indices") as step:
                 self._indices = []
@@ -89,7 +66,7 @@ class ArchiveClient:
                     self._indices += self._load(archive)
         return self._indices
 
-    def _load(self, archive: Archive) -> Iterable[tuple[Fetcher, Index]]:
+    def _load(self, archive: AptArchive) -> Iterable[tuple[Fetcher, PackageIndex]]:
         fetcher = Fetcher(archive.uri)
         release = read_release(fetcher, archive.suite, archive.keyring)
         hashes = {
@@ -107,7 +84,7 @@ class ArchiveClient:
         for component in archive.components:
             base = f"{component}/binary-{self.architecture}/Packages"
             text = _packages(fetcher, archive.suite, base, hashes, by_hash=by_hash)
-            yield fetcher, Index(text, fetcher.uri, self.architecture)
+            yield fetcher, PackageIndex(text, fetcher.uri, self.architecture)
 
 
 def read_release(fetcher: Fetcher, suite: str, keyring: Path) -> Release:

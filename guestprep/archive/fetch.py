@@ -9,10 +9,10 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from kollarm import files, trust
-from kollarm.cache import file_digest, locked
-from kollarm.errors import KollarmError
-from kollarm.paths import cache_dir
+from core import files, trust
+from core.cache import file_digest, locked
+from core.errors import KollarmError
+from core.paths import cache_dir
 
 #: Seconds to connect, and between two pieces of an answer.
 TIMEOUTS = (15, 60)
@@ -76,7 +76,7 @@ class Fetcher:
         with locked(final.with_name(f".{sha256}.lock")):
             if final.exists() and final.stat().st_size == size:
                 return final
-            with files.appearing(final) as work:
+            with files.atomic(final) as work:
                 self._first(paths, work)
                 actual = work.stat().st_size
                 if actual != size or file_digest(work) != sha256:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from guestprep.archive.package import ArchivePackage
 from guestprep.parse.dpkg import fields_of
 from guestprep.parse.relation import parse_provides, parse_relations
-
-if TYPE_CHECKING:
-    from guestprep.archive.client import Package
 
 _RELATIONS = ("Depends", "Pre-Depends", "Conflicts", "Breaks")
 
 
-class Index:
+class PackageIndex:
     """The packages of one index.
 
     The text is searched as a whole and only the paragraphs asked for are parsed: parsing all
@@ -29,14 +26,14 @@ class Index:
         self._archive = archive
         self._architecture = architecture
 
-    def packages(self, name: str) -> Iterator[Package]:
+    def packages(self, name: str) -> Iterator[ArchivePackage]:
         """Every version of a package."""
         for match in re.finditer(rf"\nPackage: {re.escape(name)}\n", self._text):
             package = self._parse(match.start())
             if package is not None:
                 yield package
 
-    def providers(self, name: str) -> Iterator[Package]:
+    def providers(self, name: str) -> Iterator[ArchivePackage]:
         """Every package that provides a name."""
         pattern = rf"\nProvides:[^\n]*?[ ,]{re.escape(name)}(?=[ ,\n(])"
         for match in re.finditer(pattern, self._text):
@@ -44,9 +41,7 @@ class Index:
             if package is not None and any(entry.name == name for entry in package.provides):
                 yield package
 
-    def _parse(self, inside: int) -> Package | None:
-        from guestprep.archive.client import Package  # noqa: PLC0415 — the two know each other
-
+    def _parse(self, inside: int) -> ArchivePackage | None:
         start = self._text.rfind("\n\n", 0, inside + 1)
         end = self._text.find("\n\n", inside + 1)
         paragraph = self._text[max(start, 0) : end if end >= 0 else None]
@@ -54,7 +49,7 @@ class Index:
         if fields.get("Architecture") not in (self._architecture, "all"):
             return None
         try:
-            return Package(
+            return ArchivePackage(
                 name=fields["Package"],
                 version=fields["Version"],
                 architecture=fields["Architecture"],

@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from guestprep.archive.client import Package
-from guestprep.parse.dpkg import InstalledPackage, Status
+from guestprep.archive.package import ArchivePackage
+from guestprep.parse.dpkg import DpkgStatus, InstalledPackage
 from guestprep.parse.relation import Alternative, Provided, compare
 
 
 class Offers(Protocol):
     """Where packages come from (:class:`~guestprep.archive.client.ArchiveClient`)."""
 
-    def candidates(self, name: str) -> tuple[Package, ...]: ...
+    def candidates(self, name: str) -> tuple[ArchivePackage, ...]: ...
 
-    def providers(self, name: str) -> tuple[Package, ...]: ...
+    def providers(self, name: str) -> tuple[ArchivePackage, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,20 @@ class Resolution:
     :param faults: what stands in the way, one sentence each.
     """
 
-    packages: tuple[Package, ...] = ()
+    packages: tuple[ArchivePackage, ...] = ()
     faults: tuple[str, ...] = ()
 
 
 @dataclass
 class _Search:
     offers: Offers
-    status: Status
-    chosen: dict[str, Package] = field(default_factory=dict)
-    done: list[Package] = field(default_factory=list)
+    status: DpkgStatus
+    chosen: dict[str, ArchivePackage] = field(default_factory=dict)
+    done: list[ArchivePackage] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
 
-def resolve(wanted: Iterable[Package], offers: Offers, status: Status) -> Resolution:
+def resolve(wanted: Iterable[ArchivePackage], offers: Offers, status: DpkgStatus) -> Resolution:
     """The packages to install so that *wanted* are installed and nothing is unmet.
 
     For each unmet relation the first alternative that can be had is taken, as apt does;
@@ -56,7 +56,7 @@ def resolve(wanted: Iterable[Package], offers: Offers, status: Status) -> Resolu
     return Resolution(packages=tuple(search.done))
 
 
-def _add(search: _Search, package: Package) -> None:
+def _add(search: _Search, package: ArchivePackage) -> None:
     if package.name in search.chosen:
         return
     present = search.status.installed(package.name)
@@ -73,7 +73,7 @@ def _add(search: _Search, package: Package) -> None:
     search.done.append(package)
 
 
-def _satisfy(search: _Search, package: Package, group: tuple[Alternative, ...]) -> None:
+def _satisfy(search: _Search, package: ArchivePackage, group: tuple[Alternative, ...]) -> None:
     if any(_met(search, alternative) for alternative in group):
         return
     for alternative in group:
@@ -91,7 +91,7 @@ def _satisfy(search: _Search, package: Package, group: tuple[Alternative, ...]) 
     )
 
 
-def _addable(search: _Search, candidate: Package) -> bool:
+def _addable(search: _Search, candidate: ArchivePackage) -> bool:
     """Whether taking a candidate asks for no upgrade of what is installed or chosen."""
     present = search.status.installed(candidate.name)
     other = search.chosen.get(candidate.name)
@@ -105,7 +105,7 @@ def _met(search: _Search, alternative: Alternative) -> bool:
     return any(_fulfils(package, alternative) for package in search.chosen.values())
 
 
-def _fulfils(package: Package | InstalledPackage, alternative: Alternative) -> bool:
+def _fulfils(package: ArchivePackage | InstalledPackage, alternative: Alternative) -> bool:
     if package.name == alternative.name and alternative.accepts(package.version):
         return True
     return _provides(package.provides, alternative)
@@ -125,7 +125,7 @@ def _provides(provides: tuple[Provided, ...], alternative: Alternative) -> bool:
     )
 
 
-def _check_conflicts(search: _Search, package: Package) -> None:
+def _check_conflicts(search: _Search, package: ArchivePackage) -> None:
     for kind in ("Conflicts", "Breaks"):
         for group in package.relations.get(kind, ()):
             for alternative in group:

@@ -11,8 +11,8 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from core.run import run
 from guestprep.archive.fetch import ArchiveError
-from kollarm.run import run
 
 
 def verified(signed: bytes, detached: bytes | None, keyring: Path, what: str) -> str:

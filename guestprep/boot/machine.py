@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kollarm.errors import KollarmError
-from kollarm.run import end, which
+from core.errors import KollarmError
+from core.run import end, which
 
 QEMU = "qemu-system-aarch64"
 
@@ -87,7 +87,7 @@ def find_tools() -> None:
 
 
 @dataclass(frozen=True)
-class Machine:
+class VirtualMachine:
     """A virtual machine's size and sockets.
 
     :param format: of the image (``qcow2`` or ``raw``).

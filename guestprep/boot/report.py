@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from core.progress import duration
 from guestprep.boot.states import BootState
-from kollarm.progress import duration
 
 
 @dataclass(frozen=True)

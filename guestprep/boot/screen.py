@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from kollarm.errors import KollarmError
-from kollarm.files import appearing
-from kollarm.run import run
+from core.errors import KollarmError
+from core.files import atomic
+from core.run import run
 
 #: Seconds that recognising one screen may take.
 TIME_LIMIT = 120.0
@@ -19,7 +19,7 @@ TIME_LIMIT = 120.0
 _DARK = 40
 
 
-class Reader:
+class ScreenReader:
     """Recognises screens' text, each different screen once."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ def recognise(grey: Image.Image) -> str:
 def save(png: Path, target: Path) -> None:
     """Keep a screenshot as *target*, which appears only when complete."""
     try:
-        with Image.open(png) as picture, appearing(target) as work:
+        with Image.open(png) as picture, atomic(target) as work:
             picture.save(work, "PNG", optimize=True)
     except OSError as error:
         raise KollarmError(f"{target}: the screenshot can't be written: {error}") from error

@@ -14,15 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core import progress
+from core.errors import CommandError, KollarmError, UnusableInput
+from core.run import end, run
 from guestprep.boot import machine
-from guestprep.boot.machine import Accelerator, Machine
+from guestprep.boot.machine import Accelerator, VirtualMachine
 from guestprep.boot.report import BootReport, Sighting
-from guestprep.boot.screen import Reader, save
+from guestprep.boot.screen import ScreenReader, save
 from guestprep.boot.states import BootState, from_screen, from_serial, plain
-from guestprep.qmp import Monitor
-from kollarm import progress
-from kollarm.errors import CommandError, KollarmError, UnusableInput
-from kollarm.run import end, run
+from guestprep.qemu_monitor import Monitor
 
 #: Seconds between two looks.
 INTERVAL = 2.0
@@ -59,7 +59,7 @@ _TIED = (
 
 
 @dataclass
-class Watch:
+class BootWatch:
     """What has been seen so far, and what follows from it; times are seconds after power-on."""
 
     timeout: float
@@ -155,7 +155,7 @@ def boot(
         progress.current().step(f"boot {image.name} ({chosen.upper()})") as step,
         _folder() as folder,
     ):
-        made = Machine(
+        made = VirtualMachine(
             image=image.absolute(),
             format=form,
             firmware=firmware,
@@ -165,7 +165,7 @@ def boot(
             folder=folder,
         )
         with running(made) as process, Monitor(made.monitor) as monitor:
-            report = _watch(made, process, monitor, Watch(timeout), step)
+            report = _watch(made, process, monitor, BootWatch(timeout), step)
         if screenshot is not None:
             save(folder / "screen.png", screenshot)
         step.note(report.state)
@@ -173,13 +173,13 @@ def boot(
 
 
 def _watch(
-    made: Machine,
+    made: VirtualMachine,
     process: subprocess.Popen[bytes],
     monitor: Monitor,
-    watch: Watch,
-    step: progress.Step,
+    watch: BootWatch,
+    step: progress.RunningStep,
 ) -> BootReport:
-    reader = Reader()
+    reader = ScreenReader()
     picture = made.folder / "screen.png"
     started = time.monotonic()
     while True:
@@ -267,7 +267,7 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running(made: Machine) -> Iterator[subprocess.Popen[bytes]]:
+def running(made: VirtualMachine) -> Iterator[subprocess.Popen[bytes]]:
     """QEMU, for as long as the block runs; it ends with this process, however that ends."""
     with (made.folder / "qemu.log").open("wb") as log:
         process = subprocess.Popen(
@@ -284,13 +284,13 @@ def running(made: Machine) -> Iterator[subprocess.Popen[bytes]]:
         end(process, grace=3.0)
 
 
-def _wait_for_monitor(process: subprocess.Popen[bytes], made: Machine) -> None:
+def _wait_for_monitor(process: subprocess.Popen[bytes], made: VirtualMachine) -> None:
     while not made.monitor.exists():
         _check_alive(process, made)
         time.sleep(0.05)
 
 
-def _check_alive(process: subprocess.Popen[bytes], made: Machine) -> None:
+def _check_alive(process: subprocess.Popen[bytes], made: VirtualMachine) -> None:
     status = process.poll()
     if status is None:
         return

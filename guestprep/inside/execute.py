@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from core import progress
+from core.errors import KollarmError
+from core.stopwatch import Stopwatch
 from guestprep.appliance import Appliance, ApplianceError, GuestCallError
 from guestprep.apply import Outcome
 from guestprep.apply import changes as tree
-from guestprep.apply.further import add_files, grow
+from guestprep.apply.extras import add_files, grow
 from guestprep.archive import ArchiveClient
-from guestprep.clock import Clock
 from guestprep.inside import foreign
 from guestprep.inspect import Examination
 from guestprep.inspect.layout import mount_all
@@ -22,11 +24,9 @@ from guestprep.plan import (
     GrubStep,
     InitramfsStep,
     InstallStep,
-    Plan,
+    PreparationPlan,
     ReplaceStep,
 )
-from kollarm import progress
-from kollarm.errors import KollarmError
 
 #: Seconds that one command of the guest may take: an initramfs under two emulations takes long.
 LIMIT = 6 * 3600.0
@@ -43,14 +43,18 @@ _ENVIRONMENT = (
 
 
 def execute_inside(
-    appliance: Appliance, seen: Examination, plan: Plan, client: ArchiveClient, folder: Path
+    appliance: Appliance,
+    seen: Examination,
+    plan: PreparationPlan,
+    client: ArchiveClient,
+    folder: Path,
 ) -> Outcome:
     """Carry out a plan on the appliance's first disk, which must be writable.
 
     :param folder: a local folder for what is put in.
     :raises KollarmError: a command of the guest failed, or its programs can't run here.
     """
-    reporter, clock = progress.current(), Clock()
+    reporter, clock = progress.current(), Stopwatch()
     installs = plan.of(InstallStep)
     packages = [package for step in installs for package in step.packages]
     with tree.new_files(folder / "new.tar", usr_merged=seen.facts.usr_merged) as new:
@@ -106,7 +110,7 @@ def no_services(appliance: Appliance) -> Iterator[None]:
                 appliance.call("mv", _ASIDE, _POLICY)
 
 
-def _commands(plan: Plan) -> list[tuple[str, str, str]]:
+def _commands(plan: PreparationPlan) -> list[tuple[str, str, str]]:
     """What the guest has to run: the part it belongs to, a title, the command."""
     found = []
     for step in plan.of(InstallStep):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import platform
 
+from core.errors import KollarmError
+from core.run import which
 from guestprep.appliance import Appliance, GuestCallError
-from kollarm.errors import KollarmError
-from kollarm.run import which
 
 #: First bytes of an arm64 program and which bits of them count (QEMU's
 #: scripts/qemu-binfmt-conf.sh), written for binfmt_misc and for printf(1).

@@ -7,20 +7,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from core import progress
 from guestprep.appliance import Appliance, Drive, launched
-from guestprep.facts import Facts
-from guestprep.inspect.evidence import Evidence, fetch
-from guestprep.inspect.judge import judge
+from guestprep.facts import GuestFacts
+from guestprep.inspect.analyse import judge
+from guestprep.inspect.collect import Evidence, fetch
 from guestprep.inspect.layout import find_layout
 from guestprep.source import DiskFacts, disk_facts
-from kollarm import progress
 
 
 @dataclass(frozen=True)
 class Examination:
     """Facts with the evidence they were made from."""
 
-    facts: Facts
+    facts: GuestFacts
     evidence: Evidence
 
 
@@ -43,7 +43,7 @@ def examine(
     return Examination(facts, evidence)
 
 
-def inspect(path: Path) -> Facts:
+def inspect(path: Path) -> GuestFacts:
     """The facts of an image file; one launch, and the file is opened for reading only.
 
     :raises UnusableInput: the file is missing, damaged, no disk, or has no readable system.

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from core import progress
 from guestprep.appliance import Drive, launched
-from guestprep.inspect.evidence import program_head, read_text
+from guestprep.inspect.collect import program_head, read_text
 from guestprep.inspect.layout import find_layout
 from guestprep.parse.cloudcfg import default_user
 from guestprep.parse.elf import elf_architecture
 from guestprep.parse.text import os_release
 from guestprep.source import disk_facts
-from kollarm import progress
 
 RELEASE_FILES = ("/etc/os-release", "/usr/lib/os-release")
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from core.errors import UnusableInput
 from guestprep.appliance import Appliance, GuestCallError
 from guestprep.facts import Partition, Role
 from guestprep.parse.text import Mount, decode, fstab
-from kollarm.errors import UnusableInput
 
 ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 
@@ -40,7 +40,7 @@ class Mounting:
 
 
 @dataclass(frozen=True)
-class Layout:
+class DiskLayout:
     """Partitions with their roles, and the mounts that show the guest's tree, in their order.
 
     :param loader: path on the ESP of what UEFI starts by itself; empty when there is none.
@@ -58,7 +58,7 @@ def mount_all(appliance: Appliance, mounts: Sequence[Mounting], *, writable: boo
         appliance.mount(mount.device, mount.where, writable=writable, options=mount.options)
 
 
-def find_layout(appliance: Appliance) -> Layout:
+def find_layout(appliance: Appliance) -> DiskLayout:
     """Recognise every partition and leave the guest's tree mounted read-only.
 
     :raises UnusableInput: no root file system that can be read, or more than one.
@@ -89,7 +89,9 @@ def find_layout(appliance: Appliance) -> Layout:
         )
         for part in partitions
     )
-    return Layout({"dos": "msdos"}.get(table, table) or "none", described, tuple(mounts), loader)
+    return DiskLayout(
+        {"dos": "msdos"}.get(table, table) or "none", described, tuple(mounts), loader
+    )
 
 
 def _look_into_esp(

@@ -83,7 +83,7 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
-class Stream:
+class DecompressedStream:
     """The decompressed content of one segment.
 
     Iterate over it for the content's pieces; :attr:`end` is then the offset just behind the

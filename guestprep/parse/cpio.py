@@ -37,7 +37,7 @@ class Member:
     data: bytes | None = None
 
 
-class Source:
+class ByteReader:
     """Bytes from an iterator of pieces, read in order."""
 
     def __init__(self, pieces: Iterator[bytes]):
@@ -94,7 +94,7 @@ class _Header:
         return self.size + -self.size % 4
 
 
-def _read_header(source: Source) -> _Header:
+def _read_header(source: ByteReader) -> _Header:
     header = source.read(_HEADER)
     if len(header) < _HEADER or header[:6] not in _MAGICS:
         raise DamagedArchive("no cpio header where one should be")
@@ -110,13 +110,13 @@ def _read_header(source: Source) -> _Header:
     return _Header(text, mode, size, header + name)
 
 
-def _content(source: Source, size: int) -> bytes:
+def _content(source: ByteReader, size: int) -> bytes:
     if size > _LARGEST:
         raise DamagedArchive(f"a file of {size} bytes")
     return source.read(size)
 
 
-def read_members(source: Source, wanted: Callable[[str], bool]) -> Iterator[Member]:
+def read_members(source: ByteReader, wanted: Callable[[str], bool]) -> Iterator[Member]:
     """The entries of an archive up to its trailer.
 
     :param wanted: whether a regular file of this name shall come with its content; symbolic
@@ -139,7 +139,7 @@ def read_members(source: Source, wanted: Callable[[str], bool]) -> Iterator[Memb
         yield Member(name, header.mode, header.size, data)
 
 
-def copy_archive(source: Source, out: IO[bytes], dropped: Callable[[str], bool]) -> None:
+def copy_archive(source: ByteReader, out: IO[bytes], dropped: Callable[[str], bool]) -> None:
     """Copy an archive with its trailer, every entry as it is but for those dropped.
 
     :param dropped: by an entry's clean name.

@@ -34,7 +34,7 @@ class InstalledPackage:
 
 
 @dataclass(frozen=True)
-class Status:
+class DpkgStatus:
     """The database: packages by name and architecture (``("bash", "arm64")``)."""
 
     packages: Mapping[tuple[str, str], InstalledPackage]
@@ -59,7 +59,7 @@ class Status:
         )
 
 
-def parse_status(text: str) -> Status:
+def parse_status(text: str) -> DpkgStatus:
     """The database from its text; paragraphs without a name or version are left out."""
     found = {}
     for paragraph in text.split("\n\n"):
@@ -80,7 +80,7 @@ def parse_status(text: str) -> Status:
                 _NAME.findall(fields.get("Depends", "") + "," + fields.get("Pre-Depends", ""))
             ),
         )
-    return Status(found)
+    return DpkgStatus(found)
 
 
 #: What Python takes for the end of a line, and dpkg doesn't.

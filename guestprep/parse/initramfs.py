@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guestprep.parse.compression import Compression, Stream, UnreadableStream, detect
-from guestprep.parse.cpio import DamagedArchive, Member, Source, read_members
+from guestprep.parse.compression import Compression, DecompressedStream, UnreadableStream, detect
+from guestprep.parse.cpio import ByteReader, DamagedArchive, Member, read_members
 
 _PIECE = 1 << 20
 
@@ -73,7 +73,7 @@ def members(path: Path, reading: Reading, wanted: Callable[[str], bool]) -> Iter
             return
 
 
-def archives(path: Path, reading: Reading) -> Iterator[Source]:
+def archives(path: Path, reading: Reading) -> Iterator[ByteReader]:
     """Every archive in a file, each to be read up to its trailer before the next is asked for.
 
     Ends where the file can't be understood; *reading* then says why.
@@ -94,13 +94,13 @@ def archives(path: Path, reading: Reading) -> Iterator[Source]:
                 reading.fault = f"unknown format at byte {at}"
                 return
             if compression is Compression.NONE:
-                source = Source(iter(_Plain(content, at)))
+                source = ByteReader(iter(_Plain(content, at)))
                 yield source
                 end = at + source.position
             else:
-                packed = Stream(content, at, compression)
+                packed = DecompressedStream(content, at, compression)
                 try:
-                    yield from _within(Source(iter(packed)))
+                    yield from _within(ByteReader(iter(packed)))
                 except UnreadableStream as error:
                     reading.fault = f"{error} (segment at byte {at})"
                     return
@@ -109,7 +109,7 @@ def archives(path: Path, reading: Reading) -> Iterator[Source]:
             at = _skip_zeros(content, end)
 
 
-def _within(source: Source) -> Iterator[Source]:
+def _within(source: ByteReader) -> Iterator[ByteReader]:
     """The archives within one compressed stream, zeros between them skipped."""
     while True:
         first = source.read(1)
@@ -120,10 +120,10 @@ def _within(source: Source) -> Iterator[Source]:
         yield _Resumed(source, first)
 
 
-class _Resumed(Source):
+class _Resumed(ByteReader):
     """A source with some bytes put back in front."""
 
-    def __init__(self, source: Source, head: bytes):
+    def __init__(self, source: ByteReader, head: bytes):
         super().__init__(iter(()))
         self._source = source
         self._head = head

@@ -2,6 +2,7 @@
 
 from guestprep.plan.make import make_plan
 from guestprep.plan.model import (
+    AlreadySatisfied,
     CleanStep,
     CopyStep,
     FileStep,
@@ -9,14 +10,14 @@ from guestprep.plan.model import (
     GrubStep,
     InitramfsStep,
     InstallStep,
-    Plan,
+    PreparationPlan,
+    PreparationStep,
     ReplaceStep,
-    Settled,
-    Step,
     TimezoneStep,
 )
 
 __all__ = [
+    "AlreadySatisfied",
     "CleanStep",
     "CopyStep",
     "FileStep",
@@ -24,10 +25,9 @@ __all__ = [
     "GrubStep",
     "InitramfsStep",
     "InstallStep",
-    "Plan",
+    "PreparationPlan",
+    "PreparationStep",
     "ReplaceStep",
-    "Settled",
-    "Step",
     "TimezoneStep",
     "make_plan",
 ]

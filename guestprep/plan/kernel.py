@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from guestprep.archive.client import Package
+from core.errors import UnusableInput
+from guestprep.archive.package import ArchivePackage
 from guestprep.archive.resolve import Offers, resolve
-from guestprep.facts import Facts, InitramfsKind, KernelFacts, Place
-from guestprep.inspect.judge import DRIVER
-from guestprep.parse.dpkg import Status
+from guestprep.facts import DriverLocation, GuestFacts, InitramfsKind, KernelFacts
+from guestprep.inspect.analyse import DRIVER
+from guestprep.parse.dpkg import DpkgStatus
 from guestprep.parse.modules import module_name
-from guestprep.plan import texts
+from guestprep.plan import guest_files
+from guestprep.plan.kernel_replacement import NotPossible, replacement
 from guestprep.plan.model import (
+    AlreadySatisfied,
     FileStep,
     InitramfsStep,
     InstallStep,
+    PreparationStep,
     ReplaceStep,
-    Settled,
-    Step,
 )
-from guestprep.plan.replace import NotPossible, replacement
-from kollarm.errors import UnusableInput
 
 #: Packages with the modules that a cloud image's kernel leaves out, newest scheme first:
 #: Ubuntu from 18.04 to 25.10, and 16.04.
@@ -35,8 +35,8 @@ _OF_A_KERNEL = re.compile(r"^linux-(image|modules)(-unsigned|-extra)?-[0-9]")
 
 
 def install(
-    kernel: KernelFacts, distribution: str, status: Status, offers: Offers
-) -> InstallStep | Settled:
+    kernel: KernelFacts, distribution: str, status: DpkgStatus, offers: Offers
+) -> InstallStep | AlreadySatisfied:
     """The packages that bring a kernel its virtio_gpu, when it has none.
 
     A kernel that can't have it is replaced by one that does (a :class:`ReplaceStep`).
@@ -44,10 +44,10 @@ def install(
     :raises UnusableInput: no archive has it for this kernel.
     """
     topic = f"modules of {kernel.version}"
-    if kernel.gpu is Place.BUILTIN:
-        return Settled(topic, f"{DRIVER} is built into the kernel: nothing to install")
-    if kernel.gpu is Place.MODULE:
-        return Settled(
+    if kernel.gpu is DriverLocation.BUILTIN:
+        return AlreadySatisfied(topic, f"{DRIVER} is built into the kernel: nothing to install")
+    if kernel.gpu is DriverLocation.MODULE:
+        return AlreadySatisfied(
             topic, f"{DRIVER} is in {_holder(kernel, status)} already: nothing to install"
         )
     extra = _extra(kernel, offers)
@@ -76,7 +76,7 @@ def install(
     )
 
 
-def _holder(kernel: KernelFacts, status: Status) -> str:
+def _holder(kernel: KernelFacts, status: DpkgStatus) -> str:
     """The packages that have a kernel's modules, for a person."""
     schemes = ("linux-modules-{version}", *_EXTRAS)
     names = [scheme.format(version=kernel.version) for scheme in schemes]
@@ -84,7 +84,7 @@ def _holder(kernel: KernelFacts, status: Status) -> str:
     return " or ".join(kinds) or kernel.package or "the image"
 
 
-def _extra(kernel: KernelFacts, offers: Offers) -> Package | None:
+def _extra(kernel: KernelFacts, offers: Offers) -> ArchivePackage | None:
     """The package with the missing modules, of the kernel's own build where that is known."""
     for scheme in _EXTRAS:
         candidates = offers.candidates(scheme.format(version=kernel.version))
@@ -95,7 +95,9 @@ def _extra(kernel: KernelFacts, offers: Offers) -> Package | None:
     return None
 
 
-def _meta(kernel: KernelFacts, extra: Package, status: Status, offers: Offers) -> Package | None:
+def _meta(
+    kernel: KernelFacts, extra: ArchivePackage, status: DpkgStatus, offers: Offers
+) -> ArchivePackage | None:
     """The meta package, when the archive has it for exactly this kernel."""
     if status.installed(_META):
         return None
@@ -123,7 +125,9 @@ def _nothing(kernel: KernelFacts, other: NotPossible) -> UnusableInput:
     )
 
 
-def initramfs(kernel: KernelFacts, installs: Sequence[InstallStep]) -> InitramfsStep | Settled:
+def initramfs(
+    kernel: KernelFacts, installs: Sequence[InstallStep]
+) -> InitramfsStep | AlreadySatisfied:
     """What a kernel's initramfs lacks.
 
     :param installs: the steps that bring modules.
@@ -132,16 +136,18 @@ def initramfs(kernel: KernelFacts, installs: Sequence[InstallStep]) -> Initramfs
         if isinstance(step, ReplaceStep) and step.old == kernel.version:
             return _new_initramfs(kernel, step)
     topic = f"initramfs of {kernel.version}"
-    if kernel.gpu is Place.BUILTIN:
-        return Settled(topic, f"{DRIVER} is built into the kernel: the initramfs needs nothing")
+    if kernel.gpu is DriverLocation.BUILTIN:
+        return AlreadySatisfied(
+            topic, f"{DRIVER} is built into the kernel: the initramfs needs nothing"
+        )
     ramfs = kernel.initramfs
     if ramfs is None:
-        return Settled(topic, "there is none")
+        return AlreadySatisfied(topic, "there is none")
     missing = sorted({module_name(path) for path in kernel.needs} - set(ramfs.modules))
     if any(step.kernel == kernel.version for step in installs):
         reason = f"{DRIVER} comes with the packages, and the screen shall work from early on"
-    elif kernel.gpu is Place.MISSING:
-        return Settled(topic, f"kernel {kernel.version} has no {DRIVER} to put into it")
+    elif kernel.gpu is DriverLocation.MISSING:
+        return AlreadySatisfied(topic, f"kernel {kernel.version} has no {DRIVER} to put into it")
     elif missing:
         reason = f"it lacks {', '.join(missing)}"
     elif DRIVER not in ramfs.indexed:
@@ -149,7 +155,7 @@ def initramfs(kernel: KernelFacts, installs: Sequence[InstallStep]) -> Initramfs
     elif DRIVER not in ramfs.loads and ramfs.kind is not InitramfsKind.UNKNOWN:
         reason = f"it has {DRIVER} and isn't told to load it"
     else:
-        return Settled(topic, f"it has {DRIVER} with all it needs, and loads it")
+        return AlreadySatisfied(topic, f"it has {DRIVER} with all it needs, and loads it")
     return InitramfsStep(reason=reason, path=ramfs.path, kernel=kernel.version)
 
 
@@ -168,26 +174,26 @@ def _new_initramfs(kernel: KernelFacts, step: ReplaceStep) -> InitramfsStep:
     )
 
 
-def loading(facts: Facts) -> list[Step | Settled]:
+def loading(facts: GuestFacts) -> list[PreparationStep | AlreadySatisfied]:
     """The module named where the running system and later kernels find it."""
-    if facts.booted and all(kernel.gpu is Place.BUILTIN for kernel in facts.booted):
-        return [Settled("loading", f"{DRIVER} is built into every kernel")]
-    found: list[Step | Settled] = []
+    if facts.booted and all(kernel.gpu is DriverLocation.BUILTIN for kernel in facts.booted):
+        return [AlreadySatisfied("loading", f"{DRIVER} is built into every kernel")]
+    found: list[PreparationStep | AlreadySatisfied] = []
     if DRIVER in facts.modules_load:
-        found.append(Settled("loading", f"{DRIVER} is loaded at every start already"))
+        found.append(AlreadySatisfied("loading", f"{DRIVER} is loaded at every start already"))
     else:
         why = f"{DRIVER} must be loaded also where the initramfs doesn't do it"
         if facts.grub is not None and facts.grub.force_partuuid:
             why = "the image may start without its initramfs (GRUB_FORCE_PARTUUID)"
-        found.append(FileStep(why, texts.MODULES_LOAD, texts.modules_load()))
-    wanted = texts.hook(facts.tools)
+        found.append(FileStep(why, guest_files.MODULES_LOAD, guest_files.modules_load()))
+    wanted = guest_files.hook(facts.tools)
     if facts.initramfs_hook:
-        found.append(Settled("later kernels", f"their initramfs will have {DRIVER} too"))
+        found.append(AlreadySatisfied("later kernels", f"their initramfs will have {DRIVER} too"))
     elif wanted is not None:
         path, content, mode = wanted
         found.append(
             FileStep("the next kernel's initramfs shall have the module too", path, content, mode)
         )
     else:
-        found.append(Settled("later kernels", "no initramfs maker is installed"))
+        found.append(AlreadySatisfied("later kernels", "no initramfs maker is installed"))
     return found

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from guestprep.archive.resolve import Offers
-from guestprep.facts import Facts, GrubFacts
-from guestprep.parse.dpkg import Status
+from guestprep.facts import GrubFacts, GuestFacts
+from guestprep.parse.dpkg import DpkgStatus
 from guestprep.parse.grub import wished_words
-from guestprep.plan import further, kernel, texts
+from guestprep.plan import extras, guest_files, kernel
 from guestprep.plan.model import (
+    AlreadySatisfied,
     CleanStep,
     FileStep,
     GrubChange,
     GrubStep,
     InstallStep,
-    Plan,
+    PreparationPlan,
+    PreparationStep,
     ReplaceStep,
-    Settled,
-    Step,
 )
-from guestprep.plan.refuse import check
-from guestprep.wishes import Part, Wishes
+from guestprep.plan.preconditions import check
+from guestprep.spec import PreparationPart, PreparationSpec
 
 
-def make_plan(facts: Facts, status: Status, wishes: Wishes, offers: Offers) -> Plan:
+def make_plan(
+    facts: GuestFacts, status: DpkgStatus, wishes: PreparationSpec, offers: Offers
+) -> PreparationPlan:
     """The steps that make an image what is wished.
 
     The same arguments give the same plan; a prepared image gives one without steps.
@@ -32,45 +34,47 @@ def make_plan(facts: Facts, status: Status, wishes: Wishes, offers: Offers) -> P
     :raises UnusableInput: an image that can't be prepared, with every reason.
     """
     check(facts, wishes.parts)
-    found: list[Step | Settled] = []
+    found: list[PreparationStep | AlreadySatisfied] = []
     kernels: dict[str, str] = {}
-    if Part.PACKAGES in wishes.parts:
+    if PreparationPart.PACKAGES in wishes.parts:
         for entry in facts.booted:
             installation = kernel.install(entry, facts.distribution, status, offers)
             found.append(installation)
             if isinstance(installation, ReplaceStep):
                 kernels[installation.old] = installation.kernel
         installs = [item for item in found if isinstance(item, InstallStep)]
-        found += further.packages(wishes, status, offers, installs)
-    if Part.LOADING in wishes.parts:
+        found += extras.packages(wishes, status, offers, installs)
+    if PreparationPart.LOADING in wishes.parts:
         found += kernel.loading(facts)
-    if Part.INITRAMFS in wishes.parts:
+    if PreparationPart.INITRAMFS in wishes.parts:
         installs = [item for item in found if isinstance(item, InstallStep)]
         found += [kernel.initramfs(entry, installs) for entry in facts.booted]
-    if facts.grub is not None and (Part.GRUB in wishes.parts or kernels):
+    if facts.grub is not None and (PreparationPart.GRUB in wishes.parts or kernels):
         found += _grub(facts.grub, wishes, kernels)
-    if Part.FILES in wishes.parts:
+    if PreparationPart.FILES in wishes.parts:
         installs = [item for item in found if isinstance(item, InstallStep)]
-        found += further.files(facts, wishes) + further.timezone(facts, wishes, installs)
-    if Part.SIZE in wishes.parts:
-        found += further.growth(facts, wishes)
-    if Part.CLEAN in wishes.parts:
+        found += extras.files(facts, wishes) + extras.timezone(facts, wishes, installs)
+    if PreparationPart.SIZE in wishes.parts:
+        found += extras.growth(facts, wishes)
+    if PreparationPart.CLEAN in wishes.parts:
         found += _clean(facts, wishes)
-    return Plan(
+    return PreparationPlan(
         subject=f"{facts.disk.path}: {facts.pretty_name}, {facts.architecture}",
-        steps=tuple(item for item in found if isinstance(item, Step)),
-        settled=tuple(item for item in found if isinstance(item, Settled)),
+        steps=tuple(item for item in found if isinstance(item, PreparationStep)),
+        settled=tuple(item for item in found if isinstance(item, AlreadySatisfied)),
         warnings=tuple(_warnings(facts)),
     )
 
 
-def _grub(grub: GrubFacts, wishes: Wishes, kernels: dict[str, str]) -> list[Step | Settled]:
-    found: list[Step | Settled] = []
+def _grub(
+    grub: GrubFacts, wishes: PreparationSpec, kernels: dict[str, str]
+) -> list[PreparationStep | AlreadySatisfied]:
+    found: list[PreparationStep | AlreadySatisfied] = []
     wished = f"console={' console='.join(wishes.consoles)}"
-    content = texts.drop_in(wishes.consoles)
-    name = texts.drop_in_name(grub.drop_ins)
+    content = guest_files.drop_in(wishes.consoles)
+    name = guest_files.drop_in_name(grub.drop_ins)
     if name in grub.drop_ins and grub.drop_in_text == content:
-        found.append(Settled("GRUB's settings", f"{name} sorts last and has {wished}"))
+        found.append(AlreadySatisfied("GRUB's settings", f"{name} sorts last and has {wished}"))
     else:
         others = [other for other in grub.drop_ins if other != name]
         over = f", after {others[-1]}" if others else ""
@@ -87,7 +91,7 @@ def _grub(grub: GrubFacts, wishes: Wishes, kernels: dict[str, str]) -> list[Step
         if not entry.rescue and (entry.consoles != wishes.consoles or entry.blanking)
     )
     if not changes and not kernels:
-        found.append(Settled("GRUB's menu", f"every entry has {wished}"))
+        found.append(AlreadySatisfied("GRUB's menu", f"every entry has {wished}"))
         return found
     reason = f"the kernel shall use {wished}; the last one becomes /dev/console"
     blanking = sorted(
@@ -101,9 +105,9 @@ def _grub(grub: GrubFacts, wishes: Wishes, kernels: dict[str, str]) -> list[Step
     return found
 
 
-def _clean(facts: Facts, wishes: Wishes) -> list[Step | Settled]:
+def _clean(facts: GuestFacts, wishes: PreparationSpec) -> list[PreparationStep | AlreadySatisfied]:
     left = facts.leftovers
-    found: list[Step | Settled] = []
+    found: list[PreparationStep | AlreadySatisfied] = []
     if wishes.clean_machine_id and left.machine_id:
         found.append(
             CleanStep(
@@ -128,11 +132,11 @@ def _clean(facts: Facts, wishes: Wishes) -> list[Step | Settled]:
             CleanStep("package lists grow old and are fetched anew", "apt's lists", left.apt_lists)
         )
     if not found:
-        found.append(Settled("clean-up", "no machine's identity or state is in the image"))
+        found.append(AlreadySatisfied("clean-up", "no machine's identity or state is in the image"))
     return found
 
 
-def _warnings(facts: Facts) -> list[str]:
+def _warnings(facts: GuestFacts) -> list[str]:
     found = []
     if not facts.cloud_init:
         found.append("no cloud-init: guests won't get their keys and names from Nova")

@@ -6,15 +6,15 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from guestprep.archive.client import Package
-from kollarm.progress import size
+from core.progress import size
+from guestprep.archive.package import ArchivePackage
 
 #: Bytes at a disk's end that no partition gets: the copy of its table, and alignment.
 GROWTH_MARGIN = 2 << 20
 
 
 @dataclass(frozen=True)
-class Step:
+class PreparationStep:
     """One thing to do.
 
     :param reason: why, for a person.
@@ -33,7 +33,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class InstallStep(Step):
+class InstallStep(PreparationStep):
     """Put packages in and register them with dpkg.
 
     :param packages: in the order of installation.
@@ -42,7 +42,7 @@ class InstallStep(Step):
     :param kernel: the version of the kernel they have modules for; empty for other packages.
     """
 
-    packages: tuple[Package, ...]
+    packages: tuple[ArchivePackage, ...]
     manual: tuple[str, ...]
     kernel: str
 
@@ -75,7 +75,7 @@ class ReplaceStep(InstallStep):
 
 
 @dataclass(frozen=True)
-class FileStep(Step):
+class FileStep(PreparationStep):
     """Write a file of kollarm's own."""
 
     path: str
@@ -88,7 +88,7 @@ class FileStep(Step):
 
 
 @dataclass(frozen=True)
-class CopyStep(Step):
+class CopyStep(PreparationStep):
     """Copy a local file into the guest.
 
     :param source: the local file, :param mode: its permissions in the guest.
@@ -105,7 +105,7 @@ class CopyStep(Step):
 
 
 @dataclass(frozen=True)
-class TimezoneStep(Step):
+class TimezoneStep(PreparationStep):
     """Set the time zone.
 
     :param target: what /etc/localtime shall point to.
@@ -122,7 +122,7 @@ class TimezoneStep(Step):
 
 
 @dataclass(frozen=True)
-class GrowStep(Step):
+class GrowStep(PreparationStep):
     """Grow the disk, its last partition and the file system in that, where they are.
 
     :param size: of the disk in bytes, :param before: what it was.
@@ -150,7 +150,7 @@ class GrowStep(Step):
 
 
 @dataclass(frozen=True)
-class InitramfsStep(Step):
+class InitramfsStep(PreparationStep):
     """Append virtio_gpu with all it needs to an initramfs, and have it loaded.
 
     :param path: of the initramfs; :param kernel: the version it is for.
@@ -179,7 +179,7 @@ class GrubChange:
 
 
 @dataclass(frozen=True)
-class GrubStep(Step):
+class GrubStep(PreparationStep):
     """Change the kernels' command lines in the menu itself.
 
     :param kernels: versions to name instead of others, new by old.
@@ -199,7 +199,7 @@ class GrubStep(Step):
 
 
 @dataclass(frozen=True)
-class CleanStep(Step):
+class CleanStep(PreparationStep):
     """Remove what belongs to one machine.
 
     :param remove: paths to remove; :param empty: files to make empty.
@@ -214,11 +214,11 @@ class CleanStep(Step):
         return f"clean up {self.what} ({len(self.remove) + len(self.empty)} files)"
 
 
-StepT = TypeVar("StepT", bound=Step)
+StepT = TypeVar("StepT", bound=PreparationStep)
 
 
 @dataclass(frozen=True)
-class Settled:
+class AlreadySatisfied:
     """Something wished for that needs no step, and why."""
 
     topic: str
@@ -226,7 +226,7 @@ class Settled:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PreparationPlan:
     """What will be done to an image.
 
     :param subject: the image, for a person.
@@ -234,8 +234,8 @@ class Plan:
     """
 
     subject: str
-    steps: tuple[Step, ...]
-    settled: tuple[Settled, ...]
+    steps: tuple[PreparationStep, ...]
+    settled: tuple[AlreadySatisfied, ...]
     warnings: tuple[str, ...] = ()
 
     @property
@@ -269,7 +269,7 @@ class Plan:
         return out
 
 
-def _details(step: Step) -> list[str]:
+def _details(step: PreparationStep) -> list[str]:
     if isinstance(step, InstallStep):
         total = sum(package.size for package in step.packages)
         return [f"{len(step.packages)} packages, {size(total)} to download"]

@@ -12,16 +12,16 @@ ignores changed properties and makes duplicates.
 
 from guestprep.publish.audit import AuditReport, audit
 from guestprep.publish.cloud import connect
-from guestprep.publish.model import Method, PublishPlan, PublishRecord, PublishWish, Replaced
+from guestprep.publish.guest_system import architecture_inside, bootable_system
+from guestprep.publish.model import Method, PublishPlan, PublishRecord, PublishSpec, Replaced
 from guestprep.publish.pipeline import plan, publish
-from guestprep.publish.system import architecture_inside, bootable_system
 
 __all__ = [
     "AuditReport",
     "Method",
     "PublishPlan",
     "PublishRecord",
-    "PublishWish",
+    "PublishSpec",
     "Replaced",
     "architecture_inside",
     "audit",

@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from core import progress
+from core.progress import size
 from guestprep.publish.cloud import Glance
 from guestprep.publish.model import RemoteImage
-from kollarm import progress
-from kollarm.progress import size
 
 #: Nova's names of architectures (nova.objects.fields.Architecture), with what else
 #: they are called in images' names.
@@ -36,7 +36,7 @@ NO_DISK = frozenset({"aki", "ari"})
 
 
 @dataclass(frozen=True)
-class Finding:
+class AuditFinding:
     """An image whose architecture is missing or contradicted.
 
     :param architecture: what the image says.
@@ -61,7 +61,7 @@ class AuditReport:
     """What an audit found."""
 
     images: int
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
 
     @property
     def passed(self) -> bool:
@@ -109,7 +109,7 @@ def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
     return AuditReport(len(images), tuple(findings))
 
 
-def judge(image: RemoteImage, inside: str | None) -> Finding | None:
+def judge(image: RemoteImage, inside: str | None) -> AuditFinding | None:
     """What is wrong with one image.
 
     :param inside: the architecture of the disk's own system, where it was looked at.
@@ -130,7 +130,7 @@ def judge(image: RemoteImage, inside: str | None) -> Finding | None:
         return None
     value = actual or "ARCHITECTURE"
     remedy = ["openstack", "image", "set", "--property", f"architecture={value}", image.id]
-    return Finding(
+    return AuditFinding(
         image_id=image.id,
         name=image.name or "",
         visibility=image.visibility,

@@ -19,10 +19,10 @@ from keystoneauth1 import exceptions as auth_errors
 from keystoneauth1.session import Session
 from openstack import exceptions as sdk_errors
 
-from guestprep.publish.model import Change, RemoteImage
-from guestprep.publish.wire import image_of, operation
-from kollarm import trust
-from kollarm.errors import ConfigError, KollarmError
+from core import trust
+from core.errors import ConfigError, KollarmError
+from guestprep.publish.glance_json import image_of, operation
+from guestprep.publish.model import PropertyChange, RemoteImage
 
 #: Seconds for an answer to anything but an upload.
 TIMEOUT = 60.0
@@ -169,7 +169,7 @@ class Glance:
         body = {**properties, **attributes, "os_hidden": hidden}
         return image_of(self._call("POST", "/images", json=body).json())
 
-    def change(self, image_id: str, changes: Sequence[Change]) -> RemoteImage:
+    def change(self, image_id: str, changes: Sequence[PropertyChange]) -> RemoteImage:
         """Change attributes and properties, all at once (a JSON patch, RFC 6902)."""
         operations = [operation(change) for change in changes]
         answer = self._call(

@@ -7,15 +7,16 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from guestprep.publish import local as files
-from guestprep.publish import runmark
+from core import progress
+from core.errors import KollarmError
+from guestprep.publish import image_file, run_marker
 from guestprep.publish.cloud import Glance, GlanceError
 from guestprep.publish.model import (
     RUN_MARK,
     SUCCESSOR,
-    Action,
-    Change,
     Method,
+    PropertyChange,
+    PublishAction,
     PublishPlan,
     PublishRecord,
     RemoteImage,
@@ -23,8 +24,6 @@ from guestprep.publish.model import (
 )
 from guestprep.publish.plan import changes
 from guestprep.publish.transfer import choose, transfer
-from kollarm import progress
-from kollarm.errors import KollarmError
 
 #: Uploads tried before giving up, and seconds between them.
 PAUSES = (2.0, 10.0)
@@ -34,7 +33,7 @@ NOT_OFFERED = (403, 404, 405)
 
 
 @dataclass(frozen=True)
-class Sent:
+class UploadResult:
     """An image that was uploaded and checked: still hidden."""
 
     image: RemoteImage
@@ -48,7 +47,7 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
         what was wanted.
     """
     started = time.monotonic()
-    if plan.action is Action.REFUSE:
+    if plan.action is PublishAction.REFUSE:
         raise KollarmError(
             f"{plan.name} is not published: {'; '.join(plan.reasons)}", hint=_remedy(plan)
         )
@@ -56,10 +55,10 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
         progress.current().warn(note)
     removed = tuple(image_id for image_id in plan.remove if _discard(glance, image_id))
     sent = 0
-    made: tuple[Change, ...] = ()
+    made: tuple[PropertyChange, ...] = ()
     for image_id in plan.retire:
         _prove_ours(glance, image_id)
-    if plan.action in {Action.UPLOAD, Action.REPLACE}:
+    if plan.action in {PublishAction.UPLOAD, PublishAction.REPLACE}:
         upload = _upload(glance, plan)
         image, sent = upload.image, upload.count
     else:
@@ -94,10 +93,10 @@ def _prove_ours(glance: Glance, image_id: str) -> None:
     :raises GlanceError: it belongs to somebody else.
     """
     old = glance.get(image_id)
-    glance.change(image_id, [Change("min_ram", old.min_ram, old.min_ram)])
+    glance.change(image_id, [PropertyChange("min_ram", old.min_ram, old.min_ram)])
 
 
-def _upload(glance: Glance, plan: PublishPlan) -> Sent:
+def _upload(glance: Glance, plan: PublishPlan) -> UploadResult:
     """Upload beside whatever is there, hidden, and check it; try again where that may help."""
     methods = choose(plan.method, glance.import_methods, plan.source_url)
     method = next(methods)
@@ -116,12 +115,12 @@ def _upload(glance: Glance, plan: PublishPlan) -> Sent:
                 raise
 
 
-def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> Sent:
+def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> UploadResult:
     """One upload. On any failure, Ctrl-C included, its record is removed again."""
     what = f"upload {plan.name} ({progress.size(plan.local.size)})"
     with progress.current().step(what) as step:
         record = glance.create(
-            plan.attributes, {**plan.properties, RUN_MARK: runmark.mine()}, hidden=True
+            plan.attributes, {**plan.properties, RUN_MARK: run_marker.mine()}, hidden=True
         )
         try:
             digest = transfer(glance, record, plan.local, method, plan.source_url, step)
@@ -129,7 +128,7 @@ def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> Sent:
             if image.status != "active":
                 raise GlanceError(f"the image {image.id} is {image.status} after its upload")
             _check_content(image, plan, digest)
-            return Sent(image, plan.local.size if digest else 0)
+            return UploadResult(image, plan.local.size if digest else 0)
         except BaseException:
             _discard(glance, record.id)
             raise
@@ -166,7 +165,7 @@ def _check_content(image: RemoteImage, plan: PublishPlan, sha512: str | None) ->
     if sha512 is not None and algorithm == "sha512":
         expected = sha512
     else:  # Glance computes another one, or fetched the content by itself.
-        expected = files.digests(plan.local.path, [algorithm])[algorithm]
+        expected = image_file.digests(plan.local.path, [algorithm])[algorithm]
     if image.size != plan.local.size or value != expected:
         raise KollarmError(
             f"the image {image.id} has {image.size} bytes with {algorithm} {value}, not "
@@ -198,12 +197,14 @@ def _retire(glance: Glance, image_id: str, successor: str, plan: PublishPlan) ->
                 raise
             progress.current().warn(f"{error.message}; it is hidden instead")
     old = glance.get(image_id)
-    mark = Change(SUCCESSOR, old.properties.get(SUCCESSOR), successor)
+    mark = PropertyChange(SUCCESSOR, old.properties.get(SUCCESSOR), successor)
     if plan.replaced is Replaced.RENAME:
         until = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        glance.change(image_id, [mark, Change("name", old.name, f"{old.name} (until {until})")])
+        glance.change(
+            image_id, [mark, PropertyChange("name", old.name, f"{old.name} (until {until})")]
+        )
     else:
-        glance.change(image_id, [mark, Change("os_hidden", old.hidden, True)])
+        glance.change(image_id, [mark, PropertyChange("os_hidden", old.hidden, True)])
     return image_id
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from kollarm.progress import size as readable_size
+from core.progress import size as readable_size
 
 #: Property of every image that kollarm made: the guest's name.
 OWNER_MARK = "kollarm_guest"
@@ -38,7 +38,7 @@ class Replaced(StrEnum):
     DELETE = "delete"
 
 
-class Action(StrEnum):
+class PublishAction(StrEnum):
     """What publishing one guest comes to."""
 
     UPLOAD = "upload"
@@ -56,18 +56,18 @@ class Action(StrEnum):
 
 
 _DONE = {
-    Action.UPLOAD: "uploaded",
-    Action.REPLACE: "replaced",
-    Action.FINISH: "finished",
-    Action.UPDATE: "properties updated",
-    Action.ADOPT: "adopted",
-    Action.KEEP: "kept",
-    Action.REFUSE: "refused",
+    PublishAction.UPLOAD: "uploaded",
+    PublishAction.REPLACE: "replaced",
+    PublishAction.FINISH: "finished",
+    PublishAction.UPDATE: "properties updated",
+    PublishAction.ADOPT: "adopted",
+    PublishAction.KEEP: "kept",
+    PublishAction.REFUSE: "refused",
 }
 
 
 @dataclass(frozen=True)
-class PublishWish:
+class PublishSpec:
     """What the cloud is to have.
 
     :param name: the image's name in Glance.
@@ -176,7 +176,7 @@ class CloudFacts:
 
 
 @dataclass(frozen=True)
-class Change:
+class PropertyChange:
     """One attribute or property that is to change; None stands for absent."""
 
     name: str
@@ -208,7 +208,7 @@ class PublishPlan:
     """
 
     name: str
-    action: Action
+    action: PublishAction
     reasons: tuple[str, ...]
     local: LocalImage
     attributes: Mapping[str, str | int]
@@ -217,7 +217,7 @@ class PublishPlan:
     method: Method
     source_url: str | None = None
     image_id: str | None = None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[PropertyChange, ...] = ()
     retire: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
@@ -246,7 +246,7 @@ class PublishPlan:
             f"  remove {image}, left half-uploaded by an earlier run" for image in self.remove
         ]
         lines += [f"  note: {text}" for text in self.notes]
-        if self.action in {Action.UPLOAD, Action.REPLACE}:
+        if self.action in {PublishAction.UPLOAD, PublishAction.REPLACE}:
             size = readable_size(self.local.size)
             lines.append(f"  send {self.local.path} ({size}, {self.local.disk_format})")
             settings = {**self.attributes, **self.properties}
@@ -265,14 +265,14 @@ class PublishRecord:
     """
 
     name: str
-    action: Action
+    action: PublishAction
     image_id: str
     status: str
     size: int
     digest: str
     visibility: str
     properties: Mapping[str, str]
-    changes: tuple[Change, ...]
+    changes: tuple[PropertyChange, ...]
     retired: tuple[str, ...]
     removed: tuple[str, ...]
     sent: int

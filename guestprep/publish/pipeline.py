@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from guestprep.publish import local as files
-from guestprep.publish import runmark
+from core.errors import ConfigError
+from guestprep.publish import image_file, run_marker
 from guestprep.publish.cloud import Glance
 from guestprep.publish.execute import execute
 from guestprep.publish.model import (
@@ -16,14 +16,13 @@ from guestprep.publish.model import (
     LocalImage,
     PublishPlan,
     PublishRecord,
-    PublishWish,
+    PublishSpec,
 )
 from guestprep.publish.plan import decide
 from guestprep.publish.schema import definitions, faults
-from kollarm.errors import ConfigError
 
 
-def plan(connection: Any, image: Path, wish: PublishWish) -> PublishPlan:
+def plan(connection: Any, image: Path, wish: PublishSpec) -> PublishPlan:
     """What publishing would do. Nothing is changed.
 
     :param connection: of :func:`guestprep.publish.cloud.connect`.
@@ -31,7 +30,7 @@ def plan(connection: Any, image: Path, wish: PublishWish) -> PublishPlan:
     :raises UnusableInput: the file is missing, damaged or no disk.
     :raises GlanceError: the cloud can't be reached or doesn't accept the credentials.
     """
-    local = files.look(image)
+    local = image_file.look(image)
     glance = Glance(connection)
     if wish.properties and wish.check_properties:
         check_properties(glance, wish)
@@ -39,7 +38,7 @@ def plan(connection: Any, image: Path, wish: PublishWish) -> PublishPlan:
     return decide(wish, with_digests(local, facts), facts)
 
 
-def publish(connection: Any, image: Path, wish: PublishWish) -> PublishRecord:
+def publish(connection: Any, image: Path, wish: PublishSpec) -> PublishRecord:
     """Make the cloud have what is wished for, and read it back.
 
     What is there already, by content and properties, is neither sent nor touched.
@@ -49,7 +48,7 @@ def publish(connection: Any, image: Path, wish: PublishWish) -> PublishRecord:
     return execute(Glance(connection), plan(connection, image, wish))
 
 
-def check_properties(glance: Glance, wish: PublishWish) -> None:
+def check_properties(glance: Glance, wish: PublishSpec) -> None:
     """See that the user's own properties make sense to the cloud.
 
     :raises ConfigError: with all that is wrong.
@@ -63,7 +62,7 @@ def look(glance: Glance, name: str) -> CloudFacts:
     found = {image.id: image for image in glance.find(name=name)}
     found |= {image.id: image for image in glance.find(**{OWNER_MARK: name})}
     images = tuple(sorted(found.values(), key=lambda image: (image.created_at, image.id)))
-    under_way, abandoned = runmark.sort(images)
+    under_way, abandoned = run_marker.sort(images)
     return CloudFacts(images, glance.project, under_way, abandoned)
 
 
@@ -75,4 +74,4 @@ def with_digests(local: LocalImage, facts: CloudFacts) -> LocalImage:
     wanted = {
         image.digest[0] for image in facts.images if image.size == local.size and image.digest
     }
-    return replace(local, digests=files.digests(local.path, wanted))
+    return replace(local, digests=image_file.digests(local.path, wanted))

@@ -19,12 +19,12 @@ from guestprep.publish.model import (
     OWNER_MARK,
     RUN_MARK,
     SUCCESSOR,
-    Action,
-    Change,
     CloudFacts,
     LocalImage,
+    PropertyChange,
+    PublishAction,
     PublishPlan,
-    PublishWish,
+    PublishSpec,
     RemoteImage,
 )
 
@@ -32,7 +32,7 @@ from guestprep.publish.model import (
 UNFINISHED = frozenset({"queued", "saving", "uploading", "importing"})
 
 
-def decide(wish: PublishWish, local: LocalImage, facts: CloudFacts) -> PublishPlan:
+def decide(wish: PublishSpec, local: LocalImage, facts: CloudFacts) -> PublishPlan:
     """Say what has to be done so that the cloud has what is wished for.
 
     ``local`` must carry the digest of each algorithm that an image of its size in
@@ -62,7 +62,7 @@ def decide(wish: PublishWish, local: LocalImage, facts: CloudFacts) -> PublishPl
 
     base = PublishPlan(
         name=wish.name,
-        action=Action.UPLOAD,
+        action=PublishAction.UPLOAD,
         reasons=(f"the cloud has no image named {wish.name}",),
         local=local,
         attributes=attributes,
@@ -74,18 +74,18 @@ def decide(wish: PublishWish, local: LocalImage, facts: CloudFacts) -> PublishPl
         strays=strays,
     )
     if reason := _refusal(wish, present, ours, facts):
-        return replace(base, action=Action.REFUSE, reasons=(reason,), remove=())
+        return replace(base, action=PublishAction.REFUSE, reasons=(reason,), remove=())
     same = [image for image in present if image.same_content(local)]
     others = [image for image in present if image not in same[:1]]
     if same:
         return _settle(base, same[0], others, made_by_us=same[0] in ours)
     if spare:
         why = "an image of ours with this content is there, hidden: no upload is needed"
-        return _about(base, spare[0], Action.FINISH, why, others)
+        return _about(base, spare[0], PublishAction.FINISH, why, others)
     if others:
         why = _difference(others[0], local)
         retire = tuple(image.id for image in others)
-        return replace(base, action=Action.REPLACE, reasons=(why,), retire=retire)
+        return replace(base, action=PublishAction.REPLACE, reasons=(why,), retire=retire)
     return base
 
 
@@ -95,20 +95,20 @@ def _settle(
     """The content is there under its name: does what is said of it need anything?"""
     if not made_by_us:
         why = "it has the wanted content, and adopting is allowed"
-        return _about(base, image, Action.ADOPT, why)
+        return _about(base, image, PublishAction.ADOPT, why)
     if others:
         why = "a run that was interrupted left the replaced image under the name as well"
-        return _about(base, image, Action.FINISH, why, others)
+        return _about(base, image, PublishAction.FINISH, why, others)
     if changes(image, base.attributes, base.properties):
         why = "the content is the same, what is said of it isn't"
-        return _about(base, image, Action.UPDATE, why)
-    return _about(base, image, Action.KEEP, "content and properties are as wanted")
+        return _about(base, image, PublishAction.UPDATE, why)
+    return _about(base, image, PublishAction.KEEP, "content and properties are as wanted")
 
 
 def _about(
     base: PublishPlan,
     image: RemoteImage,
-    action: Action,
+    action: PublishAction,
     why: str,
     retire: Sequence[RemoteImage] = (),
 ) -> PublishPlan:
@@ -125,7 +125,7 @@ def _about(
 
 def changes(
     image: RemoteImage, attributes: Mapping[str, str | int], wanted: Mapping[str, str]
-) -> tuple[Change, ...]:
+) -> tuple[PropertyChange, ...]:
     """What an image's record lacks of what is wanted, and what kollarm once set and is no more."""
     current: dict[str, str | int | None] = {
         "name": image.name,
@@ -134,29 +134,29 @@ def changes(
         "min_ram": image.min_ram,
     }
     found = [
-        Change(name, old, attributes[name])
+        PropertyChange(name, old, attributes[name])
         for name, old in current.items()
         if old != attributes[name]
     ]
     found += [
-        Change(name, image.properties.get(name), value)
+        PropertyChange(name, image.properties.get(name), value)
         for name, value in wanted.items()
         if image.properties.get(name) != value
     ]
     once_set = {*image.properties.get(MANAGED, "").split(","), RUN_MARK, SUCCESSOR}
     found += [
-        Change(name, image.properties[name], None)
+        PropertyChange(name, image.properties[name], None)
         for name in sorted(once_set - set(wanted))
         if name in image.properties
     ]
     if image.hidden:
         # Last: whoever lists images sees it only with all else in place.
-        found.append(Change("os_hidden", True, False))
+        found.append(PropertyChange("os_hidden", True, False))
     return tuple(found)
 
 
 def _refusal(
-    wish: PublishWish,
+    wish: PublishSpec,
     present: Sequence[RemoteImage],
     ours: Sequence[RemoteImage],
     facts: CloudFacts,

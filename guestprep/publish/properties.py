@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from guestprep.publish.model import MANAGED, OWNER_MARK, LocalImage, PublishWish
+from guestprep.publish.model import MANAGED, OWNER_MARK, LocalImage, PublishSpec
 
 #: name: (value, why)
 ARM64: Mapping[str, tuple[str, str]] = {
@@ -27,7 +27,7 @@ ARM64: Mapping[str, tuple[str, str]] = {
 _GB = 2**30
 
 
-def wanted(wish: PublishWish) -> dict[str, str]:
+def wanted(wish: PublishSpec) -> dict[str, str]:
     """All properties that a wish comes to, kollarm's marks among them."""
     values: dict[str, str | None] = {
         "architecture": wish.architecture,
@@ -42,7 +42,7 @@ def wanted(wish: PublishWish) -> dict[str, str]:
     return result | {OWNER_MARK: wish.name, MANAGED: ",".join(sorted(result))}
 
 
-def attributes(wish: PublishWish, local: LocalImage) -> dict[str, str | int]:
+def attributes(wish: PublishSpec, local: LocalImage) -> dict[str, str | int]:
     """What Glance keeps as an image's own attributes."""
     disk = wish.min_disk if wish.min_disk is not None else math.ceil(local.virtual_size / _GB)
     return {

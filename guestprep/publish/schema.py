@@ -16,11 +16,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.errors import Fault
 from guestprep.publish.cloud import Glance, GlanceError
+from guestprep.publish.glance_json import ATTRIBUTES
 from guestprep.publish.model import MARKS
 from guestprep.publish.properties import ARM64
-from guestprep.publish.wire import ATTRIBUTES
-from kollarm.errors import Fault
 
 #: Names that Nova and Glance give a meaning, in whatever definitions a cloud has.
 COMMON = frozenset(
@@ -46,7 +46,7 @@ ALIKE = 0.85
 
 
 @dataclass(frozen=True)
-class Definition:
+class PropertyDefinition:
     """What a cloud says of one property.
 
     :param attribute: it is one of Glance's own attributes, and no property.
@@ -63,7 +63,7 @@ class Definition:
     maximum: int | None = None
 
 
-def definitions(glance: Glance) -> dict[str, Definition]:
+def definitions(glance: Glance) -> dict[str, PropertyDefinition]:
     """What the cloud itself says of images' attributes and properties, by name.
 
     Of what it doesn't offer, nothing is in there.
@@ -94,14 +94,14 @@ def _read(glance: Glance, path: str) -> dict[str, Any]:
         return {}
 
 
-def faults(properties: Mapping[str, str], known: Mapping[str, Definition]) -> list[Fault]:
+def faults(properties: Mapping[str, str], known: Mapping[str, PropertyDefinition]) -> list[Fault]:
     """What is wrong with a user's properties."""
     return [fault for name, value in properties.items() for fault in _of(name, value, known)]
 
 
-def _of(name: str, value: str, known: Mapping[str, Definition]) -> Iterable[Fault]:
+def _of(name: str, value: str, known: Mapping[str, PropertyDefinition]) -> Iterable[Fault]:
     where = f"properties.{name}"
-    if name in ATTRIBUTES or known.get(name, Definition()).attribute:
+    if name in ATTRIBUTES or known.get(name, PropertyDefinition()).attribute:
         yield Fault(where, "an attribute of images, not a property", "take it out")
     elif name in MARKS or name.startswith("os_glance_"):
         yield Fault(where, "reserved", "take it out")
@@ -109,7 +109,7 @@ def _of(name: str, value: str, known: Mapping[str, Definition]) -> Iterable[Faul
         if close := difflib.get_close_matches(name, {*known, *COMMON}, n=1, cutoff=ALIKE):
             yield Fault(where, "the cloud has no such property", f"did you mean {close[0]}?")
     elif value:
-        definition = known.get(name, Definition())
+        definition = known.get(name, PropertyDefinition())
         if definition.allowed and value not in definition.allowed:
             close = difflib.get_close_matches(value, definition.allowed, n=1)
             allowed = f"the cloud allows: {', '.join(definition.allowed)}"
@@ -133,7 +133,7 @@ def _matches(pattern: str, value: str) -> bool:
         return True
 
 
-def _number(where: str, value: str, definition: Definition) -> Iterable[Fault]:
+def _number(where: str, value: str, definition: PropertyDefinition) -> Iterable[Fault]:
     try:
         number = int(value)
     except ValueError:
@@ -145,12 +145,12 @@ def _number(where: str, value: str, definition: Definition) -> Iterable[Fault]:
         yield Fault(where, f"{value} is more than {definition.maximum}")
 
 
-def _definition(data: Mapping[str, Any], *, attribute: bool) -> Definition:
+def _definition(data: Mapping[str, Any], *, attribute: bool) -> PropertyDefinition:
     """One property out of a JSON schema; its type is a name or a list of names."""
     kinds = data.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else kinds
     text = "string" in kinds
-    return Definition(
+    return PropertyDefinition(
         attribute=attribute,
         allowed=tuple(str(v) for v in data.get("enum", ()) if v is not None) if text else (),
         pattern=data.get("pattern") if text else None,

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from core.errors import ConfigError
+from core.progress import RunningStep, size
 from guestprep.publish.cloud import Glance, GlanceError
 from guestprep.publish.model import LocalImage, Method, RemoteImage
-from kollarm.errors import ConfigError
-from kollarm.progress import Step, size
 
 #: Bytes that are read, hashed and sent at once.
 CHUNK = 1 << 19
@@ -28,13 +28,13 @@ IMPORT_DEADLINE = 3600.0
 LOCK, LOCK_LIMIT = "os_glance_import_task", 30.0
 
 
-class Source:
+class UploadStream:
     """A file to send: iterated over by requests, hashed on the way in another thread.
 
     ``digest`` is the SHA512 of what was read, complete when the iteration has ended.
     """
 
-    def __init__(self, path: Path, length: int, step: Step):
+    def __init__(self, path: Path, length: int, step: RunningStep):
         self.path = path
         self.length = length
         self.step = step
@@ -95,7 +95,7 @@ def transfer(
     local: LocalImage,
     method: Method,
     source_url: str | None,
-    step: Step,
+    step: RunningStep,
 ) -> str | None:
     """Send the content and wait until Glance has it.
 
@@ -107,7 +107,7 @@ def transfer(
         glance.start_import(image.id, {"name": method.value, "uri": source_url})
         _wait(glance, image.id, step)
         return None
-    source = Source(local.path, local.size, step)
+    source = UploadStream(local.path, local.size, step)
     if method is Method.PUT:
         glance.send(f"/images/{image.id}/file", source, SILENCE)
     else:
@@ -117,7 +117,7 @@ def transfer(
     return source.digest
 
 
-def _wait(glance: Glance, image_id: str, step: Step) -> None:
+def _wait(glance: Glance, image_id: str, step: RunningStep) -> None:
     """Wait for an import. Its request succeeds also when the import doesn't."""
     deadline = time.monotonic() + IMPORT_DEADLINE
     pause = 0.2

@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from kollarm.errors import ConfigError
+from core.errors import ConfigError
 
 _UBUNTU = "https://cloud-images.ubuntu.com/releases"
 _DEBIAN = "https://cloud.debian.org/images/cloud"
@@ -17,7 +17,7 @@ _DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueImage:
     """A published image.
 
     :param base: the distribution's server, which a mirror can stand in for.
@@ -38,8 +38,8 @@ class Entry:
         return f"{(mirror or self.base).rstrip('/')}/{self.folder}/{name}"
 
 
-def _ubuntu(version: str, suffix: str = "") -> Entry:
-    return Entry(
+def _ubuntu(version: str, suffix: str = "") -> CatalogueImage:
+    return CatalogueImage(
         base=_UBUNTU,
         folder=f"{version}/release",
         file=f"ubuntu-{version}-server-cloudimg-arm64{suffix}.img",
@@ -49,8 +49,8 @@ def _ubuntu(version: str, suffix: str = "") -> Entry:
     )
 
 
-def _debian(codename: str, version: str, flavour: str) -> Entry:
-    return Entry(
+def _debian(codename: str, version: str, flavour: str) -> CatalogueImage:
+    return CatalogueImage(
         base=_DEBIAN,
         folder=f"{codename}/latest",
         file=f"debian-{version}-{flavour}-arm64.qcow2",
@@ -60,7 +60,7 @@ def _debian(codename: str, version: str, flavour: str) -> Entry:
     )
 
 
-CATALOGUE: dict[str, Entry] = {
+CATALOGUE: dict[str, CatalogueImage] = {
     # 16.04 has two arm64 images, and the plain one can't be started through UEFI.
     "ubuntu-16.04": _ubuntu("16.04", "-uefi1"),
     **{
@@ -75,7 +75,7 @@ CATALOGUE: dict[str, Entry] = {
 }
 
 
-def find(name: str) -> Entry:
+def find(name: str) -> CatalogueImage:
     """The entry of a name.
 
     :raises ConfigError: there is none; the hint has the nearest.

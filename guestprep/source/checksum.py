@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from kollarm.errors import UnusableInput
+from core.errors import UnusableInput
 
 #: A line of sha256sum(1) or sha512sum(1): digest, a space, a space or ``*``, the name.
 _LINE = re.compile(r"^\\?(?P<digest>[0-9a-fA-F]{64}(?:[0-9a-fA-F]{64})?) [ *](?P<name>.+)$")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from core.errors import CommandError, UnusableInput
+from core.run import run
 from guestprep.source.qcow2 import HEADER_SIZE, MAGIC, parse_header
-from kollarm.errors import CommandError, UnusableInput
-from kollarm.run import run
 
 #: Exit statuses of ``qemu-img check`` (qemu-img(1)).
 _CHECK_FAILED, _CORRUPT = 1, 2

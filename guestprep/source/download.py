@@ -9,11 +9,11 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from kollarm import progress, trust
-from kollarm.cache import digest, locked
-from kollarm.errors import KollarmError
-from kollarm.paths import cache_dir
-from kollarm.progress import size
+from core import progress, trust
+from core.cache import digest, locked
+from core.errors import KollarmError
+from core.paths import cache_dir
+from core.progress import size
 
 #: Seconds to connect, and between two pieces of an answer.
 TIMEOUTS = (15, 60)
@@ -88,7 +88,7 @@ def image(url: str, algorithm: str, expected: str) -> Path:
     return final
 
 
-def _fetch(url: str, part: Path, step: progress.Step) -> None:
+def _fetch(url: str, part: Path, step: progress.RunningStep) -> None:
     """Add what is missing to a partial download."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"Range": f"bytes={have}-"} if have else {}

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.config.model import GuestSource
+from core.errors import ConfigError, UnusableInput
 from guestprep.archive.fetch import ArchiveError
 from guestprep.archive.signature import verified
 from guestprep.source import catalogue, download
 from guestprep.source.checksum import parse_sums, verify
-from kollarm.config.model import GuestSource
-from kollarm.errors import ConfigError, UnusableInput
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedDigest:
     """A digest that a file should have."""
 
     algorithm: str
@@ -31,8 +31,8 @@ def locate(source: GuestSource) -> tuple[Path, str]:
     :raises DownloadError: it can't be had.
     :raises ArchiveError: a list that isn't signed as it should be.
     """
-    pinned = Expected("sha256", source.sha256) if source.sha256 is not None else None
-    expected: Expected | None
+    pinned = ExpectedDigest("sha256", source.sha256) if source.sha256 is not None else None
+    expected: ExpectedDigest | None
     if source.image is not None:
         path, expected = _from_catalogue(source, pinned)
     elif source.url is not None:
@@ -55,7 +55,9 @@ def locate(source: GuestSource) -> tuple[Path, str]:
     return path, verify(path, "sha256", expected.digest if expected else None)
 
 
-def _from_catalogue(source: GuestSource, pinned: Expected | None) -> tuple[Path, Expected]:
+def _from_catalogue(
+    source: GuestSource, pinned: ExpectedDigest | None
+) -> tuple[Path, ExpectedDigest]:
     assert source.image is not None
     entry = catalogue.find(source.image)
     mirror = str(source.mirror) if source.mirror is not None else None
@@ -81,7 +83,7 @@ def _from_catalogue(source: GuestSource, pinned: Expected | None) -> tuple[Path,
     return path, expected
 
 
-def _listed(source: GuestSource, name: str) -> Expected | None:
+def _listed(source: GuestSource, name: str) -> ExpectedDigest | None:
     """What the configured list says of a file name; None without a list."""
     if source.sha256sums is None:
         return None
@@ -106,7 +108,7 @@ def _read(where: str) -> bytes | None:
         raise UnusableInput(f"{where} can't be read: {error.strerror}") from error
 
 
-def _of(text: str, where: str, name: str) -> Expected:
+def _of(text: str, where: str, name: str) -> ExpectedDigest:
     digests = parse_sums(text)
     if name not in digests:
         raise UnusableInput(
@@ -115,4 +117,4 @@ def _of(text: str, where: str, name: str) -> Expected:
             + (", ".join(sorted(digests)[:5]) or "nothing"),
         )
     digest = digests[name]
-    return Expected("sha512" if len(digest) == 128 else "sha256", digest)
+    return ExpectedDigest("sha512" if len(digest) == 128 else "sha256", digest)

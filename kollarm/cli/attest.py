@@ -9,11 +9,13 @@ import click
 
 from builder import attest, pipeline
 from builder.plan import IndexStep
-from builder.registry import RegistryClient
-from guestprep import attested
-from kollarm import guests, trust
-from kollarm.attest.finding import Finding
-from kollarm.attest.signing import PublicKey, read_key, read_public_key
+from core import trust
+from core.attestation.finding import AttestationFinding
+from core.attestation.signing import PublicKey, read_key, read_public_key
+from core.config.model import Config
+from core.errors import KollarmError
+from core.oci.registry import RegistryClient
+from guestprep.attestation import signatures
 from kollarm.cli.common import (
     print_json,
     print_table,
@@ -21,8 +23,7 @@ from kollarm.cli.common import (
     with_config,
     with_json,
 )
-from kollarm.config.model import Config
-from kollarm.errors import KollarmError
+from kollarm.guests import selection
 from kollarm.services.registry import start_registry
 
 
@@ -50,13 +51,13 @@ def verify(names: tuple[str, ...], key: Path | None, config_path: Path, as_json:
     public = _public_key(config, key)
     chosen = [guest for guest in config.guests if not names or guest.name in names]
     images = tuple(name for name in names if name not in {guest.name for guest in chosen})
-    findings: list[Finding] = []
+    findings: list[AttestationFinding] = []
     if images or not names:
         client = _client(config)
         for index in _indices(config, config_path, images):
             findings += attest.verify(client, index.repository, index.tag, public)
     for guest in chosen:
-        findings += attested.verify(guests.output(config, guest), public)
+        findings += signatures.verify(selection.output(config, guest), public)
     good = all(finding.good for finding in findings)
     if as_json:
         print_json({"ok": good, "findings": [finding.to_json() for finding in findings]})

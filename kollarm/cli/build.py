@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from builder import freshness, pipeline
-from builder.record import Record
+from builder.record import BuildRecord
+from core.config.model import Architecture
+from core.progress import duration, size
 from kollarm.cli.common import (
     alone,
     print_json,
@@ -18,8 +20,6 @@ from kollarm.cli.common import (
     with_dry_run,
     with_json,
 )
-from kollarm.config.model import Architecture
-from kollarm.progress import duration, size
 from kollarm.services.registry import start_registry
 
 
@@ -61,7 +61,9 @@ def build(
     IMAGE is the name of a Kolla image (default: the configuration's list). What
     is in the registry already, made from the same inputs, is left alone.
     """
-    options = pipeline.Options(force, freshness.age(refresh) if refresh else None, keep_members)
+    options = pipeline.BuildOptions(
+        force, freshness.age(refresh) if refresh else None, keep_members
+    )
     config = read_config(config_path)
     folder = config_path.resolve().parent
     wanted = images or None
@@ -85,7 +87,7 @@ def build(
     record.raise_for_failures()
 
 
-def print_record(record: Record) -> None:
+def print_record(record: BuildRecord) -> None:
     """Print what a build did as tables."""
     print_table(
         "Container images",

@@ -15,9 +15,9 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
-from kollarm import lock, trust
-from kollarm.config.load import DEFAULT_NAME, load
-from kollarm.config.model import Config
+from core import lock, trust
+from core.config.load import DEFAULT_NAME, load
+from core.config.model import Config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

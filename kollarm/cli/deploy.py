@@ -7,7 +7,10 @@ from pathlib import Path
 
 import click
 
-from kollarm import deploy as deploying
+import deploy
+from core.config.model import Config
+from core.errors import ConfigError, KollarmError
+from deploy.registry_lookup import reader
 from kollarm import report
 from kollarm.cli.common import (
     alone,
@@ -19,10 +22,7 @@ from kollarm.cli.common import (
     with_dry_run,
     with_json,
 )
-from kollarm.config.model import Config
-from kollarm.deploy.registry import reader
-from kollarm.errors import ConfigError, KollarmError
-from kollarm.proof import stage as proof
+from kollarm.console_proof import deployment
 from kollarm.services.registry import start_registry
 
 
@@ -39,7 +39,7 @@ from kollarm.services.registry import start_registry
 @with_config
 @with_dry_run
 @with_json
-def deploy(
+def deploy_command(
     stages: tuple[str, ...],
     resume: bool,
     limit: str | None,
@@ -64,15 +64,17 @@ def deploy(
             f"{config_path} has no deploy section",
             hint="start from examples/hybrid-2026.1-debian.yml",
         )
-    proving = proof.NAME in stages or (not stages and not check and config.deploy.proof is not None)
+    proving = deployment.NAME in stages or (
+        not stages and not check and config.deploy.proof is not None
+    )
     if proving:
-        proof.wishes(config.deploy, config.state_dir)  # whether it can be done, before an hour
-    if stages == (proof.NAME,):
+        deployment.wishes(config.deploy, config.state_dir)  # whether it can be done, before an hour
+    if stages == (deployment.NAME,):
         _prove(config, dry_run=dry_run, as_json=as_json)
         return
-    stages = tuple(stage for stage in stages if stage != proof.NAME)
-    options = deploying.Options(limit=limit, tags=tags, skip_tags=skip_tags, check=check)
-    plan = deploying.plan(config, config.deploy, stages, options=options, resume=resume)
+    stages = tuple(stage for stage in stages if stage != deployment.NAME)
+    options = deploy.AnsibleOptions(limit=limit, tags=tags, skip_tags=skip_tags, check=check)
+    plan = deploy.plan(config, config.deploy, stages, options=options, resume=resume)
     if dry_run:
         print_json(plan.to_json()) if as_json else print_text(plan.text())
         if proving and not as_json:
@@ -80,7 +82,7 @@ def deploy(
         return
     with alone(config):
         start_registry(config)
-        record = deploying.execute(
+        record = deploy.execute(
             plan,
             reader=reader(config),
             confirm=lambda question: yes or _confirm(question),
@@ -89,7 +91,7 @@ def deploy(
     if not (proving and as_json):
         print_json(record.to_json()) if as_json else print_text(record.text())
     if proving:
-        _prove(config, as_json=as_json, deployment=record.to_json())
+        _prove(config, as_json=as_json, stages=record.to_json())
 
 
 def _prove(
@@ -97,15 +99,15 @@ def _prove(
     *,
     as_json: bool,
     dry_run: bool = False,
-    deployment: dict[str, object] | None = None,
+    stages: dict[str, object] | None = None,
 ) -> None:
     """The stage ``proof``.
 
-    :param deployment: the record of the stages before it, part of the one JSON document.
+    :param stages: the record of the stages before it, part of the one JSON document.
     """
     assert config.deploy is not None
     if dry_run:
-        todo = proof.wishes(config.deploy, config.state_dir)
+        todo = deployment.wishes(config.deploy, config.state_dir)
         if as_json:
             print_json({"proofs": {arch.value: wish.image for arch, wish in todo.items()}})
         else:
@@ -113,10 +115,10 @@ def _prove(
                 print_text(f"prove the console of {wish.image} ({arch.value})")
         return
     with alone(config):
-        done = proof.prove_deployment(config, config.deploy)
+        done = deployment.prove_deployment(config, config.deploy)
         page = report.write_consoles(config, done.reports)
     if as_json:
-        print_json((deployment or {}) | {"proof": done.to_json() | {"report": str(page)}})
+        print_json((stages or {}) | {"proof": done.to_json() | {"report": str(page)}})
     else:
         print_text(done.to_text())
         print_text(f"the report: {page}")

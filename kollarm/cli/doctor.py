@@ -8,16 +8,16 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from kollarm import doctor as examination
+from core.config.model import Config
+from kollarm import doctor
 from kollarm.cli.common import print_json, print_text, read_config, with_config, with_json
-from kollarm.config.model import Config
 
 
 @click.command("doctor")
 @click.option("--fix", is_flag=True, help="Install and start what is lacking, where that does it.")
 @with_config
 @with_json
-def doctor(fix: bool, config_path: Path, as_json: bool) -> None:
+def doctor_command(fix: bool, config_path: Path, as_json: bool) -> None:
     """Say what this machine, its engines, the registry and the cloud lack.
 
     What the configuration asks for decides what is looked at; without a
@@ -29,13 +29,13 @@ def doctor(fix: bool, config_path: Path, as_json: bool) -> None:
         config = Config()
     else:
         config = read_config(config_path)
-    report = examination.examine(config)
+    report = doctor.examine(config)
     if fix and report.fixable:
-        examination.fix(report)
-        report = examination.examine(config)
+        doctor.fix(report)
+        report = doctor.examine(config)
     if fix:
         rest = [dataclasses.replace(finding, fix=None) for finding in report.findings]
-        report = examination.Report(tuple(rest))
+        report = doctor.DoctorReport(tuple(rest))
     print_json(report.to_json()) if as_json else print_text("\n".join(report.lines()))
     if report.lacking:
         raise click.exceptions.Exit(1)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from guestprep import boot, pipeline
-from guestprep import verify as static
-from guestprep.inspect import inspect as look
+from core.config.model import Config
+from core.errors import KollarmError
+from guestprep import boot, pipeline, verify
+from guestprep.inspect import inspect as inspect_image
 from guestprep.publish import connect
-from guestprep.wishes import Part
-from kollarm import guests, preparing, proof
+from guestprep.spec import PreparationPart
+from kollarm import console_proof
 from kollarm.cli.common import (
     alone,
     print_json,
@@ -22,8 +23,7 @@ from kollarm.cli.common import (
     with_dry_run,
     with_json,
 )
-from kollarm.config.model import Config
-from kollarm.errors import KollarmError
+from kollarm.guests import prepare, selection
 
 image_file = click.Path(path_type=Path)
 
@@ -36,7 +36,7 @@ def inspect(file: Path, as_json: bool) -> None:
 
     Its kernels and where their virtio_gpu is, boot loader, command lines, consoles.
     """
-    facts = look(file)
+    facts = inspect_image(file)
     print_json(facts.to_data()) if as_json else print_text("\n".join(facts.lines()))
 
 
@@ -50,14 +50,14 @@ def inspect(file: Path, as_json: bool) -> None:
 )
 @click.option(
     "--only",
-    type=click.Choice([part.value for part in Part]),
+    type=click.Choice([part.value for part in PreparationPart]),
     multiple=True,
     help="Do this part of the preparation alone; can be given several times.",
 )
 @with_config
 @with_dry_run
 @with_json
-def prepare(
+def prepare_command(
     names: tuple[str, ...],
     output: Path | None,
     only: tuple[str, ...],
@@ -70,16 +70,16 @@ def prepare(
     A FILE is named by a path (with a slash, or ending in .img, .qcow2 or .raw); it needs no
     configuration.
     """
-    files = [name for name in names if guests.is_path(name)]
+    files = [name for name in names if selection.is_path(name)]
     named = [name for name in names if name not in files]
     config = read_config_if_any(config_path) if files and not named else read_config(config_path)
     config = config or Config()
-    chosen = [guests.of_file(Path(file)) for file in files]
+    chosen = [selection.of_file(Path(file)) for file in files]
     if named or not files:
-        chosen += guests.choose(config, named)
+        chosen += selection.choose(config, named)
     if output is not None and len(chosen) != 1:
         raise click.UsageError("-o names one file, but more than one guest would be prepared")
-    parts = [Part(name) for name in only]
+    parts = [PreparationPart(name) for name in only]
     if dry_run:
         plans = [pipeline.plan(guest, only=parts) for guest in chosen]
         if as_json:
@@ -89,7 +89,7 @@ def prepare(
         return
     with alone(config):
         records = [
-            preparing.prepare(config, guest, output or guests.output(config, guest), only=parts)
+            prepare.prepare(config, guest, output or selection.output(config, guest), only=parts)
             for guest in chosen
         ]
     if as_json:
@@ -124,7 +124,7 @@ def prepare(
     help="Give up a boot after this time.",
 )
 @with_json
-def verify(
+def verify_command(
     file: Path,
     with_boot: bool,
     cloud: str | None,
@@ -142,7 +142,7 @@ def verify(
     if cloud is not None:
         if with_boot:
             raise click.UsageError("--boot is for a file, --cloud for an image in a cloud")
-        wish = proof.ProofWish(
+        wish = console_proof.ProofSpec(
             image=str(file),
             flavor=flavor,
             network=None if network == "none" else network,
@@ -150,7 +150,7 @@ def verify(
             timeout=timeout,
             screenshot=screenshot or Path(f"{file.name}.png"),
         )
-        proven = proof.prove(connect(cloud), wish)
+        proven = console_proof.prove(connect(cloud), wish)
         print_json(proven.to_json()) if as_json else print_text(proven.to_text())
         if proven.diagnosis:
             raise KollarmError(proven.summary, hint=proven.diagnosis.remedy)
@@ -164,7 +164,7 @@ def verify(
         text, passed = f"{report.to_text()}\nscreenshot: {kept}", report.passed
         failure = f"{file}: {report.summary}"
     else:
-        checks = static.verify(file)
+        checks = verify.verify(file)
         document, text, passed = checks.to_data(), "\n".join(checks.lines()), checks.good
         failure = f"{file}: not every check passed"
     print_json(document) if as_json else print_text(text)

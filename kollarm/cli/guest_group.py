@@ -13,11 +13,15 @@ from kollarm.cli.lazy import LazyGroup
     commands_in={
         "audit": ("kollarm.cli.publish", "audit", "Find images that may go to the wrong host."),
         "inspect": ("kollarm.cli.guest", "inspect", "Say what is in an image."),
-        "prepare": ("kollarm.cli.guest", "prepare", "Prepare images, so that their console works."),
-        "publish": ("kollarm.cli.publish", "publish", "Register images in Glance."),
+        "prepare": (
+            "kollarm.cli.guest",
+            "prepare_command",
+            "Prepare images, so that their console works.",
+        ),
+        "publish": ("kollarm.cli.publish", "publish_command", "Register images in Glance."),
         "verify": (
             "kollarm.cli.guest",
-            "verify",
+            "verify_command",
             "Check an image's console, or boot it.",
         ),
     },

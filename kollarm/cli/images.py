@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from kollarm import files, progress, report, road
+from core import files, progress
+from core.progress import duration, size
+from kollarm import report, run_images
 from kollarm.cli.build import print_record
 from kollarm.cli.common import (
     alone,
@@ -18,7 +20,6 @@ from kollarm.cli.common import (
     with_config,
     with_json,
 )
-from kollarm.progress import duration, size
 
 
 @click.command("images")
@@ -31,10 +32,10 @@ def images(config_path: Path, as_json: bool) -> None:
     """
     config = read_config(config_path)
     kept = config.state_dir / "last-run.json"
-    folder, journey = config_path.resolve().parent, road.Journey(config)
+    folder, journey = config_path.resolve().parent, run_images.PartialRun(config)
     with alone(config):
         try:
-            record = road.travel(config, folder, journey)
+            record = run_images.run(config, folder, journey)
         except BaseException as error:
             shown = report.write_failed(config, folder, journey.record(), error)
             if shown is not None:
@@ -71,7 +72,7 @@ def images(config_path: Path, as_json: bool) -> None:
     print_text(f"the report: {page}")
 
 
-def _guest_row(guest: road.GuestRecord) -> list[str]:
+def _guest_row(guest: run_images.GuestRecord) -> list[str]:
     boots = [proof for proof in (guest.before, guest.after) if proof is not None and not proof.kept]
     seconds = 0.0 if guest.prepared.kept else sum(guest.prepared.seconds.values())
     seconds += sum(proof.report.seconds for proof in boots)

@@ -17,10 +17,11 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from kollarm import __version__, logs, progress
+from core import logs, progress
+from core.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_INTERRUPTED, KollarmError
+from core.version import __version__
 from kollarm.cli import common
 from kollarm.cli.lazy import LazyGroup
-from kollarm.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_INTERRUPTED, KollarmError
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +34,15 @@ COMMANDS = {
     "attest": ("kollarm.cli.attest", "group", "Verify and show how images were made."),
     "build": ("kollarm.cli.build", "build", "Build container images, push and join them."),
     "config": ("kollarm.cli.config", "group", "Show the configuration, checked."),
-    "deploy": ("kollarm.cli.deploy", "deploy", "Deploy a cloud with kolla-ansible."),
-    "doctor": ("kollarm.cli.doctor", "doctor", "Say what is lacking, with its remedy."),
+    "deploy": ("kollarm.cli.deploy", "deploy_command", "Deploy a cloud with kolla-ansible."),
+    "doctor": ("kollarm.cli.doctor", "doctor_command", "Say what is lacking, with its remedy."),
     "guest": (
         "kollarm.cli.guest_group",
         "group",
         "Prepare, prove, publish guest images.",
     ),
     "images": ("kollarm.cli.images", "images", "Build, prepare, prove and publish everything."),
-    "lint": ("kollarm.cli.overlays", "lint", "Check overlays against a release."),
+    "lint": ("kollarm.cli.overlays", "lint_command", "Check overlays against a release."),
     "overlays": ("kollarm.cli.overlays", "group", "List overlays, show what they change."),
 }
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from builder import lint as linting
 from builder import pipeline, show
+from builder.lint import lint
+from core.config.model import Architecture, Config
+from core.errors import ConfigError
 from kollarm.cli.common import print_json, print_text, read_config, with_config, with_json
-from kollarm.config.model import Architecture, Config
-from kollarm.errors import ConfigError
 
 architecture_option = click.option(
     "--arch",
@@ -33,7 +33,7 @@ architecture_option = click.option(
 )
 @with_config
 @with_json
-def lint(
+def lint_command(
     names: tuple[str, ...],
     release: str | None,
     folder: Path | None,
@@ -48,7 +48,7 @@ def lint(
     folders = [folder] if folder else pipeline.overlay_folders(config, config_path.resolve().parent)
     # another release's or folder's overlays aren't held against this configuration's images
     own = config.build if config_path.exists() and not (release or folder) else None
-    report = linting.lint(release or config.release, folders, names or None, build=own)
+    report = lint.lint(release or config.release, folders, names or None, build=own)
     print_json(report.to_json()) if as_json else print_text(str(report))
     if not report.ok:
         raise ConfigError("the overlays have faults", hint="they are listed above")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from guestprep import publish as publishing
-from guestprep import record as records
-from guestprep.record import Record
-from kollarm import guests
+from core.config.model import Config, Guest
+from core.errors import KollarmError, UnusableInput
+from guestprep import publish, record
+from guestprep.record import PreparationRecord
 from kollarm.cli.common import (
     alone,
     print_json,
@@ -23,8 +23,7 @@ from kollarm.cli.common import (
     with_dry_run,
     with_json,
 )
-from kollarm.config.model import Config, Guest
-from kollarm.errors import KollarmError, UnusableInput
+from kollarm.guests import selection
 
 
 @click.command("publish")
@@ -48,7 +47,7 @@ from kollarm.errors import KollarmError, UnusableInput
 @with_config
 @with_dry_run
 @with_json
-def publish(
+def publish_command(
     images: tuple[str, ...],
     cloud: str | None,
     adopt: bool,
@@ -71,8 +70,8 @@ def publish(
     wishes = []
     for guest, image, prepared in chosen:
         blindly = unchecked and prepared is None
-        system = None if blindly else publishing.bootable_system(image, prepared)
-        wish = guests.wish(config, guest, image, system, prepared)
+        system = None if blindly else publish.bootable_system(image, prepared)
+        wish = selection.wish(config, guest, image, system, prepared)
         wishes.append(
             (
                 image,
@@ -84,16 +83,16 @@ def publish(
                 ),
             )
         )
-    connection = guests.cloud(config, cloud)
+    connection = selection.cloud(config, cloud)
     if dry_run:
-        plans = [publishing.plan(connection, image, wish) for image, wish in wishes]
+        plans = [publish.plan(connection, image, wish) for image, wish in wishes]
         if as_json:
             print_json([plan.to_json() for plan in plans])
         else:
             print_text("\n".join(plan.to_text() for plan in plans))
         return
     with alone(config) if given else nullcontext():
-        done = [publishing.publish(connection, image, wish) for image, wish in wishes]
+        done = [publish.publish(connection, image, wish) for image, wish in wishes]
     if as_json:
         print_json([one.to_json() for one in done])
     else:
@@ -111,8 +110,8 @@ def audit(cloud: str | None, disks: bool, config_path: Path, as_json: bool) -> N
     Each comes with the command that mends it. Needs no configuration file.
     """
     config = read_config_if_any(config_path) or Config()
-    inspect = publishing.architecture_inside if disks else None
-    report = publishing.audit(guests.cloud(config, cloud), inspect=inspect)
+    inspect = publish.architecture_inside if disks else None
+    report = publish.audit(selection.cloud(config, cloud), inspect=inspect)
     print_json(report.to_json()) if as_json else print_text(report.to_text())
     if not report.passed:
         raise KollarmError("images could be scheduled to the wrong architecture")
@@ -120,29 +119,29 @@ def audit(cloud: str | None, disks: bool, config_path: Path, as_json: bool) -> N
 
 def _chosen(
     config_path: Path, words: Sequence[str], name: str | None
-) -> tuple[Config | None, list[tuple[Guest, Path, Record | None]]]:
+) -> tuple[Config | None, list[tuple[Guest, Path, PreparationRecord | None]]]:
     """The configuration, and the guests meant by the words, each with its image and record.
 
     :return: None for a configuration that isn't there, and for a record.
     """
-    named = [word for word in words if not guests.is_path(word)]
-    files = [Path(word) for word in words if guests.is_path(word)]
+    named = [word for word in words if not selection.is_path(word)]
+    files = [Path(word) for word in words if selection.is_path(word)]
     if name is not None and (len(files) != 1 or named):
         raise click.UsageError("--name goes with exactly one FILE")
     config = read_config_if_any(config_path) if files and not named else read_config(config_path)
-    chosen: list[tuple[Guest, Path, Record | None]] = []
+    chosen: list[tuple[Guest, Path, PreparationRecord | None]] = []
     if config is not None and (named or not files):
-        for guest in guests.choose(config, named):
-            image = guests.output(config, guest)
-            chosen.append((guest, image, records.read(image)))
-    chosen += [(guests.of_file(file, name), file, _record(file)) for file in files]
+        for guest in selection.choose(config, named):
+            image = selection.output(config, guest)
+            chosen.append((guest, image, record.read(image)))
+    chosen += [(selection.of_file(file, name), file, _record(file)) for file in files]
     return config, chosen
 
 
-def _record(image: Path) -> Record | None:
+def _record(image: Path) -> PreparationRecord | None:
     """The record beside an image, as far as it is this image's."""
     try:
-        return records.read(image)
+        return record.read(image)
     except UnusableInput:
         return None
 

@@ -2,6 +2,6 @@
 
 from kollarm.doctor.examine import examine
 from kollarm.doctor.fix import fix
-from kollarm.doctor.model import Finding, Fix, Level, Report
+from kollarm.doctor.model import DoctorFinding, DoctorReport, Fix, Level
 
-__all__ = ["Finding", "Fix", "Level", "Report", "examine", "fix"]
+__all__ = ["DoctorFinding", "DoctorReport", "Fix", "Level", "examine", "fix"]

@@ -10,10 +10,10 @@ from email.utils import parsedate_to_datetime
 import requests
 from urllib3.exceptions import InsecureRequestWarning
 
-from builder.registry import is_loopback
-from kollarm.config.model import Config
-from kollarm.doctor.model import Finding, good, lacking, note
-from kollarm.progress import duration
+from core.config.model import Config
+from core.oci.registry import is_loopback
+from core.progress import duration
+from kollarm.doctor.model import DoctorFinding, good, lacking, note
 
 #: Seconds of difference that signatures, tokens and certificates bear.
 TOLERANCE = 60.0
@@ -31,7 +31,7 @@ def servers(config: Config) -> list[str]:
     return found
 
 
-def clock(config: Config) -> Iterator[Finding]:
+def clock(config: Config) -> Iterator[DoctorFinding]:
     """Compare this machine's time with the first server that tells its own."""
     for url in servers(config):
         before = time.time()
@@ -61,7 +61,7 @@ def _head(url: str) -> requests.Response:
             return requests.head(url, timeout=10, verify=False)
 
 
-def judge(ahead: float, url: str) -> Finding:
+def judge(ahead: float, url: str) -> DoctorFinding:
     """What a difference to a server's clock means; positive when this machine is ahead."""
     host = url.split("/")[2]
     if abs(ahead) <= TOLERANCE:

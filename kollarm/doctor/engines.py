@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from builder.builder import EngineError
-from builder.buildx import SCHEME, Buildx
-from builder.engine import Engine
-from builder.registry import RegistryClient
-from kollarm.config.model import Architecture, Config
-from kollarm.doctor.model import Finding, Fix, failed, good, lacking, note
-from kollarm.run import run, which
+from builder.engines.buildx import SCHEME, BuildxEngine
+from builder.engines.docker import DockerEngine
+from builder.engines.protocol import EngineError
+from core.config.model import Architecture, Config
+from core.oci.registry import RegistryClient
+from core.run import run, which
+from kollarm.doctor.model import DoctorFinding, Fix, failed, good, lacking, note
 
 #: The oldest Docker Engine that kollarm's calls are known to work with.
 OLDEST = (20, 10)
@@ -21,7 +21,7 @@ OLDEST = (20, 10)
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 
 
-def engines(config: Config) -> Iterator[Finding]:
+def engines(config: Config) -> Iterator[DoctorFinding]:
     """Each engine: reachable, recent enough, and able to build its architectures."""
     places: dict[str, list[Architecture]] = {}
     for architecture, engine in config.build.engines.items():
@@ -29,13 +29,13 @@ def engines(config: Config) -> Iterator[Finding]:
     for url, architectures in places.items():
         if url.startswith(SCHEME):
             client = RegistryClient(config.registry.address, insecure=config.registry.insecure)
-            yield _builder(Buildx(url, client), architectures)
+            yield _builder(BuildxEngine(url, client), architectures)
         else:
             tls = config.build.engines[architectures[0]].tls
             yield from _engine(url, tls, architectures)
 
 
-def _builder(builder: Buildx, architectures: list[Architecture]) -> Finding:
+def _builder(builder: BuildxEngine, architectures: list[Architecture]) -> DoctorFinding:
     subject = f"builder {builder.name}"
     try:
         for architecture in architectures:
@@ -46,10 +46,12 @@ def _builder(builder: Buildx, architectures: list[Architecture]) -> Finding:
     return good(subject, f"BuildKit {version}: builds {', '.join(architectures)}")
 
 
-def _engine(url: str, tls: Path | None, architectures: list[Architecture]) -> Iterator[Finding]:
+def _engine(
+    url: str, tls: Path | None, architectures: list[Architecture]
+) -> Iterator[DoctorFinding]:
     subject = f"engine {url}"
     try:
-        info = Engine(url, tls=tls).info()
+        info = DockerEngine(url, tls=tls).info()
     except EngineError as error:
         yield failed(subject, error, Fix(script="setup-engine") if url == "local" else None)
         return
@@ -79,7 +81,7 @@ def _own_name() -> str:
     return Architecture(machine).oci if machine in set(Architecture) else machine
 
 
-def foreign(architecture: Architecture, folder: Path = BINFMT) -> Finding:
+def foreign(architecture: Architecture, folder: Path = BINFMT) -> DoctorFinding:
     """Whether this machine's kernel runs another architecture's programs, in containers too."""
     subject = f"{architecture} programs"
     handler = folder / f"qemu-{architecture}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from kollarm.config.model import Config
+from core.config.model import Config
 from kollarm.doctor import clock, engines, machine, services, space
-from kollarm.doctor.model import Finding, Report
+from kollarm.doctor.model import DoctorFinding, DoctorReport
 
 #: In the order in which their findings are shown.
-QUESTIONS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
+QUESTIONS: tuple[Callable[[Config], Iterable[DoctorFinding]], ...] = (
     machine.programs,
     engines.engines,
     machine.appliance,
@@ -22,8 +22,8 @@ QUESTIONS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
 )
 
 
-def examine(config: Config) -> Report:
+def examine(config: Config) -> DoctorReport:
     """Look at everything that the configuration needs; nothing is changed by it."""
     with ThreadPoolExecutor(len(QUESTIONS)) as pool:
         asked = [pool.submit(lambda ask: tuple(ask(config)), question) for question in QUESTIONS]
-        return Report(tuple(finding for one in asked for finding in one.result()))
+        return DoctorReport(tuple(finding for one in asked for finding in one.result()))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from kollarm import progress
-from kollarm.doctor.model import Report
-from kollarm.errors import KollarmError
-from kollarm.paths import project_dir
-from kollarm.run import have, run
+from core import progress
+from core.errors import KollarmError
+from core.paths import project_dir
+from core.run import have, run
+from kollarm.doctor.model import DoctorReport
 
 #: Seconds for an installation, a slow mirror included.
 LIMIT = 1800.0
@@ -16,7 +16,7 @@ LIMIT = 1800.0
 QUIET = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
 
 
-def fix(report: Report) -> None:
+def fix(report: DoctorReport) -> None:
     """Install and start what the report says is lacking, as root or through sudo.
 
     :raises KollarmError: this is no Debian or Ubuntu, or one of the steps failed.

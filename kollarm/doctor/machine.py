@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.config.model import Architecture, Config
+from core.errors import KollarmError
+from core.progress import duration
+from core.run import which
 from guestprep.appliance import ApplianceError, Drive, acceleration, launched
 from guestprep.boot.machine import Accelerator, choose_accelerator, find_firmware
-from kollarm.config.model import Architecture, Config
-from kollarm.doctor.model import Finding, Fix, failed, good, lacking, note
-from kollarm.errors import KollarmError
-from kollarm.progress import duration
-from kollarm.run import which
+from kollarm.doctor.model import DoctorFinding, Fix, failed, good, lacking, note
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def wanted_tools(config: Config) -> list[Tool]:
     return tools
 
 
-def programs(config: Config) -> Iterator[Finding]:
+def programs(config: Config) -> Iterator[DoctorFinding]:
     """Whether each program is there."""
     tools = wanted_tools(config)
     missing = [tool for tool in tools if which(tool.command) is None]
@@ -79,7 +79,7 @@ def programs(config: Config) -> Iterator[Finding]:
         )
 
 
-def firmware(config: Config) -> Iterator[Finding]:
+def firmware(config: Config) -> Iterator[DoctorFinding]:
     """UEFI firmware for booting arm64 guests, and what runs their instructions."""
     if all(guest.boot == "none" for guest in config.guests):
         return
@@ -102,7 +102,7 @@ def firmware(config: Config) -> Iterator[Finding]:
         yield note("booting guests", f"arm64 guests boot by emulation, 1 to 3 minutes each: {why}")
 
 
-def kernel(folder: Path = Path("/boot")) -> Finding:
+def kernel(folder: Path = Path("/boot")) -> DoctorFinding:
     """A kernel that libguestfs may read, to start its appliance with."""
     if named := os.environ.get("SUPERMIN_KERNEL"):
         return good("kernel", f"SUPERMIN_KERNEL names {named}")
@@ -128,7 +128,7 @@ def kernel(folder: Path = Path("/boot")) -> Finding:
     )
 
 
-def appliance(config: Config) -> Iterator[Finding]:
+def appliance(config: Config) -> Iterator[DoctorFinding]:
     """libguestfs, by starting its appliance, and whether it could use KVM for that."""
     if not config.guests:
         return
@@ -160,7 +160,7 @@ def appliance(config: Config) -> Iterator[Finding]:
     yield acceleration_finding(present=present, known=known, works=acceleration.usable())
 
 
-def acceleration_finding(*, present: bool, known: bool, works: bool) -> Finding:
+def acceleration_finding(*, present: bool, known: bool, works: bool) -> DoctorFinding:
     """What a launch told of KVM.
 
     :param present: the device may be opened.

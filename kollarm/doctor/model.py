@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kollarm.errors import KollarmError
+from core.errors import KollarmError
 
 
 class Level(StrEnum):
@@ -31,7 +31,7 @@ class Fix:
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorFinding:
     """One thing that was looked at.
 
     :ivar subject: what was looked at, in a few words.
@@ -55,39 +55,39 @@ class Finding:
         }
 
 
-def good(subject: str, text: str) -> Finding:
+def good(subject: str, text: str) -> DoctorFinding:
     """A finding that all is well."""
-    return Finding(subject, Level.GOOD, text)
+    return DoctorFinding(subject, Level.GOOD, text)
 
 
-def note(subject: str, text: str, remedy: str | None = None) -> Finding:
+def note(subject: str, text: str, remedy: str | None = None) -> DoctorFinding:
     """A finding that something is slower, or couldn't be looked at."""
-    return Finding(subject, Level.NOTE, text, remedy)
+    return DoctorFinding(subject, Level.NOTE, text, remedy)
 
 
-def lacking(subject: str, text: str, remedy: str, fix: Fix | None = None) -> Finding:
+def lacking(subject: str, text: str, remedy: str, fix: Fix | None = None) -> DoctorFinding:
     """A finding that something is missing without which a run would fail."""
-    return Finding(subject, Level.LACKING, text, remedy, fix)
+    return DoctorFinding(subject, Level.LACKING, text, remedy, fix)
 
 
-def failed(subject: str, error: KollarmError, fix: Fix | None = None) -> Finding:
+def failed(subject: str, error: KollarmError, fix: Fix | None = None) -> DoctorFinding:
     """The finding that an error amounts to: its hint is the remedy."""
-    return Finding(subject, Level.LACKING, error.message, error.hint, fix)
+    return DoctorFinding(subject, Level.LACKING, error.message, error.hint, fix)
 
 
 @dataclass(frozen=True)
-class Report:
+class DoctorReport:
     """Everything that was found, in the order of looking."""
 
-    findings: tuple[Finding, ...] = field(default=())
+    findings: tuple[DoctorFinding, ...] = field(default=())
 
     @property
-    def lacking(self) -> tuple[Finding, ...]:
+    def lacking(self) -> tuple[DoctorFinding, ...]:
         """The findings without whose remedy a run would fail."""
         return tuple(one for one in self.findings if one.level is Level.LACKING)
 
     @property
-    def fixable(self) -> tuple[Finding, ...]:
+    def fixable(self) -> tuple[DoctorFinding, ...]:
         return tuple(one for one in self.lacking if one.fix is not None)
 
     def to_json(self) -> dict[str, object]:

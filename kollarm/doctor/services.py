@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from builder.registry import RegistryClient
+from core import trust
+from core.config.model import Config
+from core.errors import KollarmError
+from core.oci.registry import RegistryClient
 from guestprep import publish
 from guestprep.publish.cloud import Glance
-from kollarm import trust
-from kollarm.config.model import Config
-from kollarm.doctor.model import Finding, failed, good, lacking
-from kollarm.errors import KollarmError
+from kollarm.doctor.model import DoctorFinding, failed, good, lacking
 from kollarm.services import ports
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.registry import EmbeddedRegistry
 
 
-def registry(config: Config) -> Iterator[Finding]:
+def registry(config: Config) -> Iterator[DoctorFinding]:
     """The registry: answers, and lets this user write."""
     settings = config.registry
     subject = f"registry {settings.address}"
@@ -43,7 +43,7 @@ def registry(config: Config) -> Iterator[Finding]:
     yield good(subject, f"answers, and {config.build.namespace}/base may be written")
 
 
-def cloud(config: Config) -> Iterator[Finding]:
+def cloud(config: Config) -> Iterator[DoctorFinding]:
     """The cloud: its credentials are accepted, and Glance answers."""
     if not config.guests:
         return
@@ -62,7 +62,7 @@ def cloud(config: Config) -> Iterator[Finding]:
     yield good(subject, f"Glance answers, the credentials are accepted{imports}")
 
 
-def _embedded(subject: str, pid: int | None, port: int, key: str) -> Finding:
+def _embedded(subject: str, pid: int | None, port: int, key: str) -> DoctorFinding:
     if pid is not None:
         return good(subject, f"runs on this machine (process {pid})")
     holder = ports.listener(port)

@@ -10,12 +10,12 @@ from pathlib import Path
 import psutil
 import requests
 
-from builder.builder import EngineError
-from builder.engine import Engine
-from kollarm.config.model import Config, Guest
-from kollarm.doctor.model import Finding, good, lacking
-from kollarm.paths import cache_dir
-from kollarm.progress import size
+from builder.engines.docker import DockerEngine
+from builder.engines.protocol import EngineError
+from core.config.model import Config, Guest
+from core.paths import cache_dir
+from core.progress import size
+from kollarm.doctor.model import DoctorFinding, good, lacking
 
 MIB = 1 << 20
 
@@ -80,13 +80,13 @@ def _engine_folder(config: Config) -> Path | None:
     if all(engine.url != "local" for engine in config.build.engines.values()):
         return None
     try:
-        folder = Path(Engine("local").info().folder)
+        folder = Path(DockerEngine("local").info().folder)
     except EngineError:
         return None
     return folder if folder.is_dir() else None
 
 
-def space(config: Config) -> Iterator[Finding]:
+def space(config: Config) -> Iterator[DoctorFinding]:
     """For each file system: what is free, and whether the needs on it fit."""
     by_device: dict[int, list[Need]] = {}
     for need in needs(config):
@@ -95,7 +95,7 @@ def space(config: Config) -> Iterator[Finding]:
         yield judge(together, psutil.disk_usage(str(_existing(together[0].folder))).free)
 
 
-def judge(needs: list[Need], free: int) -> Finding:
+def judge(needs: list[Need], free: int) -> DoctorFinding:
     """Whether needs that share a file system fit into what is free on it."""
     total = sum(need.bytes for need in needs)
     shares = ", ".join(f"{need.what} {size(need.bytes)}" for need in needs)

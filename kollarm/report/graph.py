@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from builder.record import ImageRecord
-from kollarm.progress import duration, size
+from core.progress import duration, size
 
 WIDTH = 400
 INDENT = 18

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from kollarm.config.model import Architecture
-from kollarm.proof.model import ProofReport
-from kollarm.report.view import View
+from core.config.model import Architecture
+from kollarm.console_proof.model import ProofReport
+from kollarm.report.view import ReportView
 
 
 @dataclass(frozen=True)
-class Part:
+class PagePart:
     """What one kind of run adds to the page.
 
     :ivar title: the page's, when it is the first part.
@@ -27,18 +27,18 @@ class Part:
     html: str
 
 
-def images(view: View) -> Part:
+def images(view: ReportView) -> PagePart:
     """What a run made: container images, guest images, what was published."""
-    return Part(view.title, view.subtitle, _render("images", view=view))
+    return PagePart(view.title, view.subtitle, _render("images", view=view))
 
 
-def consoles(reports: Mapping[Architecture, ProofReport], when: str) -> Part:
+def consoles(reports: Mapping[Architecture, ProofReport], when: str) -> PagePart:
     """The consoles of a cloud's guests, one for each architecture, the screens within it."""
     rows = [(arch.value, report, _picture(report)) for arch, report in reports.items()]
-    return Part("The cloud's consoles", when, _render("consoles", rows=rows, when=when))
+    return PagePart("The cloud's consoles", when, _render("consoles", rows=rows, when=when))
 
 
-def page(parts: Sequence[Part]) -> str:
+def page(parts: Sequence[PagePart]) -> str:
     """The whole HTML document of one or more parts.
 
     It forbids itself (by its content security policy) to run any script and to

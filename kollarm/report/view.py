@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from builder.record import ImageRecord, IndexRecord
+from core.config.model import Architecture
+from core.progress import duration, size
 from guestprep.publish import PublishRecord
-from kollarm.boots import Proof
-from kollarm.config.model import Architecture
-from kollarm.progress import duration, size
+from kollarm.guests.boots import KeptBoot
 from kollarm.report.graph import Graph, draw
-from kollarm.road import GuestRecord, RoadRecord
+from kollarm.run_images import GuestRecord, ImagesRecord
 
 #: Lines of a diff beyond which it is cut.
 LONGEST = 2000
 
 
 @dataclass(frozen=True)
-class Diff:
+class DiffView:
     """A unified diff; each line with its kind (``add``, ``del``, ``hunk`` or empty)."""
 
     architectures: tuple[str, ...]
@@ -30,7 +30,7 @@ class Diff:
 
 
 @dataclass(frozen=True)
-class Image:
+class ImageView:
     """A container image.
 
     :ivar rows: one for each architecture.
@@ -41,12 +41,12 @@ class Image:
     name: str
     rows: tuple[ImageRecord, ...]
     unknown: bool
-    diffs: tuple[Diff, ...]
+    diffs: tuple[DiffView, ...]
     logs: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Boot:
+class BootView:
     """A boot of a guest: its screenshot as a data URI."""
 
     title: str
@@ -56,13 +56,13 @@ class Boot:
 
 
 @dataclass(frozen=True)
-class Guest:
+class GuestView:
     """A guest image."""
 
     name: str
     state: str
     told: tuple[tuple[str, str], ...]
-    boots: tuple[Boot, ...]
+    boots: tuple[BootView, ...]
     steps: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     checks: tuple[tuple[bool, str], ...]
@@ -71,7 +71,7 @@ class Guest:
 
 
 @dataclass(frozen=True)
-class Failure:
+class RunFailure:
     """Why a run ended early.
 
     :ivar steps: in which it was, from the outermost.
@@ -85,30 +85,30 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class View:
+class ReportView:
     """The whole page."""
 
     title: str
     subtitle: str
     facts: tuple[tuple[str, str], ...]
     graph: Graph
-    images: tuple[Image, ...]
+    images: tuple[ImageView, ...]
     indices: tuple[IndexRecord, ...]
     left_out: tuple[str, ...]
-    guests: tuple[Guest, ...]
+    guests: tuple[GuestView, ...]
     cloud: str
-    failure: Failure | None
+    failure: RunFailure | None
 
 
 def view(
-    record: RoadRecord,
+    record: ImagesRecord,
     *,
     when: str,
     cloud: str,
     folder: Path,
     diff: Callable[[str, Architecture], str | None],
-    failure: Failure | None = None,
-) -> View:
+    failure: RunFailure | None = None,
+) -> ReportView:
     """Gather what the page shows.
 
     :param when: the run's time, for a person.
@@ -132,7 +132,7 @@ def view(
         ("guests", str(len(record.guests))),
         ("time", duration(record.seconds)),
     ]
-    return View(
+    return ReportView(
         title=f"OpenStack {build.release} for {_listed(build.images)}",
         subtitle=when,
         facts=tuple(facts),
@@ -156,7 +156,7 @@ def _image(
     name: str,
     folder: Path,
     diff: Callable[[str, Architecture], str | None],
-) -> Image:
+) -> ImageView:
     own = tuple(row for row in rows if row.image == name)
     texts: dict[str, list[str]] = {}
     unknown = False
@@ -165,11 +165,13 @@ def _image(
         unknown |= text is None
         if text:
             texts.setdefault(text, []).append(str(row.architecture))
-    return Image(
+    return ImageView(
         name,
         own,
         unknown,
-        tuple(Diff(tuple(architectures), _lines(text)) for text, architectures in texts.items()),
+        tuple(
+            DiffView(tuple(architectures), _lines(text)) for text, architectures in texts.items()
+        ),
         tuple(
             (str(row.architecture), os.path.relpath(row.log, folder))
             for row in own
@@ -190,7 +192,7 @@ def _lines(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(shown)
 
 
-def _guest(guest: GuestRecord) -> Guest:
+def _guest(guest: GuestRecord) -> GuestView:
     prepared, published = guest.prepared, guest.published
     plan: dict[str, Any] = prepared.plan
     told = [
@@ -201,7 +203,7 @@ def _guest(guest: GuestRecord) -> Guest:
     ]
     if not prepared.kept:
         told.append(("prepared in", duration(sum(prepared.seconds.values()))))
-    return Guest(
+    return GuestView(
         name=guest.name,
         state="kept" if prepared.kept else "prepared",
         told=tuple(told),
@@ -229,10 +231,10 @@ def _published(record: PublishRecord) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _boot(title: str, proof: Proof) -> Boot:
+def _boot(title: str, proof: KeptBoot) -> BootView:
     picture = base64.b64encode(proof.screenshot.read_bytes()).decode()
     earlier = " — of an earlier boot of the same image" if proof.kept else ""
-    return Boot(
+    return BootView(
         title,
         f"{proof.report.summary}{earlier}",
         proof.report.passed,

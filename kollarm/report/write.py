@@ -16,13 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from builder import show
-from kollarm import files, progress
-from kollarm.config.model import Architecture, Config
-from kollarm.errors import KollarmError
-from kollarm.proof.model import ProofReport
-from kollarm.report.page import Part, consoles, images, page
-from kollarm.report.view import Failure, view
-from kollarm.road import RoadRecord
+from core import files, progress
+from core.config.model import Architecture, Config
+from core.errors import KollarmError
+from kollarm.console_proof.model import ProofReport
+from kollarm.report.page import PagePart, consoles, images, page
+from kollarm.report.view import RunFailure, view
+from kollarm.run_images import ImagesRecord
 
 NAME = "report.html"
 
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 def write(
-    config: Config, project_dir: Path, record: RoadRecord, failure: Failure | None = None
+    config: Config, project_dir: Path, record: ImagesRecord, failure: RunFailure | None = None
 ) -> Path:
     """Show a run of ``kollarm images`` on the page; return the page's path.
 
@@ -68,7 +68,7 @@ def write(
 
 
 def write_failed(
-    config: Config, project_dir: Path, record: RoadRecord, error: BaseException
+    config: Config, project_dir: Path, record: ImagesRecord, error: BaseException
 ) -> Path | None:
     """Show a run that ended early: why, and what was done by then.
 
@@ -78,11 +78,11 @@ def write_failed(
     steps = progress.current().broken
     if isinstance(error, KollarmError):
         lines = tuple(_COLOR.sub("", error.details or "").splitlines()[-LINES:])
-        failure = Failure(error.message, steps, error.hint, lines)
+        failure = RunFailure(error.message, steps, error.hint, lines)
     elif isinstance(error, KeyboardInterrupt):
-        failure = Failure("interrupted", steps, "the next run goes on from what is done")
+        failure = RunFailure("interrupted", steps, "the next run goes on from what is done")
     else:
-        failure = Failure(f"internal error: {type(error).__name__}: {error}", steps)
+        failure = RunFailure(f"internal error: {type(error).__name__}: {error}", steps)
     try:
         return write(config, project_dir, record, failure)
     except (KollarmError, OSError) as second:
@@ -99,7 +99,7 @@ def _now() -> str:
     return time.strftime("%A, %d %B %Y, %H:%M")
 
 
-def keep(folder: Path, name: str, part: Part) -> Path:
+def keep(folder: Path, name: str, part: PagePart) -> Path:
     """Put a part on the page in place of the last of its name; return the page's path.
 
     :param folder: the state folder.
@@ -112,9 +112,9 @@ def keep(folder: Path, name: str, part: Part) -> Path:
     return path
 
 
-def _kept(path: Path) -> Part | None:
+def _kept(path: Path) -> PagePart | None:
     """A part kept earlier; None where there is none, or another version of kollarm kept it."""
     try:
-        return Part(**json.loads(path.read_bytes()))
+        return PagePart(**json.loads(path.read_bytes()))
     except (FileNotFoundError, ValueError, TypeError):
         return None

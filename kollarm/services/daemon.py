@@ -19,9 +19,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kollarm import cache, progress
-from kollarm.errors import KollarmError
-from kollarm.processes import BOOT_ID, group_lives, start_time
+from core import cache, progress
+from core.errors import KollarmError
+from core.processes import BOOT_ID, group_lives, start_time
 from kollarm.services.ports import MARK, free_port, listener, past_the_proxy, service_folder
 
 __all__ = ["Daemon", "free_port", "recorded", "running", "start", "stop", "stop_folder", "tail"]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import requests
 
-from kollarm import files
+from core import files
 from kollarm.services import daemon, glance_files, openstack_tools, ports
-from kollarm.services.glance_files import CLOUD, Layout
+from kollarm.services.glance_files import CLOUD, GlanceFolders
 
 #: Seconds that a start may take on a busy machine.
 DEADLINE = 180.0
@@ -30,7 +30,7 @@ class EmbeddedGlance:
     def __init__(self, state_dir: Path, port: int, *, keystone_port: int | None = None):
         self.port = port
         self.keystone_port = keystone_port
-        self.layout = Layout(state_dir.absolute() / "glance")
+        self.layout = GlanceFolders(state_dir.absolute() / "glance")
         self.keystone_folder = state_dir.absolute() / "keystone"
 
     @property

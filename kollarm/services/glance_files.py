@@ -30,7 +30,7 @@ Ini = Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True)
-class Layout:
+class GlanceFolders:
     """Where an embedded Glance's things lie, under one folder."""
 
     folder: Path
@@ -57,7 +57,7 @@ class Layout:
             path.mkdir(parents=True, exist_ok=True)
 
 
-def glance(layout: Layout, url: str, keystone_url: str | None) -> dict[str, str]:
+def glance(layout: GlanceFolders, url: str, keystone_url: str | None) -> dict[str, str]:
     """Glance's configuration folder: file names and contents.
 
     :param url: where Glance listens.

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from kollarm import cache, files, progress
-from kollarm.run import run
+from core import cache, files, progress
+from core.run import run
+from core.venv import environment
 from kollarm.services import glance_files
-from kollarm.services.glance_files import PASSWORD, Layout
-from kollarm.venv import environment
+from kollarm.services.glance_files import PASSWORD, GlanceFolders
 
 #: Modules that run inside that environment.
 DATA = Path(__file__).parent / "data"
@@ -54,7 +54,7 @@ def gunicorn(tool_dir: Path, application: str, port: int) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def glance_database(layout: Layout) -> None:
+def glance_database(layout: GlanceFolders) -> None:
     """Give a Glance that has no database a fresh one, with Glance's metadata definitions."""
     if layout.database.exists():
         return
@@ -62,7 +62,7 @@ def glance_database(layout: Layout) -> None:
     def make(folder: Path) -> None:
         tool_dir = tools()
         with progress.current().step("make Glance's database"):
-            draft = Layout(folder)
+            draft = GlanceFolders(folder)
             draft.make()
             env = _configure(draft.etc, glance_files.glance(draft, "http://127.0.0.1", None))
             manage: list[str | Path] = [
@@ -75,7 +75,7 @@ def glance_database(layout: Layout) -> None:
             run([*manage, "db_load_metadefs", metadefs], env=env, timeout=600)
 
     template = cache.entry("glance-database", _key(), make)
-    with files.appearing(layout.database) as work:
+    with files.atomic(layout.database) as work:
         shutil.copyfile(template / layout.database.name, work)
 
 
@@ -112,7 +112,7 @@ def keystone_database(folder: Path, url: str, glance_url: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(folder / "keys", ignore_errors=True)
         shutil.copytree(template / "keys", folder / "keys")
-        with files.appearing(folder / "keystone.sqlite") as work:
+        with files.atomic(folder / "keystone.sqlite") as work:
             shutil.copyfile(template / "keystone.sqlite", work)
             _set_addresses(work, url, glance_url)
 

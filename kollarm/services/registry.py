@@ -11,10 +11,10 @@ from pathlib import Path
 import requests
 import yaml
 
-from kollarm import files
-from kollarm.config.model import Config, Registry
-from kollarm.errors import ConfigError, KollarmError
-from kollarm.run import which
+from core import files
+from core.config.model import Config, Registry
+from core.errors import ConfigError, KollarmError
+from core.run import which
 from kollarm.services import daemon, ports
 
 

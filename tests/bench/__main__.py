@@ -18,7 +18,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from kollarm.progress import duration
+from core.progress import duration
 from tests import bench
 from tests.bench import result
 from tests.bench.machine import describe

@@ -10,19 +10,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from builder import base, pipeline, releases
-from builder.execute import Execution, Means
-from builder.facts import Remote, Rendered
+from builder import base_image, pipeline
+from builder.execute import BuildContext, BuildExecution
+from builder.facts import RenderedImage
+from builder.kolla import releases
 from builder.overlays.model import choose
-from builder.plan import Action, ImageStep, IndexStep, Plan, Target
-from builder.registry import RegistryClient
-from kollarm import venv
-from kollarm.config.load import load
-from kollarm.config.model import Architecture
-from kollarm.paths import cache_dir, project_dir
+from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep, Target
+from core import venv
+from core.config.load import load
+from core.config.model import Architecture
+from core.oci.model import RegistryImage
+from core.oci.registry import RegistryClient
+from core.paths import cache_dir, project_dir
 from tests.bench.measure import Pair, Samples, at_most, measure
-from tests.integration.registries import RunningRegistry
-from tests.integration.stocked import put, stock
+from tests.support.registries import RunningRegistry
+from tests.support.stocked import put, stock
 
 ROUNDS = 5
 KOLLARM = [sys.executable, "-m", "kollarm.cli.main"]
@@ -117,7 +119,7 @@ def kolla_build(path: Path) -> list[str | Path]:
     config = load(path)
     overlays = choose(config.build.overlays, pipeline.overlay_folders(config, path.parent))
     tree = pipeline.render_all(config, overlays, [Architecture.X86_64])[Architecture.X86_64]
-    name, tag = base.of(tree, config.build.base).reference.rsplit(":", 1)
+    name, tag = base_image.of(tree, config.build.base).reference.rsplit(":", 1)
     context = tree.images["base"].context
     override = next(
         file for one in context.parents if (file := one / "template-override.j2").is_file()
@@ -135,13 +137,13 @@ IMAGES = 100
 
 
 #: A plan, and what the registry has for it.
-Many = tuple[Plan, dict[tuple[str, Architecture], Remote]]
+Many = tuple[BuildPlan, dict[tuple[str, Architecture], RegistryImage]]
 
 
 def many(client: RegistryClient) -> Many:
     """A hundred images of two architectures in the registry, none of them joined."""
     steps: list[ImageStep] = []
-    present: dict[tuple[str, Architecture], Remote] = {}
+    present: dict[tuple[str, Architecture], RegistryImage] = {}
     for number in range(IMAGES):
         name = f"image-{number}"
         for architecture in Architecture:
@@ -156,16 +158,16 @@ def many(client: RegistryClient) -> Many:
                 None,
                 key,
                 f"{client.address}/{repository}:t-{architecture}",
-                Rendered(name, Path(name), None, name),
+                RenderedImage(name, Path(name), None, name),
                 "FROM scratch",
             )
-            steps.append(ImageStep(target, Action.KEEP, "there"))
+            steps.append(ImageStep(target, BuildAction.KEEP, "there"))
     indices = tuple(
         IndexStep(f"image-{number}", f"bench/image-{number}", "t", tuple(Architecture),
-                  Action.WRITE, "missing")
+                  BuildAction.WRITE, "missing")
         for number in range(IMAGES)
     )  # fmt: skip
-    plan = Plan("2026.1", "22.2.0", client.address, (), tuple(steps), indices, ())
+    plan = BuildPlan("2026.1", "22.2.0", client.address, (), tuple(steps), indices, ())
     return plan, present
 
 
@@ -176,9 +178,9 @@ def joined(folder: Path, client: RegistryClient, made: Many, number: int) -> flo
         IndexStep(s.name, s.repository, f"t{number}", s.members, s.action, s.reason)
         for s in plan.indices
     )
-    own = Plan(plan.release, plan.kolla_version, plan.registry, (), plan.images, indices, ())
+    own = BuildPlan(plan.release, plan.kolla_version, plan.registry, (), plan.images, indices, ())
     began = time.monotonic()
-    record = Execution(own, Means(client, {}, folder / "logs"), present).run()
+    record = BuildExecution(own, BuildContext(client, {}, folder / "logs"), present).run()
     took = time.monotonic() - began
     record.raise_for_failures()
     assert len(record.indices) == IMAGES

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import psutil
 
+from core.config.model import Guest
+from core.run import run
 from guestprep import pipeline
 from guestprep.appliance import ApplianceError, Drive, acceleration, launched
 from guestprep.inside import foreign, run_inside
 from guestprep.inspect.layout import find_layout, mount_all
-from guestprep.testimage import LAYOUTS, make
-from guestprep.wishes import Part
-from kollarm.config.model import Guest
-from kollarm.run import run
+from guestprep.spec import PreparationPart
+from testbed.guest_image import LAYOUTS, make
 from tests.bench.measure import Pair, Samples, at_least, at_most, measure
-from tests.guests import guest_of
+from tests.support.guests import guest_of
 
 ROUNDS = 3
 
@@ -74,7 +74,9 @@ def initramfs(folder: Path) -> Samples:
     image = make(LAYOUTS["ubuntu-22.04"])
     output = folder / "prepared.qcow2"
     wanted = guest_of(image, compression="none")
-    record = pipeline.prepare(wanted, output, only=[Part.LOADING, Part.INITRAMFS])
+    record = pipeline.prepare(
+        wanted, output, only=[PreparationPart.LOADING, PreparationPart.INITRAMFS]
+    )
     spent = record.outcome["seconds"]
     assert isinstance(spent, dict)
     offline = float(spent["initramfs"])
@@ -99,7 +101,7 @@ def memory(folder: Path) -> Samples:
     image = make(LAYOUTS["ubuntu-18.04"])
     code = (
         "import sys; from pathlib import Path; from guestprep import pipeline; "
-        "from kollarm.config.model import Guest; "
+        "from core.config.model import Guest; "
         "pipeline.prepare(Guest.model_validate_json(sys.argv[1]), Path(sys.argv[2]))"
     )
     for number in range(ROUNDS):

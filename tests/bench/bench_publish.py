@@ -17,7 +17,7 @@ from guestprep.publish.cloud import Glance
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
 from tests.bench.measure import Pair, Samples, at_least, at_most, measure
-from tests.disks import disk
+from tests.support.upload_disk import disk
 
 PAIRS = 5
 

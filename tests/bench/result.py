@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from kollarm import files
-from kollarm.progress import duration
+from core import files
+from core.progress import duration
 
 BEGIN = "<!-- figures: made by `make bench BENCH_OPTIONS=--markdown` -->"
 END = "<!-- end of figures -->"

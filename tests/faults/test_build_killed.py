@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from builder import index
-from builder.registry import RegistryClient
-from kollarm.config.model import Architecture
-from tests import cron
+from core.config.model import Architecture
+from core.oci.registry import RegistryClient
 from tests.faults.conftest import MOMENTS, count
-from tests.faults.kill import Moments, run
-from tests.integration.registries import RunningRegistry
+from tests.support import cron_images
+from tests.support.kill import Moments, run
+from tests.support.registries import RunningRegistry
 
 SUBJECT = "build killed"
 
@@ -29,20 +29,20 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegist
 def test_killed_at_random_moments(
     registry: RunningRegistry, dice: random.Random, tmp_path: Path
 ) -> None:
-    config = cron.write(tmp_path, registry.address, Architecture)
+    config = cron_images.write(tmp_path, registry.address, Architecture)
     words: list[str | Path] = ["build", "--config", config]
     client = RegistryClient(registry.address)
-    cron.step(tmp_path, "echo first")
+    cron_images.step(tmp_path, "echo first")
     assert run(words, {}).status == 0
-    cron.step(tmp_path, "echo usual")
+    cron_images.step(tmp_path, "echo usual")
     usual = run(words, {})
     assert usual.status == 0, usual.stderr
     moments = Moments(MOMENTS, dice, usual)
     for moment, after, number in moments:
-        cron.step(tmp_path, f"echo moment-{moment}")
+        cron_images.step(tmp_path, f"echo moment-{moment}")
         ended = run(words, {}, after=after, number=number)
         count(SUBJECT, moments.ended(number, ended))
-        for image in cron.IMAGES:
+        for image in cron_images.IMAGES:
             found = client.index(f"kolla/{image}", "2026.1")
             assert found is not None, "an index is lost"
             index.check(client, f"kolla/{image}", "2026.1", found.digest)

@@ -22,19 +22,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from builder import attest, index
-from builder.registry import RegistryClient
+from core.oci.registry import RegistryClient
 from guestprep import record
 from guestprep.publish import connect
 from guestprep.publish.cloud import Glance
 from kollarm.services.glance import EmbeddedGlance
-from tests import cron
-from tests.disks import disk
-from tests.faults.clocks import AHEAD, BEHIND, Clock
 from tests.faults.conftest import count
-from tests.faults.kill import run
-from tests.integration.commands import Outcome, kollarm
-from tests.integration.registries import RunningRegistry
-from tests.unit.guestprep import disks
+from tests.support import cron_images, guest_disks
+from tests.support.clocks import AHEAD, BEHIND, Clock
+from tests.support.commands import Outcome, kollarm
+from tests.support.kill import run
+from tests.support.registries import RunningRegistry
+from tests.support.upload_disk import disk
 
 SUBJECT = "clock wrong or jumping"
 
@@ -93,8 +92,8 @@ def test_publishing_while_the_clock_jumps(
 
 def test_preparing_by_a_wrong_clock(clock: Clock, tmp_path: Path) -> None:
     """Behind: the archive's signature is of the future, which no replay is.  Ahead: it is old."""
-    source = disks.make(tmp_path / "source.qcow2", tmp_path / "work")
-    packages = disks.archive(tmp_path / "archive")
+    source = guest_disks.make(tmp_path / "source.qcow2", tmp_path / "work")
+    packages = guest_disks.archive(tmp_path / "archive")
     guest = {
         "name": "g",
         "source": {"path": str(source), "sha256": hashlib.sha256(source.read_bytes()).hexdigest()},
@@ -145,16 +144,16 @@ def registry(tmp_path: Path) -> Iterator[RunningRegistry]:
 
 def test_building_by_a_wrong_clock(clock: Clock, registry: RunningRegistry, tmp_path: Path) -> None:
     """What is there is kept by any clock; what a refresh can't know the age of is made again."""
-    config = cron.write(tmp_path, registry.address)
+    config = cron_images.write(tmp_path, registry.address)
     words: list[str | Path] = ["build", "--config", config]
     client = RegistryClient(registry.address)
 
     def builds(name: str, environ: dict[str, str]) -> dict[str, str]:
         """Build by a clock, then by the right one; the date that the provenance bears."""
-        cron.step(tmp_path, f"echo {name}")
+        cron_images.step(tmp_path, f"echo {name}")
         done = run(words, environ)
         assert done.status == 0, done.stderr
-        for image in cron.IMAGES:
+        for image in cron_images.IMAGES:
             found = client.index(f"kolla/{image}", "2026.1")
             assert found is not None
             index.check(client, f"kolla/{image}", "2026.1", found.digest)
@@ -268,7 +267,7 @@ def test_a_run_that_began_in_the_future_still_has_its_lock(clock: Clock, tmp_pat
         [
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from kollarm.lock import held\n"
+            "import sys; from pathlib import Path; from core.lock import held\n"
             "with held(Path(sys.argv[1]), 'kollarm images'):\n"
             "    print('held', flush=True); sys.stdin.read()",
             tmp_path / ".kollarm",

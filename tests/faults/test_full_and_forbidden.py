@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from tests.faults.conftest import count
-from tests.integration.commands import COMMAND
-from tests.unit.guestprep import disks
+from tests.support import guest_disks
+from tests.support.commands import COMMAND
 
 
 def within(folder: Path, options: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -39,12 +39,12 @@ def within(folder: Path, options: str, *words: str | Path) -> subprocess.Complet
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    return disks.make(tmp_path / "source.qcow2", tmp_path / "work")
+    return guest_disks.make(tmp_path / "source.qcow2", tmp_path / "work")
 
 
 def configured(tmp_path: Path, source: Path) -> tuple[Path, Path]:
     """A configuration for one guest, and its state folder."""
-    packages = disks.archive(tmp_path / "archive")
+    packages = guest_disks.archive(tmp_path / "archive")
     state = tmp_path / "state"
     state.mkdir()
     archive = {

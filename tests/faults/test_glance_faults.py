@@ -15,16 +15,16 @@ import psutil
 import pytest
 import yaml
 
-from guestprep.publish import PublishWish, connect, publish
+from core.errors import KollarmError
+from guestprep.publish import PublishSpec, connect, publish
 from guestprep.publish.cloud import Glance
 from guestprep.publish.model import OWNER_MARK
-from kollarm.errors import KollarmError
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
-from tests.disks import disk
 from tests.faults.conftest import MOMENTS, count
-from tests.faults.kill import run
-from tests.faults.proxy import Fault, Proxy
+from tests.support.kill import run
+from tests.support.proxy import Fault, Proxy
+from tests.support.upload_disk import disk
 
 SUBJECT = "Glance failing"
 
@@ -58,7 +58,7 @@ def test_an_upload_through_a_failing_glance(
     straight: Any = connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
     api = Glance(straight)
     for moment in range(max(1, MOMENTS // 3)):
-        wish = PublishWish(f"shaky-{moment}")
+        wish = PublishSpec(f"shaky-{moment}")
         proxy.faults.extend(dice.choices(FAULTS, k=dice.randint(1, 10)))
         try:
             publish(connect("shaky", clouds_yaml=clouds), image, wish)

@@ -12,8 +12,8 @@ import yaml
 
 from guestprep import record
 from tests.faults.conftest import MOMENTS, count
-from tests.faults.kill import Moments, run
-from tests.unit.guestprep import disks
+from tests.support import guest_disks
+from tests.support.kill import Moments, run
 
 SUBJECT = "prepare killed"
 #: The run after so many ended ones is let finish: on what all of them left.
@@ -25,9 +25,9 @@ def digest(path: Path) -> str:
 
 
 def test_killed_at_random_moments(tmp_path: Path, dice: random.Random) -> None:
-    source = disks.make(tmp_path / "source.qcow2", tmp_path / "work")
+    source = guest_disks.make(tmp_path / "source.qcow2", tmp_path / "work")
     untouched = digest(source)
-    packages = disks.archive(tmp_path / "archive")
+    packages = guest_disks.archive(tmp_path / "archive")
     archive = {
         "uri": f"file:{packages.folder}",
         "suite": packages.suite,

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from builder import index
-from builder.engine import Engine
-from builder.registry import RegistryClient, RegistryError, digest_of
-from kollarm.config.model import Architecture
-from kollarm.errors import KollarmError
+from builder.engines.docker import DockerEngine
+from core.config.model import Architecture
+from core.errors import KollarmError
+from core.oci.registry import RegistryClient, RegistryError, digest_of
 from tests.faults.conftest import MOMENTS, count
-from tests.faults.proxy import Fault, Proxy
-from tests.integration.registries import RunningRegistry, pushed, pushed_members
+from tests.support.proxy import Fault, Proxy
+from tests.support.registries import RunningRegistry, pushed, pushed_members
 
 SUBJECT = "registry failing"
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
@@ -51,7 +51,7 @@ def test_an_index_is_the_old_or_the_new_one_whatever_fails(
 ) -> None:
     straight = RegistryClient(registry.address)
     shaky = RegistryClient(f"127.0.0.1:{proxy.port}")
-    one, other = (pushed_members(Engine(), straight, "x", what) for what in ("one", "other"))
+    one, other = (pushed_members(DockerEngine(), straight, "x", what) for what in ("one", "other"))
     index.write(straight, "test/x", "t", one)
     digests = {digest_of(index.compose(each)): each for each in (one, other)}
     for moment in range(MOMENTS):
@@ -76,7 +76,7 @@ def test_an_index_is_the_old_or_the_new_one_whatever_fails(
 def test_pushes_through_a_failing_registry(
     registry: RunningRegistry, proxy: Proxy, dice: random.Random
 ) -> None:
-    engine, straight = Engine(), RegistryClient(registry.address)
+    engine, straight = DockerEngine(), RegistryClient(registry.address)
     shaky = RegistryClient(f"127.0.0.1:{proxy.port}")
     for moment in range(max(1, MOMENTS // 5)):
         proxy.faults.extend(dice.choices(FAULTS, k=dice.randint(1, 8)))
@@ -107,7 +107,7 @@ def test_a_registry_that_is_killed_and_comes_back(
     faults: list[KollarmError] = []
 
     def write(what: str) -> None:
-        index.write(client, "test/y", "t", pushed_members(Engine(), client, "y", what))
+        index.write(client, "test/y", "t", pushed_members(DockerEngine(), client, "y", what))
 
     def attempt(what: str) -> None:
         try:

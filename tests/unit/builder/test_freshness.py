@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from builder import freshness, index
-from builder.base import Base
-from builder.facts import Entry, Index, Remote, World
+from builder.base_image import Base
+from builder.facts import ExistingImages
 from builder.freshness import Fresh
-from builder.plan import Action, Plan, Target, make_plan
-from builder.registry import OCI_INDEX, OCI_MANIFEST, digest_of
-from kollarm.config.model import Architecture
-from kollarm.errors import ConfigError
+from builder.plan import BuildAction, BuildPlan, Target, make_plan
+from core.config.model import Architecture
+from core.errors import ConfigError
+from core.oci.model import ImageIndex, IndexEntry, RegistryImage
+from core.oci.registry import OCI_INDEX, OCI_MANIFEST, digest_of
 from tests.unit.builder.test_plan import remote, target
 
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
@@ -23,7 +24,7 @@ OLD, NEW = "2026-05-01T12:00:00.123456789Z", "2026-06-02T12:00:00Z"
 TEXT = "FROM kollarm.invalid/rendered/base:rendered\nRUN a \\\n    && b\nUSER c\n"
 
 
-def with_history(goal: Target, *own: str, parent: Remote | None = None) -> Remote:
+def with_history(goal: Target, *own: str, parent: RegistryImage | None = None) -> RegistryImage:
     above = parent or replace(remote(goal), diff_ids=(), history=("2020-01-01T00:00:00Z",))
     return replace(
         remote(goal),
@@ -54,8 +55,10 @@ def test_only_an_images_own_steps_count_and_the_oldest_of_them() -> None:
     assert freshness.oldest_step([NEW], TEXT) is None
 
 
-def refreshed(remotes: dict[Target, Remote]) -> Plan:
-    world = World({(t.name, t.architecture): found for t, found in remotes.items()}, {}, {})
+def refreshed(remotes: dict[Target, RegistryImage]) -> BuildPlan:
+    world = ExistingImages(
+        {(t.name, t.architecture): found for t, found in remotes.items()}, {}, {}
+    )
     return make_plan(
         list(remotes),
         world,
@@ -82,12 +85,12 @@ def test_a_refresh_builds_what_is_old_and_its_descendants() -> None:
         }
     )
     assert {step.target.name: step.action for step in plan.images} == {
-        "base": Action.KEEP,
-        "cron": Action.KEEP,
-        "nova-base": Action.BUILD,
-        "nova-compute": Action.BUILD,
+        "base": BuildAction.KEEP,
+        "cron": BuildAction.KEEP,
+        "nova-base": BuildAction.BUILD,
+        "nova-compute": BuildAction.BUILD,
     }
-    assert all(step.anew for step in plan.images if step.action is Action.BUILD)
+    assert all(step.anew for step in plan.images if step.action is BuildAction.BUILD)
     assert "2026-05-01" in plan.images[2].reason
     assert plan.images[3].reason == "its parent is made anew"
     assert plan.bases[0].anew is False
@@ -96,7 +99,7 @@ def test_a_refresh_builds_what_is_old_and_its_descendants() -> None:
 def test_dates_after_this_machines_clock_say_nothing_of_an_age() -> None:
     base = target("base", X86)
     plan = refreshed({base: with_history(base, "2026-08-01T00:00:00Z")})
-    assert plan.images[0].action is Action.BUILD
+    assert plan.images[0].action is BuildAction.BUILD
     assert plan.images[0].reason.endswith("which this machine's clock is before")
 
 
@@ -112,18 +115,18 @@ def test_what_a_killed_refresh_left_on_an_old_parent_is_found() -> None:
     fresh = with_history(base, NEW)
     before = replace(fresh, diff_ids=("sha256:before",))
     plan = refreshed({base: fresh, cron: with_history(cron, NEW, parent=before)})
-    assert [step.action for step in plan.images] == [Action.KEEP, Action.BUILD]
+    assert [step.action for step in plan.images] == [BuildAction.KEEP, BuildAction.BUILD]
     assert plan.images[1].reason == "made from its parent as it was before"
 
 
-def arm_entry() -> Entry:
-    return Entry(digest_of(b"arm"), OCI_MANIFEST, 5, "linux", "arm64", "v8")
+def arm_entry() -> IndexEntry:
+    return IndexEntry(digest_of(b"arm"), OCI_MANIFEST, 5, "linux", "arm64", "v8")
 
 
 def test_members_of_other_architectures_stay_if_asked() -> None:
     goal = target("base", X86)
     found = remote(goal)
-    both = Index(
+    both = ImageIndex(
         digest_of(index.compose({X86: found}, [arm_entry()])),
         OCI_INDEX,
         (index.entry(found), arm_entry()),
@@ -133,8 +136,8 @@ def test_members_of_other_architectures_stay_if_asked() -> None:
     assert index.others(both, [X86], None) == (arm_entry(),)
     assert index.others(both, [X86, ARM], None) == ()
     assert index.others(None, [X86], None) == ()
-    world = World({("base", X86): found}, {}, {"base": both})
-    for keep, action in ((("arm64",), Action.KEEP), ((), Action.WRITE)):
+    world = ExistingImages({("base", X86): found}, {}, {"base": both})
+    for keep, action in ((("arm64",), BuildAction.KEEP), ((), BuildAction.WRITE)):
         plan = make_plan(
             [goal],
             world,

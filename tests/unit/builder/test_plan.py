@@ -8,25 +8,26 @@ from pathlib import Path
 import pytest
 
 from builder import index
-from builder.facts import Entry, Index, Local, Remote, Rendered, Tree, World
-from builder.plan import Action, Plan, Target, make_plan, select
-from builder.registry import OCI_INDEX, digest_of
-from builder.releases import spans
-from kollarm.config.model import Architecture
-from kollarm.errors import ConfigError
+from builder.facts import EngineImage, ExistingImages, RenderedImage, RenderedTree
+from builder.kolla.releases import spans
+from builder.plan import BuildAction, BuildPlan, Target, make_plan, select
+from core.config.model import Architecture
+from core.errors import ConfigError
+from core.oci.model import ImageIndex, IndexEntry, RegistryImage
+from core.oci.registry import OCI_INDEX, digest_of
 
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
 PARENTS = {"base": None, "cron": "base", "nova-base": "base", "nova-compute": "nova-base"}
 
 
-def tree(architecture: Architecture, unbuildable: tuple[str, ...] = ()) -> Tree:
-    return Tree(
+def tree(architecture: Architecture, unbuildable: tuple[str, ...] = ()) -> RenderedTree:
+    return RenderedTree(
         architecture,
         "22.2.0",
         "debian",
         "trixie",
         {
-            name: Rendered(name, Path(name), parent, name, unbuildable=name in unbuildable)
+            name: RenderedImage(name, Path(name), parent, name, unbuildable=name in unbuildable)
             for name, parent in PARENTS.items()
         },
         Path("templates"),
@@ -41,13 +42,13 @@ def target(name: str, architecture: Architecture, key: str = "k") -> Target:
         PARENTS[name],
         f"{key}-{name}-{architecture}",
         f"127.0.0.1:5055/kolla/{name}:2026.1-{architecture}",
-        Rendered(name, Path(name), PARENTS[name], name),
+        RenderedImage(name, Path(name), PARENTS[name], name),
         "FROM x",
     )
 
 
-def remote(goal: Target, **changes: object) -> Remote:
-    found = Remote(
+def remote(goal: Target, **changes: object) -> RegistryImage:
+    found = RegistryImage(
         digest=digest_of(goal.reference.encode()),
         media_type="application/vnd.docker.distribution.manifest.v2+json",
         manifest_size=1000,
@@ -61,15 +62,15 @@ def remote(goal: Target, **changes: object) -> Remote:
     return replace(found, **changes)  # type: ignore[arg-type]
 
 
-def joined(members: dict[Architecture, Remote]) -> Index:
+def joined(members: dict[Architecture, RegistryImage]) -> ImageIndex:
     entries = tuple(
-        Entry(m.digest, m.media_type, m.manifest_size, m.os, m.architecture)
+        IndexEntry(m.digest, m.media_type, m.manifest_size, m.os, m.architecture)
         for m in members.values()
     )
-    return Index(digest_of(index.compose(members)), OCI_INDEX, entries)
+    return ImageIndex(digest_of(index.compose(members)), OCI_INDEX, entries)
 
 
-def plan(targets: list[Target], world: World, *, force: bool = False) -> Plan:
+def plan(targets: list[Target], world: ExistingImages, *, force: bool = False) -> BuildPlan:
     return make_plan(
         targets,
         world,
@@ -113,52 +114,54 @@ def test_descendants_of_the_unbuildable_are_left_out_with_a_word() -> None:
 def test_nothing_to_do() -> None:
     targets = [target("base", X86), target("base", ARM)]
     members = {goal.architecture: remote(goal) for goal in targets}
-    world = World({("base", a): m for a, m in members.items()}, {}, {"base": joined(members)})
+    world = ExistingImages(
+        {("base", a): m for a, m in members.items()}, {}, {"base": joined(members)}
+    )
     made = plan(targets, world)
     assert made.idle
-    assert {step.action for step in made.images} == {Action.KEEP}
-    assert plan(targets, world, force=True).images[0].action is Action.BUILD
+    assert {step.action for step in made.images} == {BuildAction.KEEP}
+    assert plan(targets, world, force=True).images[0].action is BuildAction.BUILD
 
 
 def test_a_changed_key_builds_that_architecture_and_writes_the_index() -> None:
     targets = [target("base", X86), target("base", ARM)]
     members = {goal.architecture: remote(goal) for goal in targets}
-    world = World(
+    world = ExistingImages(
         {("base", X86): members[X86], ("base", ARM): remote(targets[1], key="older")},
         {},
         {"base": joined(members)},
     )
     made = plan(targets, world)
-    assert [step.action for step in made.images] == [Action.KEEP, Action.BUILD]
-    assert made.indices[0].action is Action.WRITE
+    assert [step.action for step in made.images] == [BuildAction.KEEP, BuildAction.BUILD]
+    assert made.indices[0].action is BuildAction.WRITE
     assert "changed" in made.images[1].reason
 
 
 def test_a_lost_index_alone_is_written_without_a_build() -> None:
     goal = target("base", X86)
-    made = plan([goal], World({("base", X86): remote(goal)}, {}, {}))
-    assert made.images[0].action is Action.KEEP
-    assert made.indices[0].action is Action.WRITE
+    made = plan([goal], ExistingImages({("base", X86): remote(goal)}, {}, {}))
+    assert made.images[0].action is BuildAction.KEEP
+    assert made.indices[0].action is BuildAction.WRITE
 
 
 def test_what_the_engine_has_is_pushed_only_if_it_is_right() -> None:
     goal = target("base", ARM)
-    right = Local("id", "arm64", goal.key)
-    world = World({}, {("base", ARM): right}, {})
-    assert plan([goal], world).images[0].action is Action.PUSH
-    wrong = World({}, {("base", ARM): replace(right, architecture="amd64")}, {})
-    assert plan([goal], wrong).images[0].action is Action.BUILD
+    right = EngineImage("id", "arm64", goal.key)
+    world = ExistingImages({}, {("base", ARM): right}, {})
+    assert plan([goal], world).images[0].action is BuildAction.PUSH
+    wrong = ExistingImages({}, {("base", ARM): replace(right, architecture="amd64")}, {})
+    assert plan([goal], wrong).images[0].action is BuildAction.BUILD
 
 
 def test_a_tag_with_the_wrong_architecture_is_built_again() -> None:
     goal = target("base", ARM)
-    world = World({("base", ARM): remote(goal, architecture="amd64")}, {}, {})
-    assert plan([goal], world).images[0].action is Action.BUILD
+    world = ExistingImages({("base", ARM): remote(goal, architecture="amd64")}, {}, {})
+    assert plan([goal], world).images[0].action is BuildAction.BUILD
 
 
 def test_the_plan_as_text_and_json() -> None:
     goal = target("base", ARM)
-    made = plan([goal], World({}, {}, {}))
+    made = plan([goal], ExistingImages({}, {}, {}))
     assert "build base" in str(made)
     document = made.to_json()
     assert document["images"] == [

@@ -10,22 +10,28 @@ from typing import Any
 import pytest
 import yaml
 
-from kollarm.config.deploy import Deploy
-from kollarm.config.model import Architecture, Config
-from kollarm.deploy.changes import FileChange
-from kollarm.deploy.closing import closing_note
-from kollarm.deploy.execute import execute
-from kollarm.deploy.facts import Facts
-from kollarm.deploy.inventory import architecture_variables
-from kollarm.deploy.passwords import plan_passwords
-from kollarm.deploy.plan import DeployPlan, chosen, make_plan
-from kollarm.deploy.preflight import ImagesMissing, Needed, look
-from kollarm.deploy.record import Earlier
-from kollarm.deploy.releases import find
-from kollarm.deploy.settings import Settings, names, settings
-from kollarm.deploy.stages import DEFAULT_STAGES, Options, Stage, collection_command, stage_command
-from kollarm.deploy.tree import Tree
-from kollarm.errors import ConfigError, KollarmError
+from core.config.deploy import Deploy
+from core.config.model import Architecture, Config
+from core.errors import ConfigError, KollarmError
+from core.kolla_ansible.release_files import ReleaseFiles
+from core.kolla_ansible.releases import find
+from deploy.changes import FileChange
+from deploy.execute import execute
+from deploy.facts import DeployFacts
+from deploy.inventory import architecture_variables
+from deploy.next_steps import closing_note
+from deploy.passwords import plan_passwords
+from deploy.plan import DeployPlan, chosen, make_plan
+from deploy.preflight import ImagesMissing, RequiredImage, look
+from deploy.record import PreviousRun
+from deploy.settings import Settings, names, settings
+from deploy.stages import (
+    DEFAULT_STAGES,
+    AnsibleOptions,
+    DeployStage,
+    collection_command,
+    stage_command,
+)
 
 SEED: dict[str, Any] = {
     "hosts": {
@@ -55,21 +61,23 @@ def given(tmp_path: Path, release: str = "2026.1", **changes: Any) -> Settings:
 
 def planned(
     given: Settings,
-    small: Tree,
-    *stages: Stage,
+    small: ReleaseFiles,
+    *stages: DeployStage,
     present: dict[str, str] | None = None,
-    before: Earlier | None = None,
-    options: Options | None = None,
+    before: PreviousRun | None = None,
+    options: AnsibleOptions | None = None,
     resume: bool = False,
 ) -> DeployPlan:
-    facts = Facts(
+    facts = DeployFacts(
         small,
         present or {},
         plan_passwords(given.config_dir / "passwords.yml", small),
         True,
-        before or Earlier(),
+        before or PreviousRun(),
     )
-    return make_plan(given, facts, stages or DEFAULT_STAGES, options or Options(), resume=resume)
+    return make_plan(
+        given, facts, stages or DEFAULT_STAGES, options or AnsibleOptions(), resume=resume
+    )
 
 
 def content(plan: DeployPlan, name: str) -> Any:
@@ -78,13 +86,13 @@ def content(plan: DeployPlan, name: str) -> Any:
     return yaml.safe_load(found)
 
 
-def faults(given: Settings, small: Tree, **keywords: Any) -> dict[str, str]:
+def faults(given: Settings, small: ReleaseFiles, **keywords: Any) -> dict[str, str]:
     with pytest.raises(ConfigError) as caught:
         planned(given, small, **keywords)
     return {fault.where: f"{fault.message}; {fault.hint}" for fault in caught.value.faults}
 
 
-def test_the_seeds_cloud(tmp_path: Path, small: Tree) -> None:
+def test_the_seeds_cloud(tmp_path: Path, small: ReleaseFiles) -> None:
     plan = planned(given(tmp_path), small)
     assert content(plan, "inventory/host_vars/compute01.yml") == {
         "ansible_host": "10.0.0.9",
@@ -112,7 +120,7 @@ def test_the_seeds_cloud(tmp_path: Path, small: Tree) -> None:
     ]  # fmt: skip
 
 
-def test_the_plan_is_text_and_json(tmp_path: Path, small: Tree) -> None:
+def test_the_plan_is_text_and_json(tmp_path: Path, small: ReleaseFiles) -> None:
     hosts = {"a": SEED["hosts"]["compute01"] | {"variables": {"ansible_become_password": "hush"}}}
     plan = planned(given(tmp_path, hosts=hosts), small)
     text, data = plan.text(), json.dumps(plan.to_json())
@@ -122,7 +130,7 @@ def test_the_plan_is_text_and_json(tmp_path: Path, small: Tree) -> None:
     assert not (tmp_path / "state").exists(), "a plan changes nothing"
 
 
-def test_only_what_changed_is_shown(tmp_path: Path, small: Tree) -> None:
+def test_only_what_changed_is_shown(tmp_path: Path, small: ReleaseFiles) -> None:
     first = planned(given(tmp_path), small)
     present = {change.name: str(change.after) for change in first.files}
     fewer = {"compute01": SEED["hosts"]["compute01"], "control": SEED["hosts"]["control[01:03]"]}
@@ -134,7 +142,7 @@ def test_only_what_changed_is_shown(tmp_path: Path, small: Tree) -> None:
     assert actions["inventory/hosts"] == "update"
 
 
-def test_a_strangers_file_is_never_overwritten(tmp_path: Path, small: Tree) -> None:
+def test_a_strangers_file_is_never_overwritten(tmp_path: Path, small: ReleaseFiles) -> None:
     found = faults(given(tmp_path), small, present={"globals.yml": "mine: 1\n"})
     assert "wasn't written by kollarm" in found[str(tmp_path / "state/deploy/globals.yml")]
 
@@ -164,25 +172,27 @@ def test_a_strangers_file_is_never_overwritten(tmp_path: Path, small: Tree) -> N
     ],
 )  # fmt: skip
 def test_misplaced_variables_are_refused(
-    changes: dict[str, Any], where: str, says: str, tmp_path: Path, small: Tree
+    changes: dict[str, Any], where: str, says: str, tmp_path: Path, small: ReleaseFiles
 ) -> None:
     assert says in faults(given(tmp_path, **changes), small)[where]
 
 
 @pytest.mark.parametrize("name", ["docker_registry", "openstack_tag_suffix", "openstack_tag"])
-def test_the_seeds_own_ways_round_are_refused(name: str, tmp_path: Path, small: Tree) -> None:
+def test_the_seeds_own_ways_round_are_refused(
+    name: str, tmp_path: Path, small: ReleaseFiles
+) -> None:
     """A registry or a tag per host, which run_once tasks would get wrong."""
     host = SEED["hosts"]["compute01"] | {"variables": {name: "x"}}
     found = faults(given(tmp_path, hosts={"c": host}), small)
     assert "leave it out" in found[f"deploy.hosts.c.variables.{name}"]
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path, small: Tree) -> None:
+def test_all_faults_are_told_at_once(tmp_path: Path, small: ReleaseFiles) -> None:
     wanted = given(tmp_path, globals={"docker_registry": "x", "ansible_user": "y"})
     assert len(faults(wanted, small)) == 2
 
 
-def test_a_users_file_in_globals_d_is_checked_too(tmp_path: Path, small: Tree) -> None:
+def test_a_users_file_in_globals_d_is_checked_too(tmp_path: Path, small: ReleaseFiles) -> None:
     present = {"globals.d/mine.yml": "network_interface: x\n", "globals.d/other.yaml": "a: 1\n"}
     found = faults(given(tmp_path), small, present=present)
     folder = tmp_path / "state/deploy/globals.d"
@@ -190,34 +200,41 @@ def test_a_users_file_in_globals_d_is_checked_too(tmp_path: Path, small: Tree) -
     assert "name it .yml" in found[f"{folder}/other.yaml"]
 
 
-def test_the_users_globals_go_to_globals_d(tmp_path: Path, small: Tree) -> None:
+def test_the_users_globals_go_to_globals_d(tmp_path: Path, small: ReleaseFiles) -> None:
     wanted = given(tmp_path, globals={"enable_nova": False})
     plan = planned(wanted, small)
     assert content(plan, "globals.d/50-kollarm-user.yml") == {"enable_nova": False}
     # The shell tool of Rocky's time doesn't know the folder.
-    old = planned(wanted, Tree(small.root, script="#!/bin/bash\n"))
+    old = planned(wanted, ReleaseFiles(small.root, script="#!/bin/bash\n"))
     assert content(old, "globals.yml")["enable_nova"] is False
 
 
-def test_a_misspelt_variable_is_noticed(tmp_path: Path, small: Tree) -> None:
+def test_a_misspelt_variable_is_noticed(tmp_path: Path, small: ReleaseFiles) -> None:
     plan = planned(given(tmp_path, globals={"enable_nvoa": False}), small)
     assert "did you mean 'enable_nova'" in plan.notes[0]
 
 
-def test_resuming_leaves_out_what_is_done(tmp_path: Path, small: Tree) -> None:
+def test_resuming_leaves_out_what_is_done(tmp_path: Path, small: ReleaseFiles) -> None:
     digest = planned(given(tmp_path), small).digest
     done = ("config", "bootstrap-servers", "prechecks")
-    plan = planned(given(tmp_path), small, before=Earlier(digest, done), resume=True)
-    assert plan.skipped == (Stage.BOOTSTRAP_SERVERS, Stage.PRECHECKS)
-    assert plan.stages == (Stage.CONFIG, Stage.PULL, Stage.DEPLOY, Stage.POST_DEPLOY)
-    other = planned(given(tmp_path), small, before=Earlier("other", done), resume=True)
+    plan = planned(given(tmp_path), small, before=PreviousRun(digest, done), resume=True)
+    assert plan.skipped == (DeployStage.BOOTSTRAP_SERVERS, DeployStage.PRECHECKS)
+    assert plan.stages == (
+        DeployStage.CONFIG,
+        DeployStage.PULL,
+        DeployStage.DEPLOY,
+        DeployStage.POST_DEPLOY,
+    )
+    other = planned(given(tmp_path), small, before=PreviousRun("other", done), resume=True)
     assert not other.skipped
 
 
-def test_the_command_that_goes_on_is_the_same_one_resumed(tmp_path: Path, small: Tree) -> None:
+def test_the_command_that_goes_on_is_the_same_one_resumed(
+    tmp_path: Path, small: ReleaseFiles
+) -> None:
     assert planned(given(tmp_path), small).again() == "kollarm deploy --resume"
-    options = Options(limit="a:&b", tags=("nova", "cron"), skip_tags=("x",), check=True)
-    some = planned(given(tmp_path), small, Stage.PULL, Stage.DEPLOY, options=options)
+    options = AnsibleOptions(limit="a:&b", tags=("nova", "cron"), skip_tags=("x",), check=True)
+    some = planned(given(tmp_path), small, DeployStage.PULL, DeployStage.DEPLOY, options=options)
     assert some.again(("--config", "my cloud.yml")) == (
         "kollarm deploy pull deploy --limit 'a:&b' --tags nova --tags cron --skip-tags x --check "
         "--config 'my cloud.yml' --resume"
@@ -233,7 +250,7 @@ def test_the_command_that_goes_on_is_the_same_one_resumed(tmp_path: Path, small:
     ],
 )
 def test_openstack_kolla_is_fetched_from_where_the_release_or_the_user_says(
-    collections: dict[str, str], source: str, tmp_path: Path, small: Tree
+    collections: dict[str, str], source: str, tmp_path: Path, small: ReleaseFiles
 ) -> None:
     wanted = given(tmp_path, collections=collections)
     assert collection_command(wanted, small, installed=False) is None, "it needs none"
@@ -243,7 +260,7 @@ def test_openstack_kolla_is_fetched_from_where_the_release_or_the_user_says(
         "  - {name: 'https://git.example/openstack/ansible-collection-kolla', type: git,\n"
         "     version: stable/x}\n"
     )
-    tree = Tree(small.root)
+    tree = ReleaseFiles(small.root)
     assert collection_command(wanted, tree, installed=True) is None
     command = collection_command(wanted, tree, installed=False)
     assert command is not None and command.argv[-1] == source
@@ -265,8 +282,8 @@ def test_the_closing_note_is_what_one_types(tmp_path: Path) -> None:
     assert note.endswith("openstack console url show --novnc guest1")
 
 
-def test_destroying_is_asked_for_first(tmp_path: Path, small: Tree) -> None:
-    plan = planned(given(tmp_path), small, Stage.DESTROY)
+def test_destroying_is_asked_for_first(tmp_path: Path, small: ReleaseFiles) -> None:
+    plan = planned(given(tmp_path), small, DeployStage.DESTROY)
     asked = []
 
     def no(question: str) -> bool:
@@ -282,32 +299,36 @@ def test_destroying_is_asked_for_first(tmp_path: Path, small: Tree) -> None:
     assert not (tmp_path / "state").exists()
 
 
-def test_a_release_whose_genconfig_needs_a_running_cloud(tmp_path: Path, small: Tree) -> None:
+def test_a_release_whose_genconfig_needs_a_running_cloud(
+    tmp_path: Path, small: ReleaseFiles
+) -> None:
     with pytest.raises(ConfigError) as caught:
-        planned(given(tmp_path), small, Stage.GENCONFIG)
+        planned(given(tmp_path), small, DeployStage.GENCONFIG)
     assert "asks the kolla_toolbox container" in str(caught.value.details)
-    assert planned(given(tmp_path), small, Stage.GENCONFIG, before=Earlier(deployed=True)).commands
+    assert planned(
+        given(tmp_path), small, DeployStage.GENCONFIG, before=PreviousRun(deployed=True)
+    ).commands
     older = given(tmp_path, kolla_ansible={"version": "22.0.0"})
-    assert planned(older, small, Stage.GENCONFIG).commands
+    assert planned(older, small, DeployStage.GENCONFIG).commands
 
 
-def test_options_are_passed_on(tmp_path: Path, small: Tree) -> None:
-    options = Options(limit="compute", tags=("nova", "cron"), skip_tags=("x",), check=True)
+def test_options_are_passed_on(tmp_path: Path, small: ReleaseFiles) -> None:
+    options = AnsibleOptions(limit="compute", tags=("nova", "cron"), skip_tags=("x",), check=True)
     passed = ("--limit", "compute", "--tags", "nova,cron", "--skip-tags", "x", "--check")
-    command = stage_command(given(tmp_path), small, Stage.PULL, options)
+    command = stage_command(given(tmp_path), small, DeployStage.PULL, options)
     assert command.argv[-7:] == passed
     assert "--passwords" not in command.argv, "it would be ignored"
     # On the deploying host alone nothing of a limit to others would match.
-    after = stage_command(given(tmp_path), small, Stage.POST_DEPLOY, options)
+    after = stage_command(given(tmp_path), small, DeployStage.POST_DEPLOY, options)
     assert "--limit" not in after.argv
-    rocky = Tree(small.root, script="an old one")
-    command = stage_command(given(tmp_path), rocky, Stage.PULL, options)
+    rocky = ReleaseFiles(small.root, script="an old one")
+    command = stage_command(given(tmp_path), rocky, DeployStage.PULL, options)
     assert "--check" not in command.argv
     assert command.env["EXTRA_OPTS"] == "--check"
     assert command.argv[command.argv.index("--passwords") + 1].endswith("deploy/passwords.yml")
 
 
-def test_what_arm_needs_told_depends_on_the_release(tmp_path: Path, small: Tree) -> None:
+def test_what_arm_needs_told_depends_on_the_release(tmp_path: Path, small: ReleaseFiles) -> None:
     now = architecture_variables(given(tmp_path), small, Architecture.AARCH64)
     then = architecture_variables(given(tmp_path, "rocky"), small, Architecture.AARCH64)
     assert now == {}
@@ -315,11 +336,11 @@ def test_what_arm_needs_told_depends_on_the_release(tmp_path: Path, small: Tree)
     assert not architecture_variables(given(tmp_path, "rocky"), small, Architecture.X86_64)
     role = small.root / "ansible/roles/nova/defaults/main.yml"
     role.write_text("project_name: nova\nnova_libvirt_cpu_mode: ''\nnova_services: {}\n")
-    bare = architecture_variables(given(tmp_path), Tree(small.root), Architecture.AARCH64)
+    bare = architecture_variables(given(tmp_path), ReleaseFiles(small.root), Architecture.AARCH64)
     assert bare == {"nova_libvirt_cpu_mode": "host-passthrough"}
 
 
-def test_loopback_is_no_registry_for_other_machines(tmp_path: Path, small: Tree) -> None:
+def test_loopback_is_no_registry_for_other_machines(tmp_path: Path, small: ReleaseFiles) -> None:
     config = Config(state_dir=tmp_path)
     wanted = settings(config, Deploy.model_validate_json(json.dumps(SEED)))
     assert "can't pull from it" in faults(wanted, small)["registry.address"]
@@ -360,7 +381,7 @@ class Shelf:
 def test_what_the_registry_lacks() -> None:
     shelf = Shelf({"kolla/a:t": frozenset({"amd64"}), "kolla/b:t": frozenset({"amd64", "arm64"})})
     wanted = [
-        Needed(f"reg:5000/kolla/{name}:t", name, architecture, ("h",))
+        RequiredImage(f"reg:5000/kolla/{name}:t", name, architecture, ("h",))
         for name in "abc"
         for architecture in Architecture
     ]
@@ -385,7 +406,7 @@ def test_what_the_registry_lacks() -> None:
     ],
 )
 def test_parts_of_an_image(image: str, parts: tuple[str, str, str]) -> None:
-    needed = Needed(image, "a", Architecture.X86_64, ())
+    needed = RequiredImage(image, "a", Architecture.X86_64, ())
     assert (needed.registry, needed.repository, needed.tag) == parts
 
 

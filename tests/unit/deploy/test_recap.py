@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kollarm.deploy.recap import Failure, parse_recap
+from deploy.recap import TaskFailure, parse_recap
 
 FAILED = """
 TASK [service-images-pull : Pull images for kolla_toolbox] *********************
@@ -34,13 +34,13 @@ def test_hosts_and_failures() -> None:
         ("localhost", 4, 0, 0),
     ]
     assert recap.failures == (
-        Failure(
+        TaskFailure(
             "ctl1",
             "service-images-pull : Pull images for kolla_toolbox",
             "kolla-toolbox: No module 'dbus'",
         ),
-        Failure("arm1", "prechecks : Check NTP", 'No "daemon" runs.'),
-        Failure("far", "prechecks : Check NTP", "Failed to connect"),
+        TaskFailure("arm1", "prechecks : Check NTP", 'No "daemon" runs.'),
+        TaskFailure("far", "prechecks : Check NTP", "Failed to connect"),
     )
     table = recap.table().splitlines()
     assert table[0].split() == ["host", "ok", "changed", "unreachable", "failed", "skipped"]

@@ -19,20 +19,20 @@ from pathlib import Path
 import zstandard
 from requests.utils import parse_dict_header
 
-from builder import dockerfile
-from builder.buildkit import Progress
+from builder.context import dockerfile
+from builder.engines.buildkit import BuildkitOutput
 from builder.overlays import model as overlays
 from builder.overlays import template
-from builder.registry import RegistryClient
+from core.attestation import signing, sigstore, spdx
+from core.config import load
+from core.errors import KollarmError
+from core.oci.registry import RegistryClient
 from guestprep.archive.deb import open_deb
-from guestprep.archive.index import Index
+from guestprep.archive.index import PackageIndex
 from guestprep.boot.report import BootReport
 from guestprep.parse import cloudcfg, dpkg, elf, grub, initramfs, modules, relation, text
 from guestprep.parse.cpio import Member, write_archive
 from guestprep.source import checksum, qcow2
-from kollarm.attest import signing, sigstore, spdx
-from kollarm.config import load
-from kollarm.errors import KollarmError
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _ramfs(path: Path) -> object:
 
 
 def _index(data: bytes) -> object:
-    index = Index(text.decode(data), "http://a.example", "arm64")
+    index = PackageIndex(text.decode(data), "http://a.example", "arm64")
     return [*index.packages("bash"), *index.providers("mail")]
 
 
@@ -244,7 +244,7 @@ TARGETS = (
     Target("Dockerfile", _texts(_dockerfile),
            (b"FROM x\nRUN apt-get update && apt-get -y install curl \\\n  && rm x\n",)),
     Target("BuildKit's progress",
-           _texts(lambda said: list(map(Progress().line, said.splitlines()))),
+           _texts(lambda said: list(map(BuildkitOutput().line, said.splitlines()))),
            (b"#3 [2/3] RUN x\n#3 0.5 y\n#3 ERROR: z\n",)),
     Target("kollarm.yml", _texts(_configuration), (CONFIG,), (KollarmError,)),
     Target("registry's answer", _registry, (INDEX, MANIFEST), (KollarmError,)),

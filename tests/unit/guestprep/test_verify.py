@@ -9,28 +9,28 @@ from pathlib import Path
 
 import pytest
 
+from guestprep.expectations import Expectations
 from guestprep.facts import (
-    Facts,
+    DriverLocation,
     FileFacts,
     GrubFacts,
+    GuestFacts,
     InitramfsFacts,
     Leftovers,
     Partition,
-    Place,
     Role,
 )
 from guestprep.inspect import Examination
-from guestprep.inspect.evidence import Evidence
-from guestprep.inspect.layout import Layout
-from guestprep.promise import Promise
+from guestprep.inspect.collect import Evidence
+from guestprep.inspect.layout import DiskLayout
+from guestprep.spec import FileSpec, PreparationSpec
 from guestprep.verify import Checks, check_image
-from guestprep.wishes import WishedFile, Wishes
-from tests.unit.guestprep.test_plan import VERSION, prepared
+from tests.unit.guestprep.plan.test_plan import VERSION, prepared
 
 GIB = 1 << 30
-PROMISE = Promise(
-    Wishes(
-        files=(WishedFile("/etc/motd", Path("motd"), 0o644, "ab" * 32),),
+PROMISE = Expectations(
+    PreparationSpec(
+        files=(FileSpec("/etc/motd", Path("motd"), 0o644, "ab" * 32),),
         packages=("htop",),
         timezone="Europe/Berlin",
         size=4 * GIB,
@@ -44,7 +44,7 @@ STATUS = "".join(
 )
 
 
-def good() -> Facts:
+def good() -> GuestFacts:
     """An image that keeps the promise."""
     made = prepared(
         timezone="Europe/Berlin",
@@ -62,9 +62,9 @@ def good() -> Facts:
     return replace(made, disk=replace(made.disk, virtual_size=4 * GIB))
 
 
-def checks(facts: Facts, status: str = STATUS, promise: Promise = PROMISE) -> Checks:
+def checks(facts: GuestFacts, status: str = STATUS, promise: Expectations = PROMISE) -> Checks:
     evidence = Evidence(
-        layout=Layout("gpt", (), (), ""),
+        layout=DiskLayout("gpt", (), (), ""),
         texts={"/var/lib/dpkg/status": status},
         names={},
         program=b"",
@@ -94,30 +94,30 @@ def test_all_claims_hold_of_a_good_image() -> None:
     }
 
 
-def ramfs(facts: Facts, **changes: object) -> Facts:
+def ramfs(facts: GuestFacts, **changes: object) -> GuestFacts:
     (kernel,) = facts.kernels
     assert isinstance(kernel.initramfs, InitramfsFacts)
     changed = replace(kernel.initramfs, **changes)  # type: ignore[arg-type]
     return replace(facts, kernels=(replace(kernel, initramfs=changed),))
 
 
-def grub(facts: Facts, **changes: object) -> Facts:
+def grub(facts: GuestFacts, **changes: object) -> GuestFacts:
     assert isinstance(facts.grub, GrubFacts)
     return replace(facts, grub=replace(facts.grub, **changes))  # type: ignore[arg-type]
 
 
-def words(facts: Facts, *last: str) -> Facts:
+def words(facts: GuestFacts, *last: str) -> GuestFacts:
     assert facts.grub is not None
     (entry,) = facts.grub.entries
     return grub(facts, entries=(replace(entry, words=("ro", *last)),))
 
 
-def partition(facts: Facts, **changes: object) -> Facts:
+def partition(facts: GuestFacts, **changes: object) -> GuestFacts:
     (part,) = facts.partitions
     return replace(facts, partitions=(replace(part, **changes),))  # type: ignore[arg-type]
 
 
-def leftovers(facts: Facts, **changes: object) -> Facts:
+def leftovers(facts: GuestFacts, **changes: object) -> GuestFacts:
     return replace(facts, leftovers=replace(Leftovers(False, (), (), ()), **changes))  # type: ignore[arg-type]
 
 
@@ -128,7 +128,7 @@ def leftovers(facts: Facts, **changes: object) -> Facts:
         (lambda x: replace(x, uefi=""), "UEFI finds a boot loader on the ESP"),
         (lambda x: replace(x, kernels=()), "there is a kernel with its modules"),
         (
-            lambda x: replace(x, kernels=(replace(x.kernels[0], gpu=Place.MISSING),)),
+            lambda x: replace(x, kernels=(replace(x.kernels[0], gpu=DriverLocation.MISSING),)),
             f"kernel {VERSION} has virtio_gpu",
         ),
         (lambda x: ramfs(x, fault="cut short"), "/boot/i can be read to its end"),
@@ -172,7 +172,7 @@ def leftovers(facts: Facts, **changes: object) -> Facts:
         (lambda x: leftovers(x, apt_lists=("/var/lib/apt/lists/x",)), "no package lists"),
     ],
 )
-def test_what_is_wrong_is_found(change: Callable[[Facts], Facts], claim: str) -> None:
+def test_what_is_wrong_is_found(change: Callable[[GuestFacts], GuestFacts], claim: str) -> None:
     found = checks(change(good()))
     assert not found.good
     assert failed(found) == [claim]
@@ -199,6 +199,6 @@ def test_another_size_is_found() -> None:
 
 
 def test_only_what_was_asked_for_is_checked() -> None:
-    wishes = Wishes(parts=())
+    wishes = PreparationSpec(parts=())
     bare = replace(good(), modules_load=(), initramfs_hook=False, grub=None, timezone="")
-    assert checks(bare, promise=Promise(wishes)).good
+    assert checks(bare, promise=Expectations(wishes)).good

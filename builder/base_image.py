@@ -1,0 +1,178 @@
+"""What Kolla's ``base`` starts from: a pulled image, or one made of a bootstrapped root."""
+
+from __future__ import annotations
+
+import fnmatch
+import tarfile
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from builder import keys
+from builder.context import archive, dockerfile
+from builder.engines.protocol import ImageBuilder
+from builder.facts import RenderedTree
+from core import debian_root, progress
+from core.config.model import Architecture, BaseImage, Bootstrap
+
+#: Kolla's own dpkg configuration in base's context: what isn't unpacked into images.
+EXCLUDES = "dpkg_reducing_disk_footprint"
+
+#: Added to a bootstrapped root, as Debian's own container images have them
+#: (https://github.com/debuerreotype/debuerreotype, debuerreotype-minimizing-config):
+#: descriptions in other languages are two fifths of what `apt-get update` fetches and
+#: reads, and an image's layer needs no fsync for each package.
+CONFIGURATION = {
+    "etc/apt/apt.conf.d/docker-no-languages": 'Acquire::Languages "none";\n',
+    "etc/dpkg/dpkg.cfg.d/docker-apt-speedup": "force-unsafe-io\n",
+}
+
+#: What takes the place of a FROM where the root lies in the build context as this file.
+ROOT = "root.tar"
+FROM_ROOT = f'FROM scratch\nADD {ROOT} /\nCMD ["bash"]'
+
+
+@dataclass(frozen=True)
+class Base:
+    """What one architecture's ``base`` starts from.
+
+    :ivar reference: the image's name in the engine.
+    :ivar key: its identity, part of every image's key.
+    :ivar bootstrap: how it is made; None when it is pulled.
+    :ivar packages: what the root is made with.
+    :ivar excludes: dpkg's path-exclude and path-include lines, in order.
+    :ivar anew: made again also when the engine has it.
+    """
+
+    architecture: Architecture
+    reference: str
+    key: str
+    bootstrap: Bootstrap | None = None
+    packages: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    anew: bool = False
+
+
+def of(tree: RenderedTree, configured: BaseImage) -> Base:
+    """What to start from, given the rendered tree.
+
+    A root is bootstrapped with everything that the rendered ``base`` installs:
+    the host's own apt and dpkg unpack it, which for a foreign architecture takes
+    a fraction of the time that emulated ones do.
+    """
+    architecture = tree.architecture
+    made = configured.bootstrap
+    if made is None:
+        reference = f"{configured.name or tree.base_image}:{configured.tag or tree.base_tag}"
+        return Base(architecture, reference, keys.base_key({"image": reference}))
+    rendered = tree.images["base"]
+    packages = tuple(dockerfile.packages((rendered.context / "Dockerfile").read_text()))
+    rules = rendered.context / EXCLUDES
+    excludes = tuple(rules.read_text().split("\n")) if rules.is_file() else ()
+    key = keys.base_key(
+        {
+            "suite": made.suite,
+            "mirror": made.mirror,
+            "architecture": architecture,
+            "packages": packages,
+            "excludes": excludes,
+            "configuration": CONFIGURATION,
+        }
+    )
+    reference = f"kollarm/root:{made.suite}-{architecture}-{key[:12]}"
+    return Base(architecture, reference, key, made, packages, excludes)
+
+
+def ensure(base: Base, builder: ImageBuilder) -> None:
+    """See that images can start from it.
+
+    An engine has to have it as an image: pulled, or bootstrapped and built.  A
+    buildx builder takes it from elsewhere (:func:`root`), and then this only bootstraps.
+
+    :raises KollarmError: it can't be had.
+    """
+    found = builder.image(base.reference)
+    if not base.anew and found is not None and found.architecture == base.architecture.oci:
+        return
+    if base.bootstrap is None:
+        with progress.current().step(f"pull {base.reference} for {base.architecture}"):
+            builder.pull(base.reference, base.architecture)
+        return
+    _tarball(base)
+    if not builder.keeps_images:
+        return
+    title = f"base image {base.bootstrap.suite} for {base.architecture}"
+    with (
+        progress.current().step(title) as step,
+        tempfile.TemporaryFile() as stream,
+        tempfile.TemporaryFile() as slim,
+    ):
+        step.note("leaving out what Kolla's images don't have")
+        root(base, slim)
+        # `docker import --platform` of engine 20.10 records the engine's own
+        # architecture without a word; a build from scratch records the wanted one.
+        with tarfile.open(fileobj=stream, mode="w") as tar:
+            archive.add_bytes(tar, "Dockerfile", (FROM_ROOT + "\n").encode())
+            archive.add_stream(tar, ROOT, slim)
+        stream.seek(0)
+        step.note("importing")
+        builder.build(stream, base.reference, base.architecture)
+
+
+def _tarball(base: Base) -> Path:
+    assert base.bootstrap is not None
+    return debian_root.root_tarball(
+        base.bootstrap.suite,
+        base.architecture,
+        base.packages,
+        mirror=base.bootstrap.mirror,
+        refresh=base.anew,
+    )
+
+
+def root(base: Base, target: IO[bytes]) -> None:
+    """Write the tar that :data:`FROM_ROOT` adds; :func:`ensure` has bootstrapped it."""
+    reduce(_tarball(replace(base, anew=False)), target, kept_by(base.excludes))
+
+
+def kept_by(rules: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether dpkg would unpack a path under these path-exclude and path-include lines.
+
+    As dpkg(1) has it: the last rule that matches decides, and ``*`` crosses ``/``.
+    """
+    parsed = [
+        (word == "path-include", pattern.strip())
+        for rule in rules
+        for word, _, pattern in [rule.replace("=", " ", 1).partition(" ")]
+        if word in ("path-exclude", "path-include")
+    ]
+
+    def kept(path: str) -> bool:
+        verdict = True
+        for include, pattern in parsed:
+            if fnmatch.fnmatchcase(path, pattern):
+                verdict = include
+        return verdict
+
+    return kept
+
+
+def reduce(source: Path, target: IO[bytes], kept: Callable[[str], bool]) -> None:
+    """Copy a root's tar without the files that Kolla's images don't have, configured for images.
+
+    The root was unpacked before Kolla's dpkg configuration is there; folders
+    stay, as dpkg keeps them too.
+    """
+    with (
+        tarfile.open(source) as packed,
+        tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for member in packed:
+            path = "/" + member.name.removeprefix("./")
+            if member.isdir() or kept(path):
+                tar.addfile(member, packed.extractfile(member) if member.isreg() else None)
+        for name, text in CONFIGURATION.items():
+            archive.add_bytes(tar, f"./{name}", text.encode())
+    target.seek(0)

@@ -1,0 +1,338 @@
+"""A buildx builder: BuildKit on one or several nodes, each for the platforms that it says.
+
+It keeps no images, only layers in its nodes' caches: what is built goes to the registry
+at once, without a tag.  The tag follows when the image there has been looked at.
+https://docs.docker.com/reference/cli/docker/buildx/build/
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import IO
+
+from builder.engines.buildkit import BuildkitOutput, unusable
+from builder.engines.protocol import BuildFailed, EngineError, EngineInfo, Stoppable, Stopped
+from builder.facts import EngineImage
+from core.config.model import Architecture
+from core.errors import CommandError
+from core.oci.registry import RegistryClient
+from core.run import run
+
+#: What such an engine's URL begins with; the builder's name follows.
+SCHEME = "buildx://"
+#: Seconds that the nodes have to start and answer.
+BOOTSTRAP = 180
+#: Seconds that a registry has to answer.
+ANSWER = 120
+
+_DIGEST = re.compile(r'"containerimage\.digest": "(sha256:[0-9a-f]{64})"')
+
+
+class BuildxEngine:
+    """One architecture's part of a buildx builder.
+
+    :param url: ``buildx://NAME``, as ``docker buildx ls`` shows the name.
+    :param client: the registry that it pushes to.
+    :param insecure: the registry speaks plain HTTP, and isn't on loopback.
+    """
+
+    keeps_images = False
+
+    def __init__(self, url: str, client: RegistryClient, *, insecure: bool = False):
+        self.url = url
+        self.name = url.removeprefix(SCHEME)
+        self._client = client
+        self._insecure = insecure
+
+    def info(self) -> EngineInfo:
+        """BuildKit's version and the platforms (``linux/arm64``) of its nodes.
+
+        :raises EngineError: there is no such builder, or a node doesn't answer.
+        """
+        try:
+            said = run(
+                ["docker", "buildx", "inspect", "--bootstrap", self.name], timeout=BOOTSTRAP
+            ).stdout
+        except CommandError as error:
+            raise unusable(self.url, error) from error
+        if faults := re.findall(r"^Error:\s+(.*)$", said, re.MULTILINE):
+            raise EngineError(
+                f"a node of the buildx builder {self.name} can't be used: {faults[0]}",
+                hint=f"docker buildx inspect --bootstrap {self.name} shows its nodes",
+            )
+        versions = re.findall(r"^BuildKit(?: version)?:\s+(\S+)", said, re.MULTILINE)
+        platforms = {
+            platform.rstrip("*")
+            for line in re.findall(r"^Platforms:\s+(.*)$", said, re.MULTILINE)
+            for platform in line.split(", ")
+        }
+        return EngineInfo(", ".join(dict.fromkeys(versions)), ", ".join(sorted(platforms)), "")
+
+    def check(self, architecture: Architecture) -> None:
+        """See that a node builds an architecture.
+
+        :raises EngineError: none does, or the builder can't be used.
+        """
+        platforms = self.info().architecture.split(", ")
+        if architecture.platform not in platforms:
+            raise EngineError(
+                f"no node of the buildx builder {self.name} builds {architecture.platform}, "
+                f"only {', '.join(platforms)}",
+                hint=f"docker buildx create --append --name {self.name} --platform "
+                f"{architecture.platform} … adds one that does",
+            )
+
+    def by_key(self) -> dict[tuple[str, str], str]:
+        """Nothing: a builder keeps no images."""
+        return {}
+
+    def image(self, reference: str) -> EngineImage | None:
+        """The image under a tag or digest of the registry; None when there is none."""
+        if not reference.startswith(f"{self._client.address}/"):
+            return None
+        repository, which = split(reference)
+        found = self._client.image(repository, which)
+        return None if found is None else EngineImage(found.digest, found.architecture, found.key)
+
+    def build(
+        self,
+        context: IO[bytes],
+        reference: str,
+        architecture: Architecture,
+        *,
+        build_args: Mapping[str, str] | None = None,
+        use_cache: bool = True,
+        log: Path | None = None,
+        note: Callable[[str], None] = lambda text: None,
+        control: Stoppable | None = None,
+    ) -> EngineImage:
+        """Build a context and push the result, not under its tag yet.
+
+        :param context: a tar, as a real file.
+        :returns: the image, its digest as its id.
+        :raises BuildFailed: a step failed.
+        :raises EngineError: the result is of another architecture.
+        :raises Stopped: *control* stopped it.
+        """
+        repository, _ = split(reference)
+        output = f"type=image,name={self._client.address}/{repository},push=true"
+        output += ",push-by-digest=true,name-canonical=true"
+        output += ",registry.insecure=true" if self._insecure else ""
+        progress = BuildkitOutput(note)
+        with tempfile.TemporaryDirectory(prefix="kollarm-buildx-") as folder:
+            metadata = Path(folder) / "metadata.json"
+            words = ["--platform", architecture.platform, "--network", "host", "--progress=plain"]
+            words += ["--provenance=false", "--output", output, "--metadata-file", str(metadata)]
+            words += [] if use_cache else ["--no-cache"]
+            # without its value, which may hold a password: buildx takes it from the environment
+            words += [word for name in build_args or {} for word in ("--build-arg", name)]
+            try:
+                with log.open("w") if log else nullcontext() as sink:
+
+                    def on_line(line: str) -> None:
+                        progress.line(line)
+                        if sink:
+                            print(line, file=sink, flush=True)
+
+                    self._run([*words, "-"], context, env=build_args, on_line=on_line,
+                              control=control)  # fmt: skip
+            except CommandError as error:
+                if not progress.reason:
+                    raise unusable(self.url, error) from error
+                raise BuildFailed(
+                    reference, progress.step, progress.reason, progress.lines, log
+                ) from error
+            found = _DIGEST.search(metadata.read_text())
+        if found is None:
+            raise EngineError(f"buildx doesn't say what {reference} has become")
+        made = f"{self._client.address}/{repository}@{found[1]}"
+        return self._right(self.image(made), made, architecture)
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image of the registry (by digest) a tag in the same repository.
+
+        :raises EngineError: it isn't there.
+        """
+        repository, tag = split(reference)
+        manifest = self._client.manifest(repository, image)
+        if manifest is None:
+            raise EngineError(f"{image} isn't in {self._client.address}/{repository}")
+        self._client.put_manifest(repository, tag, manifest.content, manifest.media_type)
+
+    def have(
+        self,
+        reference: str,
+        architecture: Architecture,
+        key: str,
+        *,
+        note: Callable[[str], None] = lambda text: None,
+        control: Stoppable | None = None,
+    ) -> str:
+        """See that a parent is in the registry, from where the nodes take it.
+
+        :returns: the reference to build upon, by its digest: BuildKit gives an image the
+            platform that was asked for, whatever its parent's is.
+        :raises EngineError: the registry has another one, or none.
+        """
+        found = self.image(reference)
+        if found is None or (found.key, found.architecture) != (key, architecture.oci):
+            raise EngineError(
+                f"{reference} isn't in the registry as it was just pushed",
+                hint="does somebody else push to the same tag?",
+            )
+        return f"{self._client.address}/{split(reference)[0]}@{found.id}"
+
+    def pull(
+        self, reference: str, architecture: Architecture, *, control: Stoppable | None = None
+    ) -> EngineImage:
+        """See that an image from anywhere can be built upon: it has the architecture.
+
+        :raises EngineError: it isn't there, or is for others alone.
+        """
+        words = ["docker", "buildx", "imagetools", "inspect", reference, "--format"]
+        try:
+            said = json.loads(run([*words, "{{json .Image}}"], timeout=ANSWER).stdout)
+        except (CommandError, ValueError) as error:
+            details = error.details if isinstance(error, CommandError) else None
+            raise EngineError(f"{reference} can't be looked at", details=details) from error
+        # an index gives one for each platform
+        images = [said] if "architecture" in said else list(said.values())
+        found = [str(image.get("architecture")) for image in images]
+        if architecture.oci not in found:
+            raise EngineError(
+                f"{reference} is an image for {', '.join(found)}, not {architecture.oci}",
+                hint="name another in build.base",
+            )
+        return EngineImage("", architecture.oci, None)
+
+    def publish(
+        self,
+        image: EngineImage,
+        reference: str,
+        architecture: Architecture,
+        *,
+        control: Stoppable | None = None,
+    ) -> None:
+        """Give an image in the registry its tag.
+
+        :raises EngineError: it is gone, or of another architecture.
+        """
+        repository, _ = split(reference)
+        named = f"{self._client.address}/{repository}@{image.id}"
+        self._right(self.image(named), named, architecture)
+        self.tag(image.id, reference)
+
+    def extract(
+        self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
+    ) -> dict[str, bytes]:
+        """As :meth:`builder.engines.docker.DockerEngine.extract`, for an image in the registry."""
+        copies = [f"COPY --from=image {pattern(path)} /{path}" for path in paths]
+        try:
+            return self._taken_out(image, ["FROM scratch", *copies], wanted)
+        except (CommandError, tarfile.TarError) as error:
+            details = error.details if isinstance(error, CommandError) else None
+            raise EngineError(f"{image} can't be read: {error}", details=details) from error
+
+    def output(self, image: str, argv: Sequence[str]) -> bytes | None:
+        """As :meth:`DockerEngine.output`, for an image in the registry with a shell."""
+        lines = [
+            "USER root",
+            f"RUN --network=none if command -v {shlex.quote(argv[0])} > /dev/null; "
+            f"then {shlex.join(argv)} > /.output; else : > /.none; fi",
+            "FROM scratch",
+            "COPY --from=image /.outpu[t] /.non[e] /",
+        ]
+        try:
+            found = self._taken_out(image, lines, lambda path: path == ".output")
+        except (CommandError, tarfile.TarError) as error:
+            details = error.details if isinstance(error, CommandError) else None
+            raise EngineError(
+                f"{argv[0]} can't run in {image}: {error}", details=details
+            ) from error
+        return found.get(".output")
+
+    def _taken_out(
+        self, image: str, lines: Sequence[str], wanted: Callable[[str], bool]
+    ) -> dict[str, bytes]:
+        """Files of what a Dockerfile's lines make, which go on from an image named ``image``."""
+        found = self.image(image)
+        if found is None:
+            raise EngineError(f"{image} isn't in the registry")
+        repository, _ = split(image)
+        start = f"FROM {self._client.address}/{repository}@{found.id} AS image"
+        with tempfile.TemporaryDirectory(prefix="kollarm-buildx-") as scratch:
+            made, text = Path(scratch) / "files.tar", Path(scratch) / "Dockerfile"
+            text.write_text("\n".join([start, *lines]) + "\n")
+            words = ["--platform", f"linux/{found.architecture}", "--output"]
+            words += [f"type=tar,dest={made}", "--progress=plain", "-"]
+            with text.open("rb") as stream:
+                self._run(words, stream)
+            return _files(made, wanted)
+
+    def _run(
+        self,
+        words: list[str],
+        stdin: IO[bytes],
+        *,
+        env: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] = lambda line: None,
+        control: Stoppable | None = None,
+    ) -> None:
+        control = control or Stoppable()
+        try:
+            run(
+                ["docker", "buildx", "build", "--builder", self.name, *words],
+                stdin=stdin,
+                env={**(env or {}), "NO_COLOR": "1"},
+                on_line=on_line,
+                on_start=control.ends_with,
+            )
+        except CommandError:
+            if control.stopped.is_set():
+                raise Stopped from None
+            raise
+
+    def _right(
+        self, found: EngineImage | None, name: str, architecture: Architecture
+    ) -> EngineImage:
+        if found is None:
+            raise EngineError(f"{name} isn't in the registry although it was just pushed")
+        if found.architecture != architecture.oci:
+            raise EngineError(
+                f"{name} is an image for {found.architecture}, not {architecture.oci}",
+                hint="its parent in the registry is of another architecture: build that again",
+            )
+        return found
+
+
+def pattern(path: str) -> str:
+    """A pattern that means one path, or nothing: what a plain name means has to be there."""
+    return "".join(f"/{part[:-1]}[{part[-1]}]" for part in path.split("/"))
+
+
+def split(reference: str) -> tuple[str, str]:
+    """The repository of a reference, without the registry, and its tag or digest."""
+    path = reference.split("/", 1)[1]
+    name, mark, digest = path.partition("@")
+    if mark:
+        return name, digest
+    name, _, tag = path.rpartition(":")
+    return name, tag
+
+
+def _files(archive: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
+    found = {}
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            name = member.name.removeprefix("./")
+            if member.isreg() and wanted(name):
+                stream = tar.extractfile(member)
+                found[name] = stream.read() if stream else b""
+    return found

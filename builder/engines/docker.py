@@ -1,0 +1,379 @@
+"""A container engine, through the docker SDK's low-level client.
+
+Engine API: https://docs.docker.com/reference/api/engine/version/v1.41/ (what
+engine 20.10 speaks).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import tarfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import docker
+import docker.auth
+import docker.errors
+import requests
+import urllib3.exceptions
+
+from builder.engines.connection import connect, reason_of
+from builder.engines.protocol import TAIL, BuildFailed, EngineError, EngineInfo, Stoppable, Stopped
+from builder.facts import EngineImage
+from core.config.model import Architecture
+from core.oci.model import LABEL
+
+#: Seconds to wait for an answer that is no stream.
+TIMEOUT = 60
+#: Seconds between two lines of a build: an emulated step may be silent for long.
+STREAM_TIMEOUT = 3600
+_STEP = re.compile(r"^Step (\d+/\d+) : (.*)")
+_OWN_WORDS = re.compile(r" ---> |Removing intermediate container ")
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+
+
+class DockerEngine:
+    """One engine; every stream has a connection of its own.
+
+    :param url: ``local`` (DOCKER_HOST and its companions, else the Unix
+        socket), or ``unix://``, ``tcp://``, ``ssh://``.
+    :param tls: for ``tcp://``, the folder with ca.pem, cert.pem and key.pem; both
+        ends prove who they are.
+    """
+
+    keeps_images = True
+
+    def __init__(self, url: str = "local", *, tls: Path | None = None):
+        self.url = url
+        self.tls = tls
+        self._api = self._connect(TIMEOUT)
+
+    def _connect(self, timeout: int) -> docker.APIClient:
+        return connect(self.url, self.tls, timeout)
+
+    def info(self) -> EngineInfo:
+        """The engine's version, architecture and folder."""
+        version = self._api.version()
+        return EngineInfo(
+            version["Version"], version["Arch"], self._api.info().get("DockerRootDir", "")
+        )
+
+    def image(self, reference: str) -> EngineImage | None:
+        """The image under a tag or id; None when the engine has none."""
+        try:
+            found = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
+        except docker.errors.ImageNotFound:
+            return None
+        labels = (found.get("Config") or {}).get("Labels") or {}
+        return EngineImage(found["Id"], found["Architecture"], labels.get(LABEL))
+
+    def by_key(self) -> dict[tuple[str, str], str]:
+        """Every tagged image that kollarm built: (image name, key) → image id.
+
+        Found by their label and not by their tag, so that a build for another
+        registry or tag is used again.  Untagged images don't count: what a
+        killed build leaves carries its parent's label.
+        """
+        found: dict[tuple[str, str], str] = {}
+        for image in self._api.images(filters={"label": LABEL}):
+            for tag in image.get("RepoTags") or ():
+                name = tag.rsplit(":", 1)[0].rsplit("/", 1)[-1]
+                found[name, image["Labels"][LABEL]] = image["Id"]
+        return found
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image (by id) a further tag."""
+        repository, tag = reference.rsplit(":", 1)
+        self._api.tag(image, repository, tag)
+
+    def have(
+        self,
+        reference: str,
+        architecture: Architecture,
+        key: str,
+        *,
+        note: Callable[[str], None] = lambda text: None,
+        control: Stoppable | None = None,
+    ) -> str:
+        """See that the right image is here under its tag: tagged, or pulled.
+
+        :param note: called before something is pulled.
+        :returns: the reference to build upon.
+        :raises EngineError: it can't be had.
+        """
+
+        def right(found: EngineImage | None) -> bool:
+            return found is not None and (found.key, found.architecture) == (key, architecture.oci)
+
+        if right(self.image(reference)):
+            return reference
+        name = reference.rsplit(":", 1)[0].rsplit("/", 1)[-1]
+        known = self.by_key().get((name, key))
+        if known is not None and right(self.image(known)):
+            self.tag(known, reference)
+            return reference
+        note(f"pulling {name}")
+        self.pull(reference, architecture, control=control)
+        return reference
+
+    def require(self, reference: str, architecture: Architecture) -> EngineImage:
+        """The image under a tag, which must be there and for the architecture.
+
+        :raises EngineError: it isn't.
+        """
+        found = self.image(reference)
+        if found is None:
+            raise EngineError(f"{reference} isn't in the engine although it was just made")
+        if found.architecture != architecture.oci:
+            raise EngineError(
+                f"{reference} is an image for {found.architecture}, not {architecture.oci}",
+                hint="its parent in the engine is of another architecture: "
+                "remove it and build again",
+            )
+        return found
+
+    def build(
+        self,
+        context: IO[bytes],
+        reference: str,
+        architecture: Architecture,
+        *,
+        build_args: Mapping[str, str] | None = None,
+        use_cache: bool = True,
+        log: Path | None = None,
+        note: Callable[[str], None] = lambda text: None,
+        control: Stoppable | None = None,
+    ) -> EngineImage:
+        """Build a context and tag the result.
+
+        :param note: called with each step as it starts.
+        :param log: gets everything the engine says.
+        :raises BuildFailed: a step failed.
+        :raises Stopped: *control* stopped it.
+        """
+        api = self._connect(STREAM_TIMEOUT)
+        control = control or Stoppable()
+        api.hooks["response"].append(control.attach)
+        step = "0 : FROM"
+        lines: deque[str] = deque(maxlen=TAIL)
+        sink = log.open("w") if log else None
+        try:
+            events = api.build(
+                fileobj=context,
+                custom_context=True,
+                tag=reference,
+                platform=architecture.platform,
+                network_mode="host",
+                buildargs=dict(build_args or {}),
+                nocache=not use_cache,
+                rm=True,
+                forcerm=True,
+                pull=False,
+                decode=True,
+            )
+            for event in self._events(events, control):
+                text = event.get("stream") or event.get("status") or event.get("error") or ""
+                for line in str(text).splitlines():
+                    if sink:
+                        sink.write(line + "\n")
+                        sink.flush()
+                    if match := _STEP.match(line):
+                        step = f"{match[1]} : {match[2]}"
+                        note(f"step {match[1]} {match[2]}"[:100])
+                        lines.clear()
+                    elif "error" not in event and (said := _said(line)):
+                        lines.append(said)
+                if "error" in event:
+                    raise BuildFailed(reference, step, str(event["error"]), list(lines), log)
+        except docker.errors.APIError as error:
+            raise BuildFailed(reference, step, reason_of(error), list(lines), log) from error
+        finally:
+            if sink:
+                sink.close()
+            api.close()
+        return self.require(reference, architecture)
+
+    def publish(
+        self,
+        image: EngineImage,
+        reference: str,
+        architecture: Architecture,
+        *,
+        control: Stoppable | None = None,
+    ) -> None:
+        """Push an image under its tag.
+
+        :raises EngineError: the tag is another image's by now or of another architecture, or
+            the registry refuses.
+        """
+        if self.require(reference, architecture).id != image.id:
+            raise EngineError(f"somebody else builds {reference} on {self.url} at the same time")
+        self.push(reference, control=control)
+
+    def push(self, reference: str, *, control: Stoppable | None = None) -> str:
+        """Push a tag; returns its manifest's digest.
+
+        :raises EngineError: the registry refuses or can't be reached.
+        """
+        repository, tag = reference.rsplit(":", 1)
+        api = self._connect(STREAM_TIMEOUT)
+        control = control or Stoppable()
+        api.hooks["response"].append(control.attach)
+        digest = ""
+        try:
+            # engines from 28.3.3 on refuse a push without any X-Registry-Auth header
+            known = docker.auth.load_config().resolve_authconfig(repository.split("/")[0])
+            events = api.push(
+                repository, tag=tag, stream=True, decode=True, auth_config=known or {}
+            )
+            for event in self._events(events, control):
+                if "error" in event:
+                    raise EngineError(
+                        f"{reference} can't be pushed: {event['error']}",
+                        hint="is the registry running, and are you logged in (docker login)? "
+                        "Over plain HTTP, Docker pushes to loopback and its insecure-registries "
+                        "only",
+                    )
+                digest = (event.get("aux") or {}).get("Digest") or digest
+        except docker.errors.APIError as error:
+            raise EngineError(f"{reference} can't be pushed: {reason_of(error)}") from error
+        finally:
+            api.close()
+        return digest
+
+    def pull(
+        self, reference: str, architecture: Architecture, *, control: Stoppable | None = None
+    ) -> EngineImage:
+        """Pull a tag for an architecture.
+
+        :raises EngineError: it isn't there, can't be had, or is for another architecture.
+        """
+        repository, tag = reference.rsplit(":", 1)
+        api = self._connect(STREAM_TIMEOUT)
+        control = control or Stoppable()
+        api.hooks["response"].append(control.attach)
+        try:
+            events = api.pull(
+                repository, tag=tag, platform=architecture.platform, stream=True, decode=True
+            )
+            for event in self._events(events, control):
+                if "error" in event:
+                    raise EngineError(f"{reference} can't be pulled: {event['error']}")
+        except docker.errors.APIError as error:
+            raise EngineError(f"{reference} can't be pulled: {reason_of(error)}") from error
+        finally:
+            api.close()
+        return self.require(reference, architecture)
+
+    def extract(
+        self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
+    ) -> dict[str, bytes]:
+        """Files of an image by their paths (without a leading slash); nothing in it is run.
+
+        :param paths: files or folders to look at; those that aren't there are passed over.
+        :param wanted: which of their files are returned.
+        :raises EngineError: the engine refuses.
+        """
+        found: dict[str, bytes] = {}
+        api = self._connect(STREAM_TIMEOUT)
+        try:
+            container = api.create_container(image, command=["true"])["Id"]
+            try:
+                for path in paths:
+                    with contextlib.suppress(docker.errors.NotFound):
+                        chunks, _ = api.get_archive(container, f"/{path}")
+                        stream = io.BufferedReader(_Chunks(chunks))
+                        with tarfile.open(fileobj=stream, mode="r|") as tar:
+                            for member in tar:
+                                name = f"{path.rpartition('/')[0]}/{member.name}"
+                                if member.isreg() and wanted(name):
+                                    found[name] = tar.extractfile(member).read()  # type: ignore[union-attr]
+            finally:
+                api.remove_container(container, force=True)
+        except (docker.errors.APIError, requests.RequestException, tarfile.TarError) as error:
+            raise EngineError(f"{image} can't be read: {reason_of(error)}") from error
+        finally:
+            api.close()
+        return found
+
+    def output(self, image: str, argv: Sequence[str]) -> bytes | None:
+        """What a program of an image's own prints, run as root and without a network.
+
+        :returns: None where the image has no such program.
+        :raises EngineError: the engine refuses, or the program fails.
+        """
+        api = self._connect(STREAM_TIMEOUT)
+        try:
+            container = api.create_container(
+                image,
+                entrypoint=list(argv),
+                command=[],
+                user="0",
+                network_disabled=True,
+                healthcheck={"test": ["NONE"]},
+            )["Id"]
+            try:
+                api.start(container)
+                status = api.wait(container)["StatusCode"]
+                printed: bytes = api.logs(container, stdout=True, stderr=False)
+                if status != 0:
+                    last = api.logs(container, stdout=False, stderr=True)[-500:]
+                    raise EngineError(
+                        f"{argv[0]} fails in {image} (status {status})",
+                        details=last.decode("utf-8", "replace"),
+                    )
+                return printed
+            finally:
+                api.remove_container(container, force=True)
+        except (docker.errors.APIError, requests.RequestException) as error:
+            if re.search("executable file not found|no such file or directory", str(error)):
+                return None
+            raise EngineError(f"{argv[0]} can't run in {image}: {reason_of(error)}") from error
+        finally:
+            api.close()
+
+    def _events(
+        self, stream: Iterator[dict[str, Any]], control: Stoppable
+    ) -> Iterator[dict[str, Any]]:
+        try:
+            yield from stream
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            if control.stopped.is_set():
+                raise Stopped from error
+            raise EngineError(
+                f"the connection to the container engine ({self.url}) broke: {reason_of(error)}",
+                hint="run the same again: what was built before is kept",
+            ) from error
+        if control.stopped.is_set():
+            raise Stopped
+
+
+def _said(line: str) -> str:
+    """What a step itself printed, without the engine's own words and colours."""
+    said = _COLOUR.sub("", line).rstrip()
+    return "" if _OWN_WORDS.match(said) else said
+
+
+class _Chunks(io.RawIOBase):
+    """An iterator of bytes as a stream."""
+
+    def __init__(self, chunks: Iterator[bytes]):
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            try:
+                self._rest = next(self._chunks)
+            except StopIteration:
+                return 0
+        piece, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)

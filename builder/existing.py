@@ -1,0 +1,54 @@
+"""Looking at what is already there: the registry's images and indices, the engines' images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from builder.engines.protocol import ImageBuilder
+from builder.facts import EngineImage
+from builder.plan import Target
+from core.config.model import Architecture
+from core.oci.model import ImageIndex, RegistryImage
+from core.oci.registry import RegistryClient
+
+#: Requests under way at once.
+CONCURRENCY = 8
+
+
+def registry(
+    client: RegistryClient, targets: Sequence[Target], tag: str
+) -> tuple[dict[tuple[str, Architecture], RegistryImage], dict[str, ImageIndex]]:
+    """What the registry has of the targets, and their indices under the tag.
+
+    :raises RegistryError: it can't be reached, or refuses.
+    """
+    client.ping()
+    repositories = {target.name: target.repository for target in targets}
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        images = [(t, pool.submit(client.image, t.repository, t.tag)) for t in targets]
+        indices = [
+            (name, pool.submit(client.index, repository, tag))
+            for name, repository in repositories.items()
+        ]
+        remote = {
+            (target.name, target.architecture): found
+            for target, future in images
+            if (found := future.result()) is not None
+        }
+        index = {name: known for name, joined in indices if (known := joined.result()) is not None}
+    return remote, index
+
+
+def engines(
+    ends: Mapping[Architecture, ImageBuilder], targets: Sequence[Target]
+) -> dict[tuple[str, Architecture], EngineImage]:
+    """What the engines have of the targets, by their keys."""
+    found: dict[tuple[str, Architecture], EngineImage] = {}
+    known = {url: end.by_key() for url, end in {end.url: end for end in ends.values()}.items()}
+    for target in targets:
+        end = ends[target.architecture]
+        image = known[end.url].get((target.published, target.key))
+        if image is not None and (local := end.image(image)) is not None:
+            found[target.name, target.architecture] = local
+    return found

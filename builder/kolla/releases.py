@@ -1,0 +1,100 @@
+"""The OpenStack releases kollarm knows, and the Kolla package of each.
+
+Source of the numbers: https://pypi.org/project/kolla/#history and
+https://releases.openstack.org/.  What a release's kolla-build *can do* is not
+listed here: the release is asked (``data/kolla_driver.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.errors import ConfigError, Fault
+
+
+@dataclass(frozen=True)
+class KollaRelease:
+    """One OpenStack release as Kolla packages it.
+
+    :ivar name: what ``release:`` in the configuration says.
+    :ivar requirements: what pip installs, resolved with dependencies.
+    :ivar bare_requirements: what pip installs after that with ``--no-deps``,
+        for releases whose declared needs no longer install on today's Python.
+    """
+
+    name: str
+    requirements: tuple[str, ...]
+    bare_requirements: tuple[str, ...] = ()
+
+
+#: What rendering with an old Kolla needs, in versions that today's Python runs.
+#: Their templates use ``jinja2.contextfunction`` and ``contextfilter``, which
+#: Jinja2 3.1 dropped; setuptools 81 dropped pkg_resources, which pbr of old asks for.
+LEGACY_NEEDS = (
+    "Jinja2==3.0.3",
+    "oslo.config",
+    "GitPython",
+    "six",
+    "requests",
+    "PyYAML",
+    "pbr",
+    "setuptools<81",
+)
+
+
+def _legacy(name: str, version: str) -> KollaRelease:
+    return KollaRelease(name, LEGACY_NEEDS, (f"kolla=={version}",))
+
+
+def _current(name: str, version: str) -> KollaRelease:
+    return KollaRelease(name, (f"kolla=={version}",))
+
+
+#: Each release with the last Kolla of its series, the oldest first.
+RELEASES: dict[str, KollaRelease] = {
+    release.name: release
+    for release in (
+        _legacy("rocky", "7.1.1"),
+        _legacy("stein", "8.0.5"),
+        _legacy("train", "9.4.0"),
+        _legacy("ussuri", "10.4.0"),
+        _legacy("victoria", "11.3.0"),
+        _legacy("wallaby", "12.7.0"),
+        _legacy("xena", "13.10.0"),
+        _legacy("yoga", "14.12.0"),
+        _current("zed", "15.6.0"),
+        _current("2023.1", "16.6.0"),
+        _current("2023.2", "17.9.0"),
+        _current("2024.1", "18.8.0"),
+        _current("2024.2", "19.8.0"),
+        _current("2025.1", "20.6.0"),
+        _current("2025.2", "21.3.0"),
+        _current("2026.1", "22.2.0"),
+        _current("2026.2", "23.0.0"),
+    )
+}
+
+
+def find(name: str) -> KollaRelease:
+    """The release of that name.
+
+    :raises ConfigError: kollarm knows no such release.
+    """
+    try:
+        return RELEASES[name]
+    except KeyError:
+        raise ConfigError(
+            f"release {name} is unknown",
+            [Fault("release", f"{name!r} is none of {', '.join(RELEASES)}")],
+        ) from None
+
+
+def spans(entries: Sequence[str], name: str) -> bool:
+    """Whether a list of releases has one; ``2025.1+`` is that release and all later ones."""
+    order = list(RELEASES)
+    later = {entry.removesuffix("+") for entry in entries if entry.endswith("+")}
+    return name in entries or (
+        name in RELEASES
+        and any(order.index(one) <= order.index(name) for one in later if one in RELEASES)
+    )

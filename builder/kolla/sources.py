@@ -1,0 +1,159 @@
+"""What images are built from: archives by URL or from PyPI, git checkouts, local files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import requests
+
+from builder.facts import ImageSource, RenderedImage, RenderedTree
+from core import cache, progress
+from core.config.model import Architecture, SourceOf
+from core.errors import CommandError, ConfigError, Fault, KollarmError
+from core.run import run
+from core.suggest import did_you_mean
+
+#: Seconds to connect, and to wait for the next bytes.
+TIMEOUT = (30.0, 120.0)
+CHUNK = 1024 * 1024
+
+
+def chosen(
+    trees: Mapping[Architecture, RenderedTree], wanted: Mapping[str, SourceOf]
+) -> dict[Architecture, RenderedTree]:
+    """The trees with the configuration's sources in place of the release's own.
+
+    :param wanted: name or pattern → source; the first that fits a name counts.
+    :raises ConfigError: a name fits no source of the release.
+    """
+    known = {source.name for tree in trees.values() for source in _all(tree)}
+    faults = []
+    for pattern in wanted:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            faults.append(
+                Fault(
+                    f"build.sources.{pattern}",
+                    "the release has no such source",
+                    did_you_mean(pattern, known),
+                )
+            )
+    if faults:
+        raise ConfigError("sources are named that don't exist", faults)
+
+    def place(source: ImageSource) -> ImageSource:
+        for pattern, one in wanted.items():
+            if fnmatchcase(source.name, pattern):
+                return _from(one, source.name)
+        return source
+
+    def placed(image: RenderedImage) -> RenderedImage:
+        return replace(
+            image,
+            source=place(image.source) if image.source else None,
+            plugins=tuple(map(place, image.plugins)),
+            additions=tuple(map(place, image.additions)),
+        )
+
+    return {
+        architecture: replace(
+            tree, images={name: placed(image) for name, image in tree.images.items()}
+        )
+        for architecture, tree in trees.items()
+    }
+
+
+def _all(tree: RenderedTree) -> Iterator[ImageSource]:
+    for image in tree.images.values():
+        yield from (image.source,) if image.source else ()
+        yield from (*image.plugins, *image.additions)
+
+
+def _from(one: SourceOf, name: str) -> ImageSource:
+    if one.path is not None:
+        return ImageSource(name, "local", str(one.path), enabled=one.enabled)
+    if one.git is not None:
+        return ImageSource(name, "git", one.git, one.reference, enabled=one.enabled)
+    if one.pypi is not None:
+        return ImageSource(name, "pypi", one.pypi, enabled=one.enabled)
+    return ImageSource(name, "url", one.url or "", sha256=one.sha256, enabled=one.enabled)
+
+
+def fetch(source: ImageSource, *, before: float | None = None) -> Path | None:
+    """A source's archive (a file) or checkout (a folder); None for one that is switched off.
+
+    :param before: fetch again what was fetched before this moment (seconds since the epoch).
+    :raises KollarmError: it can't be had, or isn't what its checksum says.
+    """
+    if not source.enabled:
+        return None
+    if source.kind == "local":
+        path = Path(source.location)
+        if not path.exists():
+            raise KollarmError(
+                f"the source of {source.name} isn't there: {path}",
+                hint="correct it in build.sources, or in the overlay's kolla-build.conf",
+            )
+        return path
+    name = f"{source.name}-{cache.digest({'at': source.location, 'ref': source.reference})}"
+    if before is not None:
+        cache.forget("source", name, before)
+    if source.kind == "git":
+        return cache.entry("source", name, lambda folder: _clone(source, folder)) / source.name
+    if source.kind == "pypi":
+        return cache.entry("source", name, lambda folder: _from_pypi(source, folder)) / "archive"
+    return cache.entry("source", name, lambda folder: _download(source, folder)) / "archive"
+
+
+def _download(source: ImageSource, folder: Path) -> None:
+    target = folder / "archive"
+    try:
+        with (
+            progress.current().step(f"fetch {source.location}"),
+            requests.get(source.location, stream=True, timeout=TIMEOUT) as answer,
+            target.open("wb") as stream,
+        ):
+            answer.raise_for_status()
+            for chunk in answer.iter_content(CHUNK):
+                stream.write(chunk)
+    except requests.RequestException as error:
+        raise KollarmError(
+            f"the source of {source.name} can't be fetched: {error}",
+            hint="check the network, or set another location for it",
+        ) from error
+    if source.sha256 and (found := cache.file_digest(target)) != source.sha256:
+        raise KollarmError(
+            f"{source.location} has SHA256 {found}, Kolla expects {source.sha256}",
+            hint="the file was changed, or is damaged: don't use it",
+        )
+
+
+def _from_pypi(source: ImageSource, folder: Path) -> None:
+    with progress.current().step(f"fetch {source.location}"):
+        try:
+            run(
+                [sys.executable, "-m", "pip", "download", "--no-input", "--no-deps",
+                 "--disable-pip-version-check", "--ignore-requires-python",
+                 "--no-binary", ":all:", "--dest", folder, source.location],
+                timeout=600,
+            )  # fmt: skip
+        except CommandError as error:
+            raise KollarmError(
+                f"the source of {source.name} can't be fetched: pip can't download "
+                f"{source.location}",
+                hint="is there such a source distribution, and is PyPI (or the index that pip "
+                "is configured for) reachable?",
+                details=error.details,
+            ) from error
+    (archive,) = folder.iterdir()
+    archive.rename(folder / "archive")
+
+
+def _clone(source: ImageSource, folder: Path) -> None:
+    target = folder / source.name
+    run(["git", "clone", "--quiet", source.location, target], timeout=1800)
+    run(["git", "-C", target, "checkout", "--quiet", source.reference or "HEAD"])
+    run(["git", "-C", target, "remote", "remove", "origin"])

@@ -1,0 +1,85 @@
+"""What a release's own templates offer to be changed, read with Jinja's parser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, TemplateSyntaxError, nodes
+
+from core.errors import KollarmError
+
+_ENVIRONMENT = Environment()
+
+#: What the ``customizable`` filter of Kolla's templates looks for.
+ENDINGS = ("_append", "_remove", "_override")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What can be changed in a release's templates.
+
+    :ivar images: image → the names its template assigns or imports.
+    :ivar blocks: block → the images whose templates have it.
+    :ivar lists: list variables (``cron_packages_append`` …) → the image they belong to.
+    """
+
+    images: dict[str, frozenset[str]]
+    blocks: dict[str, frozenset[str]]
+    lists: dict[str, str]
+
+
+def read(folder: Path) -> Offer:
+    """Parse every ``Dockerfile.j2`` below a folder; an image is named by its template's folder.
+
+    :raises KollarmError: a template is no valid Jinja.
+    """
+    images: dict[str, frozenset[str]] = {}
+    blocks: dict[str, set[str]] = {}
+    lists: dict[str, str] = {}
+    for path in sorted(folder.rglob("Dockerfile.j2")):
+        image = path.parent.name
+        try:
+            tree = _ENVIRONMENT.parse(path.read_text())
+        except TemplateSyntaxError as error:
+            raise KollarmError(
+                f"{path}:{error.lineno}: {error.message}",
+                hint="the Kolla release itself, or a patch to it, is broken",
+            ) from error
+        for block in tree.find_all(nodes.Block):
+            blocks.setdefault(block.name, set()).add(image)
+        for call in tree.find_all(nodes.Filter):
+            kind = call.args[0] if call.args else None
+            if call.name == "customizable" and isinstance(kind, nodes.Const):
+                stem = f"{image.replace('-', '_')}_{kind.value}"
+                lists.update({stem + ending: image for ending in ENDINGS})
+        images[image] = frozenset(assigned(tree))
+    return Offer(images, {name: frozenset(found) for name, found in blocks.items()}, lists)
+
+
+def assigned(tree: nodes.Node) -> set[str]:
+    """The names that a template gives a meaning: by set, import, macro or loop."""
+    names = {name.name for name in tree.find_all(nodes.Name) if name.ctx in ("store", "param")}
+    names |= {macro.name for macro in tree.find_all(nodes.Macro)}
+    names |= {module.target for module in tree.find_all(nodes.Import)}
+    for module in tree.find_all(nodes.FromImport):
+        names |= {one if isinstance(one, str) else one[1] for one in module.names}
+    return names
+
+
+def used(tree: nodes.Node) -> list[tuple[str, int]]:
+    """The variables a template reads, with their lines, but for those it asks about first.
+
+    ``X is defined`` and ``X | default(…)`` are questions, not uses.
+    """
+    asked = {
+        id(inner)
+        for question in tree.find_all((nodes.Filter, nodes.Test))
+        if question.name in ("default", "d", "defined", "undefined")
+        and (inner := question.node) is not None
+    }
+    return [
+        (name.name, name.lineno)
+        for name in tree.find_all(nodes.Name)
+        if name.ctx == "load" and id(name) not in asked
+    ]

@@ -1,0 +1,136 @@
+"""Overlays held against a release's own templates, without an engine.
+
+Kolla itself drops a misspelt block without a word and renders an undefined
+variable as nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.facts import RenderedTree
+from builder.kolla import releases
+from builder.kolla.render import RenderRequest, render
+from builder.kolla.toolchain import toolchain
+from builder.lint import kolla_templates
+from builder.lint.rules import LintContext, check, out_of_place
+from builder.lint.treepatch import patched
+from builder.overlays.compose import compose
+from builder.overlays.model import Overlay, available, read
+from builder.overlays.settings import merge
+from core.config.model import Architecture, Build, Checkout, Distro
+from core.errors import ConfigError, Fault
+from core.suggest import did_you_mean
+
+
+@dataclass(frozen=True)
+class LintReport:
+    """What was found in which overlays, for which release.
+
+    :ivar elsewhere: overlays that were found but have no say in this release.
+    """
+
+    release: str
+    kolla_version: str
+    overlays: tuple[str, ...]
+    faults: tuple[Fault, ...]
+    elsewhere: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+    def to_json(self) -> dict[str, object]:
+        """The report as plain data."""
+        return {
+            "release": self.release,
+            "kolla": self.kolla_version,
+            "overlays": list(self.overlays),
+            "elsewhere": list(self.elsewhere),
+            "ok": self.ok,
+            "faults": [
+                {"where": fault.where, "message": fault.message, "hint": fault.hint}
+                for fault in self.faults
+            ],
+        }
+
+    def __str__(self) -> str:
+        lines = [*map(str, self.faults)]
+        if self.elsewhere:
+            lines.append(f"not for {self.release}: {', '.join(self.elsewhere)}")
+        overlays = counted(len(self.overlays), "overlay")
+        faults = counted(len(self.faults), "fault")
+        lines.append(f"{overlays}, Kolla {self.kolla_version} ({self.release}): {faults}")
+        return "\n".join(lines)
+
+
+def counted(number: int, word: str) -> str:
+    """A number with its word: ``1 fault``, ``2 faults``, ``no faults``."""
+    return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
+
+
+def lint(
+    release: str,
+    folders: Sequence[Path],
+    names: Sequence[str] | None = None,
+    *,
+    build: Build | None = None,
+) -> LintReport:
+    """Check overlays against a release.
+
+    :param folders: where overlays are looked for.
+    :param names: the overlays to check, also with each other, in this order;
+        without names every one that is found is checked, those that *build* chooses
+        with each other, and those that have no say in the release are only named.
+    :param build: the configuration's images: what is chosen has to apply to them.
+    :raises ConfigError: the release or a named overlay is unknown.
+    :raises KollarmError: the release's Kolla can't be installed.
+    """
+    known = available(folders)
+    if unknown := [name for name in names or () if name not in known]:
+        raise ConfigError(
+            "unknown overlays",
+            [Fault(name, "no such overlay", did_you_mean(name, known)) for name in unknown],
+        )
+    chosen = list(names or (one for one in (build.overlays if build else ()) if one in known))
+    faults: list[Fault] = []
+    overlays: dict[str, Overlay] = {}
+    for name in names or [*chosen, *sorted(set(known) - set(chosen))]:
+        try:
+            overlays[name] = read(known[name])
+        except ConfigError as error:
+            faults += error.faults
+    tree = plain_tree(release, build.kolla if build else None)
+    elsewhere = []
+    together = [overlays[name] for name in chosen if name in overlays]
+    for name, overlay in overlays.items():
+        misplaced = list(out_of_place(overlay, tree, release, build if name in chosen else None))
+        faults += [fault for fault, everywhere in misplaced if name in chosen or everywhere]
+        if misplaced and name not in chosen:
+            elsewhere.append(name)
+            continue
+        company = together if name in chosen else [overlay]
+        with patched(tree.templates, company) as (folder, refused):
+            ground = LintContext(kolla_templates.read(folder), tree)
+            faults += [fault for fault in refused if fault.where.startswith(f"{overlay.folder}/")]
+            faults += check(overlay, company, ground)
+    for combined in (lambda: compose(together, {}), lambda: merge(together)):
+        try:
+            combined()
+        except ConfigError as error:
+            faults += [fault for fault in error.faults if fault not in faults]
+    checked = tuple(name for name in overlays if name not in elsewhere)
+    return LintReport(release, tree.kolla_version, checked, tuple(faults), tuple(elsewhere))
+
+
+def plain_tree(release: str, checkout: Checkout | None = None) -> RenderedTree:
+    """The release's templates as they are: which distribution and architecture is no matter."""
+    found = releases.find(release)
+    options: dict[str, str | list[str]] = {
+        "base": Distro.UBUNTU.value,
+        "install_type": "source",
+        "quiet": "true",
+    }
+    return render(toolchain(found, checkout), RenderRequest(Architecture.X86_64, options))

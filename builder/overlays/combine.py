@@ -1,0 +1,106 @@
+"""The overlays of one rendering: composed text, files for the build contexts, variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from builder.overlays.compose import compose
+from builder.overlays.model import Overlay
+from builder.overlays.settings import merge, series
+from core.config.model import Architecture, Distro
+from core.errors import ConfigError, Fault
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What the overlays come to for one release, distribution and architecture.
+
+    :ivar overlays: the names of those that apply, in order.
+    :ivar override: the composed template override, "" for none.
+    :ivar files: image → (path in its build context → content).
+    :ivar settings: sections of kolla-build.conf.
+    :ivar tree_patches: (overlay, unified diff against the template tree), in order.
+    :ivar patches: image → (file name → content) for Kolla's ``patches_path``.
+    """
+
+    overlays: tuple[str, ...]
+    override: str
+    files: dict[str, dict[str, bytes]]
+    settings: dict[str, dict[str, str]]
+    tree_patches: tuple[tuple[str, str], ...]
+    patches: dict[str, dict[str, bytes]]
+
+
+def combine(
+    overlays: Sequence[Overlay],
+    *,
+    release: str,
+    distro: Distro,
+    architecture: Architecture,
+    variables: Mapping[str, str],
+    ca_certificates: Mapping[str, bytes],
+) -> Composition:
+    """Compose those of the overlays that apply.
+
+    :param variables: the configuration's ``overlay_variables``.
+    :param ca_certificates: file name → PEM, for overlays that ask for them.
+    :raises ConfigError: contradictions, unknown variables, missing values or files.
+    """
+    check_variables(overlays, variables)
+    applying = [o for o in overlays if o.applies(release, distro, architecture)]
+    values: dict[str, object] = {}
+    files: dict[str, dict[str, bytes]] = {}
+    for overlay in applying:
+        for name, variable in overlay.description.variables.items():
+            values[name] = variables.get(name, variable.default)
+        for image, added in overlay.context_files().items():
+            files.setdefault(image, {}).update(added)
+        for image in overlay.description.inputs.get("ca_certificates", ()):
+            values["ca_certificates"] = sorted(ca_certificates)
+            for name, content in ca_certificates.items():
+                files.setdefault(image, {})[f"overlays/{overlay.name}/{name}"] = content
+    return Composition(
+        overlays=tuple(overlay.name for overlay in applying),
+        override=compose(applying, values),
+        files=files,
+        settings=merge(applying),
+        tree_patches=tuple(
+            (overlay.name, patch)
+            for overlay in applying
+            if (patch := overlay.tree_patch()) is not None
+        ),
+        patches=series(applying),
+    )
+
+
+def check_variables(overlays: Sequence[Overlay], variables: Mapping[str, str]) -> None:
+    """Compare the configuration's variables with those the chosen overlays have.
+
+    :raises ConfigError: one is set that no overlay has, or one without default isn't set.
+    """
+    known = {
+        name: variable
+        for overlay in overlays
+        for name, variable in overlay.description.variables.items()
+    }
+    faults = [
+        Fault(
+            f"build.overlay_variables.{name}",
+            "no chosen overlay has this variable",
+            f"there are: {', '.join(sorted(known)) or 'none'}",
+        )
+        for name in variables
+        if name not in known
+    ]
+    faults += [
+        Fault(
+            "build.overlay_variables",
+            f"overlay {overlay.name} needs {name}: {variable.description}",
+        )
+        for overlay in overlays
+        for name, variable in overlay.description.variables.items()
+        if variable.default is None and name not in variables
+    ]
+    if faults:
+        raise ConfigError("the overlays' variables are wrong", faults)

@@ -1,0 +1,135 @@
+"""What each key of the configuration allows by itself but the whole can't mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from core.config.model import Config, Guest
+
+#: Keys and list indices that lead to a place in the file.
+Position = tuple[str | int, ...]
+
+#: A fault before it is printed: its position, the message and the remedy.
+Finding = tuple[Position, str, str | None]
+
+
+def contradictions(config: Config) -> Iterator[Finding]:
+    """Every impossible combination in a configuration of sound shape."""
+    yield from _of_build(config)
+    if config.cloud.embedded and config.cloud.name is not None:
+        yield (
+            ("cloud",),
+            "embedded and name exclude each other",
+            "remove name to use the Glance on loopback, or embedded to use your own cloud",
+        )
+    if config.cloud.method == "web-download" and config.cloud.served_at is None:
+        yield (
+            ("cloud", "method"),
+            "web-download needs to know where the cloud can fetch the images",
+            "add served_at, the address of a server that has the folder of prepared images",
+        )
+    names = [guest.name for guest in config.guests]
+    for index, guest in enumerate(config.guests):
+        at: Position = ("guests", index)
+        if guest.name in names[:index]:
+            yield (*at, "name"), f"a second guest named {guest.name!r}", "give each its own name"
+        yield from _of_guest(guest, at)
+
+
+def _of_build(config: Config) -> Iterator[Finding]:
+    if not config.build.engines:
+        yield ("build", "engines"), "no architecture to build", "name x86_64, aarch64 or both"
+    for key in ("images", "overlays"):
+        names = getattr(config.build, key)
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield ("build", key, index), f"{name!r} is listed twice", "remove one"
+    yield from _of_sources(config)
+    for architecture in config.build.profiles:
+        if architecture not in config.build.engines:
+            yield (
+                ("build", "profiles", architecture.value),
+                f"no engine builds {architecture}",
+                "add it to build.engines, or remove its profiles",
+            )
+    if config.build.services and not config.build.profiles:
+        yield ("build", "services"), "has no effect without profiles", "add build.profiles"
+    base = config.build.base
+    if base.bootstrap is not None and (base.name is not None or base.tag is not None):
+        yield (
+            ("build", "base", "bootstrap"),
+            "a base image is either bootstrapped or pulled",
+            "remove bootstrap, or name and tag",
+        )
+    for architecture, engine in config.build.engines.items():
+        if not re.fullmatch(r"local|(unix|ssh|tcp|buildx)://.+", engine.url):
+            yield (
+                ("build", "engines", architecture.value, "url"),
+                f"unknown kind of engine {engine.url!r}",
+                "local, unix://…, ssh://…, tcp://… or buildx://BUILDER",
+            )
+        if engine.tls is not None and not engine.url.startswith("tcp://"):
+            yield (
+                ("build", "engines", architecture.value, "tls"),
+                "goes with tcp:// alone",
+                "remove it; for local, DOCKER_HOST and DOCKER_CERT_PATH hold",
+            )
+
+
+def _of_sources(config: Config) -> Iterator[Finding]:
+    for name, source in config.build.sources.items():
+        at: Position = ("build", "sources", name)
+        given = [kind for kind in ("path", "url", "git", "pypi") if getattr(source, kind)]
+        if source.enabled and len(given) != 1:
+            yield at, "needs exactly one of path, url, git and pypi", "or enabled: false"
+        if source.sha256 and not source.url:
+            yield (*at, "sha256"), "goes with url alone", "remove it"
+        if source.reference and not source.git:
+            yield (*at, "reference"), "goes with git alone", "remove it"
+
+
+def _of_guest(guest: Guest, at: Position) -> Iterator[Finding]:
+    if "/" in guest.name or guest.name.startswith("."):
+        yield (*at, "name"), f"{guest.name!r} can't be a file's name", "no slash, no leading dot"
+    source = guest.source
+    named = [place for place in (source.path, source.url, source.image) if place is not None]
+    if len(named) != 1:
+        yield (
+            (*at, "source"),
+            "needs exactly one of image, path and url",
+            "image: a release of the catalogue (docs/guests.md); path or url: where the file is",
+        )
+    elif source.image is not None:
+        if source.sha256sums is not None:
+            yield (
+                (*at, "source", "sha256sums"),
+                "the catalogue knows the list of a release",
+                "remove it, or name the image by its url",
+            )
+    elif source.sha256 is None and source.sha256sums is None:
+        yield (
+            (*at, "source"),
+            "nothing says which content is the right one",
+            "add sha256, or sha256sums with the list that the distribution publishes",
+        )
+    if source.mirror is not None and source.image is None:
+        yield (
+            (*at, "source", "mirror"),
+            "only a release of the catalogue has a mirror",
+            "remove it, or name the release with image",
+        )
+    if source.sha256 is not None and source.sha256sums is not None:
+        yield (*at, "source"), "has both sha256 and sha256sums", "keep one of them"
+    paths = [file.path for file in guest.files]
+    for number, path in enumerate(paths):
+        if path in paths[:number]:
+            yield (*at, "files", number, "path"), f"{path} is copied twice", "keep one of them"
+    if not guest.consoles:
+        yield (*at, "consoles"), "is empty", "at least tty1, which the VNC console shows"
+    elif not guest.consoles[-1].startswith("tty") or guest.consoles[-1].startswith("ttyAMA"):
+        yield (
+            (*at, "consoles"),
+            f"the last one, {guest.consoles[-1]!r}, becomes /dev/console and isn't the screen",
+            "put tty1 last",
+        )

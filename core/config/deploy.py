@@ -1,0 +1,143 @@
+"""The shape of the ``deploy`` section: a cloud's hosts and what kolla-ansible is told.
+
+Variables reach kolla-ansible by three roads of different strength (globals.yml
+beats everything, then host and group variables, then kolla's own defaults).
+The keys here keep them apart; :mod:`deploy.placement` refuses a
+variable on a road where kolla-ansible would not see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, StringConstraints
+
+from core.config.base import Architecture, Section
+
+HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\[\]-]*$")]
+GroupName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Variables = dict[VariableName, JsonValue]
+
+
+class Interfaces(Section):
+    """Names of network interfaces; each becomes the variable ``NAME_interface`` of a host."""
+
+    network: str | None = None
+    api: str | None = None
+    storage: str | None = None
+    tunnel: str | None = None
+    migration: str | None = None
+    dns: str | None = None
+    neutron_external: str | None = None
+    octavia_network: str | None = None
+    kolla_external_vip: str | None = None
+
+    def variables(self) -> Iterator[tuple[str, str]]:
+        """``(variable, interface)`` of those that are given."""
+        for name in type(self).model_fields:
+            value: str | None = getattr(self, name)
+            if value is not None:
+                yield f"{name}_interface", value
+
+
+class Ssh(Section):
+    """How hosts are reached; a host's own ``ssh`` stands above the common one."""
+
+    user: str | None = None
+    #: The private key's file on this machine; ``~`` is the home of who deploys.
+    private_key: str | None = None
+    port: int | None = Field(default=None, gt=0, lt=65536)
+    #: Become root by sudo. Default: yes, except for the user root.
+    become: bool | None = None
+
+
+class Host(Section):
+    """One machine of the cloud, or several named by a range such as ``control[01:03]``."""
+
+    architecture: Architecture = Field(strict=False)
+    groups: list[GroupName] = Field(min_length=1)
+    #: Address to connect to; default: the name itself. Not for a range.
+    address: str | None = None
+    connection: Literal["ssh", "local"] = "ssh"
+    ssh: Ssh = Ssh()
+    #: The host's Python that runs Ansible's modules; default: Ansible looks for one.
+    python: str | None = None
+    interfaces: Interfaces = Interfaces()
+    #: Any further variables of this host (``host_vars/HOST.yml``).
+    variables: Variables = Field(default_factory=dict)
+
+
+class Vips(Section):
+    """The addresses at which the APIs answer."""
+
+    internal: str
+    #: Default: the internal one.
+    external: str | None = None
+    internal_fqdn: str | None = None
+    external_fqdn: str | None = None
+    #: The same on every host; where it differs: ``interfaces.kolla_external_vip`` of the hosts.
+    external_interface: str | None = None
+
+
+class KollaAnsible(Section):
+    """Which packages are installed from PyPI; default: those proven for the release."""
+
+    version: str | None = None
+    #: Version of the ``ansible`` package.
+    ansible: str | None = None
+
+
+class Collections(Section):
+    """Where the collection openstack.kolla comes from; default: what the release names.
+
+    ``kollarm deploy bootstrap-servers`` needs it.
+    """
+
+    #: URL of a git repository with the same branches as upstream's.
+    mirror: str | None = None
+    #: A folder with the collection's source, or a built tarball.
+    path: Path | None = None
+
+
+class Proof(Section):
+    """What ``kollarm deploy proof`` shows at the end: a guest's console on each architecture."""
+
+    #: The new cloud's entry in clouds.yaml; default: where guests are published.
+    cloud: str | None = None
+    #: For each architecture an image that the cloud has.
+    images: dict[Annotated[Architecture, Field(strict=False)], str] = Field(min_length=1)
+    #: Default: the smallest that the image fits into.
+    flavor: str | None = None
+    #: Default: none, which a console doesn't need.
+    network: str | None = None
+    #: Seconds for each.
+    timeout: int = Field(default=900, gt=0)
+
+
+class Deploy(Section):
+    """The cloud that ``kollarm deploy`` makes with kolla-ansible."""
+
+    hosts: dict[HostName, Host] = Field(min_length=1)
+    vips: Vips
+    ssh: Ssh = Ssh()
+    #: Interface names of every host that doesn't say otherwise.
+    interfaces: Interfaces = Interfaces()
+    #: Variables for the whole cloud, above everything else (``globals.d/50-kollarm-user.yml``).
+    globals: Variables = Field(default_factory=dict)
+    #: Variables of a group's hosts (``group_vars/GROUP.yml``).
+    group_variables: dict[GroupName, Variables] = Field(default_factory=dict)
+    #: Groups whose children differ from the release's sample inventory.
+    group_children: dict[GroupName, list[GroupName]] = Field(default_factory=dict)
+    #: Kolla's configuration folder; default: ``deploy`` in the state folder.
+    config_dir: Path | None = None
+    #: Folder of configuration files merged into the services' own (``node_custom_config``).
+    custom_config: Path | None = None
+    #: ``source`` or ``binary`` images, for releases that distinguish them.
+    install_type: Literal["source", "binary"] = "source"
+    kolla_ansible: KollaAnsible = KollaAnsible()
+    collections: Collections = Collections()
+    #: Without it no console is proved.
+    proof: Proof | None = None

@@ -1,0 +1,311 @@
+"""Roots of Debian, of any architecture, made from the distribution's signed archive.
+
+mmdebstrap resolves, downloads and extracts with the host's own programs; the
+hook ``data/configure-root.sh`` then lets the host's dpkg unpack and configure
+the packages, so that only their maintainer scripts run the root's programs.
+Where the architecture is foreign, even those run native interpreters for the
+time being (``data/with-native-tools.sh``): a root of 100 packages is configured
+in seconds instead of minutes, and its files are the same to the last byte.
+"""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from core import cache, progress
+from core.config.model import Architecture
+from core.errors import CommandError, KollarmError
+from core.paths import cache_dir
+from core.run import run
+
+#: Part of every cache key; raise it when the same inputs give another root.
+RECIPE = 3
+
+DEFAULT_MIRROR = "http://deb.debian.org/debian"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+#: What every root has besides the packages asked for: enough for dpkg and apt to work in it.
+FOUNDATION = ("?essential", "?priority(required)", "apt", "debian-archive-keyring")
+
+#: Whose programs stand in for a foreign root's while its packages are configured:
+#: the interpreters of maintainer scripts and the tools that take long under emulation.
+NATIVE_TOOLS = (
+    "?essential",
+    "cpio",
+    "kmod",
+    "libc-bin",
+    "openssh-client",
+    "openssl",
+    "perl",
+    "python3-minimal",
+    "systemd",
+    "udev",
+    "xz-utils",
+    "zstd",
+)
+
+#: Seconds after which a bootstrap is given up.
+TIME_LIMIT = 3600.0
+
+_SCRIPTS = ("configure-root.sh", "with-native-tools.sh")
+_LOADERS = {
+    Architecture.X86_64: "/lib64/ld-linux-x86-64.so.2",
+    Architecture.AARCH64: "/lib/ld-linux-aarch64.so.1",
+}
+
+
+@dataclass(frozen=True)
+class RootArchive:
+    """Which archive a root comes from: a suite by its codename, and its two mirrors."""
+
+    suite: str
+    mirror: str
+    security_mirror: str
+
+    def sources(self) -> str:
+        """Apt sources for main, updates and security (deb822, as sources.list(5) has it)."""
+        return (
+            f"Types: deb\nURIs: {self.mirror}\nSuites: {self.suite} {self.suite}-updates\n"
+            f"Components: main\nSigned-By: {KEYRING}\n\n"
+            f"Types: deb\nURIs: {self.security_mirror}\nSuites: {self.suite}-security\n"
+            f"Components: main\nSigned-By: {KEYRING}\n"
+        )
+
+
+def security_mirror_of(mirror: str) -> str:
+    """Where the security archive is, given the main one.
+
+    Debian and its mirrors keep it beside the main archive, as ``debian-security``.
+    """
+    return f"{mirror.rstrip('/')}-security"
+
+
+def host_architecture() -> Architecture | None:
+    """This machine's architecture, or None when it is none that kollarm knows."""
+    try:
+        return Architecture(platform.machine())
+    except ValueError:
+        return None
+
+
+def root_tarball(
+    suite: str,
+    architecture: Architecture,
+    packages: Sequence[str] = (),
+    *,
+    mirror: str = DEFAULT_MIRROR,
+    security_mirror: str | None = None,
+    refresh: bool = False,
+) -> Path:
+    """A tar of a Debian root with the given packages installed and configured.
+
+    It is kept in the cache: the same arguments give the same file, as the
+    archive was when it was first made.
+
+    :param suite: a release by its codename (``trixie``).
+    :param packages: names as apt takes them; what they depend on comes with
+        them, what they recommend doesn't.
+    :param mirror: the main archive; also what the root's own apt sources name.
+    :param security_mirror: the security archive, by default beside the main one.
+    :param refresh: make it anew from the archive as it is now.
+    :raises KollarmError: a package is unknown or can't be installed, the
+        archive can't be reached or verified, or mmdebstrap is missing.
+    """
+    archive = RootArchive(suite, mirror, security_mirror or security_mirror_of(mirror))
+    wanted = sorted(set(packages))
+    name = _entry_name(archive, architecture, wanted)
+    if refresh:
+        shutil.rmtree(cache_dir() / "root" / name, ignore_errors=True)
+
+    def make(folder: Path) -> None:
+        with (
+            progress.current().step(f"bootstrap {suite} {architecture}") as step,
+            tempfile.TemporaryDirectory(prefix="kollarm-bootstrap-") as scratch,
+        ):
+            staged = stage(
+                Path(scratch),
+                suite,
+                architecture,
+                mirror=mirror,
+                security_mirror=security_mirror,
+                refresh=refresh,
+            )
+            script = shlex.join(["sh", str(staged.folder / "configure-root.sh")])
+            hook = f'{script} "$1" {shlex.join(staged.native)}'.rstrip()
+            options = ["--variant=extract", f"--extract-hook={hook}"]
+            target = folder / "root.tar"
+            _mmdebstrap(archive, architecture, [*FOUNDATION, *wanted], options, target, step)
+
+    return cache.entry("root", name, make) / "root.tar"
+
+
+def _entry_name(archive: RootArchive, architecture: Architecture, packages: Sequence[str]) -> str:
+    key = cache.digest(
+        {
+            "recipe": RECIPE,
+            "sources": archive.sources(),
+            "architecture": architecture,
+            "packages": list(packages),
+        }
+    )
+    return f"{archive.suite}-{architecture.debian}-{key}"
+
+
+def extracted_tarball(
+    suite: str,
+    architecture: Architecture,
+    packages: Sequence[str],
+    *,
+    mirror: str = DEFAULT_MIRROR,
+    security_mirror: str | None = None,
+    refresh: bool = False,
+) -> Path:
+    """A tar of the files of packages and of what they depend on, none of them configured.
+
+    Arguments, cache and errors are those of :func:`root_tarball`; none of its
+    script is run, so that it takes seconds for any architecture.
+    """
+    archive = RootArchive(suite, mirror, security_mirror or security_mirror_of(mirror))
+    name = _entry_name(archive, architecture, packages)
+    if refresh:
+        shutil.rmtree(cache_dir() / "extracted" / name, ignore_errors=True)
+
+    def make(folder: Path) -> None:
+        title = f"fetch {', '.join(packages[:3])}{' …' * (len(packages) > 3)} for {architecture}"
+        with progress.current().step(title) as step:
+            options = ["--variant=extract"]
+            _mmdebstrap(archive, architecture, packages, options, folder / "root.tar", step)
+
+    return cache.entry("extracted", name, make) / "root.tar"
+
+
+@dataclass(frozen=True)
+class ScriptEnvironment:
+    """What it takes to run a root's maintainer scripts, laid out in one folder.
+
+    :param folder: readable by every user.
+    :param native: the arguments of ``with-native-tools.sh`` after the root;
+        empty where the root's programs are this machine's own.
+    """
+
+    folder: Path
+    native: tuple[str, ...]
+
+    def around(self, root: str | Path) -> list[str]:
+        """The words to put before a command that runs the programs of *root*."""
+        if not self.native:
+            return []
+        return ["sh", str(self.folder / "with-native-tools.sh"), str(root), *self.native]
+
+
+def stage(
+    folder: Path,
+    suite: str,
+    architecture: Architecture,
+    *,
+    mirror: str = DEFAULT_MIRROR,
+    security_mirror: str | None = None,
+    refresh: bool = False,
+) -> ScriptEnvironment:
+    """Fill *folder* with the scripts and, for a foreign architecture, the native tools.
+
+    Scripts may run as another user (mmdebstrap's unshare mode), who may not be
+    allowed into this user's folders: hence copies that everyone can read.
+    """
+    folder.chmod(0o755)
+    for name in _SCRIPTS:
+        (folder / name).write_bytes((files("core") / "data" / name).read_bytes())
+    host = host_architecture()
+    if host is None or host is architecture:
+        return ScriptEnvironment(folder, ())
+    tools = extracted_tarball(
+        suite,
+        host,
+        NATIVE_TOOLS,
+        mirror=mirror,
+        security_mirror=security_mirror,
+        refresh=refresh,
+    )
+    native = folder / "native"
+    native.mkdir()
+    triplet = f"{host}-linux-gnu"
+    wanted = [f"./{part}" for part in ("usr/bin", "usr/sbin", f"usr/lib/{triplet}")]
+    # Initramfs hooks look for libkmod in every library folder, to take it along; of the
+    # native programs none that stands in needs it.
+    unwanted = ["--exclude=*/libkmod.so*"]
+    run(["tar", "-C", native, "--no-same-owner", *unwanted, "-xf", tools, *wanted])
+    return ScriptEnvironment(folder, (str(native), triplet, _LOADERS[host]))
+
+
+def _mmdebstrap(
+    archive: RootArchive,
+    architecture: Architecture,
+    packages: Sequence[str],
+    options: Sequence[str],
+    target: Path,
+    step: progress.RunningStep,
+) -> None:
+    """Run mmdebstrap, its progress shown in *step*, its failure explained."""
+
+    def follow(line: str) -> None:
+        if line.startswith(("I: ", "kollarm: ")):
+            step.note(line.split(": ", 1)[1].removesuffix("..."))
+
+    source_file = target.with_name("debian.sources")
+    source_file.write_text(archive.sources())
+    try:
+        run(
+            [
+                "mmdebstrap",
+                f"--architectures={architecture.debian}",
+                "--format=tar",
+                *(f"--include={name}" for name in packages),
+                *options,
+                archive.suite,
+                target,
+                source_file,
+            ],
+            timeout=TIME_LIMIT,
+            on_line=follow,
+            hint="kollarm doctor says what to install",
+        )
+    except CommandError as error:
+        if error.status in (None, 126, 127):
+            raise
+        fault = first_fault(error.output)
+        raise KollarmError(
+            f"no {archive.suite} root for {architecture}: {fault}",
+            hint=remedy(fault),
+            details=error.details,
+        ) from error
+    finally:
+        source_file.unlink()
+
+
+def first_fault(output: str) -> str:
+    """The line of mmdebstrap's, apt's or dpkg's output that says what went wrong first."""
+    for line in output.splitlines():
+        if line.startswith(("E: ", "dpkg: error")):
+            return line.removeprefix("E: ").strip()
+    return "mmdebstrap failed"
+
+
+def remedy(fault: str) -> str:
+    """What to do about a fault of :func:`first_fault`."""
+    if "chroot mode" in fault:
+        return (
+            "without root this takes user namespaces, which this machine doesn't allow: allow them "
+            "(sysctl kernel.unprivileged_userns_clone=1, and on Ubuntu "
+            "kernel.apparmor_restrict_unprivileged_userns=0), install uidmap, or run it as root"
+        )
+    return (
+        "check the package names, the mirror and the network; "
+        "for a foreign architecture, kollarm doctor checks qemu-user and binfmt_misc"
+    )

@@ -1,0 +1,1 @@
+"""A kolla-ansible release's own files."""

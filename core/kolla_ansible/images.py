@@ -1,0 +1,237 @@
+"""Which images a host pulls, worked out from the release's own role lists.
+
+Kolla-ansible pulls, for each play of site.yml that reaches a host, the images
+of that role's services which are enabled and mapped to the host.  The same is
+done here with the release's own files (:class:`core.kolla_ansible.release_files.ReleaseFiles`), so
+no list of images has to be kept by hand and no Ansible has to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from core.config.model import Architecture
+from core.kolla_ansible.release_files import Play, ReleaseFiles, Sample
+from core.kolla_ansible.templar import Templar, Undetermined, truth
+
+#: The host that stands for "a machine with these groups" in :func:`images_for`.
+_STAND_IN = "host"
+
+
+@dataclass(frozen=True)
+class ImageUse:
+    """One image that a host pulls.
+
+    :ivar image: as kolla-ansible writes it, with registry and tag.
+    :ivar name: the image's own name (``nova-compute``).
+    :ivar role: the role that pulls it.
+    """
+
+    image: str
+    name: str
+    role: str
+
+
+def images_for(
+    release: ReleaseFiles,
+    host_groups: Collection[str],
+    enabled_services: Mapping[str, object],
+    architecture: Architecture,
+) -> tuple[str, ...]:
+    """The names of the images that a host of the given groups pulls, sorted.
+
+    :param release: the release's own files (``toolchain.release_tree("2026.1")``).
+    :param host_groups: groups of the sample inventory, such as ``["control", "network"]``.
+    :param enabled_services: variables above kolla's defaults, such as
+        ``{"enable_horizon": False, "neutron_plugin_agent": "ovn"}``.
+    :param architecture: the host's, for conditions on it.
+    :raises Undetermined: an expression needs what only a running Ansible knows.
+    """
+    # Other hosts exist too: expressions ask whether a group is empty.
+    groups = expand(
+        release.sample,
+        {name: ([_STAND_IN] if name in host_groups else ["other"]) for name in release.sample.hosts}
+        | {name: [_STAND_IN] for name in host_groups},
+    )
+    uses = host_images(release, groups, _STAND_IN, enabled_services, architecture)
+    return tuple(sorted({use.name for use in uses}))
+
+
+def expand(sample: Sample, hosts: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    """Every group's hosts, those of child groups included.
+
+    :param hosts: hosts given directly to groups.
+    """
+    direct = {name: list(found) for name, found in hosts.items()}
+
+    def members(group: str, seen: frozenset[str]) -> Iterator[str]:
+        yield from direct.get(group, ())
+        for child in sample.children.get(group, ()):
+            if child not in seen:
+                yield from members(child, seen | {child})
+
+    names = dict.fromkeys([*sample.groups, *direct])
+    groups = {name: tuple(dict.fromkeys(members(name, frozenset({name})))) for name in names}
+    groups["all"] = tuple(dict.fromkeys(host for found in groups.values() for host in found))
+    return groups
+
+
+def host_images(
+    release: ReleaseFiles,
+    groups: Mapping[str, tuple[str, ...]],
+    host: str,
+    variables: Mapping[str, object],
+    architecture: Architecture,
+    *,
+    tags: Collection[str] = (),
+    skip_tags: Collection[str] = (),
+) -> tuple[ImageUse, ...]:
+    """The images one host pulls, in the order kolla-ansible pulls them.
+
+    :param groups: every group's hosts (:func:`expand`).
+    :param variables: the host's variables above kolla's own defaults.
+    :param tags: only what plays and roles with these tags pull.
+    :raises Undetermined: as :func:`images_for`.
+    """
+    base: dict[str, object] = {
+        **release.defaults,
+        "kolla_action": "pull",
+        "inventory_hostname": host,
+        "groups": groups,
+        "group_names": [name for name, hosts in groups.items() if host in hosts and name != "all"],
+        "ansible_facts": {"architecture": architecture.value},
+        "ansible_architecture": architecture.value,
+        **variables,
+    }
+    dynamic = _dynamic_groups(release, base)
+    found: dict[str, ImageUse] = {}
+    for play in release.plays:
+        if not _chosen(play, tags, skip_tags) or not _reaches(play, groups, dynamic, host):
+            continue
+        for role in (*release.role_dependencies(play.role), play.role):
+            templar = Templar(
+                {
+                    **release.role_defaults(role),
+                    **base,
+                    **play.variables,
+                    **release.role_variables(role),
+                    **variables,
+                }
+            )
+            if not templar.condition(play.when):
+                break
+            for image in _role_images(release, role, templar):
+                found.setdefault(image, ImageUse(image, short_name(image, templar), role))
+    return tuple(found.values())
+
+
+def short_name(image: str, templar: Templar) -> str:
+    """An image's own name: no registry, namespace or tag, no distribution before it.
+
+    Releases up to Xena put ``DISTRO-TYPE-`` in front of it.
+    """
+    name = image.rsplit("/", 1)[-1].rsplit(":", 1)[0]
+    if "kolla_install_type" in templar.variables:
+        distro = templar.value(templar.variables.get("kolla_base_distro", ""))
+        kind = templar.value(templar.variables["kolla_install_type"])
+        name = name.removeprefix(f"{distro}-{kind}-")
+    prefix = templar.value(templar.variables.get("docker_image_name_prefix", ""))
+    return name.removeprefix(str(prefix))
+
+
+def _dynamic_groups(release: ReleaseFiles, base: Mapping[str, object]) -> frozenset[str]:
+    """The groups that site.yml puts this host in while it runs."""
+    templar = Templar(base)
+    return frozenset(str(templar.value(template)) for template in release.grouped_by)
+
+
+def _chosen(play: Play, tags: Collection[str], skip_tags: Collection[str]) -> bool:
+    if play.tags & frozenset(skip_tags):
+        return False
+    return not tags or bool(play.tags & {*tags, *(["always"] if tags else [])})
+
+
+def _reaches(
+    play: Play, groups: Mapping[str, tuple[str, ...]], dynamic: frozenset[str], host: str
+) -> bool:
+    """Whether a play's host pattern names a host (``&``: only if also in, ``!``: never if in).
+
+    Source: https://docs.ansible.com/ansible/latest/inventory_guide/intro_patterns.html
+    """
+
+    def inside(pattern: str) -> bool:
+        return (
+            pattern in ("all", "*", host)
+            or pattern in dynamic
+            or any(fnmatchcase(name, pattern) and host in found for name, found in groups.items())
+        )
+
+    wanted = [part for part in play.hosts if part[0] not in "&!"]
+    return (
+        any(map(inside, wanted))
+        and all(inside(part[1:]) for part in play.hosts if part[0] == "&")
+        and not any(inside(part[1:]) for part in play.hosts if part[0] == "!")
+    )
+
+
+def _role_images(release: ReleaseFiles, role: str, templar: Templar) -> Iterator[str]:
+    for task in release.pull_tasks(role):
+        imported = task.get("import_role") or task.get("ansible.builtin.import_role")
+        if imported:
+            yield from _services(templar, templar.variables)
+            continue
+        module = task.get("kolla_container") or task.get("kolla_docker")
+        if not module or module.get("action") != "pull_image":
+            continue
+        scope = {**templar.variables, **(task.get("vars") or {})}
+        for item in _items(task, templar):
+            each = Templar(scope | ({"item": item} if item is not None else {}))
+            if each.condition(task.get("when", True)):
+                yield str(each.value(module["image"]))
+
+
+def _items(task: Mapping[str, Any], templar: Templar) -> Iterator[Any]:
+    """What a task loops over: ``with_dict`` alone occurs in pull.yml; ``None``: no loop."""
+    if "with_dict" not in task:
+        yield None
+        return
+    expression = str(task["with_dict"])
+    name = expression.strip("{} ").split("|")[0].strip()
+    for key, service in dict(_raw_services(templar, name)).items():
+        if "select_services" not in expression or _wanted(templar, service):
+            yield {"key": key, "value": service}
+
+
+def _services(templar: Templar, variables: Mapping[str, object]) -> Iterator[str]:
+    """The images of a role that leaves its pulling to the role service-images-pull."""
+    prefix = variables.get("kolla_role_name") or variables["project_name"]
+    for service in _raw_services(templar, f"{templar.value(prefix)}_services").values():
+        if _wanted(templar, service):
+            yield str(templar.value(service["image"]))
+
+
+def _raw_services(templar: Templar, name: str) -> Mapping[str, Mapping[str, Any]]:
+    found = templar.variables.get(name)
+    if isinstance(found, str):
+        found = templar.value(found)
+    if not isinstance(found, Mapping):
+        raise Undetermined(f"{name} is no list of services")
+    return found
+
+
+def _wanted(templar: Templar, service: Mapping[str, Any]) -> bool:
+    """Enabled and mapped to the host, as kolla_ansible/filters.py decides it."""
+    if not truth(templar.value(service["enabled"])):
+        return False
+    if "host_in_groups" in service:
+        return truth(templar.value(service["host_in_groups"]))
+    group = str(templar.value(service["group"]))
+    groups = templar.variables["groups"]
+    assert isinstance(groups, Mapping)
+    # A group that the inventory lacks is made by the play itself, of its own
+    # hosts (mariadb_shard_0): the host is one of them, or the play wouldn't reach it.
+    known = groups.get(group)
+    return known is None or templar.variables["inventory_hostname"] in known

@@ -1,0 +1,247 @@
+"""What a kolla-ansible release says about itself, read from its own files.
+
+Everything here is plain data: the sample inventory's groups, the variables it
+defines for all hosts, its plays and its roles' image lists.  No Ansible runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.errors import UnusableInput
+
+#: PyYAML's safe loader, in C where it was built with libyaml: many times as fast.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+#: The end of the repository's name that holds the collection openstack.kolla.
+_KOLLA = "ansible-collection-kolla"
+
+#: Keys of a ``roles`` entry that are no variables, as far as kolla-ansible uses them.
+_ROLE_KEYWORDS = frozenset({"role", "tags", "when", "vars", "become", "delegate_to", "run_once"})
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sample inventory: its groups in order, with direct hosts and child groups.
+
+    Source of the format:
+    https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html
+    """
+
+    hosts: Mapping[str, tuple[str, ...]]
+    children: Mapping[str, tuple[str, ...]]
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """All groups, in the order of their first appearance."""
+        return tuple(dict.fromkeys([*self.hosts, *self.children]))
+
+
+def parse_sample(text: str) -> Sample:
+    """Read an INI inventory; variables and comments are left out."""
+    hosts: dict[str, list[str]] = {}
+    children: dict[str, list[str]] = {}
+    target: list[str] | None = None
+    for line in text.splitlines():
+        words = line.split("#", 1)[0].split()
+        if not words:
+            continue
+        if words[0].startswith("[") and words[0].endswith("]"):
+            name, _, kind = words[0][1:-1].partition(":")
+            match kind:
+                case "":
+                    target = hosts.setdefault(name, [])
+                case "children":
+                    target = children.setdefault(name, [])
+                case _:
+                    target = None
+        elif target is not None:
+            target.append(words[0])
+    return Sample(
+        {name: tuple(found) for name, found in hosts.items()},
+        {name: tuple(found) for name, found in children.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Play:
+    """A role that site.yml applies: to which hosts, when, under which tags and variables."""
+
+    hosts: tuple[str, ...]
+    role: str
+    when: object
+    tags: frozenset[str]
+    variables: Mapping[str, object]
+
+
+class ReleaseFiles:
+    """A release's ``share/kolla-ansible`` folder.
+
+    :param root: the folder that holds ``ansible/`` and ``etc_examples/``.
+    :param script: the shell tool's text, empty where the tool is in Python.
+    """
+
+    def __init__(self, root: Path, script: str = ""):
+        self.root = root
+        self.script = script
+        self._known: dict[Path, Any] = {}
+        if not (root / "ansible/site.yml").is_file():
+            raise UnusableInput(f"{root} is no kolla-ansible: it has no ansible/site.yml")
+
+    @cached_property
+    def sample(self) -> Sample:
+        """The multinode sample inventory."""
+        return parse_sample((self.root / "ansible/inventory/multinode").read_text())
+
+    @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """Every variable kolla-ansible defines for all hosts (its group_vars/all)."""
+        folder = self.root / "ansible/group_vars"
+        single = folder / "all.yml"
+        merged: dict[str, Any] = {}
+        for file in [single] if single.is_file() else sorted((folder / "all").glob("*.yml")):
+            merged |= self._yaml(file) or {}
+        return merged
+
+    @property
+    def has_globals_d(self) -> bool:
+        """Whether the release loads ``globals.d/*.yml`` beside globals.yml."""
+        return not self.script or "globals.d" in self.script
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """The names that passwords.yml holds."""
+        return frozenset(self._yaml(self.passwords_sample) or {})
+
+    @property
+    def passwords_sample(self) -> Path:
+        """The empty passwords.yml that kolla-genpwd fills."""
+        return self.root / "etc_examples/kolla/passwords.yml"
+
+    @cached_property
+    def kolla_collection(self) -> tuple[str, str] | None:
+        """The git repository and branch of openstack.kolla; None where the release needs none.
+
+        It stands in ``requirements.yml``; the collections of ``requirements-core.yml``, in
+        older releases beside it, are all in the ``ansible`` package.
+        """
+        file = self.root / "requirements.yml"
+        listed = (self._yaml(file) or {}).get("collections", ()) if file.is_file() else ()
+        for entry in listed:
+            if entry.get("type") == "git" and str(entry["name"]).rstrip("/").endswith(_KOLLA):
+                return str(entry["name"]), str(entry.get("version", "HEAD"))
+        return None
+
+    @cached_property
+    def _texts(self) -> str:
+        folders = (self.root / "ansible/group_vars", self.root / "ansible/roles")
+        kinds = {".yml", ".j2", ".yaml", ".conf", ".sh", ".json"}
+        return "\n".join(
+            file.read_text(errors="replace")
+            for folder in folders
+            for file in sorted(folder.rglob("*"))
+            if file.suffix in kinds and file.is_file()
+        )
+
+    def reads(self, variable: str) -> bool:
+        """Whether any of the release's roles or defaults mentions a variable."""
+        return variable in self._texts
+
+    @cached_property
+    def plays(self) -> tuple[Play, ...]:
+        """The plays of site.yml in order, imported playbooks included."""
+        return tuple(_plays(self.root / "ansible/site.yml", self._yaml))
+
+    @cached_property
+    def grouped_by(self) -> tuple[str, ...]:
+        """Templates of the names by which site.yml groups hosts (``enable_x_True``)."""
+        found: list[str] = []
+        for play in self._yaml(self.root / "ansible/site.yml"):
+            for task in play.get("tasks") or ():
+                if "group_by" in task or "ansible.builtin.group_by" in task:
+                    found += task.get("with_items") or ()
+        return tuple(found)
+
+    def role_defaults(self, role: str) -> Mapping[str, Any]:
+        """A role's own default variables."""
+        folder = self.root / "ansible/roles" / role / "defaults"
+        merged: dict[str, Any] = {}
+        for file in sorted([*folder.glob("main.yml"), *folder.glob("main/*.yml")]):
+            merged |= self._yaml(file) or {}
+        return merged
+
+    def role_variables(self, role: str) -> Mapping[str, Any]:
+        """A role's own fixed variables (``vars/main.yml``)."""
+        file = self.root / "ansible/roles" / role / "vars/main.yml"
+        return (self._yaml(file) or {}) if file.is_file() else {}
+
+    def role_dependencies(self, role: str) -> tuple[str, ...]:
+        """The roles that a role runs before itself (Rocky's ``common``)."""
+        file = self.root / "ansible/roles" / role / "meta/main.yml"
+        listed = ((self._yaml(file) or {}).get("dependencies") or ()) if file.is_file() else ()
+        return tuple(entry if isinstance(entry, str) else entry["role"] for entry in listed)
+
+    def pull_tasks(self, role: str) -> Sequence[Mapping[str, Any]]:
+        """The tasks of a role's ``pull.yml``; none when it pulls nothing."""
+        file = self.root / "ansible/roles" / role / "tasks/pull.yml"
+        return (self._yaml(file) or ()) if file.is_file() else ()
+
+    def _yaml(self, file: Path) -> Any:
+        """A file's data, read once: a release's files don't change, and nobody changes the data."""
+        if file not in self._known:
+            try:
+                self._known[file] = yaml.load(file.read_text(), _LOADER)
+            except (OSError, yaml.YAMLError) as error:
+                raise UnusableInput(f"{file} can't be read: {error}") from error
+        return self._known[file]
+
+
+def _plays(file: Path, read: Callable[[Path], Any]) -> list[Play]:
+    plays: list[Play] = []
+    for play in read(file):
+        imported = play.get("import_playbook") or play.get("ansible.builtin.import_playbook")
+        if imported:
+            plays += _plays(file.parent / imported, read)
+            continue
+        for entry in _applied(play):
+            plays.append(
+                Play(
+                    tuple(_list(play["hosts"])),
+                    entry["role"],
+                    entry.get("when", True),
+                    frozenset(_list(play.get("tags"))) | frozenset(_list(entry.get("tags"))),
+                    (play.get("vars") or {}) | (entry.get("vars") or {}),
+                )
+            )
+    return plays
+
+
+def _applied(play: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The roles that a play applies whole, each as an entry of its ``roles``."""
+    for role in play.get("roles") or ():
+        if isinstance(role, str):
+            yield {"role": role}
+        else:
+            # Ansible's older form puts a role's variables beside its keywords.
+            beside = {key: value for key, value in role.items() if key not in _ROLE_KEYWORDS}
+            yield {**role, "vars": beside | (role.get("vars") or {})}
+    for task in play.get("tasks") or ():
+        for word in ("import_role", "include_role"):
+            named = task.get(word) or task.get(f"ansible.builtin.{word}")
+            # With tasks_from only a part of the role runs, never its pull.
+            if named and "tasks_from" not in named:
+                yield {**task, "role": named.get("name") or named["role"]}
+
+
+def _list(value: Any) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [part.strip() for part in value.replace(",", ":").split(":") if part.strip()]
+    return [str(item) for item in value]

@@ -1,0 +1,92 @@
+"""kolla-ansible itself, from PyPI: its files to read, its virtual environment to run.
+
+The files alone (one small wheel) are enough for a plan; the environment, with
+Ansible and its collections, is made when something has to run.
+"""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import cache, progress, venv
+from core.errors import CommandError, KollarmError
+from core.kolla_ansible.release_files import ReleaseFiles
+from core.kolla_ansible.releases import DeployRelease, find
+from core.run import run
+
+
+@dataclass(frozen=True)
+class AnsibleToolchain:
+    """An installed kolla-ansible.
+
+    :ivar root: the virtual environment's folder.
+    """
+
+    root: Path
+
+    def program(self, name: str) -> Path:
+        """The path of one of its programs."""
+        return self.root / "bin" / name
+
+
+def release_tree(name: str, version: str | None = None) -> ReleaseFiles:
+    """A release's own files, downloaded on first use.
+
+    :param name: the OpenStack release (``2026.1``).
+    :raises ConfigError: there is no such release.
+    :raises KollarmError: PyPI, or the index that pip is configured for, doesn't answer.
+    """
+    return tree_of(find(name, version=version))
+
+
+def tree_of(release: DeployRelease) -> ReleaseFiles:
+    """As :func:`release_tree`, for a release already found."""
+    requirement = f"kolla-ansible=={release.version}"
+
+    def make(folder: Path) -> None:
+        with progress.current().step(f"download {requirement}"):
+            try:
+                run(
+                    [sys.executable, "-m", "pip", "download", "--no-input", "--no-deps",
+                     "--disable-pip-version-check", "--ignore-requires-python",
+                     "--only-binary", ":all:", "--dest", folder, requirement],
+                    timeout=300,
+                )  # fmt: skip
+            except CommandError as error:
+                raise KollarmError(
+                    f"{requirement} can't be downloaded",
+                    details=error.details,
+                    hint="is PyPI, or the index that pip is configured for (PIP_INDEX_URL), "
+                    "reachable?",
+                ) from error
+        (wheel,) = folder.glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+        wheel.unlink()
+
+    folder = cache.entry("kolla-ansible", release.version, make)
+    (data,) = folder.glob("*.data")
+    script = data / "scripts/kolla-ansible"
+    return ReleaseFiles(
+        data / "data/share/kolla-ansible", script.read_text() if script.is_file() else ""
+    )
+
+
+def toolchain(release: DeployRelease) -> AnsibleToolchain:
+    """The release's environment, made on first use (about a minute).
+
+    :raises KollarmError: this Python is too old for it, or pip fails.
+    """
+    if sys.version_info[:2] < release.python:
+        wanted = ".".join(map(str, release.python))
+        raise KollarmError(
+            f"kolla-ansible {release.version} needs Python {wanted}; this is "
+            f"{sys.version_info[0]}.{sys.version_info[1]}",
+            hint=f"run kollarm with Python {wanted} or newer, or deploy an older release",
+        )
+    return AnsibleToolchain(
+        venv.environment(f"kolla-ansible {release.version}", release.requirements)
+    )

@@ -1,0 +1,48 @@
+"""The log file: every run of a command writes one, and a failure names it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+from core.paths import log_dir
+
+#: Runs whose logs are kept.
+KEEP = 50
+
+#: Libraries that would fill the log with their own bookkeeping.
+NOISY = ("urllib3", "docker", "keystoneauth", "stevedore", "openstack", "PIL")
+
+
+def start(command: str) -> Path | None:
+    """Begin the log of this run and return its path; None where none can be written.
+
+    :param command: the command's words, which become part of the file's name.
+    """
+    folder = log_dir()
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    name = "-".join(word for word in command.split() if word.isalnum()) or "kollarm"
+    path = folder / f"{stamp}-{name}-{os.getpid()}.log"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # File names inside a guest may be no text.
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        return None
+    path.chmod(0o600)  # output of foreign programs may hold what is nobody else's business
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    # Where the disk is full, the run's own error says so once, not every line of the log.
+    logging.raiseExceptions = False
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    for library in NOISY:
+        logging.getLogger(library).setLevel(logging.INFO)
+    others = sorted(one for one in folder.glob("*.log") if one != path)
+    for old in others[: -(KEEP - 1)]:  # after a clock's jump this run's own may be the oldest
+        old.unlink(missing_ok=True)
+    logging.getLogger(__name__).debug("command: kollarm %s; python %s", command, sys.version)
+    return path

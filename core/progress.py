@@ -1,0 +1,199 @@
+"""What a person sees while kollarm works: nested steps on standard error.
+
+On a terminal a live line shows what runs now and for how long; elsewhere (a
+pipe, CI) each step prints a line when it starts and one when it ends, and a
+step that says nothing for long prints a sign of life.  Standard output belongs
+to results alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.status import Status
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two signs of life of a silent step where there is no terminal.
+HEARTBEAT = 30.0
+
+
+class RunningStep:
+    """A piece of work under way; ``note`` says where in it we are."""
+
+    def __init__(self, name: str, depth: int):
+        self.name = name
+        self.depth = depth
+        self.thread = threading.current_thread()
+        self.started = time.monotonic()
+        self.text = ""
+        self.failed = False
+
+    def fail(self) -> None:
+        """Show it as failed, though no exception says so."""
+        self.failed = True
+
+    def note(self, text: str) -> None:
+        """Say what is being done within the step (one short line)."""
+        self.text = text
+        log.debug("%s: %s", self.name, text)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+class Progress:
+    """Steps and notices for a person, on standard error."""
+
+    def __init__(self, console: Console | None = None, *, quiet: bool = False):
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.quiet = quiet
+        self._lock = threading.RLock()
+        self._steps: list[RunningStep] = []
+        self._status: Status | None = None
+        self._stop = threading.Event()
+        self._ticker: threading.Thread | None = None
+        self._last_output = time.monotonic()
+        #: The names of the steps, from the outermost, in which the last failure was.
+        self.broken: tuple[str, ...] = ()
+
+    def say(self, text: str) -> None:
+        """Print one line that stays."""
+        log.info(text)
+        if not self.quiet:
+            with self._lock:
+                self.console.print(text, markup=False)
+                self._last_output = time.monotonic()
+
+    def warn(self, text: str) -> None:
+        """Print a warning that stays, also when quiet."""
+        log.warning(text)
+        with self._lock:
+            self.console.print(f"warning: {text}", style="yellow", markup=False)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[RunningStep]:
+        """Show a piece of work while the block runs, then how long it took."""
+        with self._lock:
+            step = RunningStep(name, self._depth())
+            self._steps.append(step)
+            self.broken = ()
+            log.info("start: %s", name)
+            if not self.console.is_terminal:
+                self._print(f"{'  ' * step.depth}{name} …")
+            self._start_ticker()
+        failed = True
+        try:
+            yield step
+            failed = step.failed
+        finally:
+            with self._lock:
+                if failed and not self.broken:
+                    self.broken = tuple(each.name for each in self._around(step))
+                self._steps.remove(step)
+                if not self._steps:
+                    self._stop_ticker()
+                mark = "✗" if failed else "✓"
+                note = f": {step.text}" if step.text and not failed else ""
+                log.info("end: %s, %.1f s%s", name, step.seconds, ", failed" if failed else "")
+                self._print(f"{'  ' * step.depth}{mark} {name}{note} ({duration(step.seconds)})")
+
+    def _around(self, step: RunningStep) -> list[RunningStep]:
+        """A step after those that it is within."""
+        shallower = [each for each in self._steps if each.depth < step.depth]
+        chain = {
+            each.depth: each
+            for each in shallower
+            if each.thread in (step.thread, threading.main_thread())
+        }
+        return [*(chain[depth] for depth in sorted(chain)), step]
+
+    def _depth(self) -> int:
+        """How deep a step is that starts now.
+
+        It is within the last one of its thread. The first of another thread is within
+        what the main thread does: those that run side by side are equally deep.
+        """
+        own = [step for step in self._steps if step.thread is threading.current_thread()]
+        if own:
+            return own[-1].depth + 1
+        return sum(step.thread is threading.main_thread() for step in self._steps)
+
+    def _print(self, text: str) -> None:
+        if not self.quiet:
+            self.console.print(text, markup=False)
+            self._last_output = time.monotonic()
+
+    def _start_ticker(self) -> None:
+        if self._ticker is not None or self.quiet:
+            return
+        if self.console.is_terminal:
+            self._status = self.console.status("")
+            self._status.start()
+        self._stop = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, args=(self._stop,), daemon=True)
+        self._ticker.start()
+
+    def _stop_ticker(self) -> None:
+        self._stop.set()
+        self._ticker = None
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _tick(self, stop: threading.Event) -> None:
+        while not stop.wait(0.5):
+            with self._lock:
+                if not self._steps or stop.is_set():
+                    return
+                lines = [self._line(step) for step in self._steps]
+                if self._status is not None:
+                    self._status.update(" › ".join(lines))
+                elif time.monotonic() - self._last_output > HEARTBEAT:
+                    self._print("  … " + " › ".join(lines))
+
+    @staticmethod
+    def _line(step: RunningStep) -> str:
+        note = f": {step.text}" if step.text else ""
+        return f"{step.name}{note} ({duration(step.seconds)})".replace("[", "\\[")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: ``0.4 s``, ``12 s``, ``3 min 05 s``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def size(count: float) -> str:
+    """Bytes as a person reads them: ``512 B``, ``3.4 MiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    raise AssertionError("unreachable")
+
+
+#: The progress of this process; commands replace it (``--quiet``), libraries only use it.
+_current = Progress(Console(file=sys.stderr, highlight=False, soft_wrap=True))
+
+
+def current() -> Progress:
+    """The progress that libraries report to."""
+    return _current
+
+
+def use(progress: Progress) -> None:
+    """Make *progress* the one that libraries report to."""
+    global _current  # noqa: PLW0603 - one terminal, one progress
+    _current = progress

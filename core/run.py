@@ -1,0 +1,169 @@
+"""The one place that runs external commands.
+
+Every command gets a closed standard input, the C.UTF-8 locale and a process
+group of its own, so that an interruption ends it with all its children.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from core.errors import CommandError
+
+log = logging.getLogger(__name__)
+
+#: Seconds a command has to end after SIGTERM before it is killed.
+GRACE = 10.0
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a finished command left: its argv, exit status and decoded output."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | IO[bytes] | None = None,
+    timeout: float | None = None,
+    check: bool = True,
+    on_line: Callable[[str], None] | None = None,
+    on_start: Callable[[Callable[[], None]], None] | None = None,
+    hint: str | None = None,
+) -> Completed:
+    """Run a command to its end and return what it printed.
+
+    :param env: variables on top of this process's own.
+    :param stdin: bytes for its standard input, or a file that is read from where it is;
+        without them it reads nothing.
+    :param timeout: seconds after which it is ended.
+    :param check: raise when the exit status is not 0.
+    :param on_line: called with each line of standard output and standard error
+        (from a reading thread) while the command runs.
+    :param on_start: called once it runs, with what ends it from another thread.
+    :raises CommandError: not found, failed (with ``check``) or out of time.
+    """
+    words = tuple(str(word) for word in argv)
+    log.debug("run: %s", shlex.join(words))
+    try:
+        process = subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=dict(os.environ) | {"LC_ALL": "C.UTF-8", "PATH": _path()} | dict(env or {}),
+            stdin=subprocess.DEVNULL
+            if stdin is None
+            else subprocess.PIPE
+            if isinstance(stdin, bytes)
+            else stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise CommandError(
+            words,
+            127,
+            "",
+            reason="command not found",
+            hint=hint or "kollarm doctor says how to install it",
+        ) from error
+    except OSError as error:
+        raise CommandError(words, 126, "", reason=_explain(error), hint=hint) from error
+
+    captured: dict[str, list[str]] = {"stdout": [], "stderr": []}
+
+    def read(name: str, pipe: IO[bytes]) -> None:
+        for raw in pipe:
+            line = raw.decode("utf-8", "replace")
+            captured[name].append(line)
+            log.debug("%s: %s", Path(words[0]).name, line.rstrip())
+            if on_line:
+                on_line(line.rstrip("\n"))
+
+    assert process.stdout is not None and process.stderr is not None
+    readers = [
+        threading.Thread(target=read, args=("stdout", process.stdout), daemon=True),
+        threading.Thread(target=read, args=("stderr", process.stderr), daemon=True),
+    ]
+    try:
+        for reader in readers:
+            reader.start()
+        if on_start:
+            on_start(lambda: end(process))
+        if isinstance(stdin, bytes):
+            assert process.stdin is not None
+            try:
+                process.stdin.write(stdin)
+                process.stdin.close()
+            except BrokenPipeError:
+                pass  # it ended without reading; its exit status tells why
+        status = process.wait(timeout)
+        for reader in readers:
+            reader.join(GRACE)
+    except subprocess.TimeoutExpired as error:
+        end(process)
+        output = "".join(captured["stdout"] + captured["stderr"])
+        raise CommandError(
+            words, None, output, reason=f"not finished after {timeout:.0f} s", hint=hint
+        ) from error
+    except BaseException:
+        end(process)
+        raise
+    done = Completed(words, status, "".join(captured["stdout"]), "".join(captured["stderr"]))
+    if check and status != 0:
+        raise CommandError(words, status, done.stderr or done.stdout, hint=hint)
+    return done
+
+
+def end(process: subprocess.Popen[bytes], grace: float = GRACE) -> None:
+    """End a process and its group: SIGTERM, then SIGKILL after *grace* seconds."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        try:
+            process.wait(grace)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def have(command: str) -> bool:
+    """Whether a command is on PATH (or in the administrators' folders)."""
+    return which(command) is not None
+
+
+def which(command: str) -> str | None:
+    """The path of a command that :func:`run` would start, if there is one."""
+    return shutil.which(command, path=_path())
+
+
+def _path() -> str:
+    """Where commands are looked for: in /usr/sbin and /sbin too, which only root's shell has."""
+    return os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+
+
+def _explain(error: OSError) -> str:
+    if error.strerror == "Exec format error":
+        return (
+            "Exec format error: the program is for another architecture and no "
+            "binfmt_misc handler is registered for it"
+        )
+    return error.strerror or str(error)

@@ -1,0 +1,127 @@
+"""What a deployment did, kept so that a later run can go on from where it stopped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core import files
+from deploy.recap import Recap
+from deploy.stages import DeployStage
+
+NAME = "kollarm-record.json"
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """How one stage ended.
+
+    :ivar exit_status: kolla-ansible's.
+    :ivar log: the file with all that it printed.
+    """
+
+    stage: DeployStage
+    exit_status: int
+    seconds: float
+    recap: Recap | None = None
+    log: Path | None = None
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "stage": self.stage.value,
+            "exit_status": self.exit_status,
+            "seconds": round(self.seconds, 1),
+            "recap": self.recap.to_json() if self.recap else None,
+            "log": str(self.log) if self.log else None,
+        }
+
+
+@dataclass(frozen=True)
+class DeployRecord:
+    """All stages that ran.
+
+    :ivar digest: of everything the plan was made from; a plan of another digest starts anew.
+    :ivar skipped: stages that an earlier run had done.
+    :ivar clouds_yaml: the credentials that post-deploy wrote.
+    :ivar note: what to do next, for a person.
+    """
+
+    release: str
+    version: str
+    digest: str
+    stages: tuple[StageResult, ...] = ()
+    skipped: tuple[DeployStage, ...] = ()
+    clouds_yaml: Path | None = None
+    note: str | None = None
+
+    @property
+    def exit_status(self) -> int:
+        """0, or the status of the stage that failed."""
+        return next((s.exit_status for s in self.stages if s.exit_status != 0), 0)
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "release": self.release,
+            "version": self.version,
+            "digest": self.digest,
+            "stages": [stage.to_json() for stage in self.stages],
+            "skipped": [stage.value for stage in self.skipped],
+            "clouds_yaml": str(self.clouds_yaml) if self.clouds_yaml else None,
+            "note": self.note,
+        }
+
+    def text(self) -> str:
+        """For a person: each stage with its recap, then what to do next."""
+        parts = [f"{stage.value}: done by an earlier run" for stage in self.skipped]
+        for result in self.stages:
+            ended = "done" if result.exit_status == 0 else f"exit status {result.exit_status}"
+            parts.append(f"{result.stage.value}: {ended} ({result.seconds:.0f} s)")
+            if result.recap and result.recap.hosts:
+                parts.append(result.recap.table())
+        return "\n".join([*parts, *([self.note] if self.note else [])])
+
+
+@dataclass(frozen=True)
+class PreviousRun:
+    """What is remembered of earlier runs.
+
+    :ivar done: stages that ended well with this digest.
+    :ivar deployed: whether ``deploy`` ever ended well.
+    """
+
+    digest: str = ""
+    done: tuple[str, ...] = ()
+    deployed: bool = False
+
+
+@dataclass
+class Journal:
+    """The file in the configuration folder, rewritten after every stage."""
+
+    path: Path
+    digest: str
+    done: list[str] = field(default_factory=list)
+    deployed: bool = False
+
+    def add(self, stage: DeployStage) -> None:
+        """Remember that a stage ended well."""
+        if stage.value not in self.done:
+            self.done.append(stage.value)
+        if stage is DeployStage.DESTROY:
+            self.done, self.deployed = [], False
+        self.deployed = self.deployed or stage is DeployStage.DEPLOY
+        self.save()
+
+    def save(self) -> None:
+        data = {"digest": self.digest, "done": self.done, "deployed": self.deployed}
+        files.write(self.path, json.dumps(data, indent=2) + "\n", mode=0o600)
+
+
+def earlier(config_dir: Path) -> PreviousRun:
+    """What earlier runs left; nothing when there were none or the file is damaged."""
+    try:
+        data = json.loads((config_dir / NAME).read_text())
+        return PreviousRun(str(data["digest"]), tuple(data["done"]), bool(data["deployed"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return PreviousRun()

@@ -1,0 +1,185 @@
+"""Appending modules to an initramfs: a further segment that the kernel unpacks over the rest."""
+
+from __future__ import annotations
+
+import lzma
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import zstandard
+
+from guestprep.apply.depmod import INPUTS, depmod
+from guestprep.facts import InitramfsKind
+from guestprep.inspect.initramfs import LOAD_LIST, module_folder
+from guestprep.parse.compression import Compression, compress
+from guestprep.parse.cpio import Member, write_archive
+from guestprep.parse.initramfs import Reading, link_targets, members, resolve
+from guestprep.parse.modules import is_module, module_name
+from guestprep.parse.text import decode, word_lines
+
+#: Where systemd in an initramfs (dracut's) is told what to load.
+_SYSTEMD_LIST = "etc/modules-load.d/kollarm.conf"
+
+
+@dataclass(frozen=True)
+class NewSegment:
+    """A segment to write into an initramfs file.
+
+    :param offset: where it goes; what the file has behind that is only padding.
+    :param modules: names of the modules it brings.
+    """
+
+    data: bytes
+    offset: int
+    modules: tuple[str, ...]
+
+
+def compose(
+    copy: Path,
+    version: str,
+    kind: InitramfsKind,
+    wanted: Sequence[str],
+    read_module: Callable[[str], bytes],
+    inputs: dict[str, bytes],
+    load: Sequence[str],
+    work: Path,
+) -> NewSegment:
+    """The segment that brings modules with their indices, and has some of them loaded.
+
+    The indices are made anew over all the modules the initramfs then has, so that they stay
+    right for those it had before.
+
+    :param copy: a local copy of the initramfs.
+    :param wanted: paths of module files, relative to the kernel's folder of modules.
+    :param read_module: gives a module file's content by such a path.
+    :param inputs: the guest's own modules.order and modules.builtin, for depmod.
+    :param load: names of modules to load, in order.
+    :param work: an empty local folder.
+    """
+    reading = Reading()
+    found: dict[str, Member] = {}
+    base = work / "tree"
+    staged = base / "lib" / "modules" / version
+    staged.mkdir(parents=True)
+
+    def keep(name: str) -> bool:
+        return name == LOAD_LIST or (f"/modules/{version}/" in name)
+
+    present: set[str] = set()
+    marker = f"lib/modules/{version}/"
+    for member in members(copy, reading, keep):
+        if member.data is not None and marker in member.name and stat.S_ISREG(member.mode):
+            inside = member.name.partition(marker)[2]
+            if is_module(inside) or inside in INPUTS:
+                _stage(staged / inside, member.data)
+                present.add(inside)
+                member = Member(member.name, member.mode, member.size)  # noqa: PLW2901 — frees it
+        found[member.name] = member
+    folder = module_folder(found, version)
+    for name, content in inputs.items():
+        if name not in present:
+            _stage(staged / name, content)
+    new = _new_modules(wanted, present, read_module)
+    for path, content in new.items():
+        _stage(staged / path, content)
+    files = {f"{folder}/{path}": content for path, content in new.items()}
+    files |= {f"{folder}/{name}": content for name, content in depmod(base, version).items()}
+    for name in INPUTS:
+        if name not in present and name in inputs:
+            files[f"{folder}/{name}"] = inputs[name]
+    files |= load_list(found, kind, load)
+    return _segment(files, found, reading, tuple(module_name(path) for path in new))
+
+
+def _new_modules(
+    wanted: Sequence[str], present: set[str], read_module: Callable[[str], bytes]
+) -> dict[str, bytes]:
+    """Content by path of the modules that aren't there yet.
+
+    Some initramfs makers store modules uncompressed whatever the guest's tree has; the new ones
+    then come like the others, as what loads them may know no compression.
+    """
+    here = {module_name(path) for path in present if is_module(path)}
+    plain = any(path.endswith(".ko") for path in present)
+    found = {}
+    for path in wanted:
+        if module_name(path) in here:
+            continue
+        content = read_module(path)
+        if plain and not path.endswith(".ko"):
+            path, content = _uncompressed(path, content)  # noqa: PLW2901
+        found[path] = content
+    return found
+
+
+def _uncompressed(path: str, content: bytes) -> tuple[str, bytes]:
+    stem, _, suffix = path.rpartition(".")
+    if suffix == "xz":
+        return stem, lzma.decompress(content)
+    if suffix == "zst":
+        return stem, zstandard.ZstdDecompressor().decompressobj().decompress(content)
+    return path, content
+
+
+def load_list(
+    found: dict[str, Member], kind: InitramfsKind, load: Sequence[str]
+) -> dict[str, bytes]:
+    """The file that has modules loaded, in the way of the initramfs's own maker."""
+    if kind is InitramfsKind.INITRAMFS_TOOLS:
+        member = found.get(LOAD_LIST)
+        text = decode(member.data) if member is not None and member.data is not None else ""
+        known = {module_name(word) for word in word_lines(text)}
+        lines = [name for name in load if module_name(name) not in known]
+        if text and not text.endswith("\n"):
+            text += "\n"
+        return {LOAD_LIST: (text + "".join(f"{name}\n" for name in lines)).encode(errors="replace")}
+    if kind is InitramfsKind.DRACUT:
+        return {_SYSTEMD_LIST: "".join(f"{name}\n" for name in load).encode()}
+    return {}  # udev loads it when it finds the device
+
+
+def overlay(files: dict[str, bytes], found: dict[str, Member]) -> bytes:
+    """An archive of files over an initramfs with these members.
+
+    A folder entry where a link stands would replace the link: names are resolved first, and
+    only new folders get an entry.
+    """
+    links = link_targets(found)
+    placed = {resolve(name, links): content for name, content in files.items()}
+    folders = {
+        "/".join(parts[:count])
+        for parts in (name.split("/") for name in placed)
+        for count in range(1, len(parts))
+    } - set(found)
+    return write_archive(
+        [Member(name, stat.S_IFDIR | 0o755, 0) for name in sorted(folders)]
+        + [
+            Member(name, stat.S_IFREG | 0o644, len(content), content)
+            for name, content in sorted(placed.items())
+        ]
+    )
+
+
+def _segment(
+    files: dict[str, bytes],
+    found: dict[str, Member],
+    reading: Reading,
+    modules: tuple[str, ...],
+) -> NewSegment:
+    archive = overlay(files, found)
+    last = reading.segments[-1]
+    compression = Compression(last.compression)
+    data = compress(archive, compression)
+    if compression is Compression.LZ4:
+        # Its format has no end mark: the kernel goes on reading blocks, and takes nothing but
+        # a further archive of the same kind directly behind.
+        return NewSegment(data, last.end, modules)
+    padding = -last.end % 4  # where an uncompressed archive may begin
+    return NewSegment(bytes(padding) + data, last.end, modules)
+
+
+def _stage(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

@@ -1,0 +1,95 @@
+"""An initramfs for another kernel, made from one that the guest's own tools have made.
+
+Everything but the modules depends on the guest's programs, not on the kernel: it is taken over
+byte by byte, and the modules are exchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from core.errors import UnusableInput
+from guestprep.apply.depmod import INPUTS, depmod
+from guestprep.apply.initramfs_segment import load_list, overlay
+from guestprep.facts import InitramfsKind
+from guestprep.inspect.initramfs import LOAD_LIST, module_folder
+from guestprep.parse.compression import Compression, UnreadableStream, compress_file
+from guestprep.parse.cpio import DamagedArchive, Member, copy_archive
+from guestprep.parse.initramfs import Reading, archives, members
+from guestprep.parse.modules import ModuleIndex
+
+
+def wanted_modules(
+    index: ModuleIndex, before: Iterable[str], builtin: Iterable[str], more: Iterable[str]
+) -> tuple[str, ...]:
+    """Paths of the modules that the new initramfs needs.
+
+    :param index: the new kernel's.
+    :param before: names of the modules in the old kernel's initramfs.
+    :param builtin: names of what the old kernel has built in: the new one may have some of it
+        as modules, the root's file system for one, and a start would end without them.
+    :param more: names of what is needed in any case.
+    """
+    return index.closure([*before, *builtin, *more])
+
+
+def remake(
+    copy: Path,
+    kind: InitramfsKind,
+    old: str,
+    new: str,
+    wanted: Sequence[str],
+    tree: Path,
+    load: Sequence[str],
+    work: Path,
+) -> Path:
+    """The new initramfs as a local file.
+
+    :param copy: a local copy of the old one.
+    :param old, new: the kernels' versions.
+    :param wanted: paths of module files, relative to the new kernel's folder of modules.
+    :param tree: that folder, locally, with modules and indices.
+    :param load: names of modules to have loaded.
+    :param work: an empty local folder.
+    """
+    reading = Reading()
+    found: dict[str, Member] = {}
+    for member in members(copy, reading, lambda name: name == LOAD_LIST):
+        found[member.name] = member
+    plain = work / "plain"
+    try:
+        with plain.open("wb") as out:
+            for source in archives(copy, Reading()):
+                copy_archive(source, out, lambda name: f"lib/modules/{old}" in name)
+            out.write(_addition(kind, new, wanted, tree, load, found, work))
+    except (DamagedArchive, UnreadableStream) as error:
+        raise UnusableInput(f"{copy.name} can't be read: {error}") from error
+    made = work / "made"
+    compress_file(plain, made, Compression(reading.segments[-1].compression))
+    plain.unlink()
+    return made
+
+
+def _addition(
+    kind: InitramfsKind,
+    version: str,
+    wanted: Sequence[str],
+    tree: Path,
+    load: Sequence[str],
+    found: dict[str, Member],
+    work: Path,
+) -> bytes:
+    """An archive of the new kernel's modules with their indices, and of the load list."""
+    base = work / "tree"
+    staged = base / "lib" / "modules" / version
+    inputs = [name for name in INPUTS if (tree / name).exists()]
+    for path in [*wanted, *inputs]:
+        target = staged / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.hardlink_to(tree / path)
+    folder = module_folder(found, version)
+    files = {f"{folder}/{path}": (tree / path).read_bytes() for path in [*wanted, *inputs]}
+    files |= {f"{folder}/{name}": content for name, content in depmod(base, version).items()}
+    files |= load_list(found, kind, load)
+    return overlay(files, found)

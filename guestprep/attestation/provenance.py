@@ -1,0 +1,98 @@
+"""How a prepared image was made, and what is in it: files beside it, and Glance properties."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from core import files
+from core.attestation import spdx, statement
+from guestprep.record import PreparationRecord
+
+BUILD_TYPE = "urn:kollarm:guest-image:1"
+
+
+def statement_path(output: Path) -> Path:
+    """Where a result's provenance is."""
+    return output.with_name(output.name + ".provenance.json")
+
+
+def bill_path(output: Path) -> Path:
+    """Where a result's bill of materials is."""
+    return output.with_name(output.name + ".spdx.json")
+
+
+def signature_path(output: Path) -> Path:
+    """Where a result's signature is, in base64."""
+    return output.with_name(output.name + ".sig")
+
+
+def envelope_path(output: Path) -> Path:
+    """Where a result's signed provenance is, a DSSE envelope."""
+    return output.with_name(output.name + ".intoto.jsonl")
+
+
+def provenance(record: PreparationRecord) -> dict[str, object]:
+    """An in-toto statement about the prepared image."""
+    listed = record.plan.get("steps")
+    steps = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    packages = [
+        statement.dependency(
+            f"pkg:deb/{record.distribution}/{package['name']}@{package['version']}",
+            name=str(package["name"]),
+            sha256=str(package.get("sha256") or ""),
+        )
+        for step in steps
+        for package in step.get("packages", ())
+    ]
+    source = statement.dependency(
+        Path(record.source).as_uri(), name="source", sha256=str(record.inputs["source"])
+    )
+    return statement.statement(
+        record.name,
+        record.sha256,
+        statement.PROVENANCE,
+        statement.provenance(
+            BUILD_TYPE,
+            external={"name": record.name, "wishes": record.inputs["wishes"]},
+            internal={
+                "recipe": record.inputs["recipe"],
+                "archives": record.inputs["archives"],
+                "steps": [step.get("title") for step in steps],
+            },
+            dependencies=[source, *packages],
+        ),
+    )
+
+
+def write(record: PreparationRecord, output: Path, status: str) -> None:
+    """Write both files beside a result, and take away the signatures of an earlier one.
+
+    :param status: the text of the result's dpkg status file.
+    """
+    listed = spdx.document(
+        record.name,
+        record.sha256,
+        spdx.debian_packages(status),
+        distribution=record.distribution,
+    )
+    for path, document in (
+        (bill_path(output), listed),
+        (statement_path(output), provenance(record)),
+    ):
+        files.write(path, json.dumps(document, indent=1) + "\n")
+    for path in (signature_path(output), envelope_path(output)):
+        path.unlink(missing_ok=True)
+
+
+def properties(record: PreparationRecord, output: Path) -> dict[str, str]:
+    """What Glance is told: from what a result was made, what it is, and its signature."""
+    told = {
+        "kollarm_source_sha256": str(record.inputs["source"]),
+        "kollarm_image_sha256": record.sha256,
+        "kollarm_recipe": str(record.inputs["recipe"]),
+    }
+    signature = signature_path(output)
+    if signature.exists():
+        told["kollarm_signature"] = signature.read_text().strip()
+    return told

@@ -1,0 +1,170 @@
+"""Facts from evidence: pure, so that every layout can be tested without an appliance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from guestprep.facts import (
+    DriverLocation,
+    FileFacts,
+    GrubFacts,
+    GuestFacts,
+    InitramfsKind,
+    KernelFacts,
+    Leftovers,
+)
+from guestprep.inspect.collect import Evidence, KernelEvidence
+from guestprep.inspect.identify import admin_user, release_of
+from guestprep.inspect.initramfs import read_initramfs
+from guestprep.parse import grub
+from guestprep.parse.dpkg import DpkgStatus, parse_status
+from guestprep.parse.elf import elf_architecture
+from guestprep.parse.modules import module_name, parse_index
+from guestprep.parse.text import kernel_config, word_lines
+from guestprep.source import DiskFacts
+
+DRIVER = "virtio_gpu"
+
+
+def judge(disk: DiskFacts, evidence: Evidence) -> GuestFacts:
+    """The facts that the evidence shows."""
+    texts, names = evidence.texts, evidence.names
+    release = release_of(texts)
+    status = parse_status(texts.get("/var/lib/dpkg/status", ""))
+    present = names.get("present", ())
+    return GuestFacts(
+        disk=disk,
+        partition_table=evidence.layout.table,
+        architecture=elf_architecture(evidence.program),
+        distribution=release.get("ID", ""),
+        release=release.get("VERSION_ID", ""),
+        codename=release.get("VERSION_CODENAME", "") or release.get("UBUNTU_CODENAME", ""),
+        pretty_name=release.get("PRETTY_NAME", ""),
+        partitions=evidence.layout.partitions,
+        uefi=evidence.layout.loader,
+        kernels=tuple(_kernel(kernel, status) for kernel in evidence.kernels),
+        grub=_grub(evidence),
+        modules_load=_modules_load(texts),
+        initramfs_hook=any(
+            DRIVER in text.replace("-", "_")
+            for path, text in texts.items()
+            if path.startswith(("/etc/initramfs-tools/hooks/", "/etc/dracut.conf.d/"))
+        ),
+        tools=_tools(present),
+        cloud_init="/usr/bin/cloud-init" in present,
+        usr_merged=evidence.usr_merged,
+        installed=tuple(
+            sorted(package.name for package in status.packages.values() if package.installed)
+        ),
+        unready=status.unready,
+        leftovers=_leftovers(evidence),
+        admin_user=admin_user(texts),
+        timezone=evidence.localtime.partition("zoneinfo/")[2],
+        timezone_file=texts["/etc/timezone"].strip() if "/etc/timezone" in texts else None,
+        files=tuple(
+            FileFacts(path, digest, mode) for path, (digest, mode) in evidence.watched.items()
+        ),
+    )
+
+
+def _kernel(evidence: KernelEvidence, status: DpkgStatus) -> KernelFacts:
+    texts, version = evidence.texts, evidence.version
+    index = parse_index(
+        texts.get("modules.dep", ""),
+        texts.get("modules.builtin", ""),
+        texts.get("modules.softdep", ""),
+    )
+    path = index.paths.get(DRIVER, "")
+    if DRIVER in index.builtin:
+        place = DriverLocation.BUILTIN
+    elif path or evidence.gpu_file:
+        place = DriverLocation.MODULE
+    else:
+        place = DriverLocation.MISSING
+    owner = next(
+        (
+            package
+            for prefix in ("linux-image-", "linux-image-unsigned-")
+            if (package := status.installed(prefix + version)) is not None
+        ),
+        None,
+    )
+    copy = evidence.initramfs_copy
+    config = kernel_config(texts.get("config", ""))
+    return KernelFacts(
+        version=version,
+        image=evidence.image,
+        package=owner.name if owner else "",
+        package_version=owner.version if owner else "",
+        gpu=place,
+        gpu_path=path or evidence.gpu_file.removeprefix(f"/lib/modules/{version}/"),
+        needs=index.closure([DRIVER]),
+        drm=config.get("CONFIG_DRM", "n" if config else "y") != "n",
+        initramfs=(
+            read_initramfs(copy, evidence.initramfs_path, version) if copy is not None else None
+        ),
+    )
+
+
+def _grub(evidence: Evidence) -> GrubFacts | None:
+    if not evidence.menu:
+        return None
+    names = tuple(name for name in evidence.names["/etc/default/grub.d"] if name.endswith(".cfg"))
+    settings = [evidence.texts.get("/etc/default/grub", "")]
+    settings += [evidence.texts.get(f"/etc/default/grub.d/{name}", "") for name in names]
+    return GrubFacts(
+        config=evidence.menu,
+        entries=grub.entries(evidence.texts[evidence.menu]),
+        drop_ins=names,
+        drop_in_text=next(
+            (
+                evidence.texts.get(f"/etc/default/grub.d/{name}", "")
+                for name in reversed(names)
+                if "kollarm" in name
+            ),
+            "",
+        ),
+        force_partuuid=any(
+            line.split("=", 1)[-1].strip("'\" ")
+            for text in settings
+            for line in text.splitlines()
+            if line.strip().startswith("GRUB_FORCE_PARTUUID=")
+        ),
+    )
+
+
+def _modules_load(texts: Mapping[str, str]) -> tuple[str, ...]:
+    found: list[str] = []
+    for path, text in sorted(texts.items()):
+        if path == "/etc/modules" or path.startswith("/etc/modules-load.d/"):
+            found += [module_name(word) for word in word_lines(text)]
+    return tuple(dict.fromkeys(found))
+
+
+def _tools(present: tuple[str, ...]) -> InitramfsKind:
+    # Where both are there, Debian's update-initramfs is a front of dracut's.
+    if "/usr/bin/dracut" in present:
+        return InitramfsKind.DRACUT
+    if "/usr/sbin/update-initramfs" in present:
+        return InitramfsKind.INITRAMFS_TOOLS
+    return InitramfsKind.UNKNOWN
+
+
+def _leftovers(evidence: Evidence) -> Leftovers:
+    names = evidence.names
+    machine_id = evidence.texts.get("/etc/machine-id", "").strip()
+    return Leftovers(
+        machine_id=bool(machine_id) and machine_id != "uninitialized",
+        host_keys=tuple(
+            f"/etc/ssh/{name}" for name in names.get("/etc/ssh", ()) if name.startswith("ssh_host_")
+        ),
+        cloud_init=tuple(
+            [path for path in names.get("present", ()) if path.startswith("/var/lib/cloud/")]
+            + [f"/var/lib/cloud/instances/{name}" for name in names["/var/lib/cloud/instances"]]
+        ),
+        apt_lists=tuple(
+            f"/var/lib/apt/lists/{name}"
+            for name in names.get("/var/lib/apt/lists", ())
+            if name not in ("lock", "partial", "auxfiles")
+        ),
+    )

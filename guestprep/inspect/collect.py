@@ -1,0 +1,190 @@
+"""Fetching from a mounted guest what its facts are made from, in few round trips."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guestprep.appliance import Appliance, GuestCallError
+from guestprep.inspect.layout import DiskLayout
+from guestprep.parse.text import decode
+
+#: Paths that are read when they are there.
+_TEXTS = (
+    "/etc/os-release",
+    "/usr/lib/os-release",
+    "/etc/machine-id",
+    "/etc/timezone",
+    "/etc/default/grub",
+    "/etc/modules",
+    "/etc/cloud/cloud.cfg",
+    "/var/lib/dpkg/status",
+    "/var/lib/dpkg/info/format",
+    "/var/lib/apt/extended_states",
+)
+
+#: Folders of which every file is read.
+_FOLDERS = (
+    "/etc/default/grub.d",
+    "/etc/modules-load.d",
+    "/etc/initramfs-tools/hooks",
+    "/etc/dracut.conf.d",
+    "/etc/cloud/cloud.cfg.d",
+)
+
+#: Where the menu can be; Debian's family has the first.
+_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+
+#: Of each kernel's folder of modules.
+_INDICES = ("modules.dep", "modules.builtin", "modules.softdep", "modules.order")
+
+#: A program that every system has, to read the architecture from.
+_PROGRAMS = ("/usr/bin/ls", "/bin/ls", "/usr/bin/dpkg")
+
+
+@dataclass(frozen=True)
+class KernelEvidence:
+    """Of one kernel: texts by file name, and a local copy of its initramfs."""
+
+    version: str
+    image: str
+    texts: Mapping[str, str]
+    gpu_file: str
+    initramfs_path: str
+    initramfs_copy: Path | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was fetched.
+
+    :param texts: content by path of every text file that was there.
+    :param names: names in folders, by the folder's path.
+    :param program: the first bytes of a program.
+    :param localtime: where the link /etc/localtime points.
+    :param watched: SHA256 and permissions by path, of the files looked for.
+    """
+
+    layout: DiskLayout
+    texts: Mapping[str, str]
+    names: Mapping[str, tuple[str, ...]]
+    program: bytes
+    usr_merged: bool
+    menu: str
+    kernels: tuple[KernelEvidence, ...]
+    localtime: str = ""
+    watched: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+
+def fetch(
+    appliance: Appliance, layout: DiskLayout, work: Path, watch: Iterable[str] = ()
+) -> Evidence:
+    """Read the evidence from a guest mounted at ``/``.
+
+    :param work: a folder for local copies of the initramfs files.
+    :param watch: paths of files whose digest and permissions are wanted.
+    """
+    texts: dict[str, str] = {}
+    for path in _TEXTS:
+        read_text(appliance, path, texts)
+    names = {folder: tuple(appliance.list_directory(folder)) for folder in _FOLDERS}
+    for folder, inside in names.items():
+        for name in inside:
+            read_text(appliance, f"{folder}/{name}", texts)
+    menu = next((path for path in _MENUS if read_text(appliance, path, texts)), "")
+    for folder in (
+        "/boot",
+        "/lib/modules",
+        "/etc/ssh",
+        "/var/lib/cloud/instances",
+        "/var/lib/apt/lists",
+    ):
+        names[folder] = tuple(appliance.list_directory(folder))
+    marks = (
+        "/usr/sbin/update-initramfs",
+        "/usr/bin/dracut",
+        "/usr/bin/cloud-init",
+        "/var/lib/cloud/instance",
+        "/var/lib/cloud/data/status.json",
+    )
+    names["present"] = tuple(path for path in marks if _present(appliance, path))
+    return Evidence(
+        layout=layout,
+        texts=texts,
+        names=names,
+        program=program_head(appliance),
+        usr_merged=appliance.is_link("/lib"),
+        menu=menu,
+        kernels=tuple(
+            _kernel(appliance, version, names["/boot"], work)
+            for version in names["/lib/modules"]
+            if f"vmlinuz-{version}" in names["/boot"]
+        ),
+        localtime=_target(appliance, "/etc/localtime"),
+        watched=_watched(appliance, watch),
+    )
+
+
+def _target(appliance: Appliance, path: str) -> str:
+    return str(appliance.call("readlink", path)) if appliance.is_link(path) else ""
+
+
+def _watched(appliance: Appliance, paths: Iterable[str]) -> dict[str, tuple[str, int]]:
+    found = {}
+    for path in paths:
+        if appliance.is_file(path):
+            digest = str(appliance.call("checksum", "sha256", path))
+            found[path] = (digest, int(appliance.call("statns", path)["st_mode"]) & 0o7777)
+    return found
+
+
+def read_text(appliance: Appliance, path: str, into: dict[str, str]) -> bool:
+    """Put a file's text into *into*; whether there was one that could be read."""
+    try:
+        into[path] = decode(appliance.read(path))
+    except GuestCallError:
+        return False
+    return True
+
+
+def _present(appliance: Appliance, path: str) -> bool:
+    return bool(appliance.call("exists", path)) or appliance.is_link(path)
+
+
+def program_head(appliance: Appliance) -> bytes:
+    """The first bytes of a program, to read the architecture from; empty when there is none."""
+    for path in _PROGRAMS:
+        with contextlib.suppress(GuestCallError):
+            return appliance.read_head(path, 64)
+    return b""
+
+
+def _kernel(
+    appliance: Appliance, version: str, boot: tuple[str, ...], work: Path
+) -> KernelEvidence:
+    texts: dict[str, str] = {}
+    for name in _INDICES:
+        path = f"/lib/modules/{version}/{name}"
+        if read_text(appliance, path, texts):
+            texts[name] = texts.pop(path)
+    config = f"/boot/config-{version}"
+    if read_text(appliance, config, texts):
+        texts["config"] = texts.pop(config)
+    # A file that depmod hasn't seen yet is not in modules.dep.
+    found = appliance.glob(f"/lib/modules/{version}/kernel/drivers/gpu/drm/virtio/virtio*gpu.ko*")
+    names = (f"initrd.img-{version}", f"initramfs-{version}.img", f"initrd-{version}")
+    initramfs = next((name for name in names if name in boot), None)
+    copy = None
+    if initramfs:
+        copy = work / f"{version}.initramfs"
+        appliance.download(f"/boot/{initramfs}", copy)
+    return KernelEvidence(
+        version=version,
+        image=f"/boot/vmlinuz-{version}",
+        texts=texts,
+        gpu_file=found[0] if found else "",
+        initramfs_path=f"/boot/{initramfs}" if initramfs else "",
+        initramfs_copy=copy,
+    )

@@ -1,0 +1,68 @@
+"""What is on the disk, as far as a cloud must know it: from its record, or by a look inside.
+
+Glance takes a disk for another architecture, or one that no UEFI can start, without a
+word; the guest then never comes up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from core.errors import UnusableInput
+from guestprep.inspect import Identity, identify
+from guestprep.record import PreparationRecord
+
+#: What is published: Nova's name of it.
+ARCHITECTURE = "aarch64"
+
+#: Whose default user has the distribution's own name, where cloud-init's settings don't tell.
+_NAMED_AFTER_THEMSELVES = ("debian", "ubuntu")
+
+
+def recorded(record: PreparationRecord) -> Identity:
+    """The system of an image, as the record of its preparation has it."""
+    return Identity(
+        record.architecture, record.uefi, record.distribution, record.release, record.admin_user
+    )
+
+
+def bootable_system(image: Path, record: PreparationRecord | None = None) -> Identity:
+    """The system of an image that Nova could start a guest from.
+
+    :param record: of its preparation; without one a launch of the appliance looks inside.
+    :raises UnusableInput: there is no system on it that can be read, it is for another
+        architecture, or UEFI finds no loader.
+    """
+    system = recorded(record) if record and record.architecture else identify(image)
+    require_bootable(image, system)
+    if not system.admin_user and system.distribution in _NAMED_AFTER_THEMSELVES:
+        system = replace(system, admin_user=system.distribution)
+    return system
+
+
+def require_bootable(image: Path, system: Identity) -> None:
+    """See that an ARM machine could start it.
+
+    :raises UnusableInput: as :func:`bootable_system`.
+    """
+    if system.architecture != ARCHITECTURE:
+        raise UnusableInput(
+            f"{image}: its system is for {system.architecture or 'an unknown architecture'}, "
+            f"not for {ARCHITECTURE}",
+            hint="choose the image's arm64 variant",
+        )
+    if not system.uefi:
+        raise UnusableInput(
+            f"{image}: UEFI would find nothing to start: no EFI/BOOT/BOOTAA64.EFI on an ESP",
+            hint="an arm64 guest has no BIOS: choose the image's UEFI variant "
+            "(Ubuntu 16.04: the file with uefi in its name)",
+        )
+
+
+def architecture_inside(image: Path) -> str | None:
+    """The architecture of the system on a disk; None where there is none that can be read."""
+    try:
+        return identify(image).architecture or None
+    except UnusableInput:
+        return None

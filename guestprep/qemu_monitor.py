@@ -1,0 +1,103 @@
+"""QEMU's control protocol, as far as it is needed here.
+
+Lines of JSON on a socket (https://www.qemu.org/docs/master/interop/qmp-spec.html).
+The library for it, qemu.qmp, is asyncio throughout; for a few commands this is less.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+from types import TracebackType
+
+from core.errors import KollarmError
+
+#: Seconds to wait for the socket to appear, and for an answer.
+PATIENCE = 30.0
+
+
+class Monitor:
+    """A connection to a running QEMU.
+
+    :raises KollarmError: it doesn't answer.
+    """
+
+    def __init__(self, path: Path):
+        self._socket = _connect(path)
+        self._stream = self._socket.makefile("rwb")
+        try:
+            self._read()  # the greeting
+            self.execute("qmp_capabilities")
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; QEMU goes on."""
+        self._socket.close()
+
+    def execute(self, command: str, **arguments: object) -> object:
+        """Run a command and return what it answers."""
+        request = {"execute": command, "arguments": arguments}
+        try:
+            self._stream.write(json.dumps(request).encode() + b"\n")
+            self._stream.flush()
+            while True:
+                answer = self._read()
+                if "error" in answer:
+                    raise KollarmError(f"QEMU refused {command}: {answer['error']}")
+                if "return" in answer:
+                    return answer["return"]
+        except (OSError, ValueError) as error:
+            raise KollarmError(f"QEMU doesn't answer to {command}: {error}") from error
+
+    def screenshot(self, path: Path) -> None:
+        """Write the screen, the same that VNC shows, as a PNG file.
+
+        A VNC client would see this very surface: QEMU serves both from it.
+        """
+        self.execute("screendump", filename=str(path), format="png")
+
+    def press(self, key: str) -> None:
+        """Press a key and let it go.
+
+        :param key: by its name in QKeyCode, such as ``ret``.
+        """
+        self.execute("send-key", keys=[{"type": "qcode", "data": key}])
+
+    def _read(self) -> dict[str, object]:
+        line = self._stream.readline()
+        if not line:
+            raise OSError("connection closed")
+        answer = json.loads(line)
+        if not isinstance(answer, dict):
+            raise ValueError(f"unexpected answer {answer!r}")
+        return answer
+
+
+def _connect(path: Path) -> socket.socket:
+    limit = time.monotonic() + PATIENCE
+    while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(PATIENCE)
+        try:
+            connection.connect(str(path))
+            return connection
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            connection.close()
+            if time.monotonic() > limit:
+                raise KollarmError("QEMU's control socket doesn't answer") from error
+            time.sleep(0.1)

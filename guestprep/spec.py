@@ -1,0 +1,140 @@
+"""What shall become of a guest image, whatever it is like now."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from core.cache import file_digest
+from core.config.model import Guest, GuestFile
+from core.errors import UnusableInput
+
+AGENT = "qemu-guest-agent"
+
+#: Where the guest has the time zones' data.
+ZONES = "/usr/share/zoneinfo"
+
+_UNITS = {"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+class PreparationPart(StrEnum):
+    """A part of the preparation that can be asked for alone (``--only``)."""
+
+    PACKAGES = "packages"
+    LOADING = "loading"
+    INITRAMFS = "initramfs"
+    GRUB = "grub"
+    FILES = "files"
+    SIZE = "size"
+    CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class FileSpec:
+    """A file to copy into the guest.
+
+    :param path: in the guest, :param source: the local file, :param mode: its permissions.
+    """
+
+    path: str
+    source: Path
+    mode: int
+    sha256: str
+
+    @staticmethod
+    def of(file: GuestFile) -> FileSpec:
+        """A file of the configuration.
+
+        :raises UnusableInput: it can't be read.
+        """
+        try:
+            digest = file_digest(file.source)
+        except OSError as error:
+            raise UnusableInput(
+                f"{file.source} can't be copied into the image: {error.strerror}",
+                hint="check the guest's files: in the configuration",
+            ) from error
+        return FileSpec(file.path, file.source, int(file.mode, 8), digest)
+
+
+@dataclass(frozen=True)
+class PreparationSpec:
+    """The wishes for one image.
+
+    :param consoles: values of ``console=``, in order: the last becomes /dev/console.
+    :param parts: what to do of the preparation; default: everything.
+    :param clean_machine_id, clean_host_keys, clean_cloud_init, clean_apt_lists: what of one
+        machine's identity and state is to be removed.
+    :param packages: names of further packages to install.
+    :param files: to copy in, :param timezone: to set; empty: as the image has it.
+    :param size: bytes of the disk; 0: as the image has it.
+    :param engine: ``offline`` or ``guest``.
+    :param compression: of the result's clusters: ``zlib``, ``zstd`` or ``none``.
+    """
+
+    consoles: tuple[str, ...] = ("ttyAMA0,115200", "tty1")
+    parts: tuple[PreparationPart, ...] = tuple(PreparationPart)
+    clean_machine_id: bool = True
+    clean_host_keys: bool = True
+    clean_cloud_init: bool = True
+    clean_apt_lists: bool = True
+    packages: tuple[str, ...] = ()
+    files: tuple[FileSpec, ...] = ()
+    timezone: str = ""
+    size: int = 0
+    engine: str = "offline"
+    compression: str = "zlib"
+
+    @staticmethod
+    def of(guest: Guest, only: Iterable[PreparationPart] = ()) -> PreparationSpec:
+        """The wishes of a configuration.
+
+        :param only: the parts to do; none named means all.
+        """
+        return PreparationSpec(
+            parts=tuple(sorted(set(only))) or tuple(PreparationPart),
+            consoles=tuple(guest.consoles),
+            clean_machine_id=guest.clean.machine_id,
+            clean_host_keys=guest.clean.host_keys,
+            clean_cloud_init=guest.clean.cloud_init,
+            clean_apt_lists=guest.clean.apt_lists,
+            packages=(*guest.packages, *((AGENT,) if guest.guest_agent else ())),
+            files=tuple(FileSpec.of(file) for file in guest.files),
+            timezone=guest.timezone or "",
+            size=int(guest.size[:-1]) * _UNITS[guest.size[-1]] if guest.size else 0,
+            engine=guest.engine,
+            compression=guest.compression,
+        )
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Paths in the guest that the wishes are about, to be looked at."""
+        zone = (f"{ZONES}/{self.timezone}",) if self.timezone else ()
+        return (*(file.path for file in self.files), *zone)
+
+    def to_data(self) -> dict[str, object]:
+        """Plain data; where a file was copied from makes no other image."""
+        data = dataclasses.asdict(self)
+        for file in data["files"]:
+            del file["source"]
+        return data
+
+    @staticmethod
+    def from_data(data: Any) -> PreparationSpec:
+        """What :meth:`to_data` gave; a file's source is only known by its name in the guest.
+
+        :raises KeyError, TypeError, ValueError: it is something else.
+        """
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in dict(data).items()
+        }
+        plain["parts"] = tuple(PreparationPart(part) for part in data["parts"])
+        plain["files"] = tuple(
+            FileSpec(source=Path(file["path"]), **file) for file in data["files"]
+        )
+        return PreparationSpec(**plain)

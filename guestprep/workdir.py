@@ -1,0 +1,55 @@
+"""The folder beside a result where it is made: locked, and free of earlier runs' remains."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from core.cache import digest, locked
+from core.errors import KollarmError
+from core.paths import cache_dir
+
+#: Bytes below which a file system counts as full.
+FULL = 1 << 20
+
+
+@contextmanager
+def room(folder: Path) -> Iterator[None]:
+    """Say of a failure that the disk is full, where that is so.
+
+    What writes to a guest's disk is told of an input/output error only.
+
+    :raises KollarmError: the one that was raised, or that there is no room.
+    """
+    try:
+        yield
+    except KollarmError as error:
+        if shutil.disk_usage(folder).free >= FULL:
+            raise
+        raise KollarmError(
+            f"{folder.parent}: {os.strerror(errno.ENOSPC)}",
+            hint="make room and run the same again",
+            details=error.message,
+        ) from error
+
+
+@contextmanager
+def workplace(output: Path) -> Iterator[Path]:
+    """An empty folder on the result's own file system, removed when the block ends.
+
+    Its name follows from the result's, so that a run that was killed leaves nothing which the
+    next one doesn't clear away.  Two runs for one result go one after the other.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    place = output.parent / f".{output.name}.kollarm"
+    with locked(cache_dir() / "locks" / digest({"guest": str(place)})):
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)

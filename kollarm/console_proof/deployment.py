@@ -1,0 +1,104 @@
+"""The end of a deployment: a guest's console on each architecture of the new cloud."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import files
+from core.config.deploy import Deploy
+from core.config.model import Architecture, Config
+from core.errors import ConfigError, KollarmError
+from guestprep import publish
+from kollarm.console_proof.model import ProofReport, ProofSpec
+from kollarm.console_proof.pipeline import prove
+from kollarm.guests import selection
+
+#: The stage's name, beside those of kolla-ansible.
+NAME = "proof"
+
+
+@dataclass(frozen=True)
+class DeploymentProof:
+    """The proofs of a cloud, one for each architecture."""
+
+    reports: Mapping[Architecture, ProofReport]
+
+    @property
+    def passed(self) -> bool:
+        return all(report.passed for report in self.reports.values())
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "passed": self.passed,
+            "proofs": {arch.value: report.to_json() for arch, report in self.reports.items()},
+        }
+
+    def to_text(self) -> str:
+        return "\n".join(
+            f"{arch.value}: {report.to_text()}" for arch, report in self.reports.items()
+        )
+
+
+def wishes(deploy: Deploy, folder: Path) -> dict[Architecture, ProofSpec]:
+    """What is to be proved, for each architecture of the cloud's compute hosts.
+
+    :param folder: where the screenshots go.
+    :raises ConfigError: the configuration doesn't say, or leaves an architecture out.
+    """
+    wanted = deploy.proof
+    if wanted is None:
+        raise ConfigError(
+            "the configuration doesn't say what to prove",
+            hint="deploy.proof names the cloud and an image for each architecture, see "
+            "docs/console.md",
+        )
+    present = {host.architecture for host in deploy.hosts.values() if "compute" in host.groups}
+    lacking = sorted(arch.value for arch in present - set(wanted.images))
+    if lacking:
+        raise ConfigError(
+            f"the cloud has compute hosts for {', '.join(lacking)}, but deploy.proof.images "
+            "names no image for it",
+            hint="publish one and name it there",
+        )
+    return {
+        arch: ProofSpec(
+            image=image,
+            flavor=wanted.flavor,
+            network=wanted.network,
+            host=None,
+            timeout=wanted.timeout,
+            screenshot=folder / f"{arch.value}.png",
+        )
+        for arch, image in sorted(wanted.images.items())
+    }
+
+
+def prove_deployment(config: Config, deploy: Deploy) -> DeploymentProof:
+    """Prove a console on each architecture.
+
+    :raises ConfigError: the configuration doesn't say what to prove.
+    :raises KollarmError: an image isn't for the architecture that it should prove.
+    """
+    folder = config.state_dir / NAME
+    todo = wishes(deploy, folder)
+    assert deploy.proof is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    named = deploy.proof.cloud
+    connection = publish.connect(named) if named else selection.cloud(config)
+    reports: dict[Architecture, ProofReport] = {}
+    for arch, wish in todo.items():
+        wish.screenshot.unlink(missing_ok=True)
+        report = prove(connection, wish)
+        if report.architecture != arch.value:
+            raise KollarmError(
+                f"the image {wish.image} proves nothing for {arch.value}: its property "
+                f"architecture is {report.architecture or 'not set'}",
+                hint="kollarm guest audit lists such images with the command that mends each",
+            )
+        reports[arch] = report
+    done = DeploymentProof(reports)
+    files.write(folder / "proof.json", json.dumps(done.to_json(), indent=2, default=str) + "\n")
+    return done

@@ -1,0 +1,139 @@
+"""A VNC client, as far as a console's proof needs it: the screen, and keys.
+
+The protocol is RFC 6143 (The Remote Framebuffer Protocol), version 3.8; pictures
+come uncompressed.  Of the libraries, vncdotool brings Twisted and wants a TCP
+port of its own, asyncvnc is under the GPL and knows no change of the screen's size.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PIL import Image
+
+from core.errors import KollarmError
+
+#: Encodings (RFC 6143, 7.7 and 7.8.2): pixels as they are, and the pseudo-encoding by
+#: which a server tells a new size of its screen.
+RAW, DESKTOP_SIZE = 0, -223
+
+#: 32 bits a pixel, little endian: blue, green, red and one byte of nothing.
+_PIXEL_FORMAT = struct.pack(">BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
+
+#: Pixels of an 8K screen: more than any console has, and what can't be a picture.
+_LIMIT = 7680 * 4320
+
+
+class RfbError(KollarmError):
+    """The other side doesn't speak the protocol, or refuses."""
+
+
+@dataclass(frozen=True)
+class VncConnection:
+    """The bytes to and from a VNC server.
+
+    :param read: exactly so many bytes; raises RfbError when the connection has ended.
+    :param write: sends bytes.
+    """
+
+    read: Callable[[int], bytes]
+    write: Callable[[bytes], None]
+
+
+class VncClient:
+    """A session with a VNC server that asks for no password, as Nova's proxy does.
+
+    :raises RfbError: the server refuses, or is none.
+    """
+
+    def __init__(self, stream: VncConnection):
+        self._stream = stream
+        self._shake_hands()
+        width, height = self._unpack(">HH")
+        self._stream.read(16)  # the server's own pixel format
+        self.name = self._text()
+        self._screen = Image.new("RGB", (width, height))
+        self._stream.write(b"\x00\x00\x00\x00" + _PIXEL_FORMAT)
+        encodings = (RAW, DESKTOP_SIZE)
+        self._stream.write(struct.pack(f">BxH{len(encodings)}i", 2, len(encodings), *encodings))
+
+    def screen(self) -> Image.Image:
+        """The whole screen as it is now."""
+        while True:
+            width, height = self._screen.size
+            # Not incremental: all of it, whether changed or not.
+            self._stream.write(struct.pack(">BBHHHH", 3, 0, 0, 0, width, height))
+            if self._update():
+                return self._screen.copy()
+
+    def press(self, *keys: int) -> None:
+        """Press keys one after the other, and let each go.
+
+        :param keys: X11 keysyms; for ASCII and Latin-1 that is the character's code.
+        """
+        for key in keys:
+            for down in (1, 0):
+                self._stream.write(struct.pack(">BBxxI", 4, down, key))
+
+    def _shake_hands(self) -> None:
+        greeting = self._stream.read(12)
+        if not greeting.startswith(b"RFB 003."):
+            raise RfbError(f"that is no VNC server: it begins with {greeting!r}")
+        self._stream.write(b"RFB 003.008\n")
+        offered = self._stream.read(self._stream.read(1)[0])
+        if not offered:
+            raise RfbError(f"the VNC server refuses: {self._text()}")
+        if 1 not in offered:
+            raise RfbError(f"the VNC server wants authentication of type {list(offered)}")
+        self._stream.write(b"\x01")
+        (result,) = self._unpack(">I")
+        if result:
+            raise RfbError(f"the VNC server refuses: {self._text()}")
+        self._stream.write(b"\x01")  # others may look on as well
+
+    def _update(self) -> bool:
+        """Take in one message; return whether it completed the screen."""
+        (kind,) = self._stream.read(1)
+        if kind == 0:
+            return self._rectangles()
+        if kind == 1:  # a colour map: not for a true-colour format
+            count = self._unpack(">xHH")[1]
+            self._stream.read(6 * count)
+        elif kind == 3:  # text for the clipboard
+            self._stream.read(3)
+            self._text()
+        elif kind != 2:  # 2 is the bell
+            raise RfbError(f"the VNC server sent a message of the unknown type {kind}")
+        return False
+
+    def _rectangles(self) -> bool:
+        covered = 0
+        for _ in range(self._unpack(">xH")[0]):
+            x, y, width, height, encoding = self._unpack(">HHHHi")
+            if width * height > _LIMIT:
+                raise RfbError(f"the VNC server sent a picture of {width} × {height}")
+            if encoding == DESKTOP_SIZE:
+                self._screen = Image.new("RGB", (width, height))
+                covered = 0
+            elif encoding == RAW:
+                if width and height:
+                    data = self._stream.read(4 * width * height)
+                    part = Image.frombytes("RGB", (width, height), data, "raw", "BGRX")
+                    self._screen.paste(part, (x, y))
+                    covered += width * height
+            else:
+                raise RfbError(f"the VNC server sent the encoding {encoding} without being asked")
+        # After a new size, and for what changed meanwhile, less than all may come.
+        return covered >= self._screen.width * self._screen.height
+
+    def _unpack(self, layout: str) -> tuple[int, ...]:
+        return struct.unpack(layout, self._stream.read(struct.calcsize(layout)))
+
+    def _text(self) -> str:
+        """A string with its length before it."""
+        (length,) = self._unpack(">I")
+        if length > 1 << 20:
+            raise RfbError(f"the VNC server sent a text of {length} bytes")
+        return self._stream.read(length).decode("utf-8", "replace")

@@ -1,0 +1,162 @@
+"""Watching an instance through Nova: its console log, and its screen through the proxy."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from PIL import Image
+
+from guestprep.boot.screen import ScreenReader, save
+from guestprep.boot.states import BootState, from_screen, from_serial, plain_of_nova
+from guestprep.boot.watch import BootWatch, pause
+from kollarm.console_proof import keyboard
+from kollarm.console_proof.compute import Compute, InstanceFailed
+from kollarm.console_proof.console import ProxyError, session
+from kollarm.console_proof.diagnose import from_consoles, from_proxy
+from kollarm.console_proof.model import Diagnosis, ProofStage
+from kollarm.console_proof.rfb import RfbError, VncClient
+
+T = TypeVar("T")
+
+#: Seconds between two looks, each of which asks Nova for the console log.
+INTERVAL = 3.0
+
+#: Attempts to get a console, and seconds between them: an instance that has just
+#: become active may not be known to the proxy yet.
+ATTEMPTS, PAUSE = 5, 4.0
+
+#: Seconds that a typed word has to appear, at most: where a guest is emulated on a busy
+#: machine, its prompt can be there minutes before its USB keyboard is.
+KEYS = 240.0
+
+
+@dataclass
+class ConsoleSighting:
+    """What was seen so far."""
+
+    watch: BootWatch
+    screenshot: Path | None = None
+    screen_text: str = ""
+    serial_text: str = ""
+    seconds: dict[ProofStage, float] = field(default_factory=dict)
+
+    @property
+    def serial_tail(self) -> str:
+        """The last lines of the serial console."""
+        return "\n".join(self.serial_text.strip().splitlines()[-15:])
+
+
+class Console:
+    """An instance's screen, through the proxy; the connection is made anew when it is lost."""
+
+    def __init__(self, compute: Compute, server_id: str):
+        self._compute, self._server_id = compute, server_id
+        self._stack = ExitStack()
+        self._client: VncClient | None = None
+
+    def screen(self) -> Image.Image:
+        """The screen as it is now.
+
+        :raises Failed: the proxy gives none.
+        """
+        return self._trying(lambda client: client.screen())
+
+    def press(self, *keys: int) -> None:
+        """Press keys, given as X11 keysyms."""
+        self._trying(lambda client: client.press(*keys))
+
+    def close(self) -> None:
+        self._stack.close()
+        self._client = None
+
+    def _trying(self, call: Callable[[VncClient], T]) -> T:
+        for attempt in range(ATTEMPTS):
+            try:
+                if self._client is None:
+                    url = self._compute.console_url(self._server_id)
+                    verify = self._compute.connection.session.verify
+                    self._client = self._stack.enter_context(session(url, verify=verify))
+                return call(self._client)
+            except (ProxyError, RfbError, InstanceFailed) as error:
+                self.close()
+                if attempt == ATTEMPTS - 1:
+                    text = (
+                        error.diagnosis.fault
+                        if isinstance(error, InstanceFailed)
+                        else error.message
+                    )
+                    raise InstanceFailed(from_proxy(text)) from error
+                time.sleep(PAUSE)
+        raise AssertionError("unreachable")
+
+
+@contextmanager
+def console(compute: Compute, server_id: str) -> Iterator[Console]:
+    """An instance's screen, for as long as the block runs."""
+    opened = Console(compute, server_id)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def until_login(
+    compute: Compute,
+    server_id: str,
+    view: Console,
+    seen: ConsoleSighting,
+    screenshot: Path,
+    note: Callable[[str], None],
+) -> None:
+    """Watch until the screen shows a login prompt, or it is clear that it won't.
+
+    :param seen: takes in what is seen, also when this raises.
+    :raises Failed: with what failed.
+    """
+    reader, watch = ScreenReader(), seen.watch
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="kollarm-proof-") as folder:
+        picture = Path(folder) / "screen.png"
+        while True:
+            looked = time.monotonic()
+            seen.serial_text = plain_of_nova(compute.console_log(server_id))
+            view.screen().save(picture, compress_level=1)
+            seen.screen_text = reader.read(picture).strip()
+            now = time.monotonic() - started
+            watch.see(now, from_screen(seen.screen_text), from_serial(seen.serial_text))
+            note(f"screen: {watch.screen}, serial: {watch.serial}")
+            verdict = watch.verdict(now)
+            if verdict is not None:
+                save(picture, screenshot)
+                seen.screenshot = screenshot
+                if verdict is BootState.LOGIN_PROMPT:
+                    return
+                silent = not seen.serial_text.strip()
+                raise InstanceFailed(from_consoles(watch.screen, watch.serial, silent=silent))
+            if watch.wants_return(now):
+                view.press(keyboard.RETURN)
+            time.sleep(pause(INTERVAL, time.monotonic() - looked))
+
+
+def take_keys(view: Console, limit: float) -> None:
+    """Type at the login prompt and see it appear.
+
+    :param limit: a time of :func:`time.monotonic` at which the proof has to end.
+    :raises Failed: it doesn't.
+    """
+    if keyboard.works(view.screen, view.press, min(limit, time.monotonic() + KEYS)):
+        return
+    raise InstanceFailed(
+        Diagnosis(
+            ProofStage.KEYBOARD,
+            "the screen shows a login prompt, but nothing that is typed appears",
+            "set the image's property hw_input_bus to usb (kollarm guest publish does); does the "
+            "image's kernel have the module usbhid?",
+        )
+    )

@@ -1,0 +1,121 @@
+"""The guests of a configuration: which are meant, where their files lie, and what Glance is to
+know of them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from core.config.model import Config, Guest, GuestSource
+from core.errors import ConfigError
+from deploy.credentials import CLOUD, cloud_names, clouds_file, openrc_file
+from guestprep import publish
+from guestprep.attestation import provenance
+from guestprep.inspect import Identity
+from guestprep.record import PreparationRecord
+from kollarm.services.glance import EmbeddedGlance
+
+#: File names that can only be images.
+_SUFFIXES = (".qcow2", ".img", ".raw")
+
+
+def choose(config: Config, names: Sequence[str]) -> list[Guest]:
+    """The guests of these names; all of them when none is named.
+
+    :raises ConfigError: the configuration has no guest, or none of that name.
+    """
+    if not config.guests:
+        raise ConfigError(
+            "the configuration has no guests", hint="add a guests: section, see docs/guests.md"
+        )
+    known = {guest.name: guest for guest in config.guests}
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise ConfigError(
+                f"the configuration has no guest {name!r}",
+                hint=f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(known)}",
+            )
+    return [known[name] for name in names] if names else list(config.guests)
+
+
+def is_path(word: str) -> bool:
+    """Whether what was named is an image file rather than a guest of the configuration."""
+    path = Path(word)
+    return path.is_file() or "/" in word or path.suffix in _SUFFIXES
+
+
+def output(config: Config, guest: Guest) -> Path:
+    """Where a guest's prepared image lies."""
+    return config.state_dir / "guests" / f"{guest.name}.qcow2"
+
+
+def cloud(config: Config, name: str | None = None) -> Any:
+    """A connection to the configuration's cloud, the embedded Glance started if it is that.
+
+    A cloud that was deployed from this configuration is found by the clouds.yaml that
+    post-deploy wrote: by its name, or where neither a name nor ``$OS_CLOUD`` says otherwise.
+
+    :param name: a cloud of clouds.yaml, instead of the configuration's.
+    :raises KollarmError: the embedded Glance doesn't come up.
+    :raises ConfigError: clouds.yaml has no such cloud.
+    """
+    if name is None and config.cloud.embedded:
+        glance = EmbeddedGlance(config.state_dir, config.cloud.port)
+        glance.start()
+        return publish.connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
+    named = name or config.cloud.name or os.environ.get("OS_CLOUD")
+    nameless = named is None and "OS_AUTH_URL" not in os.environ
+    deployed = clouds_file(config)
+    if deployed is not None and (nameless or named in cloud_names(deployed)):
+        return publish.connect(named or CLOUD, clouds_yaml=deployed)
+    if nameless and (openrc := openrc_file(config)) is not None:
+        raise ConfigError(
+            "no cloud is named", hint=f"load the credentials of the deployed one: . {openrc}"
+        )
+    return publish.connect(named)
+
+
+def of_file(image: Path, name: str | None = None) -> Guest:
+    """A guest for an image file that no configuration names.
+
+    :param name: the image's name in Glance; default: the file's, without its suffix.
+    """
+    return Guest(name=name or image.stem, source=GuestSource(path=image))
+
+
+def wish(
+    config: Config,
+    guest: Guest,
+    image: Path,
+    system: Identity | None,
+    prepared: PreparationRecord | None = None,
+) -> publish.PublishSpec:
+    """What Glance is to know of an image.
+
+    :param system: what is on it; None where nobody looked.
+    :param prepared: the record of its preparation; None where kollarm didn't prepare it.
+    """
+    served_at = config.cloud.served_at
+    user = guest.admin_user or (system.admin_user if system else "")
+    # Nova gives a guest the agent's channel only where its image asks for it.
+    agent = {"hw_qemu_guest_agent": "yes"} if guest.guest_agent else {}
+    return publish.PublishSpec(
+        name=guest.name,
+        os_distro=(system.distribution or None) if system else None,
+        os_version=(system.release or None) if system else None,
+        os_admin_user=user or None,
+        min_disk=guest.min_disk,
+        min_ram=guest.min_ram,
+        properties=agent | guest.properties,
+        provenance=provenance.properties(prepared, image) if prepared else {},
+        visibility=guest.visibility,
+        replaced=publish.Replaced(config.cloud.replaced),
+        method=publish.Method(config.cloud.method),
+        source_url=f"{str(served_at).rstrip('/')}/{quote(image.name)}" if served_at else None,
+        check_properties=config.cloud.check_properties,
+    )

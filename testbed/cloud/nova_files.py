@@ -1,0 +1,160 @@
+"""The configuration files of the small cloud's Nova and Placement, as text.
+
+What the options mean: https://docs.openstack.org/nova/latest/configuration/config.html
+and https://docs.openstack.org/placement/latest/configuration/config.html.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kollarm.services.glance_files import PASSWORD, ini
+from testbed.cloud.layout import ARM_HOST, HOST, X86_HOST, CloudLayout, ComputeHost
+
+#: The databases: Nova's own three, and Placement's.
+DATABASES = ("nova_api", "nova_cell0", "nova", "placement")
+
+_REGION = "RegionOne"
+
+
+def connection(layout: CloudLayout, database: str) -> str:
+    """A database's URL, in SQLAlchemy's form."""
+    return f"mysql+pymysql://nova:{PASSWORD}@{HOST}:{layout.database_port}/{database}?charset=utf8"
+
+
+def transport(layout: CloudLayout) -> str:
+    """The message queue's URL."""
+    return f"rabbit://guest:guest@{HOST}:{layout.rabbit_port}/"
+
+
+def nova(layout: CloudLayout, tools: Path, novnc: Path) -> dict[str, str]:
+    """Nova's configuration files, by their names.
+
+    :param tools: the virtual environment that Nova runs from.
+    :param novnc: the folder of noVNC's pages.
+    """
+    folder = layout.part("nova")
+    main: dict[str, dict[str, object]] = {
+        "DEFAULT": {
+            "my_ip": HOST,
+            "state_path": folder / "state",
+            "transport_url": transport(layout),
+            # A conversion would take minutes, and QEMU reads qcow2 as well.
+            "force_raw_images": False,
+            "web": novnc,
+            # A proof on a busy machine: an instance may take its time to be deleted.
+            "rpc_response_timeout": 180,
+        },
+        "api_database": {"connection": connection(layout, "nova_api")},
+        "database": {"connection": connection(layout, "nova")},
+        "oslo_concurrency": {"lock_path": folder / "lock"},
+        "keystone_authtoken": _identity(layout),
+        "placement": _identity(layout) | {"region_name": _REGION},
+        "service_user": _identity(layout) | {"send_service_user_token": True},
+        "neutron": _identity(layout) | {"region_name": _REGION},
+        "glance": {"api_servers": layout.url(layout.glance_port)},
+        "cinder": {"catalog_info": "volumev3::publicURL"},
+        "conductor": {"workers": 1},
+        "scheduler": {"workers": 1},
+        "filter_scheduler": {
+            # ImagePropertiesFilter is what keeps an ARM image from an x86 host.
+            "enabled_filters": "ComputeFilter,ComputeCapabilitiesFilter,ImagePropertiesFilter",
+        },
+        "vnc": {
+            "enabled": True,
+            "server_listen": HOST,
+            "server_proxyclient_address": HOST,
+            "novncproxy_host": HOST,
+            "novncproxy_port": layout.proxy_port,
+            "novncproxy_base_url": f"{layout.url(layout.proxy_port)}/vnc_lite.html",
+        },
+        "libvirt": {
+            "virt_type": "qemu",
+            # No guest here is worth waiting for a disk to have taken in what it wrote.
+            "disk_cachemodes": "file=unsafe",
+            # Nothing else runs there that a guest could be moved to.
+            "inject_partition": -2,
+            # 0: the machine may be busy with other things, and lets a guest go at once.
+            "wait_soft_reboot_seconds": 0,
+        },
+        **{
+            section: {
+                "helper_command": f"{tools}/bin/privsep-helper --config-file {folder}/nova.conf"
+            }
+            for section in (
+                "privsep",
+                "nova_sys_admin",
+                "vif_plug_ovs_privileged",
+                "privsep_osbrick",
+            )
+        },
+    }
+    # Nova's own pipeline, which it looks for beside its configuration.
+    paste = (tools / "etc" / "nova" / "api-paste.ini").read_text()
+    hosts = {f"{host.name}.conf": ini(_host(layout, host)) for host in (ARM_HOST, X86_HOST)}
+    return {"nova.conf": ini(main), "api-paste.ini": paste, **hosts}
+
+
+def _host(layout: CloudLayout, host: ComputeHost) -> dict[str, dict[str, object]]:
+    """What one compute host has otherwise than Nova's other services."""
+    return {
+        "DEFAULT": {
+            "host": host.name,
+            "state_path": layout.part("nova") / host.name,
+            "compute_driver": f"kollarm_hosts.{host.driver}",
+        },
+        "libvirt": {"connection_uri": layout.libvirt_uri(host)},
+    }
+
+
+def placement(layout: CloudLayout) -> dict[str, str]:
+    """Placement's configuration files, by their names."""
+    sections: dict[str, dict[str, object]] = {
+        "DEFAULT": {"state_path": layout.part("placement")},
+        "placement_database": {"connection": connection(layout, "placement")},
+        "api": {"auth_strategy": "keystone"},
+        "keystone_authtoken": _identity(layout),
+    }
+    return {"placement.conf": ini(sections)}
+
+
+def libvirt(layout: CloudLayout, host: ComputeHost) -> dict[str, str]:
+    """The configuration files of a host's libvirtd, by their names."""
+    run = layout.part(host.libvirt) / "run"
+    return {
+        "libvirtd.conf": f'unix_sock_dir = "{run}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n',
+        "qemu.conf": "\n".join(
+            [
+                # The guests' files lie in this cloud's folder, wherever that is.
+                'user = "root"',
+                'group = "root"',
+                "dynamic_ownership = 0",
+                "remember_owner = 0",
+                # What confines a guest belongs to a host's installation, not to a trial.
+                'security_driver = "none"',
+                "namespaces = []",
+                "cgroup_controllers = []",
+                # Two libvirtds must not offer one port to two guests.
+                f"remote_display_port_min = {host.first_display}",
+                f"remote_display_port_max = {host.first_display + 99}",
+                # There is no virtlogd; libvirtd writes the serial console's log itself.
+                'stdio_handler = "file"',
+                "",
+            ]
+        ),
+    }
+
+
+def _identity(layout: CloudLayout) -> dict[str, object]:
+    """How a service proves to Keystone who it is: all as the one service user there is."""
+    url = layout.url(layout.keystone_port)
+    return {
+        "www_authenticate_uri": url,
+        "auth_url": url,
+        "auth_type": "password",
+        "username": "glance",
+        "password": PASSWORD,
+        "project_name": "service",
+        "user_domain_id": "default",
+        "project_domain_id": "default",
+    }

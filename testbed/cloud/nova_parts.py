@@ -1,0 +1,160 @@
+"""Placement's and Nova's services, each as a daemon."""
+
+from __future__ import annotations
+
+import calendar
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import SDKException
+
+from kollarm.services import openstack_tools, ports
+from kollarm.services.daemon import Daemon
+from testbed.cloud import nova_files, software
+from testbed.cloud.layout import HOST, CloudLayout, ComputeHost
+from testbed.cloud.parts import DEADLINE, PORT_HINT, made
+
+
+def placement(layout: CloudLayout) -> Daemon:
+    """Placement's API."""
+    folder = layout.part("placement")
+    return _wsgi(
+        "Placement", folder, layout.placement_port, "placement.wsgi.api",
+        nova_files.placement(layout), {"OS_PLACEMENT_CONFIG_DIR": str(folder)},
+    )  # fmt: skip
+
+
+def compute_api(layout: CloudLayout, contents: Mapping[str, str]) -> Daemon:
+    """Nova's API."""
+    folder = layout.part("nova")
+    return _wsgi(
+        "Nova's API", layout.part("nova-api"), layout.compute_port, "nova.wsgi.osapi_compute",
+        contents,
+        # Its own threads are gunicorn's: with eventlet's in their place it hangs.
+        {
+            "OS_NOVA_CONFIG_DIR": str(folder),
+            "OS_NOVA_DISABLE_EVENTLET_PATCHING": "true",
+        },
+    )  # fmt: skip
+
+
+def proxy(layout: CloudLayout, contents: Mapping[str, str]) -> Daemon:
+    """Nova's console proxy, with noVNC's pages."""
+    port = layout.proxy_port
+
+    def answers() -> bool:
+        page = ports.get(f"{layout.url(port)}/vnc_lite.html")
+        return page is not None and page.status_code == requests.codes.ok
+
+    return _nova(
+        layout, "nova-novncproxy", layout.part("nova-novncproxy"), contents, answers,
+        address=(HOST, port),
+    )  # fmt: skip
+
+
+def worker(
+    layout: CloudLayout,
+    program: str,
+    contents: Mapping[str, str],
+    seen: Callable[[], Any],
+    host: ComputeHost | None = None,
+) -> Daemon:
+    """A service of Nova's that only listens to the queue.
+
+    :param program: ``nova-scheduler``, ``nova-conductor`` or ``nova-compute``.
+    :param host: nova-compute's; the others are of none.
+    :param seen: the API's services, as openstacksdk has them. One that was up before the
+        start, in Nova's records, counts only once it has reported again.
+    """
+    folder = layout.part(host.compute if host else program)
+
+    def answers() -> bool:
+        try:
+            started = (folder / "pid").stat().st_mtime
+            return any(
+                service.binary == program
+                and (host is None or service.host == host.name)
+                and service.state == "up"
+                and _after(service.updated_at, started)
+                for service in seen()
+            )
+        except (OSError, SDKException, ClientException):
+            return False  # the API, or what it asks, doesn't answer yet
+
+    return _nova(layout, program, folder, contents, answers, host=host)
+
+
+def _after(stamp: str | None, started: float) -> bool:
+    """Whether Nova's time stamp (UTC, without saying so) is later than that."""
+    if not stamp:
+        return False
+    moment = time.strptime(stamp.split(".")[0], "%Y-%m-%dT%H:%M:%S")
+    return calendar.timegm(moment) >= started - 1
+
+
+def _nova(
+    layout: CloudLayout,
+    program: str,
+    folder: Path,
+    contents: Mapping[str, str],
+    answers: Callable[[], bool],
+    *,
+    address: tuple[str, int] | None = None,
+    host: ComputeHost | None = None,
+) -> Daemon:
+    etc = layout.part("nova")
+
+    def command() -> tuple[str, ...]:
+        (etc / "state").mkdir(exist_ok=True)
+        more: tuple[str, ...] = ()
+        if host:
+            (etc / host.name / "instances").mkdir(parents=True, exist_ok=True)
+            more = ("--config-file", str(etc / f"{host.name}.conf"))
+        tools = software.tools() / "bin"
+        run_it = (
+            (tools / "python", software.DATA / "kollarm_nova_compute.py")
+            if program == "nova-compute"
+            else (tools / program,)
+        )
+        return (*map(str, run_it), "--config-file", str(etc / "nova.conf"), *more)
+
+    return Daemon(
+        name=folder.name,
+        folder=made(folder),
+        program=command,
+        address=address,
+        answers=answers,
+        settings="".join((software.requirements(), software.drivers(), *contents.values())),
+        env={"PYTHONPATH": str(software.libvirt_binding(layout.part("python")))},
+        port_hint=PORT_HINT,
+        deadline=DEADLINE,
+    )
+
+
+def _wsgi(
+    name: str,
+    folder: Path,
+    port: int,
+    module: str,
+    contents: Mapping[str, str],
+    env: Mapping[str, str],
+) -> Daemon:
+    url = f"http://{HOST}:{port}"
+    return Daemon(
+        name=name,
+        folder=made(folder),
+        program=lambda: openstack_tools.gunicorn(
+            software.tools(), "kollarm_wsgi:application", port
+        ),
+        address=(HOST, port),
+        # Its list of versions, for which nobody has to say who they are.
+        answers=lambda: (page := ports.get(f"{url}/")) is not None and page.ok,
+        settings="".join((software.requirements(), *contents.values())),
+        env={"KOLLARM_WSGI": module, "PYTHONPATH": str(software.DATA), **env},
+        port_hint=PORT_HINT,
+        deadline=DEADLINE,
+    )

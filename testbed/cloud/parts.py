@@ -1,0 +1,195 @@
+"""What the small cloud's Nova stands on, each as a daemon: database, queue, libvirt, network."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+from core import files
+from core.errors import CommandError
+from core.run import run, which
+from kollarm.services import ports
+from kollarm.services.daemon import Daemon
+from testbed.cloud import database, nova_files
+from testbed.cloud.layout import HOST, CloudLayout, ComputeHost
+
+#: Seconds that a start may take on a busy machine.
+DEADLINE = 300.0
+
+#: How a user chooses other ports.
+PORT_HINT = "choose another first port (--port)"
+
+# Runs libvirtd in namespaces of its own: it has its host's name; its folders are the
+# cloud's, so that a libvirtd of the machine's is not met; it finds the user that
+# Debian's build names even where libvirt-daemon-system, which makes that user, isn't
+# installed; and no KVM, which emulated guests don't use and whose probing can hang
+# inside a virtual machine.
+# $1 its folder, $2 its host's name.
+_LIBVIRTD = """
+set -e
+here=$1
+hostname "$2"
+for place in /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /run/libvirt; do
+    mkdir -p "$here$place" "$place"
+    mount --bind "$here$place" "$place"
+done
+cp "$here"/*.conf /etc/libvirt/
+for name in passwd group hosts; do
+    cp "/etc/$name" "$here/$name"
+done
+echo "127.0.0.1 $2" >> "$here/hosts"
+mount --bind "$here/hosts" /etc/hosts
+for name in passwd group; do
+    grep -q ^libvirt-qemu: "$here/$name" || cat "$here/$name.more" >> "$here/$name"
+    mount --bind "$here/$name" "/etc/$name"
+done
+! [ -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
+mkdir -p "$here/run"
+exec libvirtd --config "$here/libvirtd.conf" --pid-file "$here/libvirtd.pid"
+"""
+
+
+def database_server(layout: CloudLayout) -> Daemon:
+    """MariaDB."""
+
+    def answers() -> bool:
+        try:
+            with socket.create_connection((HOST, layout.database_port), timeout=5) as stream:
+                # The server speaks first; the name of its sort of authentication is in it.
+                return b"mysql_native_password" in stream.recv(200)
+        except OSError:
+            return False
+
+    return Daemon(
+        name="MariaDB",
+        folder=made(layout.part("database")),
+        program=lambda: database.command(layout),
+        address=(HOST, layout.database_port),
+        answers=answers,
+        settings=str(layout.database_port),
+        port_hint=PORT_HINT,
+        deadline=DEADLINE,
+    )
+
+
+def queue(layout: CloudLayout) -> Daemon:
+    """RabbitMQ."""
+    folder = made(layout.part("rabbitmq"))
+    env = queue_environment(layout)
+
+    def answers() -> bool:
+        try:
+            with socket.create_connection((HOST, layout.rabbit_port), timeout=5) as stream:
+                # What isn't AMQP is answered with the header of what would be.
+                stream.sendall(b"kollarm?")
+                return stream.recv(4) == b"AMQP"
+        except OSError:
+            return False
+
+    return Daemon(
+        name="RabbitMQ",
+        folder=folder,
+        program=lambda: ("/usr/lib/rabbitmq/bin/rabbitmq-server",),
+        address=(HOST, layout.rabbit_port),
+        answers=answers,
+        settings=str(layout.rabbit_port),
+        env=env,
+        port_hint=PORT_HINT,
+        deadline=DEADLINE,
+    )
+
+
+def queue_environment(layout: CloudLayout) -> dict[str, str]:
+    """What makes a RabbitMQ, and its command line tools, this cloud's own."""
+    folder = layout.part("rabbitmq")
+    return {
+        "HOME": str(folder),  # Erlang's cookie
+        "RABBITMQ_NODENAME": f"kollarm{layout.rabbit_port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": HOST,
+        "RABBITMQ_NODE_PORT": str(layout.rabbit_port),
+        "RABBITMQ_DIST_PORT": str(layout.rabbit_port + 1),
+        "ERL_EPMD_PORT": str(layout.rabbit_port + 2),
+        "ERL_EPMD_ADDRESS": HOST,
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder / "logs"),
+        "RABBITMQ_PID_FILE": str(folder / "rabbitmq.pid"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none",
+    }
+
+
+def end_name_server(layout: CloudLayout) -> None:
+    """End Erlang's name server, which RabbitMQ started and left running."""
+    if which("epmd"):
+        port = str(layout.rabbit_port + 2)
+        run(["epmd", "-port", port, "-kill"], check=False, timeout=30)
+
+
+def libvirtd(layout: CloudLayout, host: ComputeHost) -> Daemon:
+    """A host's libvirtd, apart from any that the machine runs."""
+    folder = made(layout.part(host.libvirt))
+    contents = nova_files.libvirt(layout, host)
+
+    def program() -> tuple[str, ...]:
+        for name, text in contents.items():
+            files.write(folder / name, text)
+        files.write(folder / "passwd.more", "libvirt-qemu:x:64055:64055::/:/usr/sbin/nologin\n")
+        files.write(folder / "group.more", "libvirt-qemu:x:64055:\n")
+        layout.libvirt_socket(host).unlink(missing_ok=True)
+        return ("unshare", "--mount", "--uts", "--propagation", "private",
+                "sh", "-c", _LIBVIRTD, "sh", str(folder), host.name)  # fmt: skip
+
+    def answers() -> bool:
+        try:
+            with socket.socket(socket.AF_UNIX) as stream:
+                stream.settimeout(5)
+                stream.connect(str(layout.libvirt_socket(host)))
+        except OSError:
+            return False
+        try:
+            return virsh(layout, host, "capabilities").find(host.architecture) > 0
+        except CommandError:
+            return False
+
+    return Daemon(
+        name=f"libvirtd of {host.name}",
+        folder=folder,
+        program=program,
+        address=None,
+        answers=answers,
+        settings="".join([_LIBVIRTD, *contents.values()]),
+        deadline=DEADLINE,
+    )
+
+
+def virsh(layout: CloudLayout, host: ComputeHost, *words: str) -> str:
+    """What a host's libvirt answers to a command of virsh's.
+
+    :raises CommandError: it refuses, or doesn't answer.
+    """
+    return run(["virsh", "-q", "-c", layout.libvirt_uri(host), *words], timeout=120).stdout
+
+
+def network(layout: CloudLayout) -> Daemon:
+    """The stand-in for Neutron."""
+    return Daemon(
+        name="Neutron's stand-in",
+        folder=made(layout.part("network")),
+        program=lambda: (
+            sys.executable, "-m", "testbed.cloud.network", str(layout.network_port),
+        ),
+        address=(HOST, layout.network_port),
+        answers=lambda: ports.get(layout.url(layout.network_port)) is not None,
+        settings=Path(__file__).with_name("network.py").read_text(),
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        port_hint=PORT_HINT,
+    )  # fmt: skip
+
+
+def made(folder: Path) -> Path:
+    """A folder, made where it isn't there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,266 @@
+"""Making a test image, once for the same inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import uuid
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from core import cache, debian_root, progress
+from core.cache import file_digest
+from core.config.model import Architecture
+from core.errors import KollarmError
+from core.run import run
+from guestprep.parse.elf import elf_architecture
+from guestprep.parse.initramfs import Reading, members
+from testbed.guest_image import archive, disk, root
+from testbed.guest_image.kernel import Kernel
+from testbed.guest_image.layouts import SUITE, ImageLayout, KernelPackages
+from testbed.guest_image.packages import ImagePackages, build_kernel, debian_kernels
+
+#: Seconds after which filling the root is given up.
+TIME_LIMIT = 1800.0
+
+_RECORD = "image.json"
+
+
+@dataclass(frozen=True)
+class GuestImage:
+    """A test image and what belongs to it.
+
+    :param image: the qcow2 file.
+    :param sha256: of that file; SHA256SUMS beside it has it too.
+    :param archive: the folder of a signed apt archive with the kernel's packages.
+    :param keyring: what that archive is signed with.
+    :param suite: the archive's suite with the packages (there are the release's
+        ``-updates`` and ``-security`` too, empty).
+    :param uname: the release of its kernel.
+    """
+
+    layout: str
+    image: Path
+    sha256: str
+    archive: Path
+    keyring: Path
+    suite: str
+    uname: str
+
+    def to_json(self) -> dict[str, object]:
+        """The record, with paths as they are now."""
+        return {key: str(value) for key, value in asdict(self).items()}
+
+    @staticmethod
+    def read(folder: Path) -> GuestImage:
+        """The image that :func:`make` left in a folder."""
+        record = json.loads((folder / _RECORD).read_text())
+        for key in ("image", "archive", "keyring"):
+            record[key] = folder / record[key]
+        return GuestImage(**record)
+
+
+def make(layout: ImageLayout, *, mirror: str = debian_root.DEFAULT_MIRROR) -> GuestImage:
+    """The test image of a layout, from the cache or made of Debian's packages as they are now.
+
+    :param mirror: of Debian; the image's own apt sources name it too.
+    :raises KollarmError: the archive can't be reached, or a tool is missing.
+    """
+    base = debian_root.root_tarball(SUITE, Architecture.AARCH64, root.PACKAGES, mirror=mirror)
+    kernel = debian_root.extracted_tarball(
+        SUITE, Architecture.AARCH64, ["linux-image-arm64"], mirror=mirror
+    )
+    key = cache.digest(
+        {
+            "layout": asdict(layout),
+            "base": base.parent.name,
+            "kernel": kernel.parent.name,
+            "recipe": _recipe(),
+        }
+    )
+
+    def fill(folder: Path) -> None:
+        with progress.current().step(f"make the test image {layout.name}"):
+            _make(folder, layout, base, kernel, mirror)
+
+    return GuestImage.read(cache.entry("guest-image", f"{layout.name}-{key}", fill))
+
+
+def _recipe() -> str:
+    """A digest of this package's own files: another recipe, another image."""
+    whole = hashlib.sha256()
+    package = files("testbed.guest_image")
+    for part in (package, package / "data"):
+        for item in sorted(part.iterdir(), key=lambda item: item.name):
+            if item.is_file():
+                whole.update(item.read_bytes())
+    return whole.hexdigest()
+
+
+def _make(folder: Path, layout: ImageLayout, base: Path, kernel: Path, mirror: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="kollarm-image-") as name:
+        scratch = Path(name)
+        pool = folder / "archive/pool/main"
+        pool.mkdir(parents=True)
+        if layout.kernel is KernelPackages.CLOUD:
+            packages = debian_kernels(mirror, pool)
+        else:
+            unpacked = Kernel.unpacked(kernel, scratch / "kernel")
+            packages = build_kernel(unpacked, layout, pool, scratch)
+        with progress.current().step("local apt archive"):
+            archive.publish(folder / "archive", folder / "keyring.gpg", layout.codename)
+        raw = scratch / "disk.raw"
+        _compose(raw, scratch, layout, base, packages, mirror)
+        image = folder / f"{layout.name}-server-cloudimg-arm64.img"
+        with progress.current().step("compress the image"):
+            run(
+                [
+                    "qemu-img",
+                    "convert",
+                    "-c",
+                    "-W",
+                    "-m",
+                    "4",
+                    "-f",
+                    "raw",
+                    "-O",
+                    "qcow2",
+                    raw,
+                    image,
+                ]
+            )
+    sha256 = file_digest(image)
+    (folder / "SHA256SUMS").write_text(f"{sha256} *{image.name}\n")
+    record = {
+        "layout": layout.name,
+        "image": image.name,
+        "sha256": sha256,
+        "archive": "archive",
+        "keyring": "keyring.gpg",
+        "suite": layout.codename,
+        "uname": packages.release,
+    }
+    (folder / _RECORD).write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _compose(
+    raw: Path, scratch: Path, layout: ImageLayout, base: Path, packages: ImagePackages, mirror: str
+) -> None:
+    """Write the whole disk to *raw*."""
+    table = disk.cloud_table(layout.virtual_size, separate_boot=layout.separate_boot)
+    disk.partition(raw, table)
+    overlay = scratch / "overlay.tar"
+    root.write_overlay(overlay, root.files(layout, table), root.links())
+    debs = scratch / "install"
+    debs.mkdir()
+    for package in packages.installed:
+        (debs / package.name).write_bytes(package.read_bytes())
+    scripts = scratch / "scripts"
+    scripts.mkdir()
+    for script in (files("testbed.guest_image") / "data").iterdir():
+        (scripts / script.name).write_bytes(script.read_bytes())
+    staging = scratch / "stage"
+    staging.mkdir()
+    staged = debian_root.stage(staging, SUITE, Architecture.AARCH64, mirror=mirror)
+    work = scratch / "work"
+    work.mkdir()
+    # In a user namespace the scripts are another user's.
+    scratch.chmod(0o755)
+    work.chmod(0o777)
+    raw.chmod(0o666)
+    names = _Names(layout, table)
+    with progress.current().step("file systems") as step:
+
+        def follow(line: str) -> None:
+            if line.startswith("kollarm: "):
+                step.note(line.removeprefix("kollarm: "))
+
+        as_root = [] if os.geteuid() == 0 else ["mmdebstrap", "--unshare-helper"]
+        run(
+            [*as_root, "sh", scripts / "fill-root.sh", *staged.around("ROOT")],
+            env=names.environment()
+            | {
+                "BASE": str(base),
+                "OVERLAY": str(overlay),
+                "PACKAGES": str(debs),
+                "DISK": str(raw),
+                "SCRATCH": str(work),
+                "HERE": str(scripts),
+            },
+            timeout=TIME_LIMIT,
+            on_line=follow,
+        )
+    check_initramfs(work / "initrd.img")
+    disk.fill_esp(
+        raw,
+        table.esp,
+        root.ESP_LABEL if layout.labels else "",
+        {
+            "EFI/BOOT/BOOTAA64.EFI": (work / "BOOTAA64.EFI").read_bytes(),
+            f"EFI/{names.vendor}/grub.cfg": names.grub_config().encode(),
+        },
+    )
+
+
+class _Names:
+    """What the file systems of one image are called, there and by its boot loader."""
+
+    def __init__(self, layout: ImageLayout, table: disk.Table):
+        self._layout = layout
+        self._table = table
+        self._root, self._boot = str(uuid.uuid4()), str(uuid.uuid4()) if table.boot else ""
+        self.vendor = layout.os_release["ID"]
+
+    def environment(self) -> dict[str, str]:
+        """Variables for fill-root.sh."""
+        layout, table = self._layout, self._table
+        boot = table.boot
+        return {
+            "OFFSET": str(table.root.start),
+            "KIB": str(table.root.length // 1024),
+            "UUID": self._root,
+            "LABEL": root.ROOT_LABEL if layout.labels else "",
+            "BOOT_OFFSET": str(boot.start) if boot else "",
+            "BOOT_KIB": str(boot.length // 1024) if boot else "",
+            "BOOT_UUID": self._boot,
+            "BOOT_LABEL": root.BOOT_LABEL,
+            "ROOT_NAME": root.name_of(layout, table.root, root.ROOT_LABEL),
+            "VENDOR": self.vendor,
+            "WITHOUT_INITRAMFS": "yes" if layout.without_initramfs else "",
+        }
+
+    def grub_config(self) -> str:
+        """What the boot loader reads on the ESP: where its configuration is, by UUID."""
+        folder = "/grub" if self._boot else "/boot/grub"
+        return (
+            f"search.fs_uuid {self._boot or self._root} root\n"
+            f"set prefix=($root)'{folder}'\n"
+            "configfile $prefix/grub.cfg\n"
+        )
+
+
+def check_initramfs(path: Path) -> None:
+    """See that all programs and modules in an initramfs are for arm64.
+
+    Its maker ran with native programs in the place of some of the root's; none
+    of those may have got into it.
+
+    :raises KollarmError: one has, or the file can't be understood.
+    """
+    reading = Reading()
+    foreign: dict[str, str] = {}
+    count = 0
+    for member in members(path, reading, lambda name: True):
+        architecture = elf_architecture(member.data or b"")
+        count += architecture == "aarch64"
+        if architecture not in ("", "aarch64"):
+            foreign[member.name] = architecture
+    if reading.fault or foreign or not count:
+        raise KollarmError(
+            "the test image's initramfs isn't one for arm64: "
+            + (reading.fault or f"{foreign or 'no program is in it'}"),
+            hint="this is a defect of kollarm/data/with-native-tools.sh",
+        )

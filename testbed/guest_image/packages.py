@@ -1,0 +1,231 @@
+"""The .deb files of a test image's kernel."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core import debian_root, progress
+from core.config.model import AptArchive
+from core.run import run
+from guestprep.archive import ArchiveClient
+from testbed.guest_image.kernel import Kernel, split
+from testbed.guest_image.layouts import SUITE, ImageLayout, KernelPackages
+
+#: Run when the kernel or its modules have changed: the hooks make the initramfs and grub.cfg.
+_HOOKS = """\
+if [ -x /usr/bin/linux-run-hooks ] && [ -e /boot/vmlinuz-{release} ]; then
+    linux-run-hooks image postinst {release} /boot/vmlinuz-{release} -- "$@"
+fi
+"""
+
+_MODULES_POSTINST = """\
+#!/bin/sh
+set -e
+if [ "$1" = configure ]; then
+    depmod -a -F /boot/System.map-{release} {release} || true
+fi
+"""
+
+_EXTRA_POSTINST = """\
+#!/bin/sh
+set -e
+if [ "$1" = configure ]; then
+    depmod -a -F /boot/System.map-{release} {release} || true
+    {hooks}
+fi
+"""
+
+_IMAGE_POSTINST = """\
+#!/bin/sh
+set -e
+if [ "$1" = configure ]; then
+    linux-update-symlinks install {release} /boot/vmlinuz-{release}
+    {hooks}
+fi
+"""
+
+
+@dataclass(frozen=True)
+class PackageSpec:
+    """What a package is to be: its control fields, scripts and the folder with its files.
+
+    :param files: None for a package without files of its own (a meta package).
+    """
+
+    name: str
+    version: str
+    description: str
+    depends: str = ""
+    section: str = "kernel"
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    files: Path | None = None
+
+    def control(self, installed_kib: int) -> str:
+        """The control file (deb-control(5))."""
+        fields = {
+            "Package": self.name,
+            "Source": "linux-kollarm-test",
+            "Version": self.version,
+            "Architecture": "arm64",
+            "Maintainer": "kollarm <kollarm@localhost>",
+            "Installed-Size": str(installed_kib),
+            "Depends": self.depends,
+            "Section": self.section,
+            "Priority": "optional",
+            "Description": self.description,
+        }
+        return "".join(f"{key}: {value}\n" for key, value in fields.items() if value)
+
+
+def build(package: PackageSpec, pool: Path, scratch: Path) -> Path:
+    """Make the .deb in *pool* and return its path.
+
+    :param scratch: an existing folder for the time being.
+    """
+    tree = package.files or scratch / f"{package.name}.empty"
+    control = tree / "DEBIAN"
+    control.mkdir(parents=True)
+    size = sum(path.lstat().st_size for path in tree.rglob("*") if path.is_file())
+    (control / "control").write_text(package.control(size // 1024))
+    for name, text in package.scripts.items():
+        (control / name).write_text(text)
+        (control / name).chmod(0o755)
+    for folder in [tree, *(path for path in tree.rglob("*") if path.is_dir())]:
+        folder.chmod(0o755)
+    target = pool / f"{package.name}_{package.version}_arm64.deb"
+    # The kernel's modules as fast as xz can: nobody downloads these.
+    run(["dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "--build", tree, target])
+    return target
+
+
+@dataclass(frozen=True)
+class ImagePackages:
+    """The packages to install into an image, and the release of the kernel among them."""
+
+    release: str
+    installed: tuple[Path, ...]
+
+
+def build_kernel(kernel: Kernel, layout: ImageLayout, pool: Path, scratch: Path) -> ImagePackages:
+    """Split a kernel as the layout's release does and make its packages in *pool*."""
+    with progress.current().step(f"split kernel {kernel.release} into packages") as step:
+        modules = split(kernel.dependencies())
+        extras = layout.kernel is KernelPackages.EXTRAS
+        trees = _Trees(kernel, scratch, zstd=layout.zstd_modules)
+        cloud = modules.cloud if extras else modules.cloud | modules.extra
+        installed = [_modules(trees, cloud), _image(trees), _meta(trees, "linux-image-virtual", "")]
+        only_archive = []
+        if extras:
+            extra_name = f"linux-modules-extra-{kernel.release}"
+            only_archive = [
+                _extra(trees, modules.extra, extra_name),
+                _meta(trees, "linux-image-generic", extra_name),
+                _meta(trees, "linux-image-extra-virtual", extra_name),
+            ]
+        step.note(f"{len(cloud)} modules" + f", {len(modules.extra)} extra ones" * extras)
+        for package in only_archive:
+            build(package, pool, scratch)
+        made = tuple(build(package, pool, scratch) for package in installed)
+        return ImagePackages(kernel.release, made)
+
+
+class _Trees:
+    """The folders that the packages of one kernel are made of."""
+
+    def __init__(self, kernel: Kernel, scratch: Path, *, zstd: bool):
+        self.kernel = kernel
+        self.release = kernel.release
+        self.scratch = scratch
+        self.zstd = zstd
+        number = kernel.release.partition("-")[0].partition("+")[0]
+        self.version = f"{number}-1~kollarm1"
+        self.meta_version = f"{number}.1"
+        self.hooks = _HOOKS.format(release=kernel.release).replace("\n", "\n    ").strip()
+
+    def script(self, text: str) -> dict[str, str]:
+        return {"postinst": text.format(release=self.release, hooks=self.hooks)}
+
+
+def _image(trees: _Trees) -> PackageSpec:
+    release = trees.release
+    tree = trees.scratch / "image"
+    (tree / "boot").mkdir(parents=True)
+    shutil.copy(trees.kernel.tree / f"boot/vmlinuz-{release}", tree / "boot")
+    return PackageSpec(
+        f"linux-image-{release}",
+        trees.version,
+        f"Linux kernel image, version {release}",
+        depends=f"kmod, linux-base, linux-modules-{release}",
+        scripts=trees.script(_IMAGE_POSTINST),
+        files=tree,
+    )
+
+
+def _modules(trees: _Trees, names: Iterable[str]) -> PackageSpec:
+    release, kernel = trees.release, trees.kernel
+    tree = trees.scratch / "cloud"
+    (tree / "boot").mkdir(parents=True)
+    for name in (f"config-{release}", f"System.map-{release}"):
+        shutil.copy(kernel.tree / "boot" / name, tree / "boot")
+    kernel.copy_modules(names, tree, zstd=trees.zstd)
+    for path in kernel.modules.glob("modules.builtin*"):
+        if not path.name.endswith(".bin"):
+            shutil.copy(path, tree / "lib/modules" / release)
+    shutil.copy(kernel.modules / "modules.order", tree / "lib/modules" / release)
+    return PackageSpec(
+        f"linux-modules-{release}",
+        trees.version,
+        f"Linux kernel modules for a cloud, version {release}",
+        scripts=trees.script(_MODULES_POSTINST),
+        files=tree,
+    )
+
+
+def _extra(trees: _Trees, names: Iterable[str], name: str) -> PackageSpec:
+    release = trees.release
+    tree = trees.scratch / "extra"
+    trees.kernel.copy_modules(names, tree, zstd=trees.zstd)
+    return PackageSpec(
+        name,
+        trees.version,
+        f"Linux kernel extra modules, among them graphics, version {release}",
+        depends=f"linux-image-{release} | linux-image-unsigned-{release}",
+        scripts=trees.script(_EXTRA_POSTINST),
+        files=tree,
+    )
+
+
+def _meta(trees: _Trees, name: str, extra: str) -> PackageSpec:
+    """A package that pulls in the newest kernel, with the extra modules or without."""
+    depends = f"linux-image-{trees.release}" + (f", {extra}" if extra else "")
+    if name == "linux-image-extra-virtual":
+        depends = f"linux-image-generic (= {trees.meta_version})"
+    return PackageSpec(
+        name,
+        trees.meta_version,
+        f"the newest kernel image (meta package {name.removeprefix('linux-image-')})",
+        depends=depends,
+        section="metapackages",
+    )
+
+
+def debian_kernels(mirror: str, pool: Path) -> ImagePackages:
+    """Debian's own kernels from its archive: the cloud's to install, the generic for *pool*.
+
+    :raises KollarmError: the archive can't be reached, or lacks one.
+    """
+    source = AptArchive(uri=mirror, suite=SUITE, keyring=Path(debian_root.KEYRING))
+    client = ArchiveClient([source], "arm64")
+    kernels = {}
+    for meta in ("linux-image-cloud-arm64", "linux-image-arm64"):
+        newest = client.candidates(meta)[0]
+        image = newest.relations["Depends"][0][0].name
+        places = []
+        for entry in (newest, client.candidates(image)[0]):
+            places.append(pool / f"{entry.name}_{entry.version}_arm64.deb")
+            shutil.copyfile(client.fetch(entry), places[-1])
+        kernels[meta] = ImagePackages(image.removeprefix("linux-image-"), tuple(places))
+    return kernels["linux-image-cloud-arm64"]

@@ -1,0 +1,151 @@
+"""The root file system of a test image: its packages and the files beside them."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from testbed.guest_image.disk import PartitionSpec, Table
+from testbed.guest_image.layouts import ImageLayout
+
+#: Debian packages of the root, besides what every bootstrapped root has.
+PACKAGES = (
+    "busybox",
+    "ca-certificates",
+    "cloud-guest-utils",
+    "cloud-init",
+    "dbus",
+    "dosfstools",
+    "e2fsprogs",
+    "grub-efi-arm64-bin",
+    "grub2-common",
+    "initramfs-tools",
+    "iproute2",
+    "kmod",
+    "linux-base",
+    "login",
+    "netbase",
+    "openssh-server",
+    "passwd",
+    "procps",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+    "udev",
+)
+
+#: Units that only cost time where every boot is emulated and nothing is on the network.
+MASKED = (
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "systemd-networkd-wait-online.service",
+)
+
+#: Ubuntu's images have the whole list of sources here; these look at the machine only.
+_CLOUD_SOURCES = """\
+# to update this file, run dpkg-reconfigure cloud-init
+datasource_list: [ NoCloud, ConfigDrive, None ]
+"""
+
+#: Where a guest is emulated on a busy machine, its devices may take longer than the 90 s that
+#: systemd gives them; without its ESP it would stop in emergency mode.
+_PATIENCE = """\
+[Manager]
+DefaultDeviceTimeoutSec=15min
+DefaultTimeoutStartSec=15min
+"""
+
+ROOT_LABEL = "cloudimg-rootfs"
+BOOT_LABEL = "BOOT"
+ESP_LABEL = "UEFI"
+
+
+def name_of(layout: ImageLayout, part: PartitionSpec, label: str) -> str:
+    """What fstab and the kernel's command line call a partition's file system."""
+    return f"LABEL={label}" if layout.labels else f"PARTUUID={part.guid}"
+
+
+def fstab(layout: ImageLayout, table: Table) -> str:
+    """The table of mounts (fstab(5))."""
+    mounts = [
+        (name_of(layout, table.root, ROOT_LABEL), "/", "ext4"),
+        *([(name_of(layout, table.boot, BOOT_LABEL), "/boot", "ext4")] if table.boot else []),
+        (name_of(layout, table.esp, ESP_LABEL), "/boot/efi", "vfat"),
+    ]
+    return "".join(f"{name}\t{where}\t{kind}\tdefaults\t0 0\n" for name, where, kind in mounts)
+
+
+def files(layout: ImageLayout, table: Table) -> dict[str, str]:
+    """The content of files to add to the root, by their path in it."""
+    release = layout.os_release
+    lsb = {
+        "DISTRIB_ID": release["NAME"],
+        "DISTRIB_RELEASE": release["VERSION_ID"],
+        "DISTRIB_CODENAME": layout.codename,
+        "DISTRIB_DESCRIPTION": release["PRETTY_NAME"],
+    }
+    return {
+        "usr/lib/os-release": layout.os_release_text(),
+        "etc/lsb-release": "".join(f'{key}="{value}"\n' for key, value in lsb.items()),
+        "etc/issue": f"{release['PRETTY_NAME']} \\n \\l\n\n",
+        "etc/hostname": f"{release['ID']}\n",
+        "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {release['ID']}\n::1 localhost\n",
+        "etc/fstab": fstab(layout, table),
+        "etc/cloud/cloud.cfg.d/90_dpkg.cfg": _CLOUD_SOURCES,
+        "etc/systemd/system.conf.d/emulated.conf": _PATIENCE,
+        "etc/initramfs-tools/conf.d/layout.conf": f"COMPRESS={layout.initramfs_compression}\n",
+        "etc/kernel-img.conf": "do_symlinks = yes\nlink_in_boot = no\n",
+        "boot/efi/.keep": "",
+        **{
+            f"etc/default/{name}": text.replace("@PARTUUID@", table.root.guid)
+            for name, text in layout.grub_files.items()
+        },
+    }
+
+
+def links() -> dict[str, str]:
+    """Symbolic links to add to the root: what each path points to."""
+    return {f"etc/systemd/system/{unit}": "/dev/null" for unit in MASKED}
+
+
+def write_overlay(path: Path, contents: Mapping[str, str], targets: Mapping[str, str]) -> None:
+    """A tar of files and links, all of them root's, that unpacks over a root."""
+    with tarfile.open(path, "w") as archive:
+        folders: set[str] = set()
+        for name in sorted([*contents, *targets]):
+            for folder in _missing(name, folders):
+                archive.addfile(_member(folder, tarfile.DIRTYPE, 0o755))
+            if name in targets:
+                member = _member(name, tarfile.SYMTYPE, 0o777)
+                member.linkname = targets[name]
+                archive.addfile(member)
+            else:
+                data = contents[name].encode()
+                member = _member(name, tarfile.REGTYPE, 0o644)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+
+
+def _missing(name: str, known: set[str]) -> list[str]:
+    parts = name.split("/")[:-1]
+    folders = [os.path.join(*parts[: count + 1]) for count in range(len(parts))]  # noqa: PTH118
+    new = [folder for folder in folders if folder not in known]
+    known.update(new)
+    return new
+
+
+def _member(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(f"./{name}")
+    member.type = kind
+    member.mode = mode
+    member.uname = member.gname = "root"
+    member.mtime = int(time.time())
+    return member

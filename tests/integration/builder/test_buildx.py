@@ -1,0 +1,258 @@
+"""A buildx builder of two nodes: real BuildKit, a real registry."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from builder import pipeline
+from builder.attest import contents
+from builder.engines.buildx import BuildxEngine
+from builder.engines.protocol import BuildFailed, EngineError, Stoppable, Stopped
+from builder.record import State
+from core.config.model import Architecture, BaseImage, Bootstrap, Build, Config, Engine, Registry
+from core.errors import ConfigError
+from core.oci.model import LABEL
+from core.oci.registry import RegistryClient
+from kollarm.services.ports import free_port
+from tests.integration.builder import test_attest_rpm as with_rpm
+from tests.support import buildkit, tiny_root
+from tests.support.registries import RunningRegistry, context
+
+pytestmark = pytest.mark.integration
+
+X86, ARM = Architecture.X86_64, Architecture.AARCH64
+URL = "buildx://several"
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[buildkit.Node]]:
+    folder = tmp_path_factory.mktemp("n")
+    made = [buildkit.Node(folder / "1"), buildkit.Node(folder / "2")]
+    yield made
+    for node in made:
+        node.stop()
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[RunningRegistry]:
+    made = RunningRegistry(tmp_path / "registry")
+    yield made
+    made.stop()
+
+
+@pytest.fixture(autouse=True)
+def several(
+    nodes: list[buildkit.Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    with buildkit.builder(
+        tmp_path / "docker", amd64=nodes[0].address, arm64=nodes[1].address
+    ) as environ:
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        yield
+
+
+def packed(dockerfile: str, **files: bytes) -> IO[bytes]:
+    """A build context as a real file, as kollarm makes them."""
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
+    stream.write(context(dockerfile, **files).read())
+    stream.seek(0)
+    return stream
+
+
+def test_each_architecture_is_built_by_its_node(registry: RunningRegistry, tmp_path: Path) -> None:
+    client = RegistryClient(registry.address)
+    buildx = BuildxEngine(URL, client)
+    for architecture in (X86, ARM):
+        buildx.check(architecture)
+        reference = f"{registry.address}/test/parent:t-{architecture}"
+        text = f'FROM scratch\nCOPY f /\nLABEL {LABEL}="k-{architecture}"\n'
+        made = buildx.build(packed(text, f=b"1"), reference, architecture)
+        assert made.architecture == architecture.oci
+        # pushed, but nobody who asks for the tag gets it yet
+        assert client.image("test/parent", f"t-{architecture}") is None
+        buildx.publish(made, reference, architecture)
+        found = client.image("test/parent", f"t-{architecture}")
+        assert found is not None and found.digest == made.id
+        buildx.have(reference, architecture, f"k-{architecture}")
+        with pytest.raises(EngineError, match="just pushed"):
+            buildx.have(reference, architecture, "another")
+
+
+def test_what_is_built_upon_has_the_architecture(registry: RunningRegistry) -> None:
+    """BuildKit gives an image the platform that was asked for, whatever its parent's is."""
+    buildx = BuildxEngine(URL, RegistryClient(registry.address))
+    parent = f"{registry.address}/test/child:parent"
+    text = f'FROM scratch\nCOPY f /\nLABEL {LABEL}="k"\n'
+    made = buildx.build(packed(text, f=b"1"), parent, ARM)
+    buildx.publish(made, parent, ARM)
+    assert buildx.have(parent, ARM, "k") == f"{registry.address}/test/child@{made.id}"
+    with pytest.raises(EngineError, match="just pushed"):
+        buildx.have(parent, X86, "k")
+    buildx.pull(parent, ARM)
+    with pytest.raises(EngineError, match="is an image for arm64, not amd64"):
+        buildx.pull(parent, X86)
+    with pytest.raises(EngineError, match="is an image for arm64, not amd64"):
+        buildx.publish(made, parent, X86)
+    with pytest.raises(EngineError, match="can't be looked at"):
+        buildx.pull(f"{registry.address}/test/nowhere:t", X86)
+
+
+def test_a_failing_step_is_named_with_its_last_lines(
+    registry: RunningRegistry, tmp_path: Path
+) -> None:
+    buildx = BuildxEngine(URL, RegistryClient(registry.address))
+    steps: list[str] = []
+    text = tiny_root.SHELL + 'RUN ["/bin/sh", "-c", "echo some words; exit 3"]\n'
+    log = tmp_path / "log"
+    with pytest.raises(BuildFailed) as caught:
+        buildx.build(
+            packed(text, **{"root.tar": tiny_root.root()}), f"{registry.address}/test/x:t", X86,
+            log=log, note=steps.append,
+        )  # fmt: skip
+    assert caught.value.lines == ["some words"]
+    assert "2/2 : RUN" in caught.value.step
+    assert caught.value.message.endswith(": exit status 3")
+    assert any("RUN" in step for step in steps)
+    assert "some words" in log.read_text()
+
+
+def test_pushing_where_nobody_listens() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.raises(BuildFailed, match="connection refused") as caught:
+        BuildxEngine(URL, RegistryClient(address)).build(
+            packed("FROM scratch\nCOPY f /\n", f=b"1"), f"{address}/test/x:t", X86
+        )
+    assert caught.value.step == "exporting to image"
+
+
+def test_a_stopped_build_ends(registry: RunningRegistry) -> None:
+    buildx = BuildxEngine(URL, RegistryClient(registry.address))
+    control = Stoppable()
+    text = tiny_root.SHELL + 'RUN ["/bin/sh", "-c", "while :; do :; done"]\n'
+
+    def stop_when_running(step: str) -> None:
+        if "RUN" in step:
+            threading.Timer(0.5, control.stop).start()
+
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        buildx.build(
+            packed(text, **{"root.tar": tiny_root.root()}), f"{registry.address}/test/x:t", X86,
+            note=stop_when_running, control=control,
+        )  # fmt: skip
+    assert time.monotonic() - began < 60
+
+
+def test_what_is_in_an_image_is_read_without_an_engine(registry: RunningRegistry) -> None:
+    buildx = BuildxEngine(URL, RegistryClient(registry.address))
+    reference = f"{registry.address}/test/listed:t"
+    status = b"Package: x\nStatus: install ok installed\nVersion: 1\nArchitecture: arm64\n\n"
+    text = (
+        "FROM scratch\nCOPY o /usr/lib/os-release\nCOPY s /var/lib/dpkg/status\n"
+        "COPY m /var/lib/kolla/venv/lib/python3/site-packages/y-2.dist-info/METADATA\n"
+    )
+    files = {"o": b"ID=debian\n", "s": status, "m": b"Name: y\nVersion: 2\n"}
+    made = buildx.build(packed(text, **files), reference, ARM)
+    buildx.publish(made, reference, ARM)
+    found = contents.read(buildx, reference)
+    assert found is not None
+    assert found[0] == "debian"
+    assert {package.name for package in found[1]} == {"x", "y"}
+    # one without any of these
+    made = buildx.build(packed("FROM scratch\nCOPY o /\n", o=b""), reference, ARM)
+    buildx.publish(made, reference, ARM)
+    assert contents.read(buildx, reference) is None
+
+
+def test_a_builder_that_is_not_there(registry: RunningRegistry) -> None:
+    with pytest.raises(EngineError, match="nowhere") as caught:
+        BuildxEngine("buildx://nowhere", RegistryClient(registry.address)).check(X86)
+    assert "docker buildx create" in (caught.value.hint or "")
+
+
+@pytest.mark.full
+def test_a_node_that_does_not_answer(
+    nodes: list[buildkit.Node], registry: RunningRegistry, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    port = free_port()
+    with buildkit.builder(
+        tmp_path / "half", amd64=nodes[0].address, arm64=f"127.0.0.1:{port}"
+    ) as environ:
+        monkeypatch.setenv("DOCKER_CONFIG", environ["DOCKER_CONFIG"])
+        with pytest.raises(EngineError, match="a node doesn't answer") as caught:
+            BuildxEngine(URL, RegistryClient(registry.address)).check(ARM)
+        assert "docker buildx inspect" in (caught.value.hint or "")
+
+
+def test_no_buildx_at_all(
+    registry: RunningRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with pytest.raises(EngineError, match="no buildx") as caught:
+        BuildxEngine(URL, RegistryClient(registry.address)).check(X86)
+    assert "docker-buildx" in (caught.value.hint or "")
+
+
+def settings(registry: RunningRegistry, folder: Path, release: str, *, bootstrap: bool) -> Config:
+    root = BaseImage(bootstrap=Bootstrap(suite="trixie")) if bootstrap else BaseImage()
+    return Config(
+        release=release,
+        registry=Registry(address=registry.address),
+        state_dir=folder / "state",
+        build=Build(
+            images=["base", "cron"],
+            overlays=["ca-certificates", "debian-archive-only"],
+            base=root,
+            engines={X86: Engine(url=URL), ARM: Engine(url=URL)},
+        ),
+    )
+
+
+def test_a_release_that_does_not_build_with_buildkit(
+    registry: RunningRegistry, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="has no use for") as caught:
+        pipeline.plan(settings(registry, tmp_path, "2026.1", bootstrap=True), project_dir=tmp_path)
+    assert [fault.where for fault in caught.value.faults] == [
+        "build.engines.x86_64.url",
+        "build.engines.aarch64.url",
+    ]
+
+
+@pytest.mark.full
+def test_kollas_images_of_two_architectures(registry: RunningRegistry, tmp_path: Path) -> None:
+    """Emulated work: minutes.  Both at the same time, and a second run finds nothing to do."""
+    config = settings(registry, tmp_path, "2026.2", bootstrap=True)
+    record = pipeline.build(config, project_dir=tmp_path)
+    record.raise_for_failures()
+    assert {row.state for row in record.images} == {State.BUILT}
+    client = RegistryClient(registry.address)
+    for name in ("base", "cron"):
+        index = client.index(f"kolla/{name}", "2026.2")
+        assert index is not None
+        assert sorted(entry.architecture for entry in index.entries) == ["amd64", "arm64"]
+    assert pipeline.plan(config, project_dir=tmp_path).idle
+
+
+def test_what_a_program_of_an_image_prints(registry: RunningRegistry, tmp_path: Path) -> None:
+    buildx = BuildxEngine(URL, RegistryClient(registry.address))
+    reference = f"{registry.address}/test/rpm:t"
+    made = buildx.build(
+        packed(with_rpm.DOCKERFILE, **{"root.tar": with_rpm.root(tmp_path)}),
+        reference,
+        with_rpm.MACHINE,
+    )
+    buildx.publish(made, reference, with_rpm.MACHINE)
+    found = contents.read(buildx, reference)
+    assert found is not None
+    assert [package.name for package in sorted(found[1])] == ["plain", "with-epoch"]
+    assert buildx.output(reference, ["no-such-program"]) is None

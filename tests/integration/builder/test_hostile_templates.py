@@ -1,0 +1,55 @@
+"""Overlays that try to get out of their templates, rendered by a real Kolla."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builder.kolla import releases
+from builder.kolla.render import RenderRequest, render
+from builder.kolla.toolchain import toolchain
+from core.config.model import Architecture
+from core.errors import KollarmError
+
+pytestmark = pytest.mark.integration
+
+OPTIONS: dict[str, str | list[str]] = {"base": "debian", "quiet": "true"}
+
+ESCAPES = (
+    "''.__class__.__mro__[1].__subclasses__()",
+    "self.__init__.__globals__['__builtins__']['open']('{}', 'w')",
+    "cycler.__init__.__globals__.os.system('touch {}')",
+    "lipsum.__globals__['os'].popen('touch {}').read()",
+    "namespace.__init__.__globals__.sys.modules['os'].system('touch {}')",
+    "joiner.__init__.__globals__.os.environ",
+    "(base_distro | attr('__class__')).mro()",
+    "'{0.__class__.__init__.__globals__}'.format(base_distro)",
+)
+
+
+@pytest.mark.parametrize("expression", ESCAPES)
+def test_no_template_reaches_the_process_that_renders_it(tmp_path: Path, expression: str) -> None:
+    proof = tmp_path / "escaped"
+    text = expression.replace("{}", str(proof))
+    request = RenderRequest(
+        Architecture.X86_64,
+        OPTIONS,
+        override=f"{{% extends parent_template %}}{{% block base_footer %}}"
+        f"RUN {{{{ {text} }}}}{{% endblock %}}\n",
+    )
+    with pytest.raises(KollarmError, match=r"don't render.*unsafe"):
+        render(toolchain(releases.find("2026.1")), request)
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../../../../etc/hostname"])
+def test_no_template_includes_files_from_elsewhere(name: str) -> None:
+    request = RenderRequest(
+        Architecture.X86_64,
+        OPTIONS,
+        override=f"{{% extends parent_template %}}{{% block base_footer %}}"
+        f"{{% include '{name}' %}}{{% endblock %}}\n",
+    )
+    with pytest.raises(KollarmError, match="don't render"):
+        render(toolchain(releases.find("2026.1")), request)

@@ -1,0 +1,192 @@
+"""Rendering and lint against the template trees of real releases, old and new."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from builder import pipeline, show
+from builder.facts import ImageSource
+from builder.kolla import sources
+from builder.kolla.releases import find
+from builder.kolla.render import RenderRequest, render
+from builder.kolla.toolchain import at_commit, toolchain
+from builder.lint import kolla_templates, lint
+from builder.overlays.combine import combine
+from builder.overlays.model import choose
+from core.config.model import Architecture, Build, Checkout, Config, Distro
+from core.errors import ConfigError, KollarmError
+
+pytestmark = pytest.mark.integration
+
+ARM = Architecture.AARCH64
+SHIPPED = Path(__file__).resolve().parents[3] / "dockerfile_overlays"
+
+#: Those that `make test` renders; `make test-all` does all.
+QUICK = ("rocky", "2026.2")
+RELEASES = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.full)
+    for name in ("rocky", "train", "yoga", "2024.1", "2025.1", "2026.1", "2026.2")
+]
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_every_release_renders_for_arm(release: str) -> None:
+    tree = lint.plain_tree(release)
+    arm = render(
+        toolchain(find(release)),
+        RenderRequest(
+            Architecture.AARCH64,
+            {"base": "ubuntu", "install_type": "source", "quiet": "true"},
+        ),
+    )
+    assert set(arm.images) == set(tree.images)
+    assert len(arm.images) > 150
+    compute = arm.images["nova-compute"]
+    assert compute.parent == "nova-base"
+    assert "FROM kollarm.invalid/rendered/" in (compute.context / "Dockerfile").read_text()
+    assert arm.images["nova-base"].source is not None
+    offer = kolla_templates.read(tree.templates)
+    assert "nova_compute_footer" in offer.blocks
+    assert "nova_compute_packages_append" in offer.lists
+    assert {"base_arch", "base_distro", "image_name"} <= tree.template_names
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_misspelt_block_is_found_in_every_release(release: str, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "overlay.yml").write_text("description: x\nwhy: y\n")
+    (folder / "template-override.j2").write_text(
+        "{% extends parent_template %}\n"
+        "{% set nova_compute_packages_append = ['x'] %}\n"
+        "{% block nova_compute_footer %}RUN echo {{ base_arch }}{% endblock %}\n"
+        "{% block nova_compute_foter %}{% endblock %}\n"
+    )
+    report = lint.lint(release, [tmp_path])
+    assert [fault.where.rsplit(":", 1)[1] for fault in report.faults] == ["4"]
+    assert "nova_compute_footer" in str(report)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kolla's own sources in a git repository, as somebody keeps them who changes a template."""
+    archive = sources.fetch(ImageSource("kolla", "pypi", "kolla==22.2.0"))
+    assert archive is not None
+    folder = tmp_path_factory.mktemp("git")
+    subprocess.run(["tar", "-xf", archive, "-C", folder, "--no-same-owner"], check=True)
+    root = folder / "kolla-22.2.0"
+    (root / "PKG-INFO").unlink()  # else its version is taken for the repository's
+
+    # the same commits in every run, so that what is made from them stays in the cache
+    dates = {"GIT_AUTHOR_DATE": "2026-01-01T00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00Z"}
+
+    def git(*words: str) -> None:
+        name = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(
+            ["git", *name, *words],
+            cwd=root,
+            check=True,
+            capture_output=True,
+            env=dict(os.environ) | dates,
+        )
+
+    git("init", "--quiet", "--initial-branch", "master")
+    git("add", "--all", "--force")
+    git("commit", "--quiet", "-m", "as released")
+    git("tag", "-a", "22.2.0", "-m", "released")
+    git("checkout", "--quiet", "-b", "stable/mine")
+    template = root / "docker/cron/Dockerfile.j2"
+    template.write_text(template.read_text() + "RUN echo mine\n")
+    git("commit", "--quiet", "-a", "-m", "changed")
+    git("checkout", "--quiet", "master")
+    return root
+
+
+def test_kolla_from_a_repository_at_a_ref(repository: Path) -> None:
+    def cron(ref: str) -> str:
+        kolla = Checkout(git=str(repository), ref=ref)
+        config = Config(build=Build(kolla=kolla))
+        rendered = pipeline.render_all(config, [], [ARM])[ARM].images["cron"]
+        return (rendered.context / "Dockerfile").read_text()
+
+    assert cron("stable/mine").endswith("RUN echo mine")
+    assert "RUN echo mine" not in cron("22.2.0")
+    with pytest.raises(ConfigError, match="ref isn't there"):
+        cron("stable/yours")
+    with pytest.raises(KollarmError, match="can't be read"):
+        at_commit(find("2026.1"), Checkout(git="/nowhere", ref="x"))
+
+
+def test_overlays_are_in_the_rendered_tree(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    (folder / "patches" / "cron").mkdir(parents=True)
+    (folder / "overlay.yml").write_text("description: x\nwhy: y\n")
+    (folder / "template-override.j2").write_text(
+        "{% block footer %}{{ super() }}RUN echo mine{% endblock %}"
+    )
+    (folder / "kolla-build.conf").write_text("[DEFAULT]\nmaintainer = Me\n")
+    (folder / "patches" / "cron" / "series").write_text("one.patch\n")
+    (folder / "patches" / "cron" / "one.patch").write_text("--- a\n+++ b\n")
+    (folder / "tree.patch").write_text(
+        "--- a/cron/extend_start.sh\n+++ b/cron/extend_start.sh\n"
+        "@@ -1,3 +1,4 @@\n #!/bin/bash\n+# patched\n"
+    )
+    first, second, *_ = (
+        lint.plain_tree("2026.1")
+        .images["cron"]
+        .context.joinpath("extend_start.sh")
+        .read_text()
+        .splitlines()[1:]
+    )
+    with (folder / "tree.patch").open("a") as stream:
+        stream.write(f" {first}\n {second}\n")
+    composed = combine(
+        choose(["mine"], [tmp_path]),
+        release="2026.1",
+        distro=Distro.DEBIAN,
+        architecture=Architecture.AARCH64,
+        variables={},
+        ca_certificates={},
+    )
+    tree = render(
+        toolchain(find("2026.1")),
+        RenderRequest(
+            Architecture.AARCH64,
+            {"base": "debian", "quiet": "true", **composed.settings["DEFAULT"]},
+            override=composed.override,
+            tree_patches=composed.tree_patches,
+            patches=composed.patches,
+        ),
+    )
+    cron = tree.images["cron"].context
+    text = (cron / "Dockerfile").read_text()
+    assert "RUN echo mine" in text
+    assert 'maintainer="Me"' in text
+    assert "RUN kolla_patch" in text
+    assert (cron / "patches" / "series").read_text() == "mine-one.patch\n"
+    assert "# patched" in (cron / "extend_start.sh").read_text()
+
+
+def test_what_overlays_change_in_an_image_and_what_not() -> None:
+    config = Config(build=Build(overlays=["debian-archive-only"]))
+    shown = [
+        show.diff(config, image, project_dir=SHIPPED.parent, architecture=Architecture.AARCH64)
+        for image in ("base", "cron")
+    ]
+    assert "-            && curl https://rpm.grafana.com/gpg.key" in shown[0]
+    assert "+RUN rm /usr/local/sbin/extrepo" in shown[0]
+    assert "build-date" not in shown[0]
+    assert shown[1] == ""
+    with pytest.raises(ConfigError):
+        show.diff(config, "crno", project_dir=SHIPPED.parent, architecture=Architecture.AARCH64)
+
+
+def test_the_list_of_overlays() -> None:
+    found = show.listing([SHIPPED], ["ca-certificates"])
+    assert "* ca-certificates: train+, debian, ubuntu" in str(found)
+    assert "  debian-archive-only: 2026.1+, debian" in str(found)
+    assert {row["name"] for row in found.to_json()} >= {"ca-certificates", "debian-archive-only"}

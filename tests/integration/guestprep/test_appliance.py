@@ -1,0 +1,70 @@
+"""An appliance that doesn't start as the machine promises."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import threading
+from pathlib import Path
+
+import pytest
+
+from core.run import run
+from guestprep.appliance import Drive, acceleration, launched
+
+pytestmark = pytest.mark.integration
+
+#: The hypervisor, whose first virtual machine doesn't come up.
+_HYPERVISOR = """\
+#!/bin/sh
+case " $* " in
+    *" -kernel "*) [ -e "$0.tried" ] || { touch "$0.tried"; MISHAP; } ;;
+esac
+exec qemu-system-ARCHITECTURE "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("mishap", "told"),
+    [
+        ("exec sleep 600", "no answer after 5 s"),
+        pytest.param(
+            "echo 'KVM internal error. Suberror: 1' >&2; exit 1",
+            "QEMU reports a KVM internal error",
+            marks=pytest.mark.full,
+        ),
+    ],
+    ids=["hangs", "fails"],
+)
+def test_it_is_started_once_more_without_kvm(
+    mishap: str,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hypervisor = tmp_path / "hypervisor"
+    hypervisor.write_text(
+        _HYPERVISOR.replace("MISHAP", mishap).replace("ARCHITECTURE", platform.machine())
+    )
+    hypervisor.chmod(0o755)
+    device = tmp_path / "kvm"
+    device.touch()
+    monkeypatch.setattr(acceleration, "DEVICE", device)
+    monkeypatch.setattr(acceleration, "_broken", threading.Event())
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KOLLARM_KVM_LIMIT", "5")
+    monkeypatch.setenv("LIBGUESTFS_HV", str(hypervisor))
+    disk = tmp_path / "disk.qcow2"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8M"])
+    with (
+        caplog.at_level(logging.INFO, "core.progress"),
+        launched([Drive(disk, "qcow2")]) as appliance,
+    ):
+        assert appliance.devices() == ["/dev/sda"]
+    (warning,) = (entry.message for entry in caplog.records if entry.levelno == logging.WARNING)
+    assert told in warning and "trying once without, which is slower" in warning
+    # What was learned holds for this process, and for the next one.
+    assert not acceleration.usable()
+    monkeypatch.setattr(acceleration, "_broken", threading.Event())
+    assert not acceleration.usable()

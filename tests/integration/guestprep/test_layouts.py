@@ -1,0 +1,142 @@
+"""Each layout of cloud images: what its console shows before, and a login prompt after.
+
+Ubuntu 18.04's is booted on the whole road (test_road.py).
+
+Ubuntu 26.04's menu tries without an initramfs first. Here that try panics and the next one has
+the initramfs, since no arm64 kernel of Debian's has both a disk driver with ext4 built in and a
+graphics driver: what is shown is that the menu's two tries end at a login prompt, and that the
+modules-load.d file is enough for the screen; a start without any initramfs isn't.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from core.cache import file_digest
+from core.config.model import GuestSource
+from core.paths import cache_dir, project_dir
+from core.run import run
+from guestprep import pipeline
+from guestprep.boot import boot
+from guestprep.boot.states import BootState
+from guestprep.plan import PreparationPlan
+from guestprep.record import PreparationRecord
+from guestprep.spec import PreparationPart
+from testbed.guest_image import LAYOUTS, GuestImage, make
+from testbed.guest_image.layouts import DEFAULT_LAYOUT
+from tests.support.copied_machine import AS_ROOT
+from tests.support.guests import guest_of
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layout.
+
+    :param dark: whether its screen stays dark without preparation; on the others the driver
+        is found by udev, late.
+    :param only: the parts to do; none named means all.
+    :param steps: kinds of steps that its plan must have.
+    """
+
+    layout: str
+    dark: bool
+    steps: frozenset[str]
+    only: tuple[PreparationPart, ...] = ()
+
+
+SCREEN = frozenset({"file", "initramfs", "grub"})
+CASES = (
+    Case("ubuntu-22.04", dark=False, steps=SCREEN),
+    # The initramfs is left alone: where a start goes without, what is in it doesn't count.
+    Case(
+        "ubuntu-26.04",
+        dark=False,
+        steps=frozenset({"file", "grub"}),
+        only=(PreparationPart.LOADING, PreparationPart.GRUB),
+    ),
+    Case("debian-13-genericcloud", dark=True, steps=SCREEN | {"replace"}),
+)
+
+
+def prepared(
+    image: GuestImage, output: Path, only: tuple[PreparationPart, ...] = ()
+) -> PreparationRecord:
+    record = pipeline.prepare(guest_of(image), output, only=only)
+    assert record.checks and all(check["good"] for check in record.checks)
+    assert file_digest(image.image) == image.sha256
+    return record
+
+
+def kinds(record: PreparationRecord) -> set[str]:
+    steps = record.plan["steps"]
+    assert isinstance(steps, list)
+    return {step["kind"] for step in steps}
+
+
+def shows_a_login_prompt(path: Path, screenshot: Path) -> None:
+    report = boot(path, screenshot=screenshot)
+    assert report.passed, report.to_text()
+    assert report.serial_state is BootState.LOGIN_PROMPT, report.to_text()
+
+
+def test_a_boot_partition_of_its_own_and_compressed_modules(tmp_path: Path) -> None:
+    image = make(LAYOUTS["ubuntu-24.04"])
+    output = tmp_path / "prepared.qcow2"
+    record = prepared(image, output)
+    assert kinds(record) >= SCREEN
+    assert "install" not in kinds(record)
+    shows_a_login_prompt(output, tmp_path / "screen.png")
+
+
+def test_the_machine_needs_none_of_the_groups_that_an_image_has(tmp_path: Path) -> None:
+    make(LAYOUTS[DEFAULT_LAYOUT])
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for kind in cache_dir().iterdir():
+        if kind.name != "guest-image":
+            (cache / kind.name).symlink_to(kind)
+    group = tmp_path / "group"
+    group.write_text("root:x:0:\n")
+    made = tmp_path / "made"
+    run(
+        [
+            *AS_ROOT, "unshare", "--mount", "sh", "-c",
+            'mount --bind "$1" /etc/group && shift && exec "$@"', "sh", group,
+            "env", f"KOLLARM_CACHE={cache}",
+            sys.executable, project_dir() / "scripts" / "make-guest-image", "--output", made,
+        ]
+    )  # fmt: skip
+    assert file_digest(GuestImage.read(made).image) == GuestImage.read(made).sha256
+
+
+@pytest.mark.full
+def test_ubuntu_24_04_before(tmp_path: Path) -> None:
+    report = boot(make(LAYOUTS["ubuntu-24.04"]).image, screenshot=tmp_path / "before.png")
+    assert report.passed, report.to_text()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.layout)
+def test_a_layout_before_and_after(case: Case, tmp_path: Path) -> None:
+    image = make(LAYOUTS[case.layout])
+    before = boot(image.image, screenshot=tmp_path / "before.png")
+    assert before.passed is not case.dark, before.to_text()
+    if case.dark:
+        assert before.state is BootState.DISPLAY_NOT_ACTIVE
+    assert before.serial_state is BootState.LOGIN_PROMPT, before.to_text()
+    output = tmp_path / "prepared.qcow2"
+    record = prepared(image, output, case.only)
+    assert kinds(record) >= case.steps
+    shows_a_login_prompt(output, tmp_path / "after.png")
+    again: PreparationPlan = pipeline.plan(guest_of(image, source=source(output)), only=case.only)
+    assert again.empty, again.lines()
+
+
+def source(path: Path) -> GuestSource:
+    return GuestSource(path=path, sha256=file_digest(path))

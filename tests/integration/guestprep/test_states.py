@@ -1,0 +1,99 @@
+"""Images that don't come up: what a boot says of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from core.run import run
+from guestprep import pipeline
+from guestprep.appliance import Appliance, Drive, launched
+from guestprep.boot import BootState, boot
+from testbed.guest_image import LAYOUTS, make
+from tests.support.guests import guest_of
+
+pytestmark = pytest.mark.integration
+
+
+def without_initramfs(appliance: Appliance) -> None:
+    """Debian's kernel has no disk driver built in, and so no root."""
+    edit(appliance, "/boot/grub/grub.cfg", lambda text: re.sub(r"(?m)^\s*initrd\s.*\n", "", text))
+
+
+def another_root(appliance: Appliance) -> None:
+    root = "root=LABEL=cloudimg-rootfs"
+    edit(
+        appliance,
+        "/boot/grub/grub.cfg",
+        lambda text: text.replace(root, "root=LABEL=elsewhere rootdelay=3"),
+    )
+
+
+def another_disk(appliance: Appliance) -> None:
+    line = "LABEL=elsewhere /srv ext4 defaults,x-systemd.device-timeout=3s 0 2\n"
+    edit(appliance, "/etc/fstab", lambda text: text + line)
+
+
+#: What is broken, and how the boot must end.
+BROKEN: Mapping[BootState, Callable[[Appliance], None]] = {
+    BootState.KERNEL_PANIC: without_initramfs,
+    BootState.INITRAMFS_SHELL: another_root,
+    BootState.EMERGENCY_MODE: another_disk,
+}
+
+
+def edit(appliance: Appliance, path: str, change: Callable[[str], str]) -> None:
+    before = appliance.read(path).decode()
+    after = change(before)
+    assert after != before
+    appliance.call("write", path, after.encode())
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[BootState, Path]:
+    """A prepared image with each of the defects."""
+    folder = tmp_path_factory.mktemp("states")
+    image = make(LAYOUTS["ubuntu-22.04"])
+    good = folder / "good.qcow2"
+    pipeline.prepare(guest_of(image, compression="none"), good)
+    made = {}
+    for state in BROKEN:
+        made[state] = folder / f"{state.name}.qcow2"
+        run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", good, made[state]])
+    with launched([Drive(path, "qcow2", writable=True) for path in made.values()]) as appliance:
+        for disk, change in zip(appliance.devices(), BROKEN.values(), strict=True):
+            appliance.mount(f"{disk}1", writable=True)
+            change(appliance)
+            appliance.unmount_all()
+        appliance.shutdown()
+    return made
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("state", BROKEN, ids=lambda state: state.name.lower())
+def test_what_went_wrong_is_named(
+    state: BootState, images: dict[BootState, Path], tmp_path: Path
+) -> None:
+    picture = tmp_path / "screen.png"
+    report = boot(images[state], screenshot=picture)
+    assert report.state is state, report.to_text()
+    assert not report.passed and not report.timed_out
+    assert report.to_text().startswith(f"failed: {state.meaning} (")
+    with Image.open(picture) as shown:
+        assert shown.width >= 640
+
+
+def test_an_empty_disk_ends_in_the_firmware_on_both_consoles(tmp_path: Path) -> None:
+    """In its shell, or, where Secure Boot forbids that, at its menu."""
+    disk = tmp_path / "empty.qcow2"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "16M"])
+    report = boot(disk, screenshot=tmp_path / "screen.png")
+    ends = {BootState.FIRMWARE_SHELL, BootState.FIRMWARE_MENU}
+    assert report.state in ends and not report.timed_out, report.to_text()
+    for console in ("screen", "serial"):
+        seen = [one.state for one in report.sightings if one.source == console]
+        assert seen[-1] in ends, report.to_text()

@@ -1,0 +1,378 @@
+"""ARM guests in a small real cloud: placed, built, seen and typed into through Nova."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from core.paths import project_dir
+from core.run import run
+from guestprep import publish
+from guestprep.boot.states import BootState, from_screen
+from kollarm.console_proof.compute import MARK, NAME
+from kollarm.services import daemon
+from kollarm.services.ports import free_port
+from testbed.cloud import cloud as devcloud
+from testbed.cloud.catalogue import FLAVOR
+from testbed.cloud.layout import ARM_HOST, X86_HOST, CloudLayout
+from testbed.guest_image import LAYOUTS, make
+from tests.support import x86_guest
+from tests.support.commands import COMMAND, Outcome, kollarm
+
+pytestmark = [pytest.mark.integration, pytest.mark.cloud]
+
+#: What a guest emulated on this machine needs besides what kollarm sets.
+EMULATED = {"hw_emulation_architecture": "aarch64"}
+
+PREPARED, UNPREPARED = "ubuntu-18.04-arm64", "ubuntu-18.04-arm64-unprepared"
+
+#: An image that boots on the x86 host, within seconds.
+X86 = "x86-small"
+
+#: Where the pictures are kept.
+PICTURES = project_dir() / ".kollarm" / "test-cloud-pictures"
+
+USER, PASSWORD = "pat", "console"
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The cloud under test, and a configuration for it."""
+
+    layout: CloudLayout
+    config: Path
+    folder: Path
+    script: list[str | Path]
+
+    @property
+    def connection(self) -> Any:
+        return devcloud.connection(self.layout)
+
+    def kollarm(self, *words: str | Path) -> Outcome:
+        """The command, with the cloud's clouds.yaml."""
+        return kollarm(*words, OS_CLIENT_CONFIG_FILE=str(self.layout.clouds_yaml))
+
+    def verify(self, image: str, *words: str | Path) -> Outcome:
+        """Prove an image."""
+        return self.kollarm(
+            "guest", "verify", image, "--cloud", devcloud.CLOUD, "--json",
+            "--screenshot", PICTURES / f"{image}.png", *words,
+        )  # fmt: skip
+
+    def instances(self) -> list[str]:
+        return [server.id for server in self.connection.compute.servers(name=NAME)]
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    folder = tmp_path_factory.mktemp("cloud")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    source = make(LAYOUTS["ubuntu-18.04"])
+    data = yaml.safe_load((project_dir() / "examples" / "quickstart.yml").read_text())
+    data["state_dir"] = "state"
+    data["cloud"] = {"name": devcloud.CLOUD}
+    [guest] = data["guests"]
+    guest["source"]["path"] = str(source.image)
+    guest["source"]["sha256sums"] = str(source.image.parent / "SHA256SUMS")
+    guest["archives"][0]["uri"] = f"file:{source.archive}"
+    guest["archives"][0]["keyring"] = str(source.keyring)
+    guest["properties"] = EMULATED
+    config = folder / "kollarm.yml"
+    config.write_text(yaml.safe_dump(data))
+    layout = CloudLayout(folder / "dev-cloud", free_port(), x86_host=True)
+    script: list[str | Path] = [project_dir() / "scripts" / "dev-cloud", "--folder", layout.folder]
+    try:
+        run([*script, "up", "--x86-host", "--port", str(layout.first_port)], timeout=1500)
+        made = Cloud(layout, config, folder, script)
+        wish = publish.PublishSpec(UNPREPARED, properties=EMULATED, visibility="private")
+        publish.publish(made.connection, source.image, wish)
+        yield made
+    finally:
+        run([*script, "down", "--purge"], timeout=300)
+
+
+@pytest.fixture(scope="module")
+def prepared(cloud: Cloud) -> str:
+    """The name of the prepared image, published as a user publishes it."""
+    for step in ("prepare", "publish"):
+        done = cloud.kollarm("guest", step, "--config", cloud.config)
+        assert done.status == 0, done.stderr
+    return PREPARED
+
+
+@pytest.fixture(scope="module")
+def x86(cloud: Cloud) -> str:
+    """The name of an image for the x86 host."""
+    x86_guest.publish(cloud.connection, X86, cloud.folder)
+    return X86
+
+
+@pytest.fixture(scope="module")
+def tiny(cloud: Cloud) -> Callable[..., str]:
+    """Makes an image with nothing on its disk, and these properties; returns its name."""
+
+    def image(name: str, **properties: str) -> str:
+        glance = cloud.connection.image
+        if glance.find_image(name) is None:
+            disk = cloud.folder / f"{name}.qcow2"
+            run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "16M"])
+            glance.create_image(
+                name, filename=str(disk), disk_format="qcow2", container_format="bare",
+                wait=True, **properties,
+            )  # fmt: skip
+        return name
+
+    return image
+
+
+def arm(**more: str) -> dict[str, str]:
+    """The properties of an ARM image."""
+    return {
+        "architecture": "aarch64",
+        "hw_firmware_type": "uefi",
+        "hw_machine_type": "virt",
+        "hw_video_model": "virtio",
+        "hw_disk_bus": "scsi",
+        "hw_scsi_model": "virtio-scsi",
+        "hw_input_bus": "usb",
+        **EMULATED,
+        **more,
+    }
+
+
+@contextmanager
+def instance(cloud: Cloud, image: str, **more: Any) -> Iterator[Any]:
+    """An active instance, gone afterwards."""
+    connection = cloud.connection
+    compute = connection.compute
+    server = compute.create_server(
+        name="test", image_id=connection.image.find_image(image).id,
+        flavor_id=compute.find_flavor(FLAVOR).id, networks="none", **more,
+    )  # fmt: skip
+    try:
+        yield compute.wait_for_server(server, wait=300)
+    finally:
+        compute.delete_server(server)
+        compute.wait_for_delete(server, wait=180)
+
+
+def test_an_unprepared_image_fails_because_its_display_isnt_active(cloud: Cloud) -> None:
+    done = cloud.verify(UNPREPARED)
+    assert done.status == 1
+    report = done.document
+    assert report["screen"] == BootState.DISPLAY_NOT_ACTIVE, report
+    assert report["diagnosis"]["stage"] == "screen"
+    assert "kollarm guest prepare" in done.stderr
+    assert report["serial"] == BootState.LOGIN_PROMPT
+    assert cloud.instances() == []
+
+
+def test_a_prepared_image_shows_its_login_prompt_and_takes_keys(
+    cloud: Cloud, prepared: str
+) -> None:
+    done = cloud.verify(prepared)
+    assert done.status == 0, done.stdout + done.stderr
+    report = done.document
+    assert report["passed"] and report["host"] == ARM_HOST.name
+    assert set(report["seconds"]) == {"build", "console proxy", "screen", "keyboard"}
+    assert "login:" in report["serial_tail"]
+    with Image.open(report["screenshot"]) as picture:
+        assert picture.width >= 640
+    assert cloud.instances() == []
+
+
+def prompt_is_shown(text: str) -> bool:
+    """Whether a screen's text is that of a login prompt at which nothing was typed."""
+    return from_screen(text) is BootState.LOGIN_PROMPT
+
+
+def test_a_person_logs_in_on_the_novnc_page(cloud: Cloud, prepared: str) -> None:
+    # The browser's driver is installed by `make test-cloud` alone.
+    from tests.support import novnc  # noqa: PLC0415
+
+    user_data = "#cloud-config\n" + json.dumps(
+        {
+            "users": [
+                {
+                    "name": USER,
+                    "plain_text_passwd": PASSWORD,
+                    "lock_passwd": False,
+                    "shell": "/bin/bash",
+                }
+            ]
+        }
+    )
+    encoded = base64.b64encode(user_data.encode()).decode()
+    with instance(cloud, prepared, user_data=encoded, config_drive=True) as server:
+        console = cloud.connection.compute.create_console(server, console_type="novnc")
+        with novnc.page(console["url"]) as page:
+            page.wait(prompt_is_shown, 900, every=30)
+            page.keep(PICTURES / "novnc-prompt.png")
+            page.type(USER)
+            page.wait(
+                lambda text: "assword" in text, 300, typing=USER, when=prompt_is_shown, every=30
+            )
+            page.type(PASSWORD)
+            page.wait(lambda text: f"{USER}@" in text, 180)
+            page.type("clear")
+            page.wait(lambda text: "Debian" not in text, 120)
+            page.type("uname -m")
+            page.wait(lambda text: "aarch64" in text.rpartition("uname")[2], 120)
+            page.keep(PICTURES / "novnc.png")
+
+
+def test_images_go_to_hosts_of_their_architecture(cloud: Cloud, tiny: Callable[..., str]) -> None:
+    for image, host in (
+        (tiny("tiny-aarch64", **arm()), ARM_HOST.name),
+        (tiny("tiny-x86", architecture="x86_64"), X86_HOST.name),
+    ):
+        with instance(cloud, image) as server:
+            assert server.compute_host == host, image
+
+
+def test_the_audit_names_the_image_that_may_go_anywhere(
+    cloud: Cloud, tiny: Callable[..., str]
+) -> None:
+    name = tiny("tiny-anywhere")
+    done = cloud.kollarm("guest", "audit", "--cloud", devcloud.CLOUD, "--json")
+    assert done.status == 1
+    report = done.document
+    found = {finding["name"]: finding for finding in report["findings"]}
+    assert "no architecture" in found[name]["reason"]
+    assert PREPARED not in found and UNPREPARED not in found
+
+
+def failed(done: Outcome) -> dict[str, Any]:
+    """The report of a proof that failed."""
+    assert done.status == 1, done.stdout + done.stderr
+    report: dict[str, Any] = done.document
+    return report
+
+
+def diagnosis(done: Outcome) -> dict[str, str]:
+    """What a failed proof says failed."""
+    found: dict[str, str] = failed(done)["diagnosis"]
+    return found
+
+
+def test_no_host_of_the_architecture_is_the_schedulers_fault(
+    cloud: Cloud, tiny: Callable[..., str]
+) -> None:
+    found = diagnosis(cloud.verify(tiny("tiny-s390x", architecture="s390x")))
+    assert found["stage"] == "scheduler"
+    assert "s390x" in found["reason"] and "No valid host" in found["fault"]
+    assert cloud.instances() == []
+
+
+def test_a_disk_with_nothing_to_boot_is_the_firmwares_fault(
+    cloud: Cloud, tiny: Callable[..., str]
+) -> None:
+    report = failed(cloud.verify(tiny("tiny-aarch64", **arm()), "--timeout", "300"))
+    assert report["diagnosis"]["stage"] == "firmware", report
+    for console in ("screen", "serial"):
+        assert report[console] in (BootState.FIRMWARE_SHELL, BootState.FIRMWARE_MENU), report
+
+
+def test_a_proxy_that_is_down_is_named(cloud: Cloud, tiny: Callable[..., str]) -> None:
+    image = tiny("tiny-aarch64", **arm())
+    process = daemon.recorded(cloud.layout.part("nova-novncproxy"))
+    as_root = [] if os.geteuid() == 0 else ["sudo"]
+    run([*as_root, "kill", str(process)])
+    try:
+        found = diagnosis(cloud.verify(image))
+    finally:
+        run([*cloud.script, "up"], timeout=600)
+    assert found["stage"] == "console proxy"
+    assert "nova-novncproxy" in found["remedy"]
+    assert f"127.0.0.1:{cloud.layout.proxy_port}" in found["fault"]
+
+
+def test_a_full_quota_is_said_in_plain_words(cloud: Cloud, tiny: Callable[..., str]) -> None:
+    image = tiny("tiny-aarch64", **arm())
+    connection = cloud.connection
+    project = connection.current_project_id
+    connection.set_compute_quotas(project, instances=0)
+    try:
+        found = diagnosis(cloud.verify(image))
+    finally:
+        connection.set_compute_quotas(project, instances=10)
+    assert found["stage"] == "request"
+    assert "quota" in found["reason"]
+
+
+def verify_until_active(cloud: Cloud, image: str) -> subprocess.Popen[str]:
+    """A proof under way, whose instance is active."""
+    process = subprocess.Popen(
+        [*COMMAND, "guest", "verify", image, "--cloud", devcloud.CLOUD,
+         "--screenshot", str(PICTURES / "killed.png")],
+        env=dict(os.environ) | {"OS_CLIENT_CONFIG_FILE": str(cloud.layout.clouds_yaml)},
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    limit = time.monotonic() + 300
+    compute = cloud.connection.compute
+    while not [server for server in compute.servers(name=NAME) if server.status == "ACTIVE"]:
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(1)
+    return process
+
+
+def test_an_interrupted_proof_leaves_nothing(cloud: Cloud, tiny: Callable[..., str]) -> None:
+    process = verify_until_active(cloud, tiny("tiny-aarch64", **arm()))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(200) == 130
+    assert cloud.instances() == []
+
+
+def test_what_a_killed_proof_left_is_deleted_by_the_next(
+    cloud: Cloud, tiny: Callable[..., str]
+) -> None:
+    image = tiny("tiny-aarch64", **arm())
+    process = verify_until_active(cloud, image)
+    process.kill()
+    process.wait()
+    [left] = cloud.instances()
+    assert MARK in cloud.connection.compute.get_server(left).metadata
+    done = cloud.verify(tiny("tiny-s390x", architecture="s390x"))
+    assert left in done.stderr
+    assert cloud.instances() == []
+
+
+def test_a_deployment_ends_with_a_console_of_each_architecture(
+    cloud: Cloud, prepared: str, x86: str
+) -> None:
+    data = yaml.safe_load(cloud.config.read_text())
+    hosts = {host.name: host.architecture for host in (ARM_HOST, X86_HOST)}
+    data["deploy"] = {
+        "hosts": {
+            name: {"architecture": architecture, "groups": ["compute"]}
+            for name, architecture in hosts.items()
+        },
+        "vips": {"internal": "127.0.0.1"},
+        "proof": {"images": {"aarch64": prepared, "x86_64": x86}},
+    }
+    config = cloud.folder / "deploy.yml"
+    config.write_text(yaml.safe_dump(data))
+    done = cloud.kollarm("deploy", "proof", "--config", config, "--json")
+    assert done.status == 0, done.stdout + done.stderr
+    proof = done.document["proof"]
+    assert {proven["host"]: arch for arch, proven in proof["proofs"].items()} == hosts
+    page = Path(proof["report"]).read_text()
+    for proven in proof["proofs"].values():
+        picture = base64.b64encode(Path(proven["screenshot"]).read_bytes()).decode()
+        assert picture in page
+        assert "login:" in proven["screen_text"]
+    (PICTURES / "report.html").write_text(page)
+    assert cloud.instances() == []

@@ -1,0 +1,117 @@
+"""The report in a real browser: at a phone's and a desk's width, light and dark."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from kollarm.report.page import consoles, images, page
+from kollarm.report.view import view
+from tests.support import cron_images
+from tests.support.commands import interrupted, kollarm
+from tests.support.registries import RunningRegistry
+from tests.support.report_records import consoles as proven
+from tests.support.report_records import diff, record
+from tests.unit.kollarm.report.test_page import Document
+
+pytestmark = [pytest.mark.integration, pytest.mark.full]
+
+#: The page's ground, as its style sheet has it; 0 and 1 are Blink's names for the schemes.
+SCHEMES = {"dark": (0, (0x14, 0x17, 0x1B)), "light": (1, (0xF6, 0xF7, 0xF9))}
+
+
+WIDTHS = (390, 1280)
+
+
+def seen(html: Path, folder: Path, width: int, scheme: str) -> Image.Image:
+    """A page as headless Chromium shows it; nothing in it sticks out, and nothing complains."""
+    number, ground = SCHEMES[scheme]
+    picture = folder / f"{width}-{scheme}.png"
+    browser = subprocess.run(
+        [
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--enable-logging=stderr",
+            f"--user-data-dir={folder / 'profile'}",
+            f"--blink-settings=preferredColorScheme={number}",
+            f"--window-size={width},3600",
+            f"--screenshot={picture}",
+            html.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in browser.stderr
+    with Image.open(picture) as opened:
+        shown = opened.convert("RGB")
+    assert shown.size == (width, 3600)
+    # What doesn't fit would reach into the page's margin.
+    assert {shown.getpixel((width - 4, y)) for y in range(shown.height)} == {ground}
+    colors = shown.getcolors(1 << 24)
+    assert colors is not None and len(colors) > 100
+    return shown
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_page_is_shown_without_complaint_and_fits(
+    tmp_path: Path, width: int, scheme: str
+) -> None:
+    shown = view(record(tmp_path), when="today", cloud="mycloud", folder=tmp_path, diff=diff)
+    html = tmp_path / "report.html"
+    html.write_text(page([images(shown), consoles(proven(), "today")]))
+    seen(html, tmp_path, width, scheme)
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Iterator[Path]:
+    """A configuration whose second image can't be built."""
+    registry = RunningRegistry(tmp_path / "registry")
+    cron_images.step(tmp_path, "echo 'the disk of the <build> is full' >&2; exit 7")
+    yield cron_images.write(tmp_path, registry.address)
+    registry.stop()
+
+
+def text_of(html: Path) -> str:
+    return Document(html.read_text()).text
+
+
+def test_a_run_that_fails_or_is_interrupted_leaves_a_page_too(
+    failing: Path, tmp_path: Path
+) -> None:
+    failed = kollarm("images", "--config", failing)
+    html = tmp_path / ".kollarm" / "report.html"
+    assert failed.status == 1
+    assert f"the report: {html}" in failed.stderr
+    told = text_of(html)
+    for words in (
+        "It ended early: 1 of 2 images",
+        "in: container images",
+        "the disk of the <build> is full",
+        "the whole log:",
+        "x86_64 · failed",
+        "Below is what was done by then",
+    ):
+        assert words in told, words
+    assert "\x1b" not in told
+    assert "kolla/base:2026.1" in told and "written" in told
+    for width in WIDTHS:
+        seen(html, tmp_path, width, "light")
+
+    cron_images.step(tmp_path, f"echo {uuid.uuid4().hex} && sleep 600")
+    broken_off = interrupted("cron (x86_64) …", "images", "--config", failing)
+    assert broken_off.status == 130
+    told = text_of(html)
+    assert "It ended early: interrupted" in told
+    assert "the next run goes on from what is done" in told
+    assert "base" in told and "kept" in told

@@ -1,0 +1,157 @@
+"""The embedded registry and Glance as they really run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from core.config.model import Registry
+from core.errors import ConfigError, KollarmError
+from core.processes import start_time
+from guestprep.publish import connect
+from guestprep.publish.cloud import Glance
+from kollarm.services import ports
+from kollarm.services.glance import EmbeddedGlance
+from kollarm.services.ports import free_port
+from kollarm.services.registry import EmbeddedRegistry
+
+pytestmark = pytest.mark.integration
+
+
+def embedded(state: Path, port: int) -> EmbeddedRegistry:
+    return EmbeddedRegistry(Registry(embedded=True, address=f"127.0.0.1:{port}"), state)
+
+
+def kill(pid: int) -> None:
+    """Kill a process and wait until it is gone; others of its group stay."""
+    os.kill(pid, signal.SIGKILL)
+    while start_time(pid):
+        time.sleep(0.01)
+
+
+def push(registry: EmbeddedRegistry) -> str:
+    """Push a blob by the registry's HTTP API; return its digest."""
+    base = f"http://{registry.address}/v2/test/blobs/uploads/"
+    place = requests.post(base, timeout=10).headers["Location"]
+    digest = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+    answer = requests.put(place, params={"digest": digest}, data=b"hello", timeout=10)
+    assert answer.status_code == 201
+    return digest
+
+
+def test_the_registry_keeps_its_data_over_a_kill_and_a_stop(tmp_path: Path) -> None:
+    registry = embedded(tmp_path, free_port())
+    assert registry.start()
+    blob = f"http://{registry.address}/v2/test/blobs/{push(registry)}"
+    pid = registry.running()
+    assert pid
+    kill(pid)
+    assert registry.start()
+    assert requests.get(blob, timeout=10).content == b"hello"
+    assert registry.stop()
+    assert registry.running() is None
+    assert registry.start()
+    assert requests.get(blob, timeout=10).content == b"hello"
+    # What is replaced can be removed.
+    assert requests.delete(blob, timeout=10).status_code == 202
+    registry.stop()
+
+
+def test_the_registry_is_found_again_by_another_process(tmp_path: Path) -> None:
+    port = free_port()
+    code = (
+        "from pathlib import Path; from tests.integration.test_services import embedded; "
+        f"print(embedded(Path({str(tmp_path)!r}), {port}).start())"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert runs == ["True", "False"]
+    embedded(tmp_path, port).stop()
+
+
+def test_two_runs_at_once_start_one_registry(tmp_path: Path) -> None:
+    port = free_port()
+    code = (
+        "from pathlib import Path; from tests.integration.test_services import embedded; "
+        f"print(embedded(Path({str(tmp_path)!r}), {port}).start())"
+    )
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert sorted(run.communicate()[0].strip() for run in runs) == ["False", "True"]
+    embedded(tmp_path, port).stop()
+
+
+def test_a_port_of_another_program_is_named(registry: EmbeddedRegistry, tmp_path: Path) -> None:
+    other = embedded(tmp_path, registry.port)
+    with pytest.raises(KollarmError, match=f"port {registry.port}") as caught:
+        other.start()
+    assert "registry.address" in (caught.value.hint or "")
+
+
+def test_an_address_without_a_port_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no host:port"):
+        EmbeddedRegistry(Registry(embedded=True, address="localhost"), tmp_path)
+
+
+def test_a_missing_program_is_named_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kollarm.services.registry.which", lambda _: None)
+    with pytest.raises(KollarmError, match="isn't installed") as caught:
+        embedded(tmp_path, free_port()).start()
+    assert "make setup" in (caught.value.hint or "")
+
+
+def test_glance_offers_what_a_cloud_offers(glance: EmbeddedGlance) -> None:
+    connection = connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
+    assert {"glance-direct", "web-download"} <= set(Glance(connection).import_methods())
+    namespaces = connection.image.get("/metadefs/namespaces?limit=100").json()["namespaces"]
+    assert "OS::Compute::LibvirtImage" in {space["namespace"] for space in namespaces}
+
+
+def test_glance_answers_again_after_a_kill(glance: EmbeddedGlance) -> None:
+    connection = connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
+    made = Glance(connection).create(
+        {"name": "kept", "disk_format": "raw", "container_format": "bare"}, {}, hidden=False
+    )
+    assert not glance.start()
+    master = glance.running()
+    assert master
+    workers = psutil.Process(master).children()
+    # Only the master: its worker still holds the port when the next run begins.
+    kill(master)
+    assert glance.start()
+    assert workers and not any(start_time(worker.pid) for worker in workers)
+    assert Glance(connection).get(made.id).name == "kept"
+    assert (glance.clouds_yaml.stat().st_mode & 0o777) == 0o600
+
+
+def test_a_glance_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
+    broken = EmbeddedGlance(tmp_path, free_port())
+    broken.layout.database.mkdir(parents=True)
+    (broken.layout.folder / "images").write_text("in the way")
+    with pytest.raises((KollarmError, FileExistsError)):
+        broken.start()
+    assert broken.running() is None
+
+
+def test_keystone_knows_who_asks(cloud: EmbeddedGlance) -> None:
+    refused = ports.get(f"{cloud.url}/v2/images")
+    assert refused is not None and refused.status_code == 401
+    connection = connect(cloud.cloud, clouds_yaml=cloud.clouds_yaml)
+    assert connection.current_project.name == "admin"
+    assert connection.session.get_endpoint(service_type="image") == cloud.url

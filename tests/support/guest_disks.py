@@ -1,0 +1,359 @@
+"""Whole synthetic guest disks of about 100 MiB, made without mounting anything."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guestprep.parse.compression import Compression, compress
+from guestprep.parse.cpio import Member, write_archive
+from tests.support import synthetic
+
+VERSION = "4.15.0-99-generic"
+MIB = 1 << 20
+
+_GRUB = """\
+set timeout=0
+menuentry 'Ubuntu' --class ubuntu {{
+\tlinux\t/boot/vmlinuz-{version} root=LABEL=cloudimg-rootfs ro  {words} $vt_handoff
+\tinitrd\t/boot/initrd.img-{version}
+}}
+submenu 'Advanced options for Ubuntu' {{
+\tmenuentry 'Ubuntu, with Linux {version} (recovery mode)' {{
+\t\tlinux\t/boot/vmlinuz-{version} root=LABEL=cloudimg-rootfs ro recovery nomodeset
+\t\tinitrd\t/boot/initrd.img-{version}
+\t}}
+}}
+"""
+
+_STATUS = """\
+Package: bash
+Status: install ok installed
+Architecture: arm64
+Version: 4.4.18-2ubuntu1
+Description: a shell
+
+Package: linux-image-{version}
+Status: install ok installed
+Architecture: arm64
+Version: 4.15.0-99.100
+Description: a kernel
+
+Package: linux-modules-{version}
+Status: install ok installed
+Architecture: arm64
+Version: 4.15.0-99.100
+Description: its modules
+"""
+
+
+@dataclass
+class Recipe:
+    """What a disk shall be like; change what the test is about."""
+
+    version: str = VERSION
+    words: str = "console=tty1 console=ttyS0 nomodeset"
+    program: bytes = synthetic.ARM64_PROGRAM
+    os_release: str = 'ID=ubuntu\nVERSION_ID="18.04"\nVERSION_CODENAME=bionic\nNAME="Ubuntu"\n'
+    esp: bool = True
+    esp_mounted: bool = True
+    loader: bool = True
+    root_label: str = "cloudimg-rootfs"
+    root_mib: int = 64
+    filesystem: str = "ext4"
+    root_last: bool = False
+    graphics: bool = False
+    usr_merged: bool = False
+    compressions: tuple[Compression, ...] = (Compression.GZIP,)
+    separate_boot: bool = False
+    config: str = "CONFIG_DRM=m\n"
+    status: str = _STATUS
+    extra: Mapping[str, bytes | str] = field(default_factory=dict)
+
+
+def initramfs(recipe: Recipe) -> bytes:
+    """An initramfs in initramfs-tools' layout, one archive for each compression."""
+    folder = f"lib/modules/{recipe.version}"
+    modules = {
+        path: content for path, content in synthetic.BASIC.items() if not path.endswith("other.ko")
+    }
+    dep = "".join(f"{path}:\n" for path in modules)
+    files: dict[str, bytes] = {
+        "scripts/functions": b"# functions\n",
+        "conf/modules": b"# loaded first\n",
+        f"{folder}/modules.dep": dep.encode(),
+        **{f"{folder}/{path}": content for path, content in modules.items()},
+    }
+    members = []
+    if recipe.usr_merged:
+        members.append(Member("lib", stat.S_IFLNK | 0o777, 7, b"usr/lib"))
+        files = {name.replace("lib/mod", "usr/lib/mod", 1): data for name, data in files.items()}
+    folders = sorted({str(parent) for name in files for parent in Path(name).parents} - {"."})
+    members += [Member(name, stat.S_IFDIR | 0o755, 0) for name in folders]
+    members += [Member(n, stat.S_IFREG | 0o644, len(d), d) for n, d in files.items()]
+    parts = []
+    for number, compression in enumerate(recipe.compressions):
+        last = number == len(recipe.compressions) - 1
+        early = [Member("early", stat.S_IFREG | 0o644, 5, b"early")]
+        data = compress(write_archive(members if last else early), compression)
+        parts.append(data if last else data + bytes(-len(data) % 4))
+    return b"".join(parts)
+
+
+def make(path: Path, work: Path, recipe: Recipe | None = None) -> Path:
+    """A qcow2 image of a whole disk."""
+    recipe = recipe or Recipe()
+    version = recipe.version
+    tree, boot_tree = work / "root", work / "boot"
+    lib = "usr/lib" if recipe.usr_merged else "lib"
+    modules = f"{lib}/modules/{version}"
+    boot: dict[str, bytes | str] = {
+        f"vmlinuz-{version}": b"a kernel",
+        f"config-{version}": recipe.config,
+        f"initrd.img-{version}": initramfs(recipe),
+        "grub/grub.cfg": _GRUB.format(version=version, words=recipe.words),
+    }
+    files: dict[str, bytes | str] = {
+        "etc/os-release": recipe.os_release,
+        "etc/fstab": (
+            "LABEL=cloudimg-rootfs / ext4 defaults 0 0\n"
+            + "LABEL=UEFI /boot/efi vfat defaults 0 0\n" * recipe.esp_mounted
+        ),
+        "etc/machine-id": "",
+        "etc/default/grub": 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n',
+        "etc/default/grub.d/50-cloudimg-settings.cfg": (
+            'GRUB_CMDLINE_LINUX_DEFAULT="console=tty1 console=ttyS0"\n'
+        ),
+        "etc/modules": "# none\n",
+        "usr/bin/ls": recipe.program,
+        "usr/bin/cloud-init": "#!/usr/bin/python3\n",
+        "usr/sbin/update-initramfs": "#!/bin/sh\n",
+        "etc/initramfs-tools/hooks/.keep": "",
+        "etc/modules-load.d/.keep": "",
+        "var/lib/dpkg/status": recipe.status.format(version=version),
+        "var/lib/dpkg/info/format": "1\n",
+        "boot/efi/.keep": "",
+        f"{modules}/modules.builtin": "kernel/fs/ext4.ko\n",
+        f"{modules}/modules.order": "",
+    }
+    if recipe.usr_merged:
+        files["lib"] = "-> usr/lib"
+    contents: dict[str, bytes] = synthetic.BASIC | (synthetic.GRAPHICS if recipe.graphics else {})
+    files |= {f"{modules}/{name}": data for name, data in contents.items()}
+    if recipe.separate_boot:
+        synthetic.write_tree(boot_tree, boot)
+    else:
+        files |= {f"boot/{name}": data for name, data in boot.items()}
+    synthetic.write_tree(tree, files | dict(recipe.extra))
+    synthetic.index_modules(tree, version)
+    return _assemble(path, work, recipe)
+
+
+def _assemble(path: Path, work: Path, recipe: Recipe) -> Path:
+    """Partitions as clouds have them: the root is number 1, the ESP and /boot have high ones.
+
+    In MiB: the ESP has 34, /boot 12; the root is the first on the disk, or the last.
+    """
+    raw = work / "disk.raw"
+    root_at = 47 if recipe.root_last else 1
+    esp_at = 1 if recipe.root_last else 1 + recipe.root_mib
+    boot_at = esp_at + 34
+    total = recipe.root_mib + 49
+    with raw.open("wb") as disk:
+        disk.truncate(total * MIB)
+    layout = [f"-n1:{root_at}M:+{recipe.root_mib}M", "-t1:8300"]
+    layout += [f"-n15:{esp_at}M:+34M", f"-t15:{'ef00' if recipe.esp else '8300'}"]
+    if recipe.separate_boot:
+        layout += [f"-n16:{boot_at}M:+12M", "-t16:8300"]
+    _run("sgdisk", *layout, raw)
+    _make_root(raw, work, recipe, root_at)
+    esp = work / "esp.img"
+    with esp.open("wb") as image:
+        image.truncate(34 * MIB)
+    _run("mkfs.vfat", "-F", "32", "-n", "UEFI" if recipe.esp else "DATA", esp)
+    if recipe.loader:
+        (work / "loader").write_bytes(b"MZ")
+        _run("mmd", "-i", esp, "::EFI", "::EFI/BOOT")
+        _run("mcopy", "-i", esp, work / "loader", "::EFI/BOOT/BOOTAA64.EFI")
+    _run("dd", f"if={esp}", f"of={raw}", "bs=1M", f"seek={esp_at}", "conv=notrunc,sparse")
+    if recipe.separate_boot:
+        place = f"offset={boot_at * MIB},root_owner=0:0"
+        _run(
+            "mke2fs", "-q", "-t", "ext4", "-L", "BOOT", "-d", work / "boot", "-E", place, raw, "12M"
+        )
+    _run("qemu-img", "convert", "-O", "qcow2", "-c", raw, path)
+    raw.unlink()
+    return path
+
+
+def _make_root(raw: Path, work: Path, recipe: Recipe, at: int) -> None:
+    """The root's file system, *at* so many MiB of the disk."""
+    tree, label = work / "root", recipe.root_label
+    if recipe.filesystem == "ext4":
+        place = f"offset={at * MIB},root_owner=0:0"
+        size = f"{recipe.root_mib}M"
+        _run("mke2fs", "-q", "-t", "ext4", "-L", label, "-d", tree, "-E", place, raw, size)
+        return
+    part = work / "root.img"
+    with part.open("wb") as image:
+        image.truncate(recipe.root_mib * MIB)
+    if recipe.filesystem == "btrfs":
+        _run("mkfs.btrfs", "-q", "-L", label, "--rootdir", tree, part)
+    else:
+        prototype = work / "root.proto"
+        prototype.write_text("/dev/null\n0 0\n" + "\n".join(_prototype(tree, "")) + "\n")
+        _run("mkfs.xfs", "-q", "-L", label[:12], "-p", prototype, part)
+    _run("dd", f"if={part}", f"of={raw}", "bs=1M", f"seek={at}", "conv=notrunc,sparse")
+    part.unlink()
+
+
+def _prototype(path: Path, name: str) -> list[str]:
+    """What mkfs.xfs(8) calls a protofile: a tree, one line for each thing in it."""
+    head = f"{name} " if name else ""
+    if path.is_symlink():
+        return [f"{head}l--777 0 0 {path.readlink()}"]
+    if not path.is_dir():
+        return [f"{head}---{path.stat().st_mode & 0o777:o} 0 0 {path}"]
+    inside = [line for below in sorted(path.iterdir()) for line in _prototype(below, below.name)]
+    return [f"{head}d--755 0 0", *inside, "$"]
+
+
+def _run(*words: str | Path) -> None:
+    subprocess.run([str(word) for word in words], check=True, capture_output=True)
+
+
+def archive(folder: Path, version: str = VERSION) -> synthetic.SignedArchive:
+    """A signed archive with the extra package of the kernel, and the seed's meta package."""
+    made = synthetic.signed_archive(folder)
+    extra = f"linux-modules-extra-{version}"
+    synthetic.deb(
+        folder / "pool" / "extra.deb",
+        {
+            "Package": extra,
+            "Version": "4.15.0-99.100",
+            "Architecture": "arm64",
+            "Maintainer": "Synthetic <synthetic@example.org>",
+            "Depends": f"linux-modules-{version}",
+            "Description": "the modules left out",
+        },
+        {f"lib/modules/{version}/{name}": data for name, data in synthetic.GRAPHICS.items()},
+        {"postinst": "#!/bin/sh\ndepmod -a\n"},
+    )
+    synthetic.deb(
+        folder / "pool" / "notes.deb",
+        {
+            "Package": "linux-modules-notes",
+            "Version": "1",
+            "Architecture": "all",
+            "Maintainer": "Synthetic <synthetic@example.org>",
+            "Description": "a package that nothing needs",
+        },
+        {"usr/share/doc/linux-modules-notes/notes": b"none\n"},
+    )
+    synthetic.deb(
+        folder / "pool" / "meta.deb",
+        {
+            "Package": "linux-image-extra-virtual",
+            "Version": "4.15.0.99.101",
+            "Architecture": "arm64",
+            "Maintainer": "Synthetic <synthetic@example.org>",
+            "Depends": f"{extra}, linux-image-{version}",
+            "Description": "extra modules for every kernel",
+        },
+        {"usr/share/doc/linux-image-extra-virtual/copyright": b"none\n"},
+    )
+    made.sign()
+    return made
+
+
+CLOUD = "6.1.0-9-cloud-arm64"
+GENERIC = "6.1.0-10-arm64"
+
+_CLOUD_STATUS = """\
+Package: initramfs-tools
+Status: install ok installed
+Architecture: all
+Version: 0.142
+Description: x
+
+Package: linux-image-{version}
+Status: install ok installed
+Architecture: arm64
+Version: 6.1.20-1
+Description: a kernel without graphics
+
+Package: linux-image-cloud-arm64
+Status: install ok installed
+Architecture: arm64
+Version: 6.1.20-1
+Depends: linux-image-{version} (= 6.1.20-1)
+Description: the newest of them
+"""
+
+
+def debian_cloud() -> Recipe:
+    """Debian's genericcloud image: a kernel without any graphics driver."""
+    lists = {
+        f"linux-image-{CLOUD}": f"/.\n/boot\n/boot/vmlinuz-{CLOUD}\n/boot/config-{CLOUD}\n",
+        "linux-image-cloud-arm64": "/.\n/usr\n",
+    }
+    return Recipe(
+        version=CLOUD,
+        os_release='ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n',
+        words="console=tty0 console=ttyS0,115200",
+        usr_merged=True,
+        compressions=(Compression.ZSTD,),
+        config="# CONFIG_DRM is not set\n",
+        status=_CLOUD_STATUS,
+        extra={
+            "vmlinuz": f"-> boot/vmlinuz-{CLOUD}",
+            **{f"var/lib/dpkg/info/{name}.list": text for name, text in lists.items()},
+        },
+    )
+
+
+def debian_archive(folder: Path) -> synthetic.SignedArchive:
+    """A signed archive with the generic kernel."""
+    made = synthetic.signed_archive(folder, "bookworm")
+    common = {"Architecture": "arm64", "Maintainer": "Synthetic <synthetic@example.org>"}
+    modules = (
+        synthetic.BASIC
+        | synthetic.GRAPHICS
+        | {
+            "modules.builtin": b"",
+            "modules.order": b"",
+            "kernel/fs/ext4.ko": synthetic.module("ext4", softdep="pre: soft_helper"),
+        }
+    )
+    synthetic.deb(
+        folder / "pool" / "kernel.deb",
+        {
+            "Package": f"linux-image-{GENERIC}",
+            "Version": "6.1.30-1",
+            **common,
+            "Depends": "initramfs-tools",
+            "Description": "a kernel",
+        },
+        {
+            f"boot/vmlinuz-{GENERIC}": b"another kernel",
+            f"boot/config-{GENERIC}": b"CONFIG_DRM=m\n",
+            **{f"lib/modules/{GENERIC}/{name}": data for name, data in modules.items()},
+        },
+        {"postinst": "#!/bin/sh\ndepmod\n"},
+    )
+    synthetic.deb(
+        folder / "pool" / "meta.deb",
+        {
+            "Package": "linux-image-arm64",
+            "Version": "6.1.30-1",
+            **common,
+            "Depends": f"linux-image-{GENERIC} (= 6.1.30-1)",
+            "Description": "the newest kernel",
+        },
+        {"usr/share/doc/linux-image-arm64/copyright": b"none\n"},
+    )
+    made.sign()
+    return made

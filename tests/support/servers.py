@@ -1,0 +1,31 @@
+"""Waiting for servers that tests start."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from core.run import end
+
+
+def listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until a server that was just started listens on a port of loopback.
+
+    :raises AssertionError: it ended, or doesn't within a minute; with what it logged.
+    """
+    limit = time.monotonic() + 60
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None and time.monotonic() < limit, log.read_text()
+        time.sleep(0.1)
+
+
+def stop_engine(process: subprocess.Popen[bytes], exec_root: Path) -> None:
+    """End a dockerd, and undo the mount of a network namespace that it leaves."""
+    end(process)
+    if (exec_root / "netns/default").exists():
+        subprocess.run(["umount", "--quiet", exec_root / "netns/default"], check=False)

@@ -1,0 +1,86 @@
+"""An x86 guest that is soon up: Debian's kernel, and busybox with a login prompt on the screen.
+
+Nova starts it from a kernel and an initramfs, so its disk needs nothing on it.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core import debian_root
+from core.config.model import AptArchive
+from core.run import run
+from guestprep.archive import ArchiveClient
+from guestprep.archive.deb import open_deb
+from guestprep.parse.cpio import Member, write_archive
+from testbed.guest_image.layouts import SUITE
+
+#: The first program. The screen of an x86 machine needs no driver.
+_INIT = """\
+#!/bin/busybox sh
+export PATH=/bin
+busybox mkdir -p /proc /sys /dev
+busybox mount -t proc proc /proc
+busybox mount -t sysfs sys /sys
+busybox mount -t devtmpfs dev /dev
+busybox hostname x86-guest
+for place in tty1 ttyS0; do
+    while :; do busybox setsid busybox getty -L 115200 "$place" linux; done &
+done
+while :; do busybox sleep 1000; done
+"""
+
+
+def publish(connection: Any, name: str, folder: Path) -> None:
+    """Put the image, its kernel and its initramfs into the cloud's Glance.
+
+    :param connection: openstacksdk's.
+    :param folder: for the files.
+    """
+    archive = AptArchive(
+        uri=debian_root.DEFAULT_MIRROR, suite=SUITE, keyring=Path(debian_root.KEYRING)
+    )
+    client = ArchiveClient([archive], "amd64")
+    meta = client.candidates("linux-image-cloud-amd64")[0]
+    image = meta.relations["Depends"][0][0].name
+    (folder / "kernel").write_bytes(
+        _file(client, image, lambda path: path.startswith("boot/vmlinuz-"))
+    )
+    busybox = _file(client, "busybox-static", lambda path: path.endswith("bin/busybox"))
+    (folder / "initramfs").write_bytes(
+        write_archive(
+            [
+                Member("bin", stat.S_IFDIR | 0o755, 0),
+                Member("bin/busybox", stat.S_IFREG | 0o755, len(busybox), busybox),
+                Member("init", stat.S_IFREG | 0o755, len(_INIT), _INIT.encode()),
+            ]
+        )
+    )
+    run(["qemu-img", "create", "-q", "-f", "qcow2", folder / "disk.qcow2", "16M"])
+    glance = connection.image
+    kernel, initramfs = (
+        glance.create_image(
+            f"{name}-{part}", filename=str(folder / part), disk_format=kind,
+            container_format=kind, wait=True,
+        )
+        for part, kind in (("kernel", "aki"), ("initramfs", "ari"))
+    )  # fmt: skip
+    glance.create_image(
+        name, filename=str(folder / "disk.qcow2"), disk_format="qcow2", container_format="bare",
+        wait=True, architecture="x86_64", kernel_id=kernel.id, ramdisk_id=initramfs.id,
+        os_command_line="console=ttyS0 console=tty0",
+    )  # fmt: skip
+
+
+def _file(client: ArchiveClient, package: str, wanted: Callable[[str], bool]) -> bytes:
+    """The file of a package whose path is as wanted."""
+    with open_deb(client.fetch(client.candidates(package)[0])).data() as archive:
+        for entry in archive:
+            if entry.isfile() and wanted(entry.name.removeprefix("./")):
+                stream = archive.extractfile(entry)
+                assert stream is not None
+                return stream.read()
+    raise AssertionError(f"{package} has no such file")

@@ -1,0 +1,149 @@
+"""Bootstrapping roots: what mmdebstrap is asked for, and what becomes of its failure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core import debian_root
+from core.config.model import Architecture
+from core.debian_root import (
+    RootArchive,
+    ScriptEnvironment,
+    first_fault,
+    remedy,
+    root_tarball,
+    security_mirror_of,
+)
+from core.errors import CommandError, KollarmError
+
+#: Writes its arguments beside itself, and the file that mmdebstrap would make.
+RECORDER = """\
+#!/usr/bin/python3
+import json, pathlib, sys
+here = pathlib.Path(__file__).parent
+calls = here / "calls.json"
+known = json.loads(calls.read_text()) if calls.exists() else []
+calls.write_text(json.dumps([*known, sys.argv[1:]]))
+pathlib.Path(sys.argv[-2]).write_bytes(b"tar")
+sources = pathlib.Path(sys.argv[-1]).read_text()
+(here / "sources").write_text(sources)
+"""
+
+FAILING = """\
+#!/bin/sh
+echo "I: running apt-get update..." >&2
+echo "E: Unable to locate package nosuch" >&2
+echo "E: apt-get failed" >&2
+exit 25
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on PATH for a stand-in for mmdebstrap, and a cache of its own."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    return folder
+
+
+def install(folder: Path, text: str) -> None:
+    (folder / "mmdebstrap").write_text(text)
+    (folder / "mmdebstrap").chmod(0o755)
+
+
+def calls(folder: Path) -> list[list[str]]:
+    found: list[list[str]] = json.loads((folder / "calls.json").read_text())
+    return found
+
+
+def test_native_root(command: Path) -> None:
+    install(command, RECORDER)
+    made = root_tarball("trixie", Architecture.X86_64, ["curl", "adduser", "curl"])
+    assert made.read_bytes() == b"tar"
+    (argv,) = calls(command)
+    assert "--architectures=amd64" in argv
+    assert argv[-3] == "trixie"
+    assert [word for word in argv if word in ("--include=curl", "--include=adduser")] == [
+        "--include=adduser",
+        "--include=curl",
+    ]
+    assert "--include=?essential" in argv
+    hook = next(word for word in argv if word.startswith("--extract-hook="))
+    assert "native" not in hook
+    assert "trixie-security" in (command / "sources").read_text()
+
+
+def test_the_second_time_it_comes_from_the_cache(command: Path) -> None:
+    install(command, RECORDER)
+    first = root_tarball("trixie", Architecture.X86_64, ["a", "b"])
+    assert root_tarball("trixie", Architecture.X86_64, ["b", "a"]) == first
+    assert len(calls(command)) == 1
+    assert root_tarball("trixie", Architecture.X86_64, ["b", "a"], refresh=True) == first
+    assert len(calls(command)) == 2
+
+
+def test_each_input_gives_another_entry(command: Path) -> None:
+    install(command, RECORDER)
+    mirror = "http://mirror.example/debian"
+    made = {
+        root_tarball("trixie", Architecture.X86_64),
+        root_tarball("bookworm", Architecture.X86_64),
+        root_tarball("trixie", Architecture.X86_64, ["curl"]),
+        root_tarball("trixie", Architecture.X86_64, mirror=mirror),
+        root_tarball("trixie", Architecture.X86_64, mirror=mirror, security_mirror="http://s"),
+    }
+    assert len(made) == 5
+
+
+def test_failure_names_the_first_fault(command: Path) -> None:
+    install(command, FAILING)
+    with pytest.raises(KollarmError) as caught:
+        root_tarball("trixie", Architecture.X86_64, ["nosuch"])
+    assert "Unable to locate package nosuch" in caught.value.message
+    assert "trixie root for x86_64" in caught.value.message
+    assert caught.value.hint
+    assert not list((command.parent / "cache" / "root").glob("trixie*"))
+
+
+def test_missing_mmdebstrap(command: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(command))
+    with pytest.raises(CommandError, match="command not found"):
+        root_tarball("trixie", Architecture.X86_64)
+
+
+def test_security_mirror() -> None:
+    assert security_mirror_of("http://x/debian/") == "http://x/debian-security"
+
+
+def test_sources_are_signed() -> None:
+    text = RootArchive("trixie", "http://m/debian", "http://m/debian-security").sources()
+    assert text.count(f"Signed-By: {debian_root.KEYRING}") == 2
+    assert "Suites: trixie trixie-updates\n" in text
+
+
+def test_first_fault() -> None:
+    assert first_fault("I: x\ndpkg: error processing package y\nE: z") == (
+        "dpkg: error processing package y"
+    )
+    assert first_fault("nothing known") == "mmdebstrap failed"
+
+
+def test_a_machine_without_user_namespaces_is_told_so() -> None:
+    fault = first_fault("E: unable to pick chroot mode automatically (use --mode for manual …)")
+    assert "user namespaces" in remedy(fault)
+    assert "mirror" in remedy("Unable to locate package nosuch")
+
+
+def test_stage_wraps_commands_only_for_a_foreign_root() -> None:
+    assert ScriptEnvironment(Path("/s"), ()).around("/root") == []
+    foreign = ScriptEnvironment(Path("/s"), ("/n", "x86_64-linux-gnu", "/lib64/ld.so"))
+    assert foreign.around("/root") == [
+        *("sh", "/s/with-native-tools.sh", "/root"),
+        *("/n", "x86_64-linux-gnu", "/lib64/ld.so"),
+    ]

@@ -1,0 +1,169 @@
+"""What the doctor makes of what it sees, each with its remedy."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from builder.engines.protocol import EngineInfo
+from core.config.model import (
+    Architecture,
+    BaseImage,
+    Bootstrap,
+    Build,
+    Config,
+    Guest,
+    GuestSource,
+    Registry,
+)
+from core.paths import project_dir
+from kollarm.doctor import clock, engines, machine, space
+from kollarm.doctor.fix import fix
+from kollarm.doctor.model import DoctorFinding, DoctorReport, Fix, Level, good, lacking
+
+ARM = Architecture.AARCH64
+
+HANDLER = "enabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: {}\noffset 0\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "level"),
+    [
+        (None, "no handler", Level.LACKING),
+        (HANDLER.format("OCF").replace("enabled", "disabled"), "is disabled", Level.LACKING),
+        (HANDLER.format("OC"), "lacks the flag F", Level.LACKING),
+        (HANDLER.format("POCF"), "run by emulation (/usr/bin/qemu-aarch64-static)", Level.GOOD),
+    ],
+)
+def test_handlers_of_foreign_programs(
+    tmp_path: Path, content: str | None, words: str, level: Level
+) -> None:
+    if content is not None:
+        (tmp_path / "qemu-aarch64").write_text(content)
+    found = engines.foreign(ARM, tmp_path)
+    assert words in found.text
+    assert found.level is level
+    assert (found.remedy is None) is (level is Level.GOOD)
+
+
+@pytest.mark.parametrize(
+    ("present", "known", "works", "words"),
+    [
+        (False, False, False, "/dev/kvm"),
+        (True, False, True, "works"),
+        (True, False, False, "as the launch just now found"),
+        (True, True, False, "as an earlier launch"),
+    ],
+)
+def test_kvm_is_judged_by_what_a_launch_made_of_it(
+    present: bool, known: bool, works: bool, words: str
+) -> None:
+    found = machine.acceleration_finding(present=present, known=known, works=works)
+    assert words in found.text
+    assert (found.level is Level.GOOD) is works
+
+
+def test_a_kernel_that_is_there_that_is_not_and_one_for_root_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SUPERMIN_KERNEL", raising=False)
+    found = machine.kernel(tmp_path)
+    assert found.level is Level.LACKING and found.fix is not None and found.fix.packages
+    image = tmp_path / "vmlinuz-6.1"
+    image.write_text("")
+    assert machine.kernel(tmp_path).level is Level.GOOD
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
+    found = machine.kernel(tmp_path)
+    assert found.remedy == f"sudo chmod a+r {image}"
+
+
+def test_needs_that_share_a_disk_are_added_up(tmp_path: Path) -> None:
+    needs = [
+        space.Need("cache", tmp_path, 3 << 30),
+        space.Need("guest x", tmp_path / "not" / "there", 2 << 30),
+    ]
+    assert space.judge(needs, 6 << 30).level is Level.GOOD
+    found = space.judge(needs, 4 << 30)
+    assert found.level is Level.LACKING
+    assert "4.0 GiB free, about 5.0 GiB needed (cache 3.0 GiB, guest x 2.0 GiB)" in found.text
+    assert found.remedy is not None and found.remedy.startswith("make 1.5 GiB more room")
+
+
+def test_a_guests_source_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(b"x" * 1000)
+    guest = Guest(name="g", source=GuestSource(path=tmp_path / "image"))
+    assert space.source_size(guest) == 1000
+    absent = Guest(name="g", source=GuestSource(path=tmp_path / "absent"))
+    assert space.source_size(absent) == space.SOURCE
+
+
+@pytest.mark.parametrize(
+    ("ahead", "level", "words"),
+    [
+        (0.3, Level.GOOD, "within 1 s"),
+        (-59.0, Level.GOOD, "within 59 s"),
+        (86400.0, Level.LACKING, "24 hours ahead of a.example's"),
+        (-400 * 86400.0, Level.LACKING, "400 days behind a.example's"),
+        (-61.0, Level.LACKING, "1 min 01 s behind a.example's"),
+    ],
+)
+def test_a_wrong_clock_is_noticed(ahead: float, level: Level, words: str) -> None:
+    found = clock.judge(ahead, "http://a.example/x")
+    assert found.level is level
+    assert words in found.text
+
+
+def test_an_engine_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Old:
+        def __init__(self, url: str, tls: Path | None):
+            self.url = url
+
+        def info(self) -> EngineInfo:
+            return EngineInfo("19.03.15", "arm64", "")
+
+    monkeypatch.setattr(engines, "DockerEngine", Old)
+    build = Build(engines={ARM: Build().engines[ARM]})
+    found = list(engines.engines(Config(build=build)))
+    assert [finding.level for finding in found] == [Level.LACKING]
+    assert "19.03.15" in found[0].text and "20.10" in (found[0].remedy or "")
+
+
+def test_only_the_tools_of_what_is_wanted_are_looked_for() -> None:
+    def commands(config: Config) -> set[str]:
+        return {tool.command for tool in machine.wanted_tools(config)}
+
+    assert commands(Config(registry=Registry())) == {"git"}
+    base = BaseImage(bootstrap=Bootstrap(suite="trixie"))
+    guest = Guest(name="g", source=GuestSource(path=Path("x")), boot="none")
+    assert "mmdebstrap" in commands(Config(build=Build(base=base)))
+    assert "tesseract" not in commands(Config(guests=[guest]))
+    assert "qemu-img" in commands(Config(guests=[guest]))
+
+
+def test_every_package_that_fix_installs_is_one_that_setup_knows() -> None:
+    known = (project_dir() / "scripts" / "setup-packages").read_text()
+    groups = [getattr(machine, name) for name in dir(machine) if name.endswith("_TOOLS")]
+    always = {"util-linux", "openssh-client"}  # of every installation, or of the one who asks
+    for tool in (tool for group in groups for tool in group):
+        assert tool.package in always or re.search(rf"\b{re.escape(tool.package)}\b", known)
+
+
+def test_the_verdict_counts_what_fix_can_do() -> None:
+    easy = lacking("a", "isn't installed", "install it", Fix(packages=("x",)))
+    hard = lacking("b", "is gone", "find it")
+    assert DoctorReport((good("a", "fine"),)).verdict == "nothing is lacking"
+    assert DoctorReport((hard,)).verdict == "1 thing is lacking"
+    assert DoctorReport((easy,)).verdict.endswith("kollarm doctor --fix sees to it")
+    assert DoctorReport((easy, hard)).verdict.endswith("sees to 1 of them")
+    lines = DoctorReport((good("a", "fine"), hard)).lines()
+    assert lines[:3] == ["ok       a  fine", "lacking  b  is gone", "            → find it"]
+
+
+def test_fix_runs_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    done = Fix(command=("touch", str(tmp_path / "fixed")))
+    fix(DoctorReport((DoctorFinding("a", Level.LACKING, "text", "remedy", done),)))
+    assert (tmp_path / "fixed").exists()

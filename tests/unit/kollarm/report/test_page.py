@@ -1,0 +1,141 @@
+"""The report: everything of a run is on it, and nothing on it can act or fetch."""
+
+from __future__ import annotations
+
+import itertools
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from core.config.model import Config
+from kollarm.report import write_consoles
+from kollarm.report.graph import draw
+from kollarm.report.page import images, page
+from kollarm.report.view import LONGEST, view
+from kollarm.report.write import IMAGES, keep
+from tests.support.report_records import DIGEST, HOSTILE, PARENTS, consoles, diff, record
+
+
+class Document(HTMLParser):
+    """The tags, attributes and text of a page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+def html(tmp_path: Path) -> str:
+    shown = view(record(tmp_path), when="today", cloud="mycloud", folder=tmp_path, diff=diff)
+    return page([images(shown)])
+
+
+def test_what_was_done_is_shown(html: str) -> None:
+    text = Document(html).text
+    for expected in (
+        *PARENTS,
+        "x86_64 · kept · 77.2 MiB",
+        "aarch64 · built · 77.2 MiB · 1 min 15 s",
+        DIGEST,
+        "registry.example:5000/kolla/cron:2026.1",
+        "what the overlays change (x86_64)",
+        "RUN new aarch64",
+        "could not be compared",
+        "install linux-modules-extra",
+        "the initramfs has virtio_gpu",
+        "mycloud: ubuntu-18.04-arm64",
+        "3f6c0ea8-7d58-4fd9-9a3a-0f6f6a6f9c11",
+        "hw_video_model",
+        "left out: x",
+    ):
+        assert expected in text, expected
+
+
+def test_screenshots_are_in_the_page_and_logs_beside_it(html: str) -> None:
+    attributes = Document(html).attributes
+    pictures = [value for name, value in attributes if name == "src"]
+    assert len(pictures) == 2
+    assert all(value.startswith("data:image/png;base64,iVBOR") for value in pictures)
+    links = [value for name, value in attributes if name == "href" and value != "data:,"]
+    assert links == ["logs/cron-x86_64.log", "logs/cron-aarch64.log"]
+
+
+def test_nothing_can_act_or_be_fetched(html: str) -> None:
+    document = Document(html)
+    assert HOSTILE in document.text
+    assert "script" not in document.tags
+    assert document.tags.count("img") == 2
+    assert not [name for name, _ in document.attributes if name.startswith("on")]
+    policies = [value for name, value in document.attributes if name == "content"]
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in policies
+    assert "http://" not in html and "https://" not in html and "url(" not in html
+
+
+def test_images_stand_below_their_parents_and_do_not_overlap(tmp_path: Path) -> None:
+    graph = draw(record(tmp_path).build.images)
+    assert [box.name for box in graph.boxes] == [
+        "base", "cron", "openstack-base", "keystone-base", "keystone", "memcached",
+    ]  # fmt: skip
+    depth = {box.name: box.x for box in graph.boxes}
+    for name, parent in PARENTS.items():
+        assert parent is None or depth[name] > depth[parent]
+    edges = [(box.y, box.y + box.height) for box in graph.boxes]
+    assert all(below[0] > above[1] for above, below in itertools.pairwise(edges))
+    assert len(graph.links) == len(PARENTS) - 1
+    assert graph.height == edges[-1][1]
+
+
+def test_a_graph_of_nothing() -> None:
+    assert draw([]).boxes == ()
+
+
+def test_an_endless_diff_is_cut(tmp_path: Path) -> None:
+    shown = view(
+        record(tmp_path), when="today", cloud="c", folder=tmp_path,
+        diff=lambda image, architecture: "+line\n" * (LONGEST + 5),
+    )  # fmt: skip
+    lines = shown.images[0].diffs[0].lines
+    assert len(lines) == LONGEST + 1
+    assert lines[-1] == ("hunk", "… 5 more lines")
+
+
+def test_the_consoles_of_a_cloud_are_a_page_of_their_own_until_images_are_made(
+    tmp_path: Path,
+) -> None:
+    path = write_consoles(Config(release="2026.1", state_dir=tmp_path), consoles())
+    document = Document(path.read_text())
+    assert document.tags.count("h1") == 1 and document.tags.count("img") == 1
+    for expected in ("The cloud's consoles", "No valid host was found.", "add one", HOSTILE):
+        assert expected in document.text, expected
+
+
+def test_one_page_shows_the_last_of_each_kind_of_run(tmp_path: Path) -> None:
+    config = Config(release="2026.1", state_dir=tmp_path)
+    earlier = write_consoles(config, consoles()).read_text()
+    path = write_consoles(config, {})
+    assert "No valid host was found." in earlier
+    assert "No valid host was found." not in path.read_text()
+    shown = view(record(tmp_path), when="today", cloud="mycloud", folder=tmp_path, diff=diff)
+    keep(tmp_path, IMAGES, images(shown))
+    write_consoles(config, consoles())
+    text = Document(path.read_text()).text
+    assert text.index("Container images") < text.index("Consoles in the cloud")
+
+
+def test_a_part_that_another_version_kept_is_left_out(tmp_path: Path) -> None:
+    config = Config(release="2026.1", state_dir=tmp_path)
+    kept = tmp_path / "report" / "images.json"
+    kept.parent.mkdir()
+    kept.write_text('{"html": "old"}')
+    assert "old" not in write_consoles(config, consoles()).read_text()

@@ -1,0 +1,173 @@
+"""Daemons: real processes (a shell, Python's web server), no service of OpenStack's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.errors import KollarmError
+from kollarm.services import daemon, ports
+from kollarm.services.__main__ import main as services
+
+
+def web_server(folder: Path, port: int, **settings: object) -> daemon.Daemon:
+    url = f"http://127.0.0.1:{port}/"
+    made = daemon.Daemon(
+        name="web server",
+        folder=folder,
+        program=lambda: (
+            sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port),
+        ),
+        address=("127.0.0.1", port),
+        answers=lambda: ports.get(url) is not None,
+        settings="first",
+        deadline=20,
+    )  # fmt: skip
+    return replace(made, **settings)  # type: ignore[arg-type]
+
+
+def port_of(made: daemon.Daemon) -> int:
+    assert made.address is not None
+    return made.address[1]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[daemon.Daemon]:
+    made = web_server(tmp_path / "web", ports.free_port())
+    yield made
+    daemon.stop(made)
+
+
+def test_it_starts_once_and_is_found_again(server: daemon.Daemon) -> None:
+    assert daemon.start(server)
+    first = daemon.running(server)
+    assert not daemon.start(server)
+    assert daemon.running(server) == first
+
+
+def test_it_outlives_the_command_that_started_it(server: daemon.Daemon, tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from tests.unit.kollarm.services.test_daemon import *; "
+        f"daemon.start(web_server(Path({str(server.folder)!r}), {port_of(server)}))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, start_new_session=True)
+    assert not daemon.start(server)
+
+
+def test_stop_ends_it(server: daemon.Daemon) -> None:
+    daemon.start(server)
+    assert daemon.stop(server)
+    assert daemon.running(server) is None
+    assert not daemon.stop(server)
+
+
+def test_a_killed_one_is_started_again(server: daemon.Daemon) -> None:
+    daemon.start(server)
+    first = daemon.running(server)
+    assert first
+    os.kill(first, signal.SIGKILL)
+    assert daemon.start(server)
+    assert daemon.running(server) != first
+
+
+def test_other_settings_mean_a_restart(server: daemon.Daemon) -> None:
+    daemon.start(server)
+    first = daemon.running(server)
+    assert daemon.start(replace(server, settings="second"))
+    assert daemon.running(server) != first
+
+
+def test_one_that_no_longer_answers_is_restarted(
+    server: daemon.Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "ANSWER", 0.5)
+    monkeypatch.setattr(daemon, "PATIENCE", 0.5)
+    monkeypatch.setattr(daemon, "GRACE", 0.5)
+    daemon.start(server)
+    first = daemon.running(server)
+    assert first
+    os.kill(first, signal.SIGSTOP)
+    assert daemon.start(server)
+    assert daemon.running(server) != first
+
+
+def test_an_old_pid_file_of_another_process_is_not_believed(server: daemon.Daemon) -> None:
+    server.folder.mkdir(parents=True)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    server.pid_file.write_text(f"{os.getpid()} 1 {boot} {server.digest}\n")
+    assert daemon.running(server) is None
+    assert daemon.start(server)
+
+
+def test_one_whose_folder_was_deleted_gives_its_port_back(server: daemon.Daemon) -> None:
+    daemon.start(server)
+    first = daemon.running(server)
+    server.pid_file.unlink()
+    assert daemon.start(server)
+    assert daemon.running(server) != first
+
+
+def test_the_service_of_another_project_keeps_its_port(
+    server: daemon.Daemon, tmp_path: Path
+) -> None:
+    daemon.start(server)
+    other = web_server(tmp_path / "other" / "web", port_of(server))
+    with pytest.raises(KollarmError, match="another project") as caught:
+        daemon.start(other)
+    assert str(tmp_path) in (caught.value.hint or "")
+    assert daemon.running(server)
+
+
+def test_another_program_keeps_its_port(server: daemon.Daemon) -> None:
+    port = str(port_of(server))
+    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", port]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as other:
+        while ports.get(f"http://127.0.0.1:{port}/") is None:
+            time.sleep(0.05)
+        with pytest.raises(KollarmError, match="another program") as caught:
+            daemon.start(server)
+        assert f"process {other.pid}" in (caught.value.details or "")
+        other.kill()
+
+
+def test_one_that_fails_says_why(tmp_path: Path) -> None:
+    broken = web_server(
+        tmp_path / "web",
+        ports.free_port(),
+        program=lambda: ("/bin/sh", "-c", "echo no disk left; exit 3"),
+    )
+    with pytest.raises(KollarmError, match="doesn't come up") as caught:
+        daemon.start(broken)
+    assert "no disk left" in (caught.value.details or "")
+    assert str(broken.log) in (caught.value.details or "")
+    assert not broken.pid_file.exists()
+
+
+def test_one_that_never_answers_is_ended(tmp_path: Path) -> None:
+    silent = web_server(
+        tmp_path / "web",
+        ports.free_port(),
+        program=lambda: ("/bin/sleep", "1000"),
+        deadline=1,
+    )
+    with pytest.raises(KollarmError, match="doesn't come up"):
+        daemon.start(silent)
+    assert daemon.running(silent) is None
+
+
+def test_all_of_a_state_folder_are_stopped(
+    server: daemon.Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.start(server)
+    assert services(["stop", str(tmp_path)]) == 0
+    assert daemon.running(server) is None
+    assert "stopped web" in capsys.readouterr().err
+    assert services(["begin"]) == 2
