@@ -68,7 +68,7 @@ def test_the_registry_keeps_its_data_over_a_kill_and_a_stop(tmp_path: Path) -> N
 def test_the_registry_is_found_again_by_another_process(tmp_path: Path) -> None:
     port = free_port()
     code = (
-        "from pathlib import Path; from tests.integration.test_services import embedded; "
+        "from pathlib import Path; from tests.integration.kollarm.test_services import embedded; "
         f"print(embedded(Path({str(tmp_path)!r}), {port}).start())"
     )
     runs = [
@@ -84,7 +84,7 @@ def test_the_registry_is_found_again_by_another_process(tmp_path: Path) -> None:
 def test_two_runs_at_once_start_one_registry(tmp_path: Path) -> None:
     port = free_port()
     code = (
-        "from pathlib import Path; from tests.integration.test_services import embedded; "
+        "from pathlib import Path; from tests.integration.kollarm.test_services import embedded; "
         f"print(embedded(Path({str(tmp_path)!r}), {port}).start())"
     )
     runs = [
