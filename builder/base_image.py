@@ -36,23 +36,21 @@ FROM_ROOT = f'FROM scratch\nADD {ROOT} /\nCMD ["bash"]'
 
 @dataclass(frozen=True)
 class Base:
-    """What one architecture's ``base`` starts from.
-
-    :ivar reference: the image's name in the engine.
-    :ivar key: its identity, part of every image's key.
-    :ivar bootstrap: how it is made; None when it is pulled.
-    :ivar packages: what the root is made with.
-    :ivar excludes: dpkg's path-exclude and path-include lines, in order.
-    :ivar anew: made again also when the engine has it.
-    """
+    """What one architecture's ``base`` starts from."""
 
     architecture: Architecture
     reference: str
+    """The image's name in the engine."""
     key: str
+    """Its identity, part of every image's key."""
     bootstrap: Bootstrap | None = None
+    """How it is made; None when it is pulled."""
     packages: tuple[str, ...] = ()
+    """What the root is made with."""
     excludes: tuple[str, ...] = ()
+    """Dpkg's path-exclude and path-include lines, in order."""
     anew: bool = False
+    """Made again also when the engine has it."""
 
 
 def of(tree: RenderedTree, configured: BaseImage) -> Base:

@@ -44,21 +44,19 @@ Place = tuple[str, Architecture]
 
 @dataclass(frozen=True)
 class BuildContext:
-    """What a plan is carried out with.
-
-    :ivar logs: the folder for a log per image and architecture.
-    :ivar jobs: images built at the same time on one engine.
-    :ivar attestor: tells of each index that is written; None tells nothing.
-    :ivar broken_off: gets the record of what was done before an interruption.
-    """
+    """What a plan is carried out with."""
 
     client: RegistryClient
     builders: Mapping[Architecture, ImageBuilder]
     logs: Path
+    """The folder for a log per image and architecture."""
     build_args: Mapping[str, str] = field(default_factory=dict)
     jobs: int = 2
+    """Images built at the same time on one engine."""
     attestor: Attestor | None = None
+    """Tells of each index that is written; None tells nothing."""
     broken_off: Callable[[BuildRecord], None] = lambda record: None
+    """Gets the record of what was done before an interruption."""
 
 
 class BuildExecution:

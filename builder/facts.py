@@ -11,54 +11,44 @@ from core.oci.model import ImageIndex, RegistryImage
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Where an image's program comes from: a section of kolla-build.conf.
-
-    :ivar name: the section (``nova-base``, ``horizon-plugin-…``).
-    :ivar kind: ``local``, ``git``, ``url`` or ``pypi``.
-    :ivar location: a path, a URL, or ``NAME==VERSION`` of a source distribution.
-    :ivar reference: a git branch, tag or commit.
-    :ivar sha256: the archive's checksum, where the release pins one for this architecture.
-    """
+    """Where an image's program comes from: a section of kolla-build.conf."""
 
     name: str
+    """The section (``nova-base``, ``horizon-plugin-…``)."""
     kind: str
+    """``local``, ``git``, ``url`` or ``pypi``."""
     location: str
+    """A path, a URL, or ``NAME==VERSION`` of a source distribution."""
     reference: str | None = None
+    """A git branch, tag or commit."""
     sha256: str | None = None
+    """The archive's checksum, where the release pins one for this architecture."""
     enabled: bool = True
 
 
 @dataclass(frozen=True)
 class RenderedImage:
-    """One image's template, rendered for one architecture.
-
-    :ivar context: the folder with its Dockerfile and the files it copies.
-    :ivar parent: the name of the Kolla image it starts from; None for ``base``.
-    :ivar unbuildable: the release calls it unbuildable here.
-    :ivar published: what it is called in a registry; releases up to Xena put the
-        distribution and ``source`` before the name.
-    """
+    """One image's template, rendered for one architecture."""
 
     name: str
     context: Path
+    """The folder with its Dockerfile and the files it copies."""
     parent: str | None
+    """The name of the Kolla image it starts from; None for ``base``."""
     published: str
+    """What it is called in a registry; releases up to Xena put the distribution and ``source``
+    before the name.
+    """
     source: ImageSource | None = None
     plugins: tuple[ImageSource, ...] = ()
     additions: tuple[ImageSource, ...] = ()
     unbuildable: bool = False
+    """The release calls it unbuildable here."""
 
 
 @dataclass(frozen=True)
 class RenderedTree:
-    """A release's whole template tree, rendered for one architecture.
-
-    :ivar templates: the folder of the release's own, unrendered templates.
-    :ivar template_names: the variables and functions that they are rendered with.
-    :ivar distros: the base distributions that the release knows.
-    :ivar known_options: what its kolla-build.conf may set in ``[DEFAULT]``.
-    :ivar ignored_options: what was asked for and this release doesn't know.
-    """
+    """A release's whole template tree, rendered for one architecture."""
 
     architecture: Architecture
     kolla_version: str
@@ -66,10 +56,15 @@ class RenderedTree:
     base_tag: str
     images: dict[str, RenderedImage]
     templates: Path
+    """The folder of the release's own, unrendered templates."""
     template_names: frozenset[str]
+    """The variables and functions that they are rendered with."""
     distros: frozenset[str] = frozenset()
+    """The base distributions that the release knows."""
     known_options: frozenset[str] = frozenset()
+    """What its kolla-build.conf may set in ``[DEFAULT]``."""
     ignored_options: tuple[str, ...] = ()
+    """What was asked for and this release doesn't know."""
 
 
 @dataclass(frozen=True)

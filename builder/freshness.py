@@ -25,14 +25,13 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 @dataclass(frozen=True)
 class Fresh:
-    """The steps that are fresh: those carried out from one moment to another.
-
-    :ivar until: now, with what clocks may differ by: a later date is one of another clock,
-        and with a clock that far behind nothing would ever be too old.
-    """
+    """The steps that are fresh: those carried out from one moment to another."""
 
     since: datetime
     until: datetime
+    """Now, with what clocks may differ by: a later date is one of another clock, and with a clock
+    that far behind nothing would ever be too old.
+    """
 
     @classmethod
     def within(cls, age: timedelta) -> Fresh:

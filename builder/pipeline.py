@@ -43,17 +43,14 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What a run does besides building what isn't there.
-
-    :ivar force: build again also what is there with the same key.
-    :ivar refresh: build again what holds packages older than this.
-    :ivar keep_members: in indices, keep entries of architectures that the
-        configuration doesn't build.
-    """
+    """What a run does besides building what isn't there."""
 
     force: bool = False
+    """Build again also what is there with the same key."""
     refresh: timedelta | None = None
+    """Build again what holds packages older than this."""
     keep_members: bool = False
+    """In indices, keep entries of architectures that the configuration doesn't build."""
 
 
 @dataclass(frozen=True)

@@ -30,21 +30,19 @@ class BuildAction(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """One image of one architecture as it should be.
-
-    :ivar parent: the Kolla image it starts from; None for ``base``.
-    :ivar key: the digest over everything it is built from.
-    :ivar reference: what the engine and the registry call it.
-    :ivar dockerfile: its Dockerfile; the parent that its FROM names is put in when it is built.
-    """
+    """One image of one architecture as it should be."""
 
     name: str
     architecture: Architecture
     parent: str | None
+    """The Kolla image it starts from; None for ``base``."""
     key: str
+    """The digest over everything it is built from."""
     reference: str
+    """What the engine and the registry call it."""
     rendered: RenderedImage
     dockerfile: str
+    """Its Dockerfile; the parent that its FROM names is put in when it is built."""
 
     @property
     def repository(self) -> str:
@@ -68,19 +66,15 @@ class ImageStep:
     target: Target
     action: BuildAction
     reason: str
-    #: The image that the engine has already, for Action.PUSH.
     local: EngineImage | None = None
-    #: Built without the engine's layer cache, from what archives and sources have now.
+    """The image that the engine has already, for Action.PUSH."""
     anew: bool = False
+    """Built without the engine's layer cache, from what archives and sources have now."""
 
 
 @dataclass(frozen=True)
 class IndexStep:
-    """What happens to the index over one image's architectures, and why.
-
-    :ivar keep: architectures (by OCI's names) whose entries stay beside the members;
-        None for any.
-    """
+    """What happens to the index over one image's architectures, and why."""
 
     name: str
     repository: str
@@ -89,14 +83,12 @@ class IndexStep:
     action: BuildAction
     reason: str
     keep: tuple[str, ...] | None = ()
+    """Architectures (by OCI's names) whose entries stay beside the members; None for any."""
 
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """A whole build: images in an order in which each comes after its parent, then indices.
-
-    :ivar left_out: images that the release can't build on an architecture, in words.
-    """
+    """A whole build: images in an order in which each comes after its parent, then indices."""
 
     release: str
     kolla_version: str
@@ -106,6 +98,7 @@ class BuildPlan:
     indices: tuple[IndexStep, ...]
     bases: tuple[Base, ...]
     left_out: tuple[str, ...] = ()
+    """Images that the release can't build on an architecture, in words."""
 
     @property
     def idle(self) -> bool:

@@ -24,29 +24,27 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One image of one architecture.
-
-    :ivar parent: the Kolla image it starts from; None for ``base``.
-    :ivar digest: of its manifest in the registry; None when it failed.
-    :ivar size: bytes of its compressed layers and config.
-    :ivar seconds: that building and pushing took.
-    :ivar started: when that began (RFC 3339, UTC); None when nothing was done.
-    :ivar error: why it failed, with the step and the last lines.
-    """
+    """One image of one architecture."""
 
     image: str
     architecture: Architecture
     reference: str
     state: State
     digest: str | None = None
+    """Of its manifest in the registry; None when it failed."""
     size: int | None = None
+    """Bytes of its compressed layers and config."""
     seconds: float = 0.0
+    """That building and pushing took."""
     log: Path | None = None
     error: str | None = None
+    """Why it failed, with the step and the last lines."""
     step: str | None = None
     lines: tuple[str, ...] = ()
     parent: str | None = None
+    """The Kolla image it starts from; None for ``base``."""
     started: str | None = None
+    """When that began (RFC 3339, UTC); None when nothing was done."""
 
 
 @dataclass(frozen=True)

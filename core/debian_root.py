@@ -188,15 +188,14 @@ def extracted_tarball(
 
 @dataclass(frozen=True)
 class ScriptEnvironment:
-    """What it takes to run a root's maintainer scripts, laid out in one folder.
-
-    :param folder: readable by every user.
-    :param native: the arguments of ``with-native-tools.sh`` after the root;
-        empty where the root's programs are this machine's own.
-    """
+    """What it takes to run a root's maintainer scripts, laid out in one folder."""
 
     folder: Path
+    """Readable by every user."""
     native: tuple[str, ...]
+    """The arguments of ``with-native-tools.sh`` after the root; empty where the root's programs are
+    this machine's own.
+    """
 
     def around(self, root: str | Path) -> list[str]:
         """The words to put before a command that runs the programs of *root*."""

@@ -18,17 +18,15 @@ _SECRET = re.compile(r"^([+ -]?\s*\S*(?:password|passwd|secret|token)\S*\s*:)\s*
 
 @dataclass(frozen=True)
 class FileChange:
-    """One file of the configuration folder.
-
-    :ivar name: its path within the folder.
-    :ivar before: what it holds now; None: it isn't there.
-    :ivar after: what it will hold; None: it goes away.
-    """
+    """One file of the configuration folder."""
 
     path: Path
     name: str
+    """Its path within the folder."""
     before: str | None
+    """What it holds now; None: it isn't there."""
     after: str | None
+    """What it will hold; None: it goes away."""
 
     @property
     def action(self) -> str:

@@ -22,16 +22,14 @@ from deploy.stages import DeployStage, collections_folder
 
 @dataclass(frozen=True)
 class DeployFacts:
-    """What a plan is made from, beside the configuration.
-
-    :ivar present: files of the configuration folder, by name.
-    :ivar collection: whether openstack.kolla is installed there.
-    """
+    """What a plan is made from, beside the configuration."""
 
     tree: ReleaseFiles
     present: Mapping[str, str]
+    """Files of the configuration folder, by name."""
     passwords: PasswordsPlan
     collection: bool
+    """Whether openstack.kolla is installed there."""
     earlier: PreviousRun
 
 

@@ -31,17 +31,15 @@ class PasswordsAction(StrEnum):
 
 @dataclass(frozen=True)
 class PasswordsPlan:
-    """The passwords file and what becomes of it; never a value from it.
-
-    :ivar added: names that get a generated value.
-    :ivar loose_mode: the mode it has now, when others could read it.
-    """
+    """The passwords file and what becomes of it; never a value from it."""
 
     path: Path
     sample: Path
     action: PasswordsAction
     added: tuple[str, ...] = ()
+    """Names that get a generated value."""
     loose_mode: int | None = None
+    """The mode it has now, when others could read it."""
     encrypted: bool = False
 
     def __str__(self) -> str:

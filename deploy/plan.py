@@ -35,22 +35,21 @@ from deploy.stages import (
 
 @dataclass(frozen=True)
 class DeployPlan:
-    """Everything that ``kollarm deploy`` is about to do.
-
-    :ivar stages: what will run; ``skipped`` was done by an earlier run, and
-        ``requested`` is what was asked for.
-    :ivar images: what hosts will pull, looked up before the first pulling stage.
-    """
+    """Everything that ``kollarm deploy`` is about to do."""
 
     given: Settings
     options: AnsibleOptions
     digest: str
     stages: tuple[DeployStage, ...]
+    """What will run; ``skipped`` was done by an earlier run, and ``requested`` is what was asked
+    for.
+    """
     skipped: tuple[DeployStage, ...]
     files: tuple[FileChange, ...]
     passwords: PasswordsPlan
     commands: tuple[Command, ...]
     images: tuple[RequiredImage, ...]
+    """What hosts will pull, looked up before the first pulling stage."""
     notes: tuple[str, ...]
     deployed: bool
     requested: tuple[DeployStage, ...]

@@ -14,14 +14,12 @@ from core.errors import KollarmError
 
 @dataclass(frozen=True)
 class RequiredImage:
-    """An image that hosts of one architecture pull.
-
-    :ivar image: with registry, repository and tag, as kolla-ansible asks for it.
-    :ivar name: the image's own name.
-    """
+    """An image that hosts of one architecture pull."""
 
     image: str
+    """With registry, repository and tag, as kolla-ansible asks for it."""
     name: str
+    """The image's own name."""
     architecture: Architecture
     hosts: tuple[str, ...]
 

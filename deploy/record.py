@@ -15,17 +15,15 @@ NAME = "kollarm-record.json"
 
 @dataclass(frozen=True)
 class StageResult:
-    """How one stage ended.
-
-    :ivar exit_status: kolla-ansible's.
-    :ivar log: the file with all that it printed.
-    """
+    """How one stage ended."""
 
     stage: DeployStage
     exit_status: int
+    """Kolla-ansible's."""
     seconds: float
     recap: Recap | None = None
     log: Path | None = None
+    """The file with all that it printed."""
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -39,21 +37,19 @@ class StageResult:
 
 @dataclass(frozen=True)
 class DeployRecord:
-    """All stages that ran.
-
-    :ivar digest: of everything the plan was made from; a plan of another digest starts anew.
-    :ivar skipped: stages that an earlier run had done.
-    :ivar clouds_yaml: the credentials that post-deploy wrote.
-    :ivar note: what to do next, for a person.
-    """
+    """All stages that ran."""
 
     release: str
     version: str
     digest: str
+    """Of everything the plan was made from; a plan of another digest starts anew."""
     stages: tuple[StageResult, ...] = ()
     skipped: tuple[DeployStage, ...] = ()
+    """Stages that an earlier run had done."""
     clouds_yaml: Path | None = None
+    """The credentials that post-deploy wrote."""
     note: str | None = None
+    """What to do next, for a person."""
 
     @property
     def exit_status(self) -> int:
@@ -84,15 +80,13 @@ class DeployRecord:
 
 @dataclass(frozen=True)
 class PreviousRun:
-    """What is remembered of earlier runs.
-
-    :ivar done: stages that ended well with this digest.
-    :ivar deployed: whether ``deploy`` ever ended well.
-    """
+    """What is remembered of earlier runs."""
 
     digest: str = ""
     done: tuple[str, ...] = ()
+    """Stages that ended well with this digest."""
     deployed: bool = False
+    """Whether ``deploy`` ever ended well."""
 
 
 @dataclass

@@ -19,21 +19,19 @@ _RANGE = re.compile(r"\[(\d+):(\d+)\]")
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything about a deployment that the configuration says.
-
-    :ivar registry: host:port that the cloud's hosts pull from.
-    :ivar config_dir: kolla's configuration folder on this machine.
-    :ivar guests: names of the guest images that are published to the cloud.
-    """
+    """Everything about a deployment that the configuration says."""
 
     release: DeployRelease
     distro: str
     registry: str
+    """Host:port that the cloud's hosts pull from."""
     registry_insecure: bool
     namespace: str
     tag: str
     config_dir: Path
+    """Kolla's configuration folder on this machine."""
     guests: tuple[str, ...]
+    """Names of the guest images that are published to the cloud."""
     deploy: Deploy
 
     @property
@@ -44,20 +42,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class ResolvedHost:
-    """One machine of the cloud, ranges and common settings resolved.
-
-    :ivar key: its key in ``deploy.hosts`` (the range it came from).
-    :ivar own: the user's further variables, as written.
-    :ivar derived: the variables that the configuration's other keys stand for.
-    """
+    """One machine of the cloud, ranges and common settings resolved."""
 
     name: str
     key: str
+    """Its key in ``deploy.hosts`` (the range it came from)."""
     architecture: Architecture
     groups: tuple[str, ...]
     local: bool
     derived: dict[str, JsonValue]
+    """The variables that the configuration's other keys stand for."""
     own: dict[str, JsonValue]
+    """The user's further variables, as written."""
 
     @property
     def variables(self) -> dict[str, JsonValue]:

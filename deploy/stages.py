@@ -60,15 +60,13 @@ class AnsibleOptions:
 
 @dataclass(frozen=True)
 class Command:
-    """A program of the release's environment, with arguments and variables.
-
-    :ivar argv: its name (found in the environment's ``bin``) and arguments; no secrets.
-    :ivar env: variables on top of the usual ones.
-    """
+    """A program of the release's environment, with arguments and variables."""
 
     stage: DeployStage
     argv: tuple[str, ...]
+    """Its name (found in the environment's ``bin``) and arguments; no secrets."""
     env: dict[str, str] = field(default_factory=dict)
+    """Variables on top of the usual ones."""
 
     @property
     def line(self) -> str:

@@ -12,16 +12,15 @@ from guestprep.spec import PreparationSpec
 
 @dataclass(frozen=True)
 class Expectations:
-    """The wishes that an image fulfils, and what of its packages was changed for them.
-
-    :param installed: name and version of each package that was put in.
-    :param replaced: version of each kernel that another took the place of, with the names of the
-        packages that went.
-    """
+    """The wishes that an image fulfils, and what of its packages was changed for them."""
 
     wishes: PreparationSpec = field(default_factory=PreparationSpec)
     installed: tuple[tuple[str, str], ...] = ()
+    """Name and version of each package that was put in."""
     replaced: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Version of each kernel that another took the place of, with the names of the packages that
+    went.
+    """
 
     @staticmethod
     def of(wishes: PreparationSpec, plan: Mapping[str, Any]) -> Expectations:

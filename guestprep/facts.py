@@ -43,31 +43,30 @@ class InitramfsKind(StrEnum):
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition or unpartitioned disk.
-
-    :param device: the appliance's name; good for one launch only.
-    :param type: of its file system (``ext4``, ``vfat`` …), empty where there is none.
-    :param table_type: the partition's type GUID in the GPT, lower case.
-    :param mounted: where the guest mounts it, by its fstab or its role.
-    :param free: bytes that can still be written; None where not mounted for inspection.
-    :param capacity: bytes of the whole file system; None where not mounted for inspection.
-    :param number: in the table of partitions; 0 for a disk without one.
-    :param start, length: of the partition, in bytes.
-    """
+    """A partition or unpartitioned disk."""
 
     device: str
+    """The appliance's name; good for one launch only."""
     role: Role
     type: str
+    """Of its file system (``ext4``, ``vfat`` …), empty where there is none."""
     label: str
     uuid: str
     partuuid: str
     table_type: str
+    """The partition's type GUID in the GPT, lower case."""
     mounted: str
+    """Where the guest mounts it, by its fstab or its role."""
     free: int | None
+    """Bytes that can still be written; None where not mounted for inspection."""
     capacity: int | None = None
+    """Bytes of the whole file system; None where not mounted for inspection."""
     number: int = 0
+    """In the table of partitions; 0 for a disk without one."""
     start: int = 0
+    """Of the partition, in bytes."""
     length: int = 0
+    """Of the partition, in bytes."""
 
     @property
     def end(self) -> int:
@@ -77,84 +76,76 @@ class Partition:
 
 @dataclass(frozen=True)
 class InitramfsFacts:
-    """An initramfs.
-
-    :param path: in the guest.
-    :param size: bytes of the file.
-    :param segments: the compression of each archive in it, in order.
-    :param modules: names of the modules in it for its kernel, sorted.
-    :param loads: names of modules it is told to load, in order.
-    :param indexed: names of the modules that its modules.dep knows.
-    :param programs: the architectures that its most needed programs are for.
-    :param fault: why it could not be read to its end; None when it could.
-    """
+    """An initramfs."""
 
     path: str
+    """In the guest."""
     size: int
+    """Bytes of the file."""
     kind: InitramfsKind
     segments: tuple[str, ...]
+    """The compression of each archive in it, in order."""
     modules: tuple[str, ...]
+    """Names of the modules in it for its kernel, sorted."""
     loads: tuple[str, ...]
+    """Names of modules it is told to load, in order."""
     indexed: tuple[str, ...]
+    """Names of the modules that its modules.dep knows."""
     programs: tuple[str, ...]
+    """The architectures that its most needed programs are for."""
     fault: str | None
+    """Why it could not be read to its end; None when it could."""
 
 
 @dataclass(frozen=True)
 class KernelFacts:
-    """An installed kernel.
-
-    :param version: ``uname -r``.
-    :param image: path of the kernel.
-    :param package: the package that owns it, with its version; empty when none does.
-    :param gpu: where virtio_gpu is.
-    :param gpu_path: the module file, below the kernel's folder of modules.
-    :param needs: paths of the module files that virtio_gpu needs, itself included.
-    :param drm: whether this kernel can have graphics drivers at all (CONFIG_DRM).
-    """
+    """An installed kernel."""
 
     version: str
+    """``uname -r``."""
     image: str
+    """Path of the kernel."""
     package: str
+    """The package that owns it, with its version; empty when none does."""
     package_version: str
     gpu: DriverLocation
+    """Where virtio_gpu is."""
     gpu_path: str
+    """The module file, below the kernel's folder of modules."""
     needs: tuple[str, ...]
+    """Paths of the module files that virtio_gpu needs, itself included."""
     drm: bool
+    """Whether this kernel can have graphics drivers at all (CONFIG_DRM)."""
     initramfs: InitramfsFacts | None
 
 
 @dataclass(frozen=True)
 class GrubFacts:
-    """The boot loader.
-
-    :param config: path of the grub.cfg with the menu.
-    :param drop_ins: names in /etc/default/grub.d, sorted.
-    :param drop_in_text: of kollarm's own among them; empty when there is none.
-    :param force_partuuid: whether a setting lets it boot without an initramfs first.
-    """
+    """The boot loader."""
 
     config: str
+    """Path of the grub.cfg with the menu."""
     entries: tuple[BootEntry, ...]
     drop_ins: tuple[str, ...]
+    """Names in /etc/default/grub.d, sorted."""
     drop_in_text: str
+    """Of kollarm's own among them; empty when there is none."""
     force_partuuid: bool
+    """Whether a setting lets it boot without an initramfs first."""
 
 
 @dataclass(frozen=True)
 class Leftovers:
-    """Traces of a machine that an image shouldn't carry into each of its guests.
-
-    :param machine_id: whether /etc/machine-id names a machine.
-    :param host_keys: the SSH host keys there are.
-    :param cloud_init: cloud-init's state of an earlier boot, as paths.
-    :param apt_lists: files of downloaded package lists.
-    """
+    """Traces of a machine that an image shouldn't carry into each of its guests."""
 
     machine_id: bool
+    """Whether /etc/machine-id names a machine."""
     host_keys: tuple[str, ...]
+    """The SSH host keys there are."""
     cloud_init: tuple[str, ...]
+    """Cloud-init's state of an earlier boot, as paths."""
     apt_lists: tuple[str, ...]
+    """Files of downloaded package lists."""
 
 
 @dataclass(frozen=True)
@@ -168,45 +159,44 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class GuestFacts:
-    """Everything that the plan is made from.
-
-    :param architecture: the kernel's name for it: ``aarch64``, ``x86_64``; empty when unknown.
-    :param distribution: os-release's ID, ``debian`` or ``ubuntu`` for those known here.
-    :param release: os-release's VERSION_ID, :param codename: its VERSION_CODENAME.
-    :param uefi: path of the loader that UEFI starts by itself, on the ESP; empty when none.
-    :param modules_load: names that /etc/modules-load.d and /etc/modules load.
-    :param initramfs_hook: whether the guest's own tools are told to put virtio_gpu into the
-        next initramfs as well.
-    :param tools: which initramfs maker is installed.
-    :param usr_merged: whether /lib is a link into /usr.
-    :param admin_user: the user that cloud-init makes; empty when it names none.
-    :param timezone: by /etc/localtime, :param timezone_file: whether /etc/timezone names it too.
-    :param files: those there are of the files looked for.
-    """
+    """Everything that the plan is made from."""
 
     disk: DiskFacts
     partition_table: str
     architecture: str
+    """The kernel's name for it: ``aarch64``, ``x86_64``; empty when unknown."""
     distribution: str
+    """Os-release's ID, ``debian`` or ``ubuntu`` for those known here."""
     release: str
+    """Os-release's VERSION_ID."""
     codename: str
+    """Its VERSION_CODENAME."""
     pretty_name: str
     partitions: tuple[Partition, ...]
     uefi: str
+    """Path of the loader that UEFI starts by itself, on the ESP; empty when none."""
     kernels: tuple[KernelFacts, ...]
     grub: GrubFacts | None
     modules_load: tuple[str, ...]
+    """Names that /etc/modules-load.d and /etc/modules load."""
     initramfs_hook: bool
+    """Whether the guest's own tools are told to put virtio_gpu into the next initramfs as well."""
     tools: InitramfsKind
+    """Which initramfs maker is installed."""
     cloud_init: bool
     usr_merged: bool
+    """Whether /lib is a link into /usr."""
     installed: tuple[str, ...]
     unready: tuple[str, ...]
     leftovers: Leftovers
     admin_user: str = ""
+    """The user that cloud-init makes; empty when it names none."""
     timezone: str = ""
+    """By /etc/localtime."""
     timezone_file: str | None = None
+    """Whether /etc/timezone names it too."""
     files: tuple[FileFacts, ...] = ()
+    """Those there are of the files looked for."""
 
     def file(self, path: str) -> FileFacts | None:
         """What is known of one of the files looked for."""

@@ -18,15 +18,7 @@ RECIPE = 1
 
 @dataclass(frozen=True)
 class PreparationRecord:
-    """What was made of what, and how.
-
-    :param distribution, release: os-release's ID and VERSION_ID.
-    :param inputs: what the result depends on: the source's digest, the wishes, the recipe.
-    :param plan, checks, outcome: as plain data.
-    :param seconds: what each part took.
-    :param architecture, uefi, admin_user: as :class:`guestprep.facts.GuestFacts` has them.
-    :param kept: whether an earlier run's result was found complete and left as it was.
-    """
+    """What was made of what, and how."""
 
     name: str
     source: str
@@ -34,16 +26,27 @@ class PreparationRecord:
     sha256: str
     size: int
     distribution: str
+    """os-release's ID and VERSION_ID."""
     release: str
+    """os-release's ID and VERSION_ID."""
     inputs: dict[str, object]
+    """What the result depends on: the source's digest, the wishes, the recipe."""
     plan: dict[str, object]
+    """As plain data."""
     outcome: dict[str, object]
+    """As plain data."""
     checks: list[dict[str, object]]
+    """As plain data."""
     seconds: dict[str, float]
+    """What each part took."""
     architecture: str = ""
+    """As :class:`guestprep.facts.GuestFacts` has them."""
     uefi: str = ""
+    """As :class:`guestprep.facts.GuestFacts` has them."""
     admin_user: str = ""
+    """As :class:`guestprep.facts.GuestFacts` has them."""
     kept: bool = False
+    """Whether an earlier run's result was found complete and left as it was."""
 
     def to_data(self) -> dict[str, object]:
         return asdict(self)

@@ -35,14 +35,14 @@ class PreparationPart(StrEnum):
 
 @dataclass(frozen=True)
 class FileSpec:
-    """A file to copy into the guest.
-
-    :param path: in the guest, :param source: the local file, :param mode: its permissions.
-    """
+    """A file to copy into the guest."""
 
     path: str
+    """In the guest."""
     source: Path
+    """The local file."""
     mode: int
+    """Its permissions."""
     sha256: str
 
     @staticmethod
@@ -63,31 +63,32 @@ class FileSpec:
 
 @dataclass(frozen=True)
 class PreparationSpec:
-    """The wishes for one image.
-
-    :param consoles: values of ``console=``, in order: the last becomes /dev/console.
-    :param parts: what to do of the preparation; default: everything.
-    :param clean_machine_id, clean_host_keys, clean_cloud_init, clean_apt_lists: what of one
-        machine's identity and state is to be removed.
-    :param packages: names of further packages to install.
-    :param files: to copy in, :param timezone: to set; empty: as the image has it.
-    :param size: bytes of the disk; 0: as the image has it.
-    :param engine: ``offline`` or ``guest``.
-    :param compression: of the result's clusters: ``zlib``, ``zstd`` or ``none``.
-    """
+    """The wishes for one image."""
 
     consoles: tuple[str, ...] = ("ttyAMA0,115200", "tty1")
+    """Values of ``console=``, in order: the last becomes /dev/console."""
     parts: tuple[PreparationPart, ...] = tuple(PreparationPart)
+    """What to do of the preparation; default: everything."""
     clean_machine_id: bool = True
+    """What of one machine's identity and state is to be removed."""
     clean_host_keys: bool = True
+    """What of one machine's identity and state is to be removed."""
     clean_cloud_init: bool = True
+    """What of one machine's identity and state is to be removed."""
     clean_apt_lists: bool = True
+    """What of one machine's identity and state is to be removed."""
     packages: tuple[str, ...] = ()
+    """Names of further packages to install."""
     files: tuple[FileSpec, ...] = ()
+    """To copy in."""
     timezone: str = ""
+    """To set; empty: as the image has it."""
     size: int = 0
+    """Bytes of the disk; 0: as the image has it."""
     engine: str = "offline"
+    """``offline`` or ``guest``."""
     compression: str = "zlib"
+    """Of the result's clusters: ``zlib``, ``zstd`` or ``none``."""
 
     @staticmethod
     def of(guest: Guest, only: Iterable[PreparationPart] = ()) -> PreparationSpec:

@@ -29,14 +29,12 @@ _SLACK = 4 << 20
 
 @dataclass(frozen=True)
 class Check:
-    """One claim and whether it holds.
-
-    :param found: what was found instead; of no meaning when it holds.
-    """
+    """One claim and whether it holds."""
 
     claim: str
     good: bool
     found: str = ""
+    """What was found instead; of no meaning when it holds."""
 
     def __str__(self) -> str:
         mark = "ok  " if self.good else "FAIL"
@@ -49,14 +47,12 @@ class Check:
 
 @dataclass(frozen=True)
 class Checks:
-    """All claims about one image.
-
-    :param dpkg_status: the text of its dpkg status file, as it was read for them.
-    """
+    """All claims about one image."""
 
     path: str
     checks: tuple[Check, ...]
     dpkg_status: str = dataclasses.field(default="", repr=False)
+    """The text of its dpkg status file, as it was read for them."""
 
     @property
     def good(self) -> bool:

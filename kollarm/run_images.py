@@ -22,16 +22,14 @@ from kollarm.services.registry import start_registry
 
 @dataclass(frozen=True)
 class GuestRecord:
-    """What became of one guest image; ``before`` and ``after`` are its boots.
-
-    :ivar published: None where the run ended before that.
-    """
+    """What became of one guest image; ``before`` and ``after`` are its boots."""
 
     name: str
     prepared: PreparationRecord
     before: boots.KeptBoot | None
     after: boots.KeptBoot | None
     published: publish.PublishRecord | None
+    """None where the run ended before that."""
 
     def to_json(self) -> dict[str, object]:
         return {

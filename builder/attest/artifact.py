@@ -41,14 +41,12 @@ class Subject:
 
 @dataclass(frozen=True)
 class Artifact:
-    """What is told of a subject.
-
-    :ivar type: its artifact type.
-    :ivar media_type: of the content.
-    """
+    """What is told of a subject."""
 
     type: str
+    """Its artifact type."""
     media_type: str
+    """Of the content."""
     content: bytes
     annotations: Mapping[str, str] = field(default_factory=dict)
 

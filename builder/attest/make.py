@@ -27,22 +27,20 @@ BUILD_TYPE = "urn:kollarm:kolla-index:1"
 
 @dataclass(frozen=True)
 class Attestor:
-    """What is told of each index that a plan writes.
-
-    :ivar overlays: the folder of each overlay, by its name.
-    :ivar bases: what each architecture's first image starts from.
-    :ivar engines: those that are at hand; they know what a base image is.
-    :ivar request: what the user asked for, as plain data.
-    :ivar key: signs the statements; None leaves them unsigned.
-    """
+    """What is told of each index that a plan writes."""
 
     plan: BuildPlan
     client: RegistryClient
     overlays: Mapping[str, Path]
+    """The folder of each overlay, by its name."""
     bases: Sequence[Base] = ()
+    """What each architecture's first image starts from."""
     engines: Mapping[Architecture, ImageBuilder] = field(default_factory=dict)
+    """Those that are at hand; they know what a base image is."""
     request: Mapping[str, object] = field(default_factory=dict)
+    """What the user asked for, as plain data."""
     key: signing.Key | None = None
+    """Signs the statements; None leaves them unsigned."""
 
     def attest(
         self,

@@ -21,16 +21,14 @@ _INSTRUCTION = re.compile(r"\s*([A-Za-z]+)\s+(.*)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction, its continuation lines joined and the comments among them dropped.
-
-    :ivar first: its first line in the file, from 1.
-    :ivar last: its last line.
-    """
+    """One instruction, its continuation lines joined and the comments among them dropped."""
 
     keyword: str
     value: str
     first: int
+    """Its first line in the file, from 1."""
     last: int
+    """Its last line."""
 
 
 def instructions(text: str) -> list[Instruction]:

@@ -100,15 +100,13 @@ class BuildFailed(KollarmError):
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What the engine says of itself.
-
-    :ivar architecture: its own, by Go's name for it.
-    :ivar folder: where it keeps images, on its own machine.
-    """
+    """What the engine says of itself."""
 
     version: str
     architecture: str
+    """Its own, by Go's name for it."""
     folder: str
+    """Where it keeps images, on its own machine."""
 
 
 class ImageBuilder(Protocol):

@@ -15,17 +15,16 @@ from core.errors import ConfigError, Fault
 
 @dataclass(frozen=True)
 class KollaRelease:
-    """One OpenStack release as Kolla packages it.
-
-    :ivar name: what ``release:`` in the configuration says.
-    :ivar requirements: what pip installs, resolved with dependencies.
-    :ivar bare_requirements: what pip installs after that with ``--no-deps``,
-        for releases whose declared needs no longer install on today's Python.
-    """
+    """One OpenStack release as Kolla packages it."""
 
     name: str
+    """What ``release:`` in the configuration says."""
     requirements: tuple[str, ...]
+    """What pip installs, resolved with dependencies."""
     bare_requirements: tuple[str, ...] = ()
+    """What pip installs after that with ``--no-deps``, for releases whose declared needs no longer
+    install on today's Python.
+    """
 
 
 #: What rendering with an old Kolla needs, in versions that today's Python runs.

@@ -38,26 +38,25 @@ TAG = "rendered"
 
 @dataclass(frozen=True)
 class RenderRequest:
-    """Everything a rendering depends on besides the release.
-
-    :ivar options: kolla-build.conf's ``[DEFAULT]``, by Kolla's own names.
-    :ivar sections: its other sections.
-    :ivar override: the composed template override; empty for none.
-    :ivar required: options that the release must know.
-    :ivar files: image name → (path in its build context → content), added to the contexts.
-    :ivar tree_patches: (overlay's name, unified diff) for the template tree, in order.
-    :ivar patches: image name → (file name → content), for Kolla's ``patches_path``:
-        a quilt ``series`` and the patches it names, applied to files in the image.
-    """
+    """Everything a rendering depends on besides the release."""
 
     architecture: Architecture
     options: Mapping[str, str | list[str]]
+    """Kolla-build.conf's ``[DEFAULT]``, by Kolla's own names."""
     sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Its other sections."""
     override: str = ""
+    """The composed template override; empty for none."""
     required: Sequence[str] = ()
+    """Options that the release must know."""
     files: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    """Image name → (path in its build context → content), added to the contexts."""
     tree_patches: Sequence[tuple[str, str]] = ()
+    """(overlay's name, unified diff) for the template tree, in order."""
     patches: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    """Image name → (file name → content), for Kolla's ``patches_path``: a quilt ``series`` and the
+    patches it names, applied to files in the image.
+    """
     environ: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -15,14 +15,12 @@ from core.run import run
 
 @dataclass(frozen=True)
 class KollaToolchain:
-    """A release's Kolla, ready to run.
-
-    :ivar python: the environment's interpreter.
-    :ivar identity: names everything the environment was made from.
-    """
+    """A release's Kolla, ready to run."""
 
     python: Path
+    """The environment's interpreter."""
     identity: str
+    """Names everything the environment was made from."""
 
 
 def toolchain(release: KollaRelease, checkout: Checkout | None = None) -> KollaToolchain:

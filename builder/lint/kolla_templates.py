@@ -17,16 +17,14 @@ ENDINGS = ("_append", "_remove", "_override")
 
 @dataclass(frozen=True)
 class Offer:
-    """What can be changed in a release's templates.
-
-    :ivar images: image → the names its template assigns or imports.
-    :ivar blocks: block → the images whose templates have it.
-    :ivar lists: list variables (``cron_packages_append`` …) → the image they belong to.
-    """
+    """What can be changed in a release's templates."""
 
     images: dict[str, frozenset[str]]
+    """Image → the names its template assigns or imports."""
     blocks: dict[str, frozenset[str]]
+    """Block → the images whose templates have it."""
     lists: dict[str, str]
+    """List variables (``cron_packages_append`` …) → the image they belong to."""
 
 
 def read(folder: Path) -> Offer:

@@ -27,16 +27,14 @@ from core.suggest import did_you_mean
 
 @dataclass(frozen=True)
 class LintReport:
-    """What was found in which overlays, for which release.
-
-    :ivar elsewhere: overlays that were found but have no say in this release.
-    """
+    """What was found in which overlays, for which release."""
 
     release: str
     kolla_version: str
     overlays: tuple[str, ...]
     faults: tuple[Fault, ...]
     elsewhere: tuple[str, ...] = ()
+    """Overlays that were found but have no say in this release."""
 
     @property
     def ok(self) -> bool:

@@ -47,14 +47,12 @@ JINJA_NAMES = frozenset(
 
 @dataclass(frozen=True)
 class LintContext:
-    """What an overlay is held against.
-
-    :ivar offer: the release's templates, with the tree patches that come before.
-    :ivar tree: its templates, rendered as they are.
-    """
+    """What an overlay is held against."""
 
     offer: Offer
+    """The release's templates, with the tree patches that come before."""
     tree: RenderedTree
+    """Its templates, rendered as they are."""
 
 
 def check(overlay: Overlay, together: Sequence[Overlay], ground: LintContext) -> list[Fault]:

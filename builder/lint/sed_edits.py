@@ -32,16 +32,14 @@ _NO_COMMAND = {"if", "then", "else", "do", "while", "!", "{"}
 
 @dataclass(frozen=True)
 class Edit:
-    """A ``sed -i`` of one file.
-
-    :ivar arguments: what sed is called with, but for the files.
-    :ivar guarded: the RUN fails by itself when the text isn't there.
-    """
+    """A ``sed -i`` of one file."""
 
     line: int
     file: str
     arguments: tuple[str, ...]
+    """What sed is called with, but for the files."""
     guarded: bool
+    """The RUN fails by itself when the text isn't there."""
 
 
 @dataclass(frozen=True)

@@ -63,19 +63,18 @@ def _line_of(patch: str, reason: str) -> str:
 
 @dataclass(frozen=True)
 class PatchHunk:
-    """What a unified diff makes of one stretch of a file.
-
-    :ivar path: the file, in the tree.
-    :ivar text: the stretch as it is afterwards; what is removed is a comment line, so
-        that line numbers are those of the diff.
-    :ivar first: the number of its first line in the diff.
-    :ivar added: the numbers, in *text* from 1, of the lines that are new.
-    """
+    """What a unified diff makes of one stretch of a file."""
 
     path: str
+    """The file, in the tree."""
     text: str
+    """The stretch as it is afterwards; what is removed is a comment line, so that line numbers are
+    those of the diff.
+    """
     first: int
+    """The number of its first line in the diff."""
     added: frozenset[int]
+    """The numbers, in *text* from 1, of the lines that are new."""
 
 
 def changes(patch: str) -> Iterator[PatchHunk]:

@@ -14,22 +14,20 @@ from core.errors import ConfigError, Fault
 
 @dataclass(frozen=True)
 class Composition:
-    """What the overlays come to for one release, distribution and architecture.
-
-    :ivar overlays: the names of those that apply, in order.
-    :ivar override: the composed template override, "" for none.
-    :ivar files: image → (path in its build context → content).
-    :ivar settings: sections of kolla-build.conf.
-    :ivar tree_patches: (overlay, unified diff against the template tree), in order.
-    :ivar patches: image → (file name → content) for Kolla's ``patches_path``.
-    """
+    """What the overlays come to for one release, distribution and architecture."""
 
     overlays: tuple[str, ...]
+    """The names of those that apply, in order."""
     override: str
+    """The composed template override, "" for none."""
     files: dict[str, dict[str, bytes]]
+    """Image → (path in its build context → content)."""
     settings: dict[str, dict[str, str]]
+    """Sections of kolla-build.conf."""
     tree_patches: tuple[tuple[str, str], ...]
+    """(overlay, unified diff against the template tree), in order."""
     patches: dict[str, dict[str, bytes]]
+    """Image → (file name → content) for Kolla's ``patches_path``."""
 
 
 def combine(

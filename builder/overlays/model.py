@@ -37,52 +37,51 @@ class OverlaySection(BaseModel):
 class AppliesTo(OverlaySection):
     """Where an overlay applies; an empty list means everywhere."""
 
-    #: ``2025.1+`` is that release and all later ones.
     releases: list[str] = Field(default_factory=list)
+    """``2025.1+`` is that release and all later ones."""
     distros: list[Distro] = Field(default_factory=list)
     architectures: list[Architecture] = Field(default_factory=list)
-    #: Kolla images by name; blocks and variables then hold for these alone.
     images: list[str] = Field(default_factory=list)
+    """Kolla images by name; blocks and variables then hold for these alone."""
 
 
 class Variable(OverlaySection):
     """A variable that the configuration may set (``build.overlay_variables``)."""
 
     description: str
-    #: Its value when the configuration sets none; without a default it must be set.
     default: str | None = None
+    """Its value when the configuration sets none; without a default it must be set."""
 
 
 class Description(OverlaySection):
     """overlay.yml."""
 
     description: str
-    #: A link to, or the words of, the reason for its being.
     why: str
+    """A link to, or the words of, the reason for its being."""
     applies_to: AppliesTo = AppliesTo()
-    #: Overlays that must come before it.
     needs: list[str] = Field(default_factory=list)
-    #: Blocks and variables of earlier overlays that it takes the place of.
+    """Overlays that must come before it."""
     replaces: list[str] = Field(default_factory=list)
+    """Blocks and variables of earlier overlays that it takes the place of."""
     variables: dict[str, Variable] = Field(default_factory=dict)
-    #: Image → folders or files under ``files/`` that its build context gets.
     files: dict[str, list[str]] = Field(default_factory=dict)
-    #: What kollarm works out on this machine and hands over (docs/overlays.md),
-    #: each with the images whose build context gets its files.
+    """Image → folders or files under ``files/`` that its build context gets."""
     inputs: dict[Literal["ca_certificates"], list[str]] = Field(default_factory=dict)
+    """What kollarm works out on this machine and hands over (docs/overlays.md), each with the
+    images whose build context gets its files.
+    """
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """An overlay as it was read.
-
-    :ivar template: the text of ``template-override.j2``, None when there is none.
-    """
+    """An overlay as it was read."""
 
     name: str
     folder: Path
     description: Description
     template: str | None
+    """The text of ``template-override.j2``, None when there is none."""
 
     @property
     def template_path(self) -> Path:

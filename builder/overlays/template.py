@@ -24,44 +24,38 @@ ACCUMULATING = ("_append", "_remove")
 
 @dataclass(frozen=True)
 class Statement:
-    """A ``{% … %}`` statement: its tag, and where it stands in the source.
-
-    :ivar start: offset of its ``{%``.
-    :ivar end: offset after its ``%}`` and the space that a ``-%}`` eats.
-    """
+    """A ``{% … %}`` statement: its tag, and where it stands in the source."""
 
     tag: str
     start: int
+    """Offset of its ``{%``."""
     end: int
+    """Offset after its ``%}`` and the space that a ``-%}`` eats."""
     line: int
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of an override.
-
-    :ivar body: its source, between ``{% block … %}`` and ``{% endblock %}``.
-    :ivar supers: offsets (start, end) in *body* of each ``super()``.
-    :ivar line: of the ``{% block … %}``, from 1.
-    """
+    """A block of an override."""
 
     name: str
     body: str
+    """Its source, between ``{% block … %}`` and ``{% endblock %}``."""
     supers: tuple[tuple[int, int], ...]
+    """Offsets (start, end) in *body* of each ``super()``."""
     line: int
+    """Of the ``{% block … %}``, from 1."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """``{% set NAME = EXPRESSION %}`` outside of every block.
-
-    :ivar expression: its source; of ``{% set NAME %}…{% endset %}`` the whole statement.
-    :ivar reads_itself: the expression uses the variable's earlier value.
-    """
+    """``{% set NAME = EXPRESSION %}`` outside of every block."""
 
     name: str
     expression: str
+    """Its source; of ``{% set NAME %}…{% endset %}`` the whole statement."""
     reads_itself: bool
+    """The expression uses the variable's earlier value."""
     line: int
     captured: bool = False
 

@@ -19,18 +19,16 @@ MEDIA_TYPE = "application/spdx+json"
 
 @dataclass(frozen=True, order=True)
 class BomPackage:
-    """An installed package.
-
-    :ivar kind: ``deb``, ``rpm`` or ``pypi``, package URL's types.
-    :ivar version: with the epoch, where there is one (``1:2.3-4``).
-    :ivar source: of a distribution's package, the source it was built from.
-    """
+    """An installed package."""
 
     kind: str
+    """``deb``, ``rpm`` or ``pypi``, package URL's types."""
     name: str
     version: str
+    """With the epoch, where there is one (``1:2.3-4``)."""
     architecture: str = ""
     source: str = ""
+    """Of a distribution's package, the source it was built from."""
 
     def url(self, distribution: str) -> str:
         """Its package URL; *distribution* is os-release's ID."""

@@ -47,11 +47,11 @@ class Ssh(Section):
     """How hosts are reached; a host's own ``ssh`` stands above the common one."""
 
     user: str | None = None
-    #: The private key's file on this machine; ``~`` is the home of who deploys.
     private_key: str | None = None
+    """The private key's file on this machine; ``~`` is the home of who deploys."""
     port: int | None = Field(default=None, gt=0, lt=65536)
-    #: Become root by sudo. Default: yes, except for the user root.
     become: bool | None = None
+    """Become root by sudo. Default: yes, except for the user root."""
 
 
 class Host(Section):
@@ -59,35 +59,35 @@ class Host(Section):
 
     architecture: Architecture = Field(strict=False)
     groups: list[GroupName] = Field(min_length=1)
-    #: Address to connect to; default: the name itself. Not for a range.
     address: str | None = None
+    """Address to connect to; default: the name itself. Not for a range."""
     connection: Literal["ssh", "local"] = "ssh"
     ssh: Ssh = Ssh()
-    #: The host's Python that runs Ansible's modules; default: Ansible looks for one.
     python: str | None = None
+    """The host's Python that runs Ansible's modules; default: Ansible looks for one."""
     interfaces: Interfaces = Interfaces()
-    #: Any further variables of this host (``host_vars/HOST.yml``).
     variables: Variables = Field(default_factory=dict)
+    """Any further variables of this host (``host_vars/HOST.yml``)."""
 
 
 class Vips(Section):
     """The addresses at which the APIs answer."""
 
     internal: str
-    #: Default: the internal one.
     external: str | None = None
+    """Default: the internal one."""
     internal_fqdn: str | None = None
     external_fqdn: str | None = None
-    #: The same on every host; where it differs: ``interfaces.kolla_external_vip`` of the hosts.
     external_interface: str | None = None
+    """The same on every host; where it differs: ``interfaces.kolla_external_vip`` of the hosts."""
 
 
 class KollaAnsible(Section):
     """Which packages are installed from PyPI; default: those proven for the release."""
 
     version: str | None = None
-    #: Version of the ``ansible`` package.
     ansible: str | None = None
+    """Version of the ``ansible`` package."""
 
 
 class Collections(Section):
@@ -96,25 +96,25 @@ class Collections(Section):
     ``kollarm deploy bootstrap-servers`` needs it.
     """
 
-    #: URL of a git repository with the same branches as upstream's.
     mirror: str | None = None
-    #: A folder with the collection's source, or a built tarball.
+    """URL of a git repository with the same branches as upstream's."""
     path: Path | None = None
+    """A folder with the collection's source, or a built tarball."""
 
 
 class Proof(Section):
     """What ``kollarm deploy proof`` shows at the end: a guest's console on each architecture."""
 
-    #: The new cloud's entry in clouds.yaml; default: where guests are published.
     cloud: str | None = None
-    #: For each architecture an image that the cloud has.
+    """The new cloud's entry in clouds.yaml; default: where guests are published."""
     images: dict[Annotated[Architecture, Field(strict=False)], str] = Field(min_length=1)
-    #: Default: the smallest that the image fits into.
+    """For each architecture an image that the cloud has."""
     flavor: str | None = None
-    #: Default: none, which a console doesn't need.
+    """Default: the smallest that the image fits into."""
     network: str | None = None
-    #: Seconds for each.
+    """Default: none, which a console doesn't need."""
     timeout: int = Field(default=900, gt=0)
+    """Seconds for each."""
 
 
 class Deploy(Section):
@@ -123,21 +123,21 @@ class Deploy(Section):
     hosts: dict[HostName, Host] = Field(min_length=1)
     vips: Vips
     ssh: Ssh = Ssh()
-    #: Interface names of every host that doesn't say otherwise.
     interfaces: Interfaces = Interfaces()
-    #: Variables for the whole cloud, above everything else (``globals.d/50-kollarm-user.yml``).
+    """Interface names of every host that doesn't say otherwise."""
     globals: Variables = Field(default_factory=dict)
-    #: Variables of a group's hosts (``group_vars/GROUP.yml``).
+    """Variables for the whole cloud, above everything else (``globals.d/50-kollarm-user.yml``)."""
     group_variables: dict[GroupName, Variables] = Field(default_factory=dict)
-    #: Groups whose children differ from the release's sample inventory.
+    """Variables of a group's hosts (``group_vars/GROUP.yml``)."""
     group_children: dict[GroupName, list[GroupName]] = Field(default_factory=dict)
-    #: Kolla's configuration folder; default: ``deploy`` in the state folder.
+    """Groups whose children differ from the release's sample inventory."""
     config_dir: Path | None = None
-    #: Folder of configuration files merged into the services' own (``node_custom_config``).
+    """Kolla's configuration folder; default: ``deploy`` in the state folder."""
     custom_config: Path | None = None
-    #: ``source`` or ``binary`` images, for releases that distinguish them.
+    """Folder of configuration files merged into the services' own (``node_custom_config``)."""
     install_type: Literal["source", "binary"] = "source"
+    """``source`` or ``binary`` images, for releases that distinguish them."""
     kolla_ansible: KollaAnsible = KollaAnsible()
     collections: Collections = Collections()
-    #: Without it no console is proved.
     proof: Proof | None = None
+    """Without it no console is proved."""

@@ -23,16 +23,14 @@ _STAND_IN = "host"
 
 @dataclass(frozen=True)
 class ImageUse:
-    """One image that a host pulls.
-
-    :ivar image: as kolla-ansible writes it, with registry and tag.
-    :ivar name: the image's own name (``nova-compute``).
-    :ivar role: the role that pulls it.
-    """
+    """One image that a host pulls."""
 
     image: str
+    """As kolla-ansible writes it, with registry and tag."""
     name: str
+    """The image's own name (``nova-compute``)."""
     role: str
+    """The role that pulls it."""
 
 
 def images_for(

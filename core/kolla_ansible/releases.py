@@ -16,25 +16,24 @@ from core.errors import ConfigError, Fault
 
 @dataclass(frozen=True)
 class DeployRelease:
-    """One OpenStack release as kolla-ansible deploys it.
-
-    :ivar name: what ``release:`` in the configuration says.
-    :ivar version: the kolla-ansible package that is installed.
-    :ivar ansible: the ``ansible`` package that goes with it.
-    :ivar pins: further packages that must not be newer.
-    :ivar python: the oldest Python that its packages run on.
-    :ivar fluentd_on_arm: whether Kolla has a fluentd image for aarch64.
-    :ivar transport_url_slash: whether the two transport URLs lack their closing
-        slash (mended upstream in 8.0.0, commit 5bfcb5842).
-    """
+    """One OpenStack release as kolla-ansible deploys it."""
 
     name: str
+    """What ``release:`` in the configuration says."""
     version: str
+    """The kolla-ansible package that is installed."""
     ansible: str
+    """The ``ansible`` package that goes with it."""
     pins: tuple[str, ...] = ()
+    """Further packages that must not be newer."""
     python: tuple[int, int] = (3, 10)
+    """The oldest Python that its packages run on."""
     fluentd_on_arm: bool = True
+    """Whether Kolla has a fluentd image for aarch64."""
     transport_url_slash: bool = False
+    """Whether the two transport URLs lack their closing slash (mended upstream in 8.0.0, commit
+    5bfcb5842).
+    """
 
     @property
     def requirements(self) -> tuple[str, ...]:

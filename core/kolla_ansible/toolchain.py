@@ -20,12 +20,10 @@ from core.run import run
 
 @dataclass(frozen=True)
 class AnsibleToolchain:
-    """An installed kolla-ansible.
-
-    :ivar root: the virtual environment's folder.
-    """
+    """An installed kolla-ansible."""
 
     root: Path
+    """The virtual environment's folder."""
 
     def program(self, name: str) -> Path:
         """The path of one of its programs."""

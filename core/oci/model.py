@@ -10,27 +10,25 @@ LABEL = "io.kollarm.key"
 
 @dataclass(frozen=True)
 class RegistryImage:
-    """An image in the registry, under a tag.
-
-    :ivar digest: of its manifest.
-    :ivar key: its ``io.kollarm.key`` label.
-    :ivar size: bytes of its compressed layers and its config.
-    :ivar layers: the digests of its layers, in order.
-    :ivar diff_ids: the digests of its layers when unpacked, the same on every engine.
-    :ivar history: when each of its steps was carried out (RFC 3339), its ancestors' first.
-    """
+    """An image in the registry, under a tag."""
 
     digest: str
+    """Of its manifest."""
     media_type: str
     manifest_size: int
     os: str
     architecture: str
     variant: str | None
     key: str | None
+    """Its ``io.kollarm.key`` label."""
     size: int
+    """Bytes of its compressed layers and its config."""
     layers: tuple[str, ...]
+    """The digests of its layers, in order."""
     diff_ids: tuple[str, ...] = ()
+    """The digests of its layers when unpacked, the same on every engine."""
     history: tuple[str, ...] = ()
+    """When each of its steps was carried out (RFC 3339), its ancestors' first."""
 
 
 @dataclass(frozen=True)

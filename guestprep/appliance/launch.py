@@ -25,13 +25,11 @@ TCG_LIMIT = 600.0
 
 @dataclass(frozen=True)
 class Drive:
-    """A disk given to the appliance.
-
-    :param format: ``qcow2`` or ``raw``; always named, as probing lets a guest choose.
-    """
+    """A disk given to the appliance."""
 
     path: Path
     format: str
+    """``qcow2`` or ``raw``; always named, as probing lets a guest choose."""
     writable: bool = False
 
 

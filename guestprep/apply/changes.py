@@ -24,14 +24,14 @@ _BLOCK = 4096
 
 @dataclass(frozen=True)
 class Append:
-    """Bytes that go into an existing file.
-
-    :param path: in the guest; :param local: what to write, :param offset: from there on.
-    """
+    """Bytes that go into an existing file."""
 
     path: str
+    """In the guest;."""
     local: Path
+    """What to write."""
     offset: int
+    """From there on."""
 
 
 class NewFiles:
@@ -108,20 +108,19 @@ def new_files(path: Path, *, usr_merged: bool) -> Iterator[NewFiles]:
 
 @dataclass(frozen=True)
 class Changes:
-    """Everything that is to happen to a tree.
-
-    :param archive: a tar archive of new files, unpacked at ``/``; None without any.
-    :param texts: new content by path for files that exist, which keep owner and mode.
-    :param remove: paths to remove with all below them.
-    :param unlink: files to remove; one that is a folder stays, as a package's list of its
-        paths doesn't tell which are.
-    """
+    """Everything that is to happen to a tree."""
 
     archive: Path | None
+    """A tar archive of new files, unpacked at ``/``; None without any."""
     appends: tuple[Append, ...]
     texts: dict[str, bytes]
+    """New content by path for files that exist, which keep owner and mode."""
     remove: tuple[str, ...]
+    """Paths to remove with all below them."""
     unlink: tuple[str, ...] = ()
+    """Files to remove; one that is a folder stays, as a package's list of its paths doesn't tell
+    which are.
+    """
 
 
 def make(appliance: Appliance, changes: Changes) -> None:

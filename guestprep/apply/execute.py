@@ -36,19 +36,18 @@ _RESERVE = {"/": 16 << 20, "/boot": 1 << 20}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done.
-
-    :param packages: installed ones, :param files: how many files were written anew.
-    :param modules: by initramfs: names of the modules it got.
-    :param bytes: that the new files take on the guest's root.
-    :param seconds: what its parts took.
-    """
+    """What was done."""
 
     packages: tuple[str, ...]
+    """Installed ones."""
     files: int
+    """How many files were written anew."""
     modules: dict[str, tuple[str, ...]]
+    """By initramfs: names of the modules it got."""
     bytes: int
+    """That the new files take on the guest's root."""
     seconds: dict[str, float]
+    """What its parts took."""
 
 
 def execute(

@@ -25,15 +25,13 @@ _SYSTEMD_LIST = "etc/modules-load.d/kollarm.conf"
 
 @dataclass(frozen=True)
 class NewSegment:
-    """A segment to write into an initramfs file.
-
-    :param offset: where it goes; what the file has behind that is only padding.
-    :param modules: names of the modules it brings.
-    """
+    """A segment to write into an initramfs file."""
 
     data: bytes
     offset: int
+    """Where it goes; what the file has behind that is only padding."""
     modules: tuple[str, ...]
+    """Names of the modules it brings."""
 
 
 def compose(

@@ -23,17 +23,15 @@ _INFO = "/var/lib/dpkg/info"
 
 @dataclass
 class InstalledFiles:
-    """What installing packages leaves beside their files.
-
-    :param stanzas: paragraphs for dpkg's status.
-    :param modules: local copies of the module files, and of what else depmod reads, by their
-        path in the guest.
-    :param interests: triggers that the packages listen to: (trigger, package).
-    """
+    """What installing packages leaves beside their files."""
 
     stanzas: list[str] = field(default_factory=list)
+    """Paragraphs for dpkg's status."""
     modules: dict[str, Path] = field(default_factory=dict)
+    """Local copies of the module files, and of what else depmod reads, by their path in the guest.
+    """
     interests: list[tuple[str, str]] = field(default_factory=list)
+    """Triggers that the packages listen to: (trigger, package)."""
     names: list[str] = field(default_factory=list)
 
 

@@ -17,34 +17,30 @@ from guestprep.parse.modules import ModuleIndex, parse_index
 
 @dataclass(frozen=True)
 class ModuleTree:
-    """A kernel's modules and indices as they will be, in a local folder.
-
-    :param new: paths of the modules that come with packages; the others are stand-ins.
-    """
+    """A kernel's modules and indices as they will be, in a local folder."""
 
     folder: Path
     new: frozenset[str]
+    """Paths of the modules that come with packages; the others are stand-ins."""
 
 
 @dataclass
 class Work:
-    """The changes so far, and what they were made from.
-
-    :param texts: new content by path for files that the guest has.
-    :param fresh: content by path of files that it doesn't have yet.
-    :param stages: by kernel, where packages bring modules.
-    """
+    """The changes so far, and what they were made from."""
 
     appliance: Appliance
     seen: Examination
     folder: Path
     new: NewFiles
     texts: dict[str, bytes] = field(default_factory=dict)
+    """New content by path for files that the guest has."""
     fresh: dict[str, bytes] = field(default_factory=dict)
+    """Content by path of files that it doesn't have yet."""
     appends: list[Append] = field(default_factory=list)
     remove: list[str] = field(default_factory=list)
     unlink: list[str] = field(default_factory=list)
     stages: dict[str, ModuleTree] = field(default_factory=dict)
+    """By kernel, where packages bring modules."""
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
 

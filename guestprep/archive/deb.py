@@ -28,15 +28,13 @@ SCRIPTS = ("preinst", "postinst", "prerm", "postrm", "config")
 
 @dataclass(frozen=True)
 class Deb:
-    """A package's control data.
-
-    :param control: the text of its control file.
-    :param info: the other control files by name (``md5sums``, ``postinst``, ``triggers`` …).
-    """
+    """A package's control data."""
 
     path: Path
     control: str
+    """The text of its control file."""
     info: dict[str, bytes]
+    """The other control files by name (``md5sums``, ``postinst``, ``triggers`` …)."""
 
     @property
     def fields(self) -> dict[str, str]:

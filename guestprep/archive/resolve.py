@@ -21,14 +21,12 @@ class Offers(Protocol):
 
 @dataclass(frozen=True)
 class Resolution:
-    """The answer.
-
-    :param packages: what to install, dependencies before what needs them; empty with faults.
-    :param faults: what stands in the way, one sentence each.
-    """
+    """The answer."""
 
     packages: tuple[ArchivePackage, ...] = ()
+    """What to install, dependencies before what needs them; empty with faults."""
     faults: tuple[str, ...] = ()
+    """What stands in the way, one sentence each."""
 
 
 @dataclass

@@ -88,20 +88,18 @@ def find_tools() -> None:
 
 @dataclass(frozen=True)
 class VirtualMachine:
-    """A virtual machine's size and sockets.
-
-    :param format: of the image (``qcow2`` or ``raw``).
-    :param memory: MiB.
-    :param folder: where its sockets and its serial console's log are.
-    """
+    """A virtual machine's size and sockets."""
 
     image: Path
     format: str
+    """Of the image (``qcow2`` or ``raw``)."""
     firmware: Firmware
     accelerator: Accelerator
     memory: int
+    """MiB."""
     processors: int
     folder: Path
+    """Where its sockets and its serial console's log are."""
 
     @property
     def monitor(self) -> Path:

@@ -10,40 +10,36 @@ from guestprep.boot.states import BootState
 
 @dataclass(frozen=True)
 class Sighting:
-    """A state seen for the first time since another one.
-
-    :param seconds: after power-on.
-    :param source: ``screen`` or ``serial``.
-    """
+    """A state seen for the first time since another one."""
 
     seconds: float
+    """After power-on."""
     source: str
+    """``screen`` or ``serial``."""
     state: BootState
 
 
 @dataclass(frozen=True)
 class BootReport:
-    """The outcome of a boot.
-
-    :param passed: whether the screen showed a login prompt.
-    :param state: what the screen showed at the end, or what stopped the machine.
-    :param serial_state: what the serial console told at the end.
-    :param seconds: from power-on to the verdict.
-    :param timed_out: whether the time limit ended it.
-    :param accelerator: ``kvm`` or ``tcg``.
-    :param screen_text: the last screen as optical recognition read it.
-    :param serial_tail: the last lines of the serial console.
-    """
+    """The outcome of a boot."""
 
     passed: bool
+    """Whether the screen showed a login prompt."""
     state: BootState
+    """What the screen showed at the end, or what stopped the machine."""
     serial_state: BootState
+    """What the serial console told at the end."""
     seconds: float
+    """From power-on to the verdict."""
     timed_out: bool
+    """Whether the time limit ended it."""
     accelerator: str
+    """``kvm`` or ``tcg``."""
     sightings: tuple[Sighting, ...]
     screen_text: str
+    """The last screen as optical recognition read it."""
     serial_tail: str
+    """The last lines of the serial console."""
 
     @property
     def summary(self) -> str:

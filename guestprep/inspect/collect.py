@@ -58,24 +58,22 @@ class KernelEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was fetched.
-
-    :param texts: content by path of every text file that was there.
-    :param names: names in folders, by the folder's path.
-    :param program: the first bytes of a program.
-    :param localtime: where the link /etc/localtime points.
-    :param watched: SHA256 and permissions by path, of the files looked for.
-    """
+    """What was fetched."""
 
     layout: DiskLayout
     texts: Mapping[str, str]
+    """Content by path of every text file that was there."""
     names: Mapping[str, tuple[str, ...]]
+    """Names in folders, by the folder's path."""
     program: bytes
+    """The first bytes of a program."""
     usr_merged: bool
     menu: str
     kernels: tuple[KernelEvidence, ...]
     localtime: str = ""
+    """Where the link /etc/localtime points."""
     watched: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """SHA256 and permissions by path, of the files looked for."""
 
 
 def fetch(

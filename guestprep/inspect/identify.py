@@ -23,19 +23,18 @@ CLOUD_CFG, CLOUD_CFG_D = "/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d"
 
 @dataclass(frozen=True)
 class Identity:
-    """What a system is.
-
-    :param architecture: the kernel's and Nova's name for it; empty when unknown.
-    :param uefi: path on the ESP of the loader that UEFI starts by itself; empty when none.
-    :param distribution, release: os-release's ID and VERSION_ID.
-    :param admin_user: the user that cloud-init makes; empty when it names none.
-    """
+    """What a system is."""
 
     architecture: str
+    """The kernel's and Nova's name for it; empty when unknown."""
     uefi: str
+    """Path on the ESP of the loader that UEFI starts by itself; empty when none."""
     distribution: str
+    """os-release's ID and VERSION_ID."""
     release: str
+    """os-release's ID and VERSION_ID."""
     admin_user: str
+    """The user that cloud-init makes; empty when it names none."""
 
 
 def identify(path: Path) -> Identity:

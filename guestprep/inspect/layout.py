@@ -41,15 +41,13 @@ class Mounting:
 
 @dataclass(frozen=True)
 class DiskLayout:
-    """Partitions with their roles, and the mounts that show the guest's tree, in their order.
-
-    :param loader: path on the ESP of what UEFI starts by itself; empty when there is none.
-    """
+    """Partitions with their roles, and the mounts that show the guest's tree, in their order."""
 
     table: str
     partitions: tuple[Partition, ...]
     mounts: tuple[Mounting, ...]
     loader: str
+    """Path on the ESP of what UEFI starts by itself; empty when there is none."""
 
 
 def mount_all(appliance: Appliance, mounts: Sequence[Mounting], *, writable: bool) -> None:

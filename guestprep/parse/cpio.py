@@ -24,17 +24,15 @@ class DamagedArchive(ValueError):
 
 @dataclass(frozen=True)
 class Member:
-    """An entry of a cpio archive.
-
-    :param name: without a leading ``/`` or ``./``.
-    :param mode: type and permissions, as in ``st_mode``.
-    :param data: the content, or a symbolic link's target; None when it wasn't asked for.
-    """
+    """An entry of a cpio archive."""
 
     name: str
+    """Without a leading ``/`` or ``./``."""
     mode: int
+    """Type and permissions, as in ``st_mode``."""
     size: int
     data: bytes | None = None
+    """The content, or a symbolic link's target; None when it wasn't asked for."""
 
 
 class ByteReader:
@@ -78,15 +76,13 @@ def clean_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class _Header:
-    """What precedes an entry's content.
-
-    :param raw: header, name and padding, as they were.
-    """
+    """What precedes an entry's content."""
 
     name: str
     mode: int
     size: int
     raw: bytes
+    """Header, name and padding, as they were."""
 
     @property
     def padded(self) -> int:

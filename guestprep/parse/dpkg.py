@@ -14,19 +14,17 @@ _NAME = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9.+-]+)")
 
 @dataclass(frozen=True)
 class InstalledPackage:
-    """A package that dpkg knows.
-
-    :param state: the last word of its Status: ``installed``, ``half-configured`` …
-    :param needs: names in its Depends and Pre-Depends, alternatives included.
-    """
+    """A package that dpkg knows."""
 
     name: str
     version: str
     architecture: str
     multi_arch: str
     state: str
+    """The last word of its Status: ``installed``, ``half-configured`` …."""
     provides: tuple[Provided, ...]
     needs: frozenset[str] = frozenset()
+    """Names in its Depends and Pre-Depends, alternatives included."""
 
     @property
     def installed(self) -> bool:

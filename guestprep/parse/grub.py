@@ -22,20 +22,18 @@ _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
 
 @dataclass(frozen=True)
 class BootEntry:
-    """One ``linux`` line of grub.cfg.
-
-    :param title: of the menu entry it stands in.
-    :param kernel: the kernel's path as GRUB sees it (below the partition it is on).
-    :param words: the command line, word by word, as written.
-    :param initrd: the paths of the ``initrd`` line that follows, none where there is none.
-    :param line: its number in the file, from 0.
-    """
+    """One ``linux`` line of grub.cfg."""
 
     title: str
+    """Of the menu entry it stands in."""
     kernel: str
+    """The kernel's path as GRUB sees it (below the partition it is on)."""
     words: tuple[str, ...]
+    """The command line, word by word, as written."""
     initrd: tuple[str, ...]
+    """The paths of the ``initrd`` line that follows, none where there is none."""
     line: int
+    """Its number in the file, from 0."""
 
     @property
     def consoles(self) -> tuple[str, ...]:

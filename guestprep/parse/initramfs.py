@@ -20,28 +20,24 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class Segment:
-    """A run of archives with one compression.
-
-    :param start: offset of its first byte.
-    :param end: offset just behind its last byte.
-    """
+    """A run of archives with one compression."""
 
     start: int
+    """Offset of its first byte."""
     end: int
+    """Offset just behind its last byte."""
     compression: Compression
 
 
 @dataclass
 class Reading:
-    """What reading an initramfs gave.
-
-    :param fault: why reading ended early; None when all was understood.
-    :param at: offset of the segment that is being read.
-    """
+    """What reading an initramfs gave."""
 
     at: int = 0
+    """Offset of the segment that is being read."""
     segments: list[Segment] = field(default_factory=list)
     fault: str | None = None
+    """Why reading ended early; None when all was understood."""
 
 
 class _Plain:

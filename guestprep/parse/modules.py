@@ -25,16 +25,14 @@ def module_name(path: str) -> str:
 
 @dataclass(frozen=True)
 class ModuleIndex:
-    """A kernel's modules and what each needs.
-
-    :param depends: by path: the paths of the modules it needs, direct and indirect.
-    :param builtin: names of what is built into the kernel.
-    :param soft: by name: names its ``softdep`` lines want before or after it.
-    """
+    """A kernel's modules and what each needs."""
 
     depends: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By path: the paths of the modules it needs, direct and indirect."""
     builtin: frozenset[str] = frozenset()
+    """Names of what is built into the kernel."""
     soft: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By name: names its ``softdep`` lines want before or after it."""
 
     @property
     def paths(self) -> dict[str, str]:

@@ -33,12 +33,10 @@ def os_release(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Mount:
-    """A line of fstab(5).
-
-    :param source: as written: ``LABEL=…``, ``UUID=…``, ``PARTUUID=…``, ``PARTLABEL=…`` or a device.
-    """
+    """A line of fstab(5)."""
 
     source: str
+    """As written: ``LABEL=…``, ``UUID=…``, ``PARTUUID=…``, ``PARTLABEL=…`` or a device."""
     where: str
     type: str
     options: tuple[str, ...]

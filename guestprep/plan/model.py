@@ -15,12 +15,10 @@ GROWTH_MARGIN = 2 << 20
 
 @dataclass(frozen=True)
 class PreparationStep:
-    """One thing to do.
-
-    :param reason: why, for a person.
-    """
+    """One thing to do."""
 
     reason: str
+    """Why, for a person."""
 
     @property
     def title(self) -> str:
@@ -34,17 +32,16 @@ class PreparationStep:
 
 @dataclass(frozen=True)
 class InstallStep(PreparationStep):
-    """Put packages in and register them with dpkg.
-
-    :param packages: in the order of installation.
-    :param manual: names of those that are wanted for themselves; the others are marked as
-        installed automatically.
-    :param kernel: the version of the kernel they have modules for; empty for other packages.
-    """
+    """Put packages in and register them with dpkg."""
 
     packages: tuple[ArchivePackage, ...]
+    """In the order of installation."""
     manual: tuple[str, ...]
+    """Names of those that are wanted for themselves; the others are marked as installed
+    automatically.
+    """
     kernel: str
+    """The version of the kernel they have modules for; empty for other packages."""
 
     def to_data(self) -> dict[str, object]:
         kept = ("name", "version", "architecture", "archive", "filename", "sha256", "size")
@@ -61,12 +58,13 @@ class InstallStep(PreparationStep):
 class ReplaceStep(InstallStep):
     """Put in another kernel and start that one instead.
 
-    :param kernel: the new one's version, :param old: that of the one it takes the place of.
-    :param remove: names of installed packages that go, with the old kernel's files.
+    :param kernel: the new one's version
     """
 
     old: str
+    """That of the one it takes the place of."""
     remove: tuple[str, ...]
+    """Names of installed packages that go, with the old kernel's files."""
 
     @property
     def title(self) -> str:
@@ -89,15 +87,14 @@ class FileStep(PreparationStep):
 
 @dataclass(frozen=True)
 class CopyStep(PreparationStep):
-    """Copy a local file into the guest.
-
-    :param source: the local file, :param mode: its permissions in the guest.
-    """
+    """Copy a local file into the guest."""
 
     path: str
     source: str
+    """The local file."""
     sha256: str
     mode: int
+    """Its permissions in the guest."""
 
     @property
     def title(self) -> str:
@@ -106,15 +103,13 @@ class CopyStep(PreparationStep):
 
 @dataclass(frozen=True)
 class TimezoneStep(PreparationStep):
-    """Set the time zone.
-
-    :param target: what /etc/localtime shall point to.
-    :param named: whether /etc/timezone has to name it too.
-    """
+    """Set the time zone."""
 
     zone: str
     target: str
+    """What /etc/localtime shall point to."""
     named: bool
+    """Whether /etc/timezone has to name it too."""
 
     @property
     def title(self) -> str:
@@ -123,21 +118,22 @@ class TimezoneStep(PreparationStep):
 
 @dataclass(frozen=True)
 class GrowStep(PreparationStep):
-    """Grow the disk, its last partition and the file system in that, where they are.
-
-    :param size: of the disk in bytes, :param before: what it was.
-    :param device: of the partition, :param number: in the table; 0 where there is none.
-    :param filesystem: its type, :param mounted: where the guest has it.
-    :param gpt: whether the table of partitions is a GPT, with a copy at the disk's end.
-    """
+    """Grow the disk, its last partition and the file system in that, where they are."""
 
     size: int
+    """Of the disk in bytes."""
     before: int
+    """What it was."""
     device: str
+    """Of the partition."""
     number: int
+    """In the table; 0 where there is none."""
     filesystem: str
+    """Its type."""
     mounted: str
+    """Where the guest has it."""
     gpt: bool
+    """Whether the table of partitions is a GPT, with a copy at the disk's end."""
 
     @property
     def gain(self) -> int:
@@ -151,16 +147,16 @@ class GrowStep(PreparationStep):
 
 @dataclass(frozen=True)
 class InitramfsStep(PreparationStep):
-    """Append virtio_gpu with all it needs to an initramfs, and have it loaded.
-
-    :param path: of the initramfs; :param kernel: the version it is for.
-    :param based_on: another kernel's initramfs, when this one has to be made: the same with
-        this kernel's modules instead.
-    """
+    """Append virtio_gpu with all it needs to an initramfs, and have it loaded."""
 
     path: str
+    """Of the initramfs;."""
     kernel: str
+    """The version it is for."""
     based_on: str = ""
+    """Another kernel's initramfs, when this one has to be made: the same with this kernel's modules
+    instead.
+    """
 
     @property
     def title(self) -> str:
@@ -180,15 +176,13 @@ class GrubChange:
 
 @dataclass(frozen=True)
 class GrubStep(PreparationStep):
-    """Change the kernels' command lines in the menu itself.
-
-    :param kernels: versions to name instead of others, new by old.
-    """
+    """Change the kernels' command lines in the menu itself."""
 
     path: str
     consoles: tuple[str, ...]
     changes: tuple[GrubChange, ...]
     kernels: dict[str, str] = field(default_factory=dict)
+    """Versions to name instead of others, new by old."""
 
     @property
     def title(self) -> str:
@@ -200,14 +194,13 @@ class GrubStep(PreparationStep):
 
 @dataclass(frozen=True)
 class CleanStep(PreparationStep):
-    """Remove what belongs to one machine.
-
-    :param remove: paths to remove; :param empty: files to make empty.
-    """
+    """Remove what belongs to one machine."""
 
     what: str
     remove: tuple[str, ...]
+    """Paths to remove;."""
     empty: tuple[str, ...] = ()
+    """Files to make empty."""
 
     @property
     def title(self) -> str:
@@ -227,16 +220,14 @@ class AlreadySatisfied:
 
 @dataclass(frozen=True)
 class PreparationPlan:
-    """What will be done to an image.
-
-    :param subject: the image, for a person.
-    :param warnings: what the person should know, though it stops nothing.
-    """
+    """What will be done to an image."""
 
     subject: str
+    """The image, for a person."""
     steps: tuple[PreparationStep, ...]
     settled: tuple[AlreadySatisfied, ...]
     warnings: tuple[str, ...] = ()
+    """What the person should know, though it stops nothing."""
 
     @property
     def empty(self) -> bool:

@@ -37,20 +37,18 @@ NO_DISK = frozenset({"aki", "ari"})
 
 @dataclass(frozen=True)
 class AuditFinding:
-    """An image whose architecture is missing or contradicted.
-
-    :param architecture: what the image says.
-    :param actual: what its name or its disk says; None where neither tells.
-    :param remedy: the command that mends it.
-    """
+    """An image whose architecture is missing or contradicted."""
 
     image_id: str
     name: str
     visibility: str
     architecture: str | None
+    """What the image says."""
     actual: str | None
+    """What its name or its disk says; None where neither tells."""
     reason: str
     remedy: str
+    """The command that mends it."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.image_id}): {self.reason}\n  {self.remedy}"

@@ -68,57 +68,53 @@ _DONE = {
 
 @dataclass(frozen=True)
 class PublishSpec:
-    """What the cloud is to have.
-
-    :param name: the image's name in Glance.
-    :param os_distro: libosinfo's short id (``ubuntu``), from the image's facts.
-    :param os_version: ``22.04``.
-    :param os_admin_user: the user to log in as (``ubuntu``).
-    :param architecture: Nova's name for it.
-    :param min_disk: GB; None takes the disk's own size.
-    :param min_ram: MB.
-    :param properties: the user's, on top of all others; an empty value leaves a
-        property out.
-    :param visibility: ``public``, ``private``, ``shared`` or ``community``.
-    :param provenance: properties that say how the image was made (``kollarm_…``).
-    :param adopt: take over an image of that name which kollarm didn't make.
-    :param replaced: what becomes of the image whose name is taken.
-    :param check_properties: compare the user's properties with the cloud's definitions.
-    :param source_url: where Glance itself can fetch the very same file, for web-download.
-    """
+    """What the cloud is to have."""
 
     name: str
+    """The image's name in Glance."""
     os_distro: str | None = None
+    """Libosinfo's short id (``ubuntu``), from the image's facts."""
     os_version: str | None = None
+    """``22.04``."""
     os_admin_user: str | None = None
+    """The user to log in as (``ubuntu``)."""
     architecture: str = "aarch64"
+    """Nova's name for it."""
     min_disk: int | None = None
+    """GB; None takes the disk's own size."""
     min_ram: int = 0
+    """MB."""
     properties: Mapping[str, str] = field(default_factory=dict)
+    """The user's, on top of all others; an empty value leaves a property out."""
     provenance: Mapping[str, str] = field(default_factory=dict)
+    """Properties that say how the image was made (``kollarm_…``)."""
     visibility: str = "public"
+    """``public``, ``private``, ``shared`` or ``community``."""
     adopt: bool = False
+    """Take over an image of that name which kollarm didn't make."""
     replaced: Replaced = Replaced.HIDE
+    """What becomes of the image whose name is taken."""
     method: Method = Method.AUTO
     source_url: str | None = None
+    """Where Glance itself can fetch the very same file, for web-download."""
     check_properties: bool = True
+    """Compare the user's properties with the cloud's definitions."""
 
 
 @dataclass(frozen=True)
 class LocalImage:
-    """The file to publish.
-
-    :param size: bytes of the file.
-    :param virtual_size: bytes of the disk that a guest sees.
-    :param digests: hexadecimal digests by algorithm (hashlib's names), as far as
-        there was reason to compute them.
-    """
+    """The file to publish."""
 
     path: Path
     size: int
+    """Bytes of the file."""
     virtual_size: int
+    """Bytes of the disk that a guest sees."""
     disk_format: str
     digests: Mapping[str, str] = field(default_factory=dict)
+    """Hexadecimal digests by algorithm (hashlib's names), as far as there was reason to compute
+    them.
+    """
 
 
 @dataclass(frozen=True)
@@ -159,20 +155,18 @@ class RemoteImage:
 
 @dataclass(frozen=True)
 class CloudFacts:
-    """What was found in the cloud.
-
-    :param images: all that have the wanted name or kollarm's mark for it, hidden ones too.
-    :param project: whose images are ours to change; None where there are no projects.
-    :param under_way: ids of those that a process which still runs uploads.
-    :param abandoned: ids of those whose uploading process is known to be gone.
-    :param import_methods: what the cloud's interoperable import offers.
-    """
+    """What was found in the cloud."""
 
     images: tuple[RemoteImage, ...]
+    """All that have the wanted name or kollarm's mark for it, hidden ones too."""
     project: str | None = None
+    """Whose images are ours to change; None where there are no projects."""
     under_way: frozenset[str] = frozenset()
+    """Ids of those that a process which still runs uploads."""
     abandoned: frozenset[str] = frozenset()
+    """Ids of those whose uploading process is known to be gone."""
     import_methods: tuple[str, ...] = ()
+    """What the cloud's interoperable import offers."""
 
 
 @dataclass(frozen=True)
@@ -196,31 +190,29 @@ class PropertyChange:
 
 @dataclass(frozen=True)
 class PublishPlan:
-    """What is going to be done for one guest, and why.
-
-    :param image_id: the image it is about, where that exists already.
-    :param attributes: name, visibility, formats, min_disk, min_ram as wanted.
-    :param properties: all properties as wanted, kollarm's marks among them.
-    :param changes: what an update changes.
-    :param retire: ids of images that lose the name, once the wanted one is active.
-    :param remove: ids of what killed runs left half-uploaded.
-    :param strays: ids of what is half-uploaded by another machine, whether that one lives or not.
-    """
+    """What is going to be done for one guest, and why."""
 
     name: str
     action: PublishAction
     reasons: tuple[str, ...]
     local: LocalImage
     attributes: Mapping[str, str | int]
+    """Name, visibility, formats, min_disk, min_ram as wanted."""
     properties: Mapping[str, str]
+    """All properties as wanted, kollarm's marks among them."""
     replaced: Replaced
     method: Method
     source_url: str | None = None
     image_id: str | None = None
+    """The image it is about, where that exists already."""
     changes: tuple[PropertyChange, ...] = ()
+    """What an update changes."""
     retire: tuple[str, ...] = ()
+    """Ids of images that lose the name, once the wanted one is active."""
     remove: tuple[str, ...] = ()
+    """Ids of what killed runs left half-uploaded."""
     strays: tuple[str, ...] = ()
+    """Ids of what is half-uploaded by another machine, whether that one lives or not."""
 
     def to_json(self) -> dict[str, object]:
         data = asdict(self)
@@ -258,11 +250,7 @@ class PublishPlan:
 
 @dataclass(frozen=True)
 class PublishRecord:
-    """What was done for one guest; every value was read back from Glance.
-
-    :param seconds: of the whole publishing.
-    :param sent: bytes that were uploaded.
-    """
+    """What was done for one guest; every value was read back from Glance."""
 
     name: str
     action: PublishAction
@@ -276,7 +264,9 @@ class PublishRecord:
     retired: tuple[str, ...]
     removed: tuple[str, ...]
     sent: int
+    """Bytes that were uploaded."""
     seconds: float
+    """Of the whole publishing."""
 
     def to_json(self) -> dict[str, object]:
         return asdict(self) | {"changes": [asdict(change) for change in self.changes]}

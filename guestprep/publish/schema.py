@@ -47,18 +47,16 @@ ALIKE = 0.85
 
 @dataclass(frozen=True)
 class PropertyDefinition:
-    """What a cloud says of one property.
-
-    :param attribute: it is one of Glance's own attributes, and no property.
-    :param allowed: the only values; empty where there is no such list.
-    :param pattern: a regular expression that finds something in every value; or None.
-    :param integer: whether it is a whole number, in ``minimum`` … ``maximum``.
-    """
+    """What a cloud says of one property."""
 
     attribute: bool = False
+    """It is one of Glance's own attributes, and no property."""
     allowed: tuple[str, ...] = ()
+    """The only values; empty where there is no such list."""
     pattern: str | None = None
+    """A regular expression that finds something in every value; or None."""
     integer: bool = False
+    """Whether it is a whole number, in ``minimum`` … ``maximum``."""
     minimum: int | None = None
     maximum: int | None = None
 

@@ -18,20 +18,20 @@ _DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 @dataclass(frozen=True)
 class CatalogueImage:
-    """A published image.
-
-    :param base: the distribution's server, which a mirror can stand in for.
-    :param folder: below it, :param file: the image in it.
-    :param sums: the list of digests beside the image, :param signatures: what its detached
-        signature may be called, :param keyring: whose keys must have made it.
-    """
+    """A published image."""
 
     base: str
+    """The distribution's server, which a mirror can stand in for."""
     folder: str
+    """Below it."""
     file: str
+    """The image in it."""
     sums: str
+    """The list of digests beside the image."""
     signatures: tuple[str, ...]
+    """What its detached signature may be called."""
     keyring: Path
+    """Whose keys must have made it."""
 
     def url(self, name: str, mirror: str | None = None) -> str:
         """The address of a file beside the image."""

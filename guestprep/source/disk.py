@@ -21,19 +21,17 @@ _GPT_OFFSETS = (512, 4096)
 
 @dataclass(frozen=True)
 class DiskFacts:
-    """A disk file.
-
-    :param format: ``qcow2`` or ``raw``.
-    :param virtual_size: bytes of the disk as a guest sees it.
-    :param file_size: bytes of the file.
-    :param compression: qcow2's compression of clusters (``zlib``, ``zstd``); None for raw.
-    """
+    """A disk file."""
 
     path: str
     format: str
+    """``qcow2`` or ``raw``."""
     virtual_size: int
+    """Bytes of the disk as a guest sees it."""
     file_size: int
+    """Bytes of the file."""
     compression: str | None
+    """Qcow2's compression of clusters (``zlib``, ``zstd``); None for raw."""
 
 
 def disk_facts(path: Path) -> DiskFacts:

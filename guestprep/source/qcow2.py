@@ -21,21 +21,19 @@ _INCOMPATIBLE_DATA_FILE = 1 << 2
 
 @dataclass(frozen=True)
 class Qcow2Header:
-    """What a qcow2 file's first bytes say.
-
-    :param virtual_size: bytes of the disk as a guest sees it.
-    :param has_backing_file: the image is only the difference to another file.
-    :param has_data_file: the data lies in another, raw, file.
-    :param encrypted: with QEMU's own AES or LUKS.
-    :param marked_corrupt: QEMU found damage in an earlier use.
-    """
+    """What a qcow2 file's first bytes say."""
 
     version: int
     virtual_size: int
+    """Bytes of the disk as a guest sees it."""
     has_backing_file: bool
+    """The image is only the difference to another file."""
     has_data_file: bool
+    """The data lies in another, raw, file."""
     encrypted: bool
+    """With QEMU's own AES or LUKS."""
     marked_corrupt: bool
+    """QEMU found damage in an earlier use."""
 
 
 def parse_header(head: bytes) -> Qcow2Header | None:

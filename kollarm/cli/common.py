@@ -24,12 +24,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass
 class Printed:
-    """What a run has printed already.
-
-    :ivar document: the one JSON document that ``--json`` promises.
-    """
+    """What a run has printed already."""
 
     document: bool = False
+    """The one JSON document that ``--json`` promises."""
 
 
 def with_config(command: Command) -> Command:

@@ -16,17 +16,16 @@ from kollarm.console_proof.model import Diagnosis, ProofStage
 
 @dataclass(frozen=True)
 class PlacementFacts:
-    """What is known of where an instance should run.
-
-    :param architecture: the image's property.
-    :param hosts: the architectures of the cloud's compute hosts; None where the
-        credentials don't allow to see them.
-    :param host: the host that was asked for.
-    """
+    """What is known of where an instance should run."""
 
     architecture: str | None
+    """The image's property."""
     hosts: Sequence[str] | None
+    """The architectures of the cloud's compute hosts; None where the credentials don't allow to see
+    them.
+    """
     host: str | None = None
+    """The host that was asked for."""
 
 
 @dataclass(frozen=True)

@@ -26,65 +26,59 @@ class ProofStage(StrEnum):
 
 @dataclass(frozen=True)
 class ProofSpec:
-    """What is to be proved, and how.
-
-    :param image: the name or id of an image in the cloud.
-    :param flavor: name or id; None takes the smallest that the image fits into.
-    :param network: name or id; None gives the instance none, which a console doesn't need.
-    :param host: a compute host, which only an administrator may choose; None leaves it to Nova.
-    :param timeout: seconds for the whole proof, without the cleaning up.
-    :param screenshot: the PNG file that keeps the last screen.
-    """
+    """What is to be proved, and how."""
 
     image: str
+    """The name or id of an image in the cloud."""
     flavor: str | None
+    """Name or id; None takes the smallest that the image fits into."""
     network: str | None
+    """Name or id; None gives the instance none, which a console doesn't need."""
     host: str | None
+    """A compute host, which only an administrator may choose; None leaves it to Nova."""
     timeout: float
+    """Seconds for the whole proof, without the cleaning up."""
     screenshot: Path
+    """The PNG file that keeps the last screen."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What failed.
-
-    :param reason: one sentence.
-    :param remedy: what to do about it.
-    :param fault: the cloud's own text, empty where it said nothing.
-    """
+    """What failed."""
 
     stage: ProofStage
     reason: str
+    """One sentence."""
     remedy: str
+    """What to do about it."""
     fault: str = ""
+    """The cloud's own text, empty where it said nothing."""
 
 
 @dataclass(frozen=True)
 class ProofReport:
-    """The outcome of a proof.
-
-    :param instance: the id of the instance, which is gone by now; None where none was made.
-    :param host: the compute host, as far as the cloud tells it.
-    :param architecture: the image's property, None where it has none.
-    :param seconds: of each stage that was passed.
-    :param sightings: what the consoles showed, in seconds after the instance was active.
-    :param screenshot: None where no screen was seen.
-    :param diagnosis: None when the proof was passed.
-    """
+    """The outcome of a proof."""
 
     cloud: str
     image: str
     architecture: str | None
+    """The image's property, None where it has none."""
     instance: str | None
+    """The id of the instance, which is gone by now; None where none was made."""
     host: str | None
+    """The compute host, as far as the cloud tells it."""
     seconds: dict[ProofStage, float]
+    """Of each stage that was passed."""
     sightings: tuple[Sighting, ...]
+    """What the consoles showed, in seconds after the instance was active."""
     screen: BootState
     serial: BootState
     screen_text: str
     serial_tail: str
     screenshot: Path | None
+    """None where no screen was seen."""
     diagnosis: Diagnosis | None
+    """None when the proof was passed."""
 
     @property
     def passed(self) -> bool:

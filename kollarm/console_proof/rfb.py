@@ -32,14 +32,12 @@ class RfbError(KollarmError):
 
 @dataclass(frozen=True)
 class VncConnection:
-    """The bytes to and from a VNC server.
-
-    :param read: exactly so many bytes; raises RfbError when the connection has ended.
-    :param write: sends bytes.
-    """
+    """The bytes to and from a VNC server."""
 
     read: Callable[[int], bytes]
+    """Exactly so many bytes; raises RfbError when the connection has ended."""
     write: Callable[[bytes], None]
+    """Sends bytes."""
 
 
 class VncClient:

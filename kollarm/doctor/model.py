@@ -18,31 +18,27 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Fix:
-    """What ``--fix`` does about a finding.
-
-    :ivar packages: of Debian or Ubuntu, to be installed.
-    :ivar script: one of the project's ``scripts``, which starts what doesn't run.
-    :ivar command: run as root.
-    """
+    """What ``--fix`` does about a finding."""
 
     packages: tuple[str, ...] = ()
+    """Of Debian or Ubuntu, to be installed."""
     script: str | None = None
+    """One of the project's ``scripts``, which starts what doesn't run."""
     command: tuple[str, ...] = ()
+    """Run as root."""
 
 
 @dataclass(frozen=True)
 class DoctorFinding:
-    """One thing that was looked at.
-
-    :ivar subject: what was looked at, in a few words.
-    :ivar text: what was found.
-    :ivar remedy: what to do about it; None where nothing has to be done.
-    """
+    """One thing that was looked at."""
 
     subject: str
+    """What was looked at, in a few words."""
     level: Level
     text: str
+    """What was found."""
     remedy: str | None = None
+    """What to do about it; None where nothing has to be done."""
     fix: Fix | None = None
 
     def to_json(self) -> dict[str, object]:

@@ -13,15 +13,13 @@ from guestprep.boot import BootReport, boot
 
 @dataclass(frozen=True)
 class KeptBoot:
-    """A boot of one image: what was seen, and the screenshot of it.
-
-    :ivar kept: whether it is the report of an earlier boot of the very same bytes.
-    """
+    """A boot of one image: what was seen, and the screenshot of it."""
 
     image: Path
     report: BootReport
     screenshot: Path
     kept: bool
+    """Whether it is the report of an earlier boot of the very same bytes."""
 
     def to_json(self) -> dict[str, object]:
         return {

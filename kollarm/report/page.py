@@ -15,16 +15,14 @@ from kollarm.report.view import ReportView
 
 @dataclass(frozen=True)
 class PagePart:
-    """What one kind of run adds to the page.
-
-    :ivar title: the page's, when it is the first part.
-    :ivar when: the run's time, for a person.
-    :ivar html: markup with everything from outside escaped in it.
-    """
+    """What one kind of run adds to the page."""
 
     title: str
+    """The page's, when it is the first part."""
     when: str
+    """The run's time, for a person."""
     html: str
+    """Markup with everything from outside escaped in it."""
 
 
 def images(view: ReportView) -> PagePart:

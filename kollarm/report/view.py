@@ -31,18 +31,16 @@ class DiffView:
 
 @dataclass(frozen=True)
 class ImageView:
-    """A container image.
-
-    :ivar rows: one for each architecture.
-    :ivar unknown: whether it couldn't be compared with the image without overlays.
-    :ivar logs: architectures, with links to their logs.
-    """
+    """A container image."""
 
     name: str
     rows: tuple[ImageRecord, ...]
+    """One for each architecture."""
     unknown: bool
+    """Whether it couldn't be compared with the image without overlays."""
     diffs: tuple[DiffView, ...]
     logs: tuple[tuple[str, str], ...]
+    """Architectures, with links to their logs."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +70,14 @@ class GuestView:
 
 @dataclass(frozen=True)
 class RunFailure:
-    """Why a run ended early.
-
-    :ivar steps: in which it was, from the outermost.
-    :ivar lines: the end of what the failing part said.
-    """
+    """Why a run ended early."""
 
     message: str
     steps: tuple[str, ...] = ()
+    """In which it was, from the outermost."""
     hint: str | None = None
     lines: tuple[str, ...] = ()
+    """The end of what the failing part said."""
 
 
 @dataclass(frozen=True)

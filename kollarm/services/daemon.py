@@ -52,28 +52,27 @@ exec "$@"
 
 @dataclass(frozen=True)
 class Daemon:
-    """A program to keep running.
-
-    :param name: what messages call it (``registry``).
-    :param folder: where its ``pid`` and ``log`` lie.
-    :param program: makes ready what it needs and returns its command, which stays in
-        the foreground; called only when it has to be started.
-    :param address: host and port that it listens on; None for one that listens on none.
-    :param answers: whether it answers as itself by now; must return within seconds.
-    :param settings: all that it depends on, as text: other settings mean a restart.
-    :param port_hint: how a user chooses another port.
-    :param deadline: seconds that a start may take.
-    """
+    """A program to keep running."""
 
     name: str
+    """What messages call it (``registry``)."""
     folder: Path
+    """Where its ``pid`` and ``log`` lie."""
     program: Callable[[], tuple[str, ...]]
+    """Makes ready what it needs and returns its command, which stays in the foreground; called only
+    when it has to be started.
+    """
     address: tuple[str, int] | None
+    """Host and port that it listens on; None for one that listens on none."""
     answers: Callable[[], bool]
+    """Whether it answers as itself by now; must return within seconds."""
     settings: str
+    """All that it depends on, as text: other settings mean a restart."""
     env: Mapping[str, str] = field(default_factory=dict)
     port_hint: str = "choose another port in the configuration"
+    """How a user chooses another port."""
     deadline: float = 60.0
+    """Seconds that a start may take."""
 
     @property
     def log(self) -> Path:

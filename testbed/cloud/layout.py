@@ -11,20 +11,18 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class ComputeHost:
-    """One of the hosts that guests run on: a libvirtd and a nova-compute of its own.
-
-    :param name: in Nova, and the host name that its libvirtd sees.
-    :param architecture: what it offers the scheduler.
-    :param driver: Nova's, in ``data/kollarm_hosts.py``.
-    :param suffix: of its services' folders.
-    :param first_display: the first TCP port of its guests' VNC servers; a hundred are its.
-    """
+    """One of the hosts that guests run on: a libvirtd and a nova-compute of its own."""
 
     name: str
+    """In Nova, and the host name that its libvirtd sees."""
     architecture: str
+    """What it offers the scheduler."""
     driver: str
+    """Nova's, in ``data/kollarm_hosts.py``."""
     suffix: str
+    """Of its services' folders."""
     first_display: int
+    """The first TCP port of its guests' VNC servers; a hundred are its."""
 
     @property
     def compute(self) -> str:
@@ -46,16 +44,14 @@ PORTS = 10
 
 @dataclass(frozen=True)
 class CloudLayout:
-    """One cloud's folders, ports and hosts.
-
-    :param folder: absolute; everything it keeps is under it.
-    :param first_port: Keystone's; the others follow.
-    :param x86_host: whether there is an x86 host beside the ARM one.
-    """
+    """One cloud's folders, ports and hosts."""
 
     folder: Path
+    """Absolute; everything it keeps is under it."""
     first_port: int
+    """Keystone's; the others follow."""
     x86_host: bool = False
+    """Whether there is an x86 host beside the ARM one."""
 
     @property
     def hosts(self) -> tuple[ComputeHost, ...]:

@@ -29,16 +29,14 @@ class PartitionSpec:
 
 @dataclass(frozen=True)
 class Table:
-    """How a disk is divided.
-
-    :param size: of the whole disk, in bytes.
-    :param boot: the partition of /boot; None where that is on the root.
-    """
+    """How a disk is divided."""
 
     size: int
+    """Of the whole disk, in bytes."""
     root: PartitionSpec
     esp: PartitionSpec
     boot: PartitionSpec | None = None
+    """The partition of /boot; None where that is on the root."""
 
     @property
     def partitions(self) -> tuple[PartitionSpec, ...]:

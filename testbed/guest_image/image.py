@@ -31,24 +31,23 @@ _RECORD = "image.json"
 
 @dataclass(frozen=True)
 class GuestImage:
-    """A test image and what belongs to it.
-
-    :param image: the qcow2 file.
-    :param sha256: of that file; SHA256SUMS beside it has it too.
-    :param archive: the folder of a signed apt archive with the kernel's packages.
-    :param keyring: what that archive is signed with.
-    :param suite: the archive's suite with the packages (there are the release's
-        ``-updates`` and ``-security`` too, empty).
-    :param uname: the release of its kernel.
-    """
+    """A test image and what belongs to it."""
 
     layout: str
     image: Path
+    """The qcow2 file."""
     sha256: str
+    """Of that file; SHA256SUMS beside it has it too."""
     archive: Path
+    """The folder of a signed apt archive with the kernel's packages."""
     keyring: Path
+    """What that archive is signed with."""
     suite: str
+    """The archive's suite with the packages (there are the release's ``-updates`` and ``-security``
+    too, empty).
+    """
     uname: str
+    """The release of its kernel."""
 
     def to_json(self) -> dict[str, object]:
         """The record, with paths as they are now."""

@@ -122,13 +122,11 @@ def _matches(module: str, pattern: str) -> bool:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel's files as its Debian package has them, unpacked.
-
-    :param release: what ``uname -r`` prints under it.
-    """
+    """A kernel's files as its Debian package has them, unpacked."""
 
     tree: Path
     release: str
+    """What ``uname -r`` prints under it."""
 
     @property
     def modules(self) -> Path:

@@ -64,32 +64,30 @@ class KernelPackages(StrEnum):
 
 @dataclass(frozen=True)
 class ImageLayout:
-    """How a release's cloud image is laid out.
-
-    :param name: what the user calls it, a distribution and its release.
-    :param codename: the release's, also the suite of the local archive.
-    :param os_release: the fields of os-release(5) that name the release.
-    :param grub_files: what is in the image below /etc/default, by its path there.
-    :param kernel: how its kernel comes in packages.
-    :param zstd_modules: whether module files are compressed.
-    :param initramfs_compression: as initramfs.conf(5) names it.
-    :param separate_boot: whether /boot is a partition of its own.
-    :param labels: whether fstab and the menu name file systems by label, else by PARTUUID.
-    :param without_initramfs: whether the menu first tries to start without an initramfs.
-    :param virtual_size: of the disk, in MiB.
-    """
+    """How a release's cloud image is laid out."""
 
     name: str
+    """What the user calls it, a distribution and its release."""
     codename: str
+    """The release's, also the suite of the local archive."""
     os_release: dict[str, str] = field(hash=False)
+    """The fields of os-release(5) that name the release."""
     grub_files: dict[str, str] = field(hash=False)
+    """What is in the image below /etc/default, by its path there."""
     kernel: KernelPackages = KernelPackages.WHOLE
+    """How its kernel comes in packages."""
     zstd_modules: bool = False
+    """Whether module files are compressed."""
     initramfs_compression: str = "zstd"
+    """As initramfs.conf(5) names it."""
     separate_boot: bool = False
+    """Whether /boot is a partition of its own."""
     labels: bool = True
+    """Whether fstab and the menu name file systems by label, else by PARTUUID."""
     without_initramfs: bool = False
+    """Whether the menu first tries to start without an initramfs."""
     virtual_size: int = 2252
+    """Of the disk, in MiB."""
 
     def os_release_text(self) -> str:
         """The file /etc/os-release.

@@ -50,10 +50,7 @@ fi
 
 @dataclass(frozen=True)
 class PackageSpec:
-    """What a package is to be: its control fields, scripts and the folder with its files.
-
-    :param files: None for a package without files of its own (a meta package).
-    """
+    """What a package is to be: its control fields, scripts and the folder with its files."""
 
     name: str
     version: str
@@ -62,6 +59,7 @@ class PackageSpec:
     section: str = "kernel"
     scripts: Mapping[str, str] = field(default_factory=dict)
     files: Path | None = None
+    """None for a package without files of its own (a meta package)."""
 
     def control(self, installed_kib: int) -> str:
         """The control file (deb-control(5))."""

@@ -58,21 +58,20 @@ def at_least(bound: float) -> Goal:
 
 @dataclass(frozen=True)
 class Measure:
-    """One thing that is measured.
-
-    :ivar name: ``module.function``, such as ``publish.upload``.
-    :ivar compared: what is measured, in words: ours against what else.
-    :ivar goal: None for a figure that is only told.
-    :ivar unit: of the values: ``×`` for ratios, else ``s``, ``MiB`` …
-    :ivar take: given an empty folder, yields the samples one by one; it cleans
-        up after itself (``try: … finally:``).
-    """
+    """One thing that is measured."""
 
     name: str
+    """``module.function``, such as ``publish.upload``."""
     compared: str
+    """What is measured, in words: ours against what else."""
     goal: Goal | None
+    """None for a figure that is only told."""
     unit: str
+    """Of the values: ``×`` for ratios, else ``s``, ``MiB`` …."""
     take: Callable[[Path], Samples]
+    """Given an empty folder, yields the samples one by one; it cleans up after itself (``try: …
+    finally:``).
+    """
 
 
 def measure(

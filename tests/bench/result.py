@@ -19,29 +19,27 @@ COLUMNS = ("measure", "what is compared", "goal", "met", "min", "median", "max",
 
 @dataclass(frozen=True)
 class Result:
-    """One measure's values in one run.
-
-    :ivar values: in the order they were taken; a pair's ratio.
-    :ivar pairs: ours and the other, where pairs were taken.
-    :ivar goal: as text; empty without one.
-    :ivar met: whether the median keeps the goal; None without a goal or values.
-    :ivar error: why the measure ended early; None when it didn't.
-    :ivar date: of the run, ISO 8601, UTC.
-    :ivar machine: what it ran on, in one line.
-    :ivar took: seconds that measuring took.
-    """
+    """One measure's values in one run."""
 
     name: str
     compared: str
     unit: str
     goal: str
+    """As text; empty without one."""
     met: bool | None
+    """Whether the median keeps the goal; None without a goal or values."""
     values: list[float]
+    """In the order they were taken; a pair's ratio."""
     pairs: list[tuple[float, float]] = field(default_factory=list)
+    """Ours and the other, where pairs were taken."""
     error: str | None = None
+    """Why the measure ended early; None when it didn't."""
     date: str = ""
+    """Of the run, ISO 8601, UTC."""
     machine: str = ""
+    """What it ran on, in one line."""
     took: float = 0.0
+    """Seconds that measuring took."""
 
     def row(self) -> list[str]:
         """The table's cells, in the order of :data:`COLUMNS`."""

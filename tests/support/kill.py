@@ -19,14 +19,12 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 
 @dataclass(frozen=True)
 class Run:
-    """A command that ended, or was ended.
-
-    :ivar killed: whether it still ran when the signal was sent.
-    """
+    """A command that ended, or was ended."""
 
     status: int
     seconds: float
     killed: bool
+    """Whether it still ran when the signal was sent."""
     stderr: str
 
 

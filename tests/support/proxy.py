@@ -14,19 +14,16 @@ PIECE = 64 * 1024
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one request.
-
-    :ivar status: answered instead of handing the request on.
-    :ivar cut_after: bytes of the request's body that are read (and handed on) before the
-        connection is cut.
-    :ivar cut_answer: bytes of the answer's body before the connection is cut.
-    :ivar delay: seconds between two pieces.
-    """
+    """What happens to one request."""
 
     status: int | None = None
+    """Answered instead of handing the request on."""
     cut_after: int | None = None
+    """Bytes of the request's body that are read (and handed on) before the connection is cut."""
     cut_answer: int | None = None
+    """Bytes of the answer's body before the connection is cut."""
     delay: float = 0.0
+    """Seconds between two pieces."""
 
 
 class Proxy:

@@ -41,15 +41,13 @@ META = "linux-image-extra-virtual"
 
 @dataclass(frozen=True)
 class Made:
-    """A prepared image with what is known of it afterwards.
-
-    :param lists: dpkg's lists of paths, by package, of those the plan installed.
-    """
+    """A prepared image with what is known of it afterwards."""
 
     path: Path
     record: PreparationRecord
     seen: Examination
     lists: dict[str, set[str]]
+    """Dpkg's lists of paths, by package, of those the plan installed."""
 
 
 @pytest.fixture(scope="module")

@@ -36,18 +36,17 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 @dataclass(frozen=True)
 class Case:
-    """A layout.
-
-    :param dark: whether its screen stays dark without preparation; on the others the driver
-        is found by udev, late.
-    :param only: the parts to do; none named means all.
-    :param steps: kinds of steps that its plan must have.
-    """
+    """A layout."""
 
     layout: str
     dark: bool
+    """Whether its screen stays dark without preparation; on the others the driver is found by udev,
+    late.
+    """
     steps: frozenset[str]
+    """Kinds of steps that its plan must have."""
     only: tuple[PreparationPart, ...] = ()
+    """The parts to do; none named means all."""
 
 
 SCREEN = frozenset({"file", "initramfs", "grub"})

@@ -37,16 +37,14 @@ from guestprep.source import checksum, qcow2
 
 @dataclass(frozen=True)
 class Target:
-    """A parser under test.
-
-    :ivar seeds: valid inputs, which are then damaged.
-    :ivar refusals: what it may raise for an input it doesn't take.
-    """
+    """A parser under test."""
 
     name: str
     run: Callable[[bytes], object]
     seeds: tuple[bytes, ...]
+    """Valid inputs, which are then damaged."""
     refusals: tuple[type[Exception], ...] = ()
+    """What it may raise for an input it doesn't take."""
 
 
 def _texts(parse: Callable[[str], object]) -> Callable[[bytes], object]:
