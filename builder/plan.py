@@ -107,7 +107,7 @@ class BuildPlan:
             step.action is BuildAction.KEEP for step in self.indices
         )
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """The plan as plain data."""
         return {
             "release": self.release,

@@ -111,7 +111,7 @@ class BuildRecord:
             details="\n".join(details),
         )
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """The record as plain data."""
 
         def plain(row: ImageRecord | IndexRecord) -> dict[str, object]:

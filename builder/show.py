@@ -20,7 +20,7 @@ class Listing:
 
     overlays: tuple[tuple[Overlay, bool], ...]
 
-    def to_json(self) -> list[dict[str, object]]:
+    def to_dict(self) -> list[dict[str, object]]:
         """The listing as plain data."""
         return [
             {

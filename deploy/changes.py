@@ -58,7 +58,7 @@ class FileChange:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         files.write(self.path, self.after, mode=0o600)
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {"path": str(self.path), "action": self.action, "diff": self.diff}
 
 

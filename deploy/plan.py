@@ -63,7 +63,7 @@ class DeployPlan:
         words = ["kollarm", "deploy", *stages, *self.options.words, *config_words, "--resume"]
         return shlex.join(words)
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """The plan as plain data, without a single password."""
         return {
             "release": self.given.release.name,
@@ -71,7 +71,7 @@ class DeployPlan:
             "config_dir": str(self.given.config_dir),
             "stages": [stage.value for stage in self.stages],
             "skipped": [stage.value for stage in self.skipped],
-            "files": [change.to_json() for change in self.files],
+            "files": [change.to_dict() for change in self.files],
             "passwords": {
                 "path": str(self.passwords.path),
                 "action": self.passwords.action.value,
@@ -93,7 +93,7 @@ class DeployPlan:
             "notes": list(self.notes),
         }
 
-    def text(self) -> str:
+    def to_text(self) -> str:
         """The plan for a person: files as a diff, then the exact commands."""
         lines = [f"# {self.given.release.name}: {', '.join(self.given.release.requirements)}"]
         lines += [f"# note: {note}" for note in self.notes]

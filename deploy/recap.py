@@ -67,7 +67,7 @@ class Recap:
             for row in rows
         )
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {
             "hosts": [asdict(host) for host in self.hosts],
             "failures": [asdict(failure) for failure in self.failures],

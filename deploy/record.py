@@ -25,12 +25,12 @@ class StageResult:
     log: Path | None = None
     """The file with all that it printed."""
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {
             "stage": self.stage.value,
             "exit_status": self.exit_status,
             "seconds": round(self.seconds, 1),
-            "recap": self.recap.to_json() if self.recap else None,
+            "recap": self.recap.to_dict() if self.recap else None,
             "log": str(self.log) if self.log else None,
         }
 
@@ -56,18 +56,18 @@ class DeployRecord:
         """0, or the status of the stage that failed."""
         return next((s.exit_status for s in self.stages if s.exit_status != 0), 0)
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {
             "release": self.release,
             "version": self.version,
             "digest": self.digest,
-            "stages": [stage.to_json() for stage in self.stages],
+            "stages": [stage.to_dict() for stage in self.stages],
             "skipped": [stage.value for stage in self.skipped],
             "clouds_yaml": str(self.clouds_yaml) if self.clouds_yaml else None,
             "note": self.note,
         }
 
-    def text(self) -> str:
+    def to_text(self) -> str:
         """For a person: each stage with its recap, then what to do next."""
         parts = [f"{stage.value}: done by an earlier run" for stage in self.skipped]
         for result in self.stages:

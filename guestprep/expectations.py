@@ -26,7 +26,7 @@ class Expectations:
     def of(wishes: PreparationSpec, plan: Mapping[str, Any]) -> Expectations:
         """What carrying out a plan promises.
 
-        :param plan: as plain data (:meth:`guestprep.plan.BuildPlan.to_data`).
+        :param plan: as plain data (:meth:`guestprep.plan.BuildPlan.to_dict`).
         """
         steps = plan["steps"]
         return Expectations(

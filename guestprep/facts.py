@@ -219,7 +219,7 @@ class GuestFacts:
         named = tuple(kernel for kernel in self.kernels if kernel.version in versions)
         return named if named and "" not in versions else self.kernels
 
-    def to_data(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data for JSON; the list of installed packages only as a count."""
         data = dataclasses.asdict(self)
         data["installed"] = len(self.installed)

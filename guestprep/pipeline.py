@@ -95,9 +95,9 @@ def prepare(
             distribution=facts.distribution,
             release=facts.release,
             inputs=inputs,
-            plan=steps.to_data(),
+            plan=steps.to_dict(),
             outcome=dataclasses.asdict(outcome),
-            checks=[check.to_data() for check in checks.checks] if checks else [],
+            checks=[check.to_dict() for check in checks.checks] if checks else [],
             seconds=clock.seconds,
             architecture=facts.architecture,
             uefi=facts.uefi,
@@ -166,7 +166,7 @@ def _make(
             _convert(overlay, made, wishes.compression)
         overlay.unlink()
         with clock.timed("verify"), progress.current().step("verify") as step:
-            promise = Expectations.of(wishes, steps.to_data())
+            promise = Expectations.of(wishes, steps.to_dict())
             checks = _verified(appliance if free else None, made, promise)
             held = sum(check.good for check in checks.checks)
             step.note(f"{held} of {len(checks.checks)} checks hold")

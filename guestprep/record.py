@@ -48,11 +48,8 @@ class PreparationRecord:
     kept: bool = False
     """Whether an earlier run's result was found complete and left as it was."""
 
-    def to_data(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return asdict(self)
-
-    def to_json(self) -> str:
-        return json.dumps(self.to_data(), indent=2, sort_keys=True) + "\n"
 
     def lines(self) -> list[str]:
         total = sum(self.seconds.values())
@@ -74,14 +71,14 @@ def inputs_of(
     """What a result depends on."""
     return {
         "source": source_sha256,
-        "wishes": wishes.to_data(),
+        "wishes": wishes.to_dict(),
         "archives": archives,
         "recipe": RECIPE,
     }
 
 
 def write(record: PreparationRecord, path: Path) -> None:
-    files.write(path, record.to_json())
+    files.write(path, json.dumps(record.to_dict(), indent=2, sort_keys=True) + "\n")
 
 
 def beside(output: Path) -> PreparationRecord | None:

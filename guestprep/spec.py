@@ -117,7 +117,7 @@ class PreparationSpec:
         zone = (f"{ZONES}/{self.timezone}",) if self.timezone else ()
         return (*(file.path for file in self.files), *zone)
 
-    def to_data(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data; where a file was copied from makes no other image."""
         data = dataclasses.asdict(self)
         for file in data["files"]:
@@ -126,7 +126,7 @@ class PreparationSpec:
 
     @staticmethod
     def from_data(data: Any) -> PreparationSpec:
-        """What :meth:`to_data` gave; a file's source is only known by its name in the guest.
+        """What :meth:`to_dict` gave; a file's source is only known by its name in the guest.
 
         :raises KeyError, TypeError, ValueError: it is something else.
         """

@@ -40,7 +40,7 @@ class Check:
         mark = "ok  " if self.good else "FAIL"
         return f"{mark} {self.claim}" + (f" (found: {self.found})" if not self.good else "")
 
-    def to_data(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         found = "" if self.good else self.found
         return {"claim": self.claim, "good": self.good, "found": found}
 
@@ -58,8 +58,8 @@ class Checks:
     def good(self) -> bool:
         return all(check.good for check in self.checks)
 
-    def to_data(self) -> dict[str, object]:
-        checks = [check.to_data() for check in self.checks]
+    def to_dict(self) -> dict[str, object]:
+        checks = [check.to_dict() for check in self.checks]
         return {"good": self.good, "path": self.path, "checks": checks}
 
     def lines(self) -> list[str]:

@@ -31,13 +31,13 @@ class GuestRecord:
     published: publish.PublishRecord | None
     """None where the run ended before that."""
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {
             "name": self.name,
-            "prepared": self.prepared.to_data(),
-            "before": self.before.to_json() if self.before else None,
-            "after": self.after.to_json() if self.after else None,
-            "published": self.published.to_json() if self.published else None,
+            "prepared": self.prepared.to_dict(),
+            "before": self.before.to_dict() if self.before else None,
+            "after": self.after.to_dict() if self.after else None,
+            "published": self.published.to_dict() if self.published else None,
         }
 
 
@@ -49,10 +49,10 @@ class ImagesRecord:
     guests: tuple[GuestRecord, ...]
     seconds: float
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {
-            "build": self.build.to_json(),
-            "guests": [guest.to_json() for guest in self.guests],
+            "build": self.build.to_dict(),
+            "guests": [guest.to_dict() for guest in self.guests],
             "seconds": round(self.seconds, 3),
         }
 

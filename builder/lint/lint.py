@@ -40,7 +40,7 @@ class LintReport:
     def ok(self) -> bool:
         return not self.faults
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """The report as plain data."""
         return {
             "release": self.release,

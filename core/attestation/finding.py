@@ -18,5 +18,5 @@ class AttestationFinding:
     good: bool
     text: str
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return dict(vars(self))

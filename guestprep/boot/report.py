@@ -60,15 +60,15 @@ class BootReport:
             lines += ["serial console's end:", *(f"  {x}" for x in self.serial_tail.splitlines())]
         return "\n".join(lines)
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return asdict(self) | {
             "summary": self.summary,
             "sightings": [asdict(seen) for seen in self.sightings],
         }
 
     @staticmethod
-    def from_json(data: object) -> BootReport:
-        """What :meth:`to_json` gave.
+    def from_dict(data: object) -> BootReport:
+        """What :meth:`to_dict` gave.
 
         :raises ValueError: it is something else.
         """

@@ -25,7 +25,7 @@ class PreparationStep:
         """What is done, in one line."""
         raise NotImplementedError
 
-    def to_data(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         kind = type(self).__name__.removesuffix("Step").lower()
         return {"kind": kind, "title": self.title, **dataclasses.asdict(self)}
 
@@ -43,9 +43,9 @@ class InstallStep(PreparationStep):
     kernel: str
     """The version of the kernel they have modules for; empty for other packages."""
 
-    def to_data(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         kept = ("name", "version", "architecture", "archive", "filename", "sha256", "size")
-        return super().to_data() | {
+        return super().to_dict() | {
             "packages": [{key: getattr(entry, key) for key in kept} for entry in self.packages]
         }
 
@@ -238,11 +238,11 @@ class PreparationPlan:
         """The steps of one kind."""
         return tuple(step for step in self.steps if isinstance(step, kind))
 
-    def to_data(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {
             "subject": self.subject,
             "empty": self.empty,
-            "steps": [step.to_data() for step in self.steps],
+            "steps": [step.to_dict() for step in self.steps],
             "settled": [dataclasses.asdict(entry) for entry in self.settled],
             "warnings": list(self.warnings),
         }

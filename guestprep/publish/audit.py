@@ -65,7 +65,7 @@ class AuditReport:
     def passed(self) -> bool:
         return not self.findings
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {
             "images": self.images,
             "passed": self.passed,

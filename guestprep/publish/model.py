@@ -214,7 +214,7 @@ class PublishPlan:
     strays: tuple[str, ...] = ()
     """Ids of what is half-uploaded by another machine, whether that one lives or not."""
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         data = asdict(self)
         data["local"]["path"] = str(self.local.path)
         data["changes"] = [asdict(change) for change in self.changes]
@@ -268,7 +268,7 @@ class PublishRecord:
     seconds: float
     """Of the whole publishing."""
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return asdict(self) | {"changes": [asdict(change) for change in self.changes]}
 
     def to_text(self) -> str:

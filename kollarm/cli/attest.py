@@ -60,7 +60,7 @@ def verify(names: tuple[str, ...], key: Path | None, config_path: Path, as_json:
         findings += signatures.verify(selection.output(config, guest), public)
     good = all(finding.good for finding in findings)
     if as_json:
-        print_json({"ok": good, "findings": [finding.to_json() for finding in findings]})
+        print_json({"ok": good, "findings": [finding.to_dict() for finding in findings]})
     else:
         print_table(
             "Attestations",

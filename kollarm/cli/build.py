@@ -73,7 +73,7 @@ def build(
         plan = pipeline.plan(
             config, project_dir=folder, images=wanted, architectures=chosen, options=options
         )
-        print_json(plan.to_json()) if as_json else print_text(str(plan))
+        print_json(plan.to_dict()) if as_json else print_text(str(plan))
         return
     with alone(config):
         start_registry(config)
@@ -81,7 +81,7 @@ def build(
             config, project_dir=folder, images=wanted, architectures=chosen, options=options
         )
     if as_json:
-        print_json(record.to_json())
+        print_json(record.to_dict())
     else:
         print_record(record)
     record.raise_for_failures()

@@ -18,6 +18,7 @@ from rich.table import Table
 from core import lock, trust
 from core.config.load import DEFAULT_NAME, load
 from core.config.model import Config
+from core.results import Result
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -94,6 +95,14 @@ def print_json(document: object) -> None:
 def print_text(text: str) -> None:
     """Print a result for a person."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def show(result: Result, *, as_json: bool) -> None:
+    """Print a command's result, as ``--json`` asks."""
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        print_text(result.to_text())
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:

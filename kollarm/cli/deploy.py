@@ -76,7 +76,7 @@ def deploy_command(
     options = deploy.AnsibleOptions(limit=limit, tags=tags, skip_tags=skip_tags, check=check)
     plan = deploy.plan(config, config.deploy, stages, options=options, resume=resume)
     if dry_run:
-        print_json(plan.to_json()) if as_json else print_text(plan.text())
+        print_json(plan.to_dict()) if as_json else print_text(plan.to_text())
         if proving and not as_json:
             _prove(config, dry_run=True, as_json=False)
         return
@@ -89,9 +89,9 @@ def deploy_command(
             config_words=config_words(config_path),
         )
     if not (proving and as_json):
-        print_json(record.to_json()) if as_json else print_text(record.text())
+        print_json(record.to_dict()) if as_json else print_text(record.to_text())
     if proving:
-        _prove(config, as_json=as_json, stages=record.to_json())
+        _prove(config, as_json=as_json, stages=record.to_dict())
 
 
 def _prove(
@@ -118,7 +118,7 @@ def _prove(
         done = deployment.prove_deployment(config, config.deploy)
         page = report.write_consoles(config, done.reports)
     if as_json:
-        print_json((stages or {}) | {"proof": done.to_json() | {"report": str(page)}})
+        print_json((stages or {}) | {"proof": done.to_dict() | {"report": str(page)}})
     else:
         print_text(done.to_text())
         print_text(f"the report: {page}")

@@ -36,6 +36,6 @@ def doctor_command(fix: bool, config_path: Path, as_json: bool) -> None:
     if fix:
         rest = [dataclasses.replace(finding, fix=None) for finding in report.findings]
         report = doctor.DoctorReport(tuple(rest))
-    print_json(report.to_json()) if as_json else print_text("\n".join(report.lines()))
+    print_json(report.to_dict()) if as_json else print_text("\n".join(report.lines()))
     if report.lacking:
         raise click.exceptions.Exit(1)

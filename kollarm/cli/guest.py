@@ -37,7 +37,7 @@ def inspect(file: Path, as_json: bool) -> None:
     Its kernels and where their virtio_gpu is, boot loader, command lines, consoles.
     """
     facts = inspect_image(file)
-    print_json(facts.to_data()) if as_json else print_text("\n".join(facts.lines()))
+    print_json(facts.to_dict()) if as_json else print_text("\n".join(facts.lines()))
 
 
 @click.command("prepare")
@@ -83,7 +83,7 @@ def prepare_command(
     if dry_run:
         plans = [pipeline.plan(guest, only=parts) for guest in chosen]
         if as_json:
-            print_json([plan.to_data() for plan in plans])
+            print_json([plan.to_dict() for plan in plans])
         else:
             print_text("\n".join(line for plan in plans for line in plan.lines()))
         return
@@ -93,7 +93,7 @@ def prepare_command(
             for guest in chosen
         ]
     if as_json:
-        print_json([record.to_data() for record in records])
+        print_json([record.to_dict() for record in records])
     else:
         print_text("\n".join(line for record in records for line in record.lines()))
 
@@ -151,7 +151,7 @@ def verify_command(
             screenshot=screenshot or Path(f"{file.name}.png"),
         )
         proven = console_proof.prove(connect(cloud), wish)
-        print_json(proven.to_json()) if as_json else print_text(proven.to_text())
+        print_json(proven.to_dict()) if as_json else print_text(proven.to_text())
         if proven.diagnosis:
             raise KollarmError(proven.summary, hint=proven.diagnosis.remedy)
         return
@@ -160,12 +160,12 @@ def verify_command(
     if with_boot:
         kept = screenshot or Path(f"{file.stem}.png")
         report = boot.boot(file, timeout=timeout, screenshot=kept)
-        document: object = report.to_json() | {"screenshot": str(kept)}
+        document: object = report.to_dict() | {"screenshot": str(kept)}
         text, passed = f"{report.to_text()}\nscreenshot: {kept}", report.passed
         failure = f"{file}: {report.summary}"
     else:
         checks = verify.verify(file)
-        document, text, passed = checks.to_data(), "\n".join(checks.lines()), checks.good
+        document, text, passed = checks.to_dict(), "\n".join(checks.lines()), checks.good
         failure = f"{file}: not every check passed"
     print_json(document) if as_json else print_text(text)
     if not passed:

@@ -41,10 +41,10 @@ def images(config_path: Path, as_json: bool) -> None:
             if shown is not None:
                 progress.current().say(f"the report: {shown}")
             raise
-        files.write(kept, json.dumps(record.to_json(), indent=2, default=str) + "\n")
+        files.write(kept, json.dumps(record.to_dict(), indent=2, default=str) + "\n")
         page = report.write(config, folder, record)
     if as_json:
-        print_json(record.to_json() | {"report": str(page)})
+        print_json(record.to_dict() | {"report": str(page)})
         return
     print_record(record.build)
     if record.guests:

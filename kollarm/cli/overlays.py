@@ -49,7 +49,7 @@ def lint_command(
     # another release's or folder's overlays aren't held against this configuration's images
     own = config.build if config_path.exists() and not (release or folder) else None
     report = lint.lint(release or config.release, folders, names or None, build=own)
-    print_json(report.to_json()) if as_json else print_text(str(report))
+    print_json(report.to_dict()) if as_json else print_text(str(report))
     if not report.ok:
         raise ConfigError("the overlays have faults", hint="they are listed above")
 
@@ -67,7 +67,7 @@ def list_(config_path: Path, as_json: bool) -> None:
     config = read_config(config_path) if config_path.exists() else Config()
     folders = pipeline.overlay_folders(config, config_path.resolve().parent)
     listing = show.listing(folders, config.build.overlays)
-    print_json(listing.to_json()) if as_json else print_text(str(listing))
+    print_json(listing.to_dict()) if as_json else print_text(str(listing))
 
 
 @group.command("diff")

@@ -87,14 +87,14 @@ def publish_command(
     if dry_run:
         plans = [publish.plan(connection, image, wish) for image, wish in wishes]
         if as_json:
-            print_json([plan.to_json() for plan in plans])
+            print_json([plan.to_dict() for plan in plans])
         else:
             print_text("\n".join(plan.to_text() for plan in plans))
         return
     with alone(config) if given else nullcontext():
         done = [publish.publish(connection, image, wish) for image, wish in wishes]
     if as_json:
-        print_json([one.to_json() for one in done])
+        print_json([one.to_dict() for one in done])
     else:
         print_text("\n".join(one.to_text() for one in done))
 
@@ -112,7 +112,7 @@ def audit(cloud: str | None, disks: bool, config_path: Path, as_json: bool) -> N
     config = read_config_if_any(config_path) or Config()
     inspect = publish.architecture_inside if disks else None
     report = publish.audit(selection.cloud(config, cloud), inspect=inspect)
-    print_json(report.to_json()) if as_json else print_text(report.to_text())
+    print_json(report.to_dict()) if as_json else print_text(report.to_text())
     if not report.passed:
         raise KollarmError("images could be scheduled to the wrong architecture")
 

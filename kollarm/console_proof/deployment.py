@@ -30,10 +30,10 @@ class DeploymentProof:
     def passed(self) -> bool:
         return all(report.passed for report in self.reports.values())
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {
             "passed": self.passed,
-            "proofs": {arch.value: report.to_json() for arch, report in self.reports.items()},
+            "proofs": {arch.value: report.to_dict() for arch, report in self.reports.items()},
         }
 
     def to_text(self) -> str:
@@ -100,5 +100,5 @@ def prove_deployment(config: Config, deploy: Deploy) -> DeploymentProof:
             )
         reports[arch] = report
     done = DeploymentProof(reports)
-    files.write(folder / "proof.json", json.dumps(done.to_json(), indent=2, default=str) + "\n")
+    files.write(folder / "proof.json", json.dumps(done.to_dict(), indent=2, default=str) + "\n")
     return done

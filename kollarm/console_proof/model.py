@@ -94,7 +94,7 @@ class ProofReport:
             )
         return f"{self.image}: {self.diagnosis.stage} failed: {self.diagnosis.reason}"
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return asdict(self) | {
             "passed": self.passed,
             "summary": self.summary,

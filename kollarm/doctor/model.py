@@ -41,7 +41,7 @@ class DoctorFinding:
     """What to do about it; None where nothing has to be done."""
     fix: Fix | None = None
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {
             "subject": self.subject,
             "level": self.level.value,
@@ -86,10 +86,10 @@ class DoctorReport:
     def fixable(self) -> tuple[DoctorFinding, ...]:
         return tuple(one for one in self.lacking if one.fix is not None)
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {
             "ok": not self.lacking,
-            "findings": [finding.to_json() for finding in self.findings],
+            "findings": [finding.to_dict() for finding in self.findings],
         }
 
     def lines(self) -> list[str]:

@@ -21,12 +21,12 @@ class KeptBoot:
     kept: bool
     """Whether it is the report of an earlier boot of the very same bytes."""
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         return {
             "image": str(self.image),
             "screenshot": str(self.screenshot),
             "kept": self.kept,
-            **self.report.to_json(),
+            **self.report.to_dict(),
         }
 
 
@@ -42,10 +42,10 @@ def prove(image: Path, folder: Path, name: str, timeout: float) -> KeptBoot:
         try:
             known = json.loads(record.read_text())
             if known["sha256"] == digest:
-                return KeptBoot(image, BootReport.from_json(known["report"]), screenshot, True)
+                return KeptBoot(image, BootReport.from_dict(known["report"]), screenshot, True)
         except (ValueError, KeyError, TypeError):
             progress.current().warn(f"{record} is damaged; booting again")
     report = boot(image, timeout=timeout, screenshot=screenshot)
-    known = {"sha256": digest, "report": report.to_json()}
+    known = {"sha256": digest, "report": report.to_dict()}
     files.write(record, json.dumps(known, indent=2) + "\n")
     return KeptBoot(image, report, screenshot, False)

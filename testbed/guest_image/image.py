@@ -49,7 +49,7 @@ class GuestImage:
     uname: str
     """The release of its kernel."""
 
-    def to_json(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """The record, with paths as they are now."""
         return {key: str(value) for key, value in asdict(self).items()}
 

@@ -106,7 +106,7 @@ def test_built_pushed_and_joined(built: BuildRecord, project: Project) -> None:
     assert [row.image for row in built.images] == ["base", "cron"]
     assert all(row.digest and row.size for row in built.images)
     assert {row.state for row in built.indices} == {State.WRITTEN}
-    document = json.loads(json.dumps(built.to_json()))
+    document = json.loads(json.dumps(built.to_dict()))
     assert document["ok"] is True
     assert run_in(f"{project.registry.address}/kolla/cron:t", "uname", "-m") == "x86_64\n"
 

@@ -189,4 +189,4 @@ def test_the_list_of_overlays() -> None:
     found = show.listing([SHIPPED], ["ca-certificates"])
     assert "* ca-certificates: train+, debian, ubuntu" in str(found)
     assert "  debian-archive-only: 2026.1+, debian" in str(found)
-    assert {row["name"] for row in found.to_json()} >= {"ca-certificates", "debian-archive-only"}
+    assert {row["name"] for row in found.to_dict()} >= {"ca-certificates", "debian-archive-only"}

@@ -163,7 +163,7 @@ def test_the_plan_as_text_and_json() -> None:
     goal = target("base", ARM)
     made = plan([goal], ExistingImages({}, {}, {}))
     assert "build base" in str(made)
-    document = made.to_json()
+    document = made.to_dict()
     assert document["images"] == [
         {
             "image": "base",

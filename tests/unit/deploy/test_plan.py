@@ -123,7 +123,7 @@ def test_the_seeds_cloud(tmp_path: Path, small: ReleaseFiles) -> None:
 def test_the_plan_is_text_and_json(tmp_path: Path, small: ReleaseFiles) -> None:
     hosts = {"a": SEED["hosts"]["compute01"] | {"variables": {"ansible_become_password": "hush"}}}
     plan = planned(given(tmp_path, hosts=hosts), small)
-    text, data = plan.text(), json.dumps(plan.to_json())
+    text, data = plan.to_text(), json.dumps(plan.to_dict())
     assert "hush" not in text + data
     assert "ansible_become_password: ********" in text
     assert "kolla-ansible prechecks -i" in text

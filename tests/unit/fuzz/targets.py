@@ -253,6 +253,6 @@ TARGETS = (
     Target("rpm -qa", _texts(spdx.rpm_packages), (b"bash\t(none)\t5.1-9\tx86_64\tbash.src.rpm\n",)),
     Target("signed statement", lambda data: signing.open_envelope(data, None), (ENVELOPE,),
            (KollarmError,)),
-    Target("boot report", lambda data: BootReport.from_json(json.loads(data)), (REPORT,),
+    Target("boot report", lambda data: BootReport.from_dict(json.loads(data)), (REPORT,),
            (ValueError,)),
 )  # fmt: skip

@@ -44,13 +44,13 @@ def record() -> PreparationRecord:
         size=1,
         distribution="debian",
         release="13",
-        inputs={"wishes": WISHES.to_data()},
+        inputs={"wishes": WISHES.to_dict()},
         plan={"steps": STEPS},
         outcome={},
         checks=[],
         seconds={},
     )
-    return PreparationRecord(**json.loads(made.to_json()))
+    return PreparationRecord(**json.loads(json.dumps(made.to_dict())))
 
 
 def test_a_record_promises_what_was_wished_and_installed() -> None:
@@ -62,6 +62,6 @@ def test_a_record_promises_what_was_wished_and_installed() -> None:
     assert promise.replaced == (("6.12-cloud-arm64", ("linux-image-cloud-arm64",)),)
 
 
-@pytest.mark.parametrize("wishes", [None, {}, {**WISHES.to_data(), "colour": "green"}])
+@pytest.mark.parametrize("wishes", [None, {}, {**WISHES.to_dict(), "colour": "green"}])
 def test_a_record_of_another_time_promises_nothing(wishes: object) -> None:
     assert Expectations.recorded(replace(record(), inputs={"wishes": wishes})) is None

@@ -85,7 +85,7 @@ def test_all_claims_hold_of_a_good_image() -> None:
     found = checks(good())
     assert found.good and len(found.checks) == 26
     assert all(line.startswith("ok   ") for line in found.lines())
-    document = json.loads(json.dumps(found.to_data()))
+    document = json.loads(json.dumps(found.to_dict()))
     assert document["good"] is True
     assert document["checks"][0] == {
         "claim": "the system is for aarch64",

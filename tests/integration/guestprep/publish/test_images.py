@@ -59,7 +59,7 @@ def test_an_image_arrives_with_its_properties(
     raw = connection.image.get(f"/images/{seen.id}").json()
     assert {name: raw.get(name) for name in wanted} == wanted
     assert RUN_MARK not in raw
-    assert json.loads(json.dumps(record.to_json()))["sent"] == images["first"].stat().st_size
+    assert json.loads(json.dumps(record.to_dict()))["sent"] == images["first"].stat().st_size
 
 
 def test_a_second_run_sends_nothing(

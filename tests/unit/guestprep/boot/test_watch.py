@@ -132,12 +132,12 @@ def test_report_survives_json() -> None:
         screen_text="Display output is not active.",
         serial_tail="ubuntu login:",
     )
-    assert BootReport.from_json(report.to_json()) == report
+    assert BootReport.from_dict(report.to_dict()) == report
     assert "display is not active" in report.summary
     assert "serial console shows a login prompt" in report.summary
     assert "1.0 s  screen: display not active" in report.to_text()
     with pytest.raises(ValueError, match="not a boot report"):
-        BootReport.from_json({"passed": True})
+        BootReport.from_dict({"passed": True})
 
 
 def test_unusable_images(tmp_path: Path) -> None:

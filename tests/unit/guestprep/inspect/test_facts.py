@@ -37,9 +37,9 @@ def test_a_menu_that_tries_without_an_initramfs_says_so() -> None:
 
 
 def test_the_document_has_the_consoles_of_each_entry() -> None:
-    document = json.loads(json.dumps(prepared().to_data()))
+    document = json.loads(json.dumps(prepared().to_dict()))
     (entry,) = document["grub"]["entries"]
     assert entry["consoles"] == ["ttyAMA0,115200", "tty1"] and entry["rescue"] is False
     (one,) = document["kernels"]
     assert one["gpu"] == "module" and "virtio_gpu" in one["initramfs"]["modules"]
-    assert json.loads(json.dumps(replace(prepared(), grub=None).to_data()))["grub"] is None
+    assert json.loads(json.dumps(replace(prepared(), grub=None).to_dict()))["grub"] is None

@@ -117,7 +117,7 @@ def test_files_are_copied_where_they_differ(tmp_path: Path) -> None:
     (copy,) = plan(replace(there(), files=(other,)), wishes).of(CopyStep)
     assert "replaced" in copy.reason
     # The record of an image doesn't depend on where the file was copied from.
-    assert str(tmp_path) not in str(wishes.to_data())
+    assert str(tmp_path) not in str(wishes.to_dict())
     source.unlink()
     with pytest.raises(UnusableInput, match=r"motd can't be copied into the image: No such file"):
         PreparationSpec.of(guest)

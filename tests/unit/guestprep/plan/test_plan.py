@@ -158,7 +158,7 @@ def test_the_seeds_own_case() -> None:
     assert menu.changes[0].after == ("ro", "console=ttyAMA0,115200", "console=tty1")
     assert "nomodeset" in menu.reason
     assert made == plan(facts(), EXTRA, META)
-    json.dumps(made.to_data())
+    json.dumps(made.to_dict())
     assert any("because" in line for line in made.lines())
 
 

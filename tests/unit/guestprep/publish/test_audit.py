@@ -60,5 +60,5 @@ def test_a_report_is_text_and_json() -> None:
     report = AuditReport(3, (finding,))
     assert not report.passed
     assert "openstack image set" in report.to_text()
-    assert report.to_json()["passed"] is False
+    assert report.to_dict()["passed"] is False
     assert "looked at 3" in AuditReport(3, ()).to_text()

@@ -203,4 +203,4 @@ def test_a_plan_is_text_and_json() -> None:
     text = made.to_text()
     assert "jammy: replace" in text and "architecture=aarch64" in text
     assert "then hide id1" in text
-    assert json.loads(json.dumps(made.to_json()))["retire"] == ["id1"]
+    assert json.loads(json.dumps(made.to_dict()))["retire"] == ["id1"]

@@ -127,4 +127,4 @@ def test_record_names_paths_in_its_folder(tmp_path: Path) -> None:
     (tmp_path / "image.json").write_text(json.dumps(record))
     made = GuestImage.read(tmp_path)
     assert made.image == tmp_path / "a.img"
-    assert made.to_json()["keyring"] == str(tmp_path / "keyring.gpg")
+    assert made.to_dict()["keyring"] == str(tmp_path / "keyring.gpg")
