@@ -70,8 +70,11 @@ def alone(config: Config) -> AbstractContextManager[None]:
     return lock.held(config.state_dir, click.get_current_context().command_path)
 
 
-def read_config_if_any(path: Path) -> Config | None:
-    """The configuration; None where none was named and there is none of the usual name."""
+def optional_config(path: Path) -> Config | None:
+    """The configuration; None if none was named and no file has the usual name.
+
+    :raises ConfigError: the file that was named does not exist, or is wrong.
+    """
     named = click.get_current_context().get_parameter_source("config_path")
     if named is ParameterSource.DEFAULT and not path.exists():
         return None

@@ -6,11 +6,10 @@ import dataclasses
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
 from core.config.model import Config
 from kollarm import doctor
-from kollarm.cli.common import print_json, print_text, read_config, with_config, with_json
+from kollarm.cli.common import optional_config, print_json, print_text, with_config, with_json
 
 
 @click.command("doctor")
@@ -24,11 +23,7 @@ def doctor_command(fix: bool, config_path: Path, as_json: bool) -> None:
     configuration, kollarm's defaults do. Each line that needs one has its remedy.
     The exit status is 1 when something is lacking without which a run would fail.
     """
-    source = click.get_current_context().get_parameter_source("config_path")
-    if source is ParameterSource.DEFAULT and not config_path.exists():
-        config = Config()
-    else:
-        config = read_config(config_path)
+    config = optional_config(config_path) or Config()
     report = doctor.examine(config)
     if fix and report.fixable:
         doctor.fix(report)

@@ -15,10 +15,10 @@ from guestprep.spec import PreparationPart
 from kollarm import console_proof
 from kollarm.cli.common import (
     alone,
+    optional_config,
     print_json,
     print_text,
     read_config,
-    read_config_if_any,
     with_config,
     with_dry_run,
     with_json,
@@ -72,7 +72,7 @@ def prepare_command(
     """
     files = [name for name in names if selection.is_path(name)]
     named = [name for name in names if name not in files]
-    config = read_config_if_any(config_path) if files and not named else read_config(config_path)
+    config = optional_config(config_path) if files and not named else read_config(config_path)
     config = config or Config()
     chosen = [selection.of_file(Path(file)) for file in files]
     if named or not files:

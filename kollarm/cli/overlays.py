@@ -10,7 +10,14 @@ from builder import pipeline, show
 from builder.lint import lint
 from core.config.model import Architecture, Config
 from core.errors import ConfigError
-from kollarm.cli.common import print_json, print_text, read_config, with_config, with_json
+from kollarm.cli.common import (
+    optional_config,
+    print_json,
+    print_text,
+    read_config,
+    with_config,
+    with_json,
+)
 
 architecture_option = click.option(
     "--arch",
@@ -44,10 +51,11 @@ def lint_command(
 
     Needs no container engine, and no configuration file either.
     """
-    config = read_config(config_path) if config_path.exists() else Config()
+    configured = optional_config(config_path)
+    config = configured or Config()
     folders = [folder] if folder else pipeline.overlay_folders(config, config_path.resolve().parent)
     # another release's or folder's overlays aren't held against this configuration's images
-    own = config.build if config_path.exists() and not (release or folder) else None
+    own = config.build if configured and not (release or folder) else None
     report = lint.lint(release or config.release, folders, names or None, build=own)
     print_json(report.to_dict()) if as_json else print_text(str(report))
     if not report.ok:
@@ -64,7 +72,7 @@ def group() -> None:
 @with_json
 def list_(config_path: Path, as_json: bool) -> None:
     """Every overlay, what for, and where it applies."""
-    config = read_config(config_path) if config_path.exists() else Config()
+    config = optional_config(config_path) or Config()
     folders = pipeline.overlay_folders(config, config_path.resolve().parent)
     listing = show.listing(folders, config.build.overlays)
     print_json(listing.to_dict()) if as_json else print_text(str(listing))

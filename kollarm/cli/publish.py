@@ -15,10 +15,10 @@ from guestprep import publish, record
 from guestprep.record import PreparationRecord
 from kollarm.cli.common import (
     alone,
+    optional_config,
     print_json,
     print_text,
     read_config,
-    read_config_if_any,
     with_config,
     with_dry_run,
     with_json,
@@ -109,7 +109,7 @@ def audit(cloud: str | None, disks: bool, config_path: Path, as_json: bool) -> N
 
     Each comes with the command that mends it. Needs no configuration file.
     """
-    config = read_config_if_any(config_path) or Config()
+    config = optional_config(config_path) or Config()
     inspect = publish.architecture_inside if disks else None
     report = publish.audit(selection.cloud(config, cloud), inspect=inspect)
     print_json(report.to_dict()) if as_json else print_text(report.to_text())
@@ -128,7 +128,7 @@ def _chosen(
     files = [Path(word) for word in words if selection.is_path(word)]
     if name is not None and (len(files) != 1 or named):
         raise click.UsageError("--name goes with exactly one FILE")
-    config = read_config_if_any(config_path) if files and not named else read_config(config_path)
+    config = optional_config(config_path) if files and not named else read_config(config_path)
     chosen: list[tuple[Guest, Path, PreparationRecord | None]] = []
     if config is not None and (named or not files):
         for guest in selection.choose(config, named):

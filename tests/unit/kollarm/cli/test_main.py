@@ -65,6 +65,27 @@ def test_an_error_in_json_is_a_document_too(
     assert "1 fault" in json.loads(capsys.readouterr().out)["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "words", [["lint"], ["overlays", "list"], ["doctor"], ["guest", "audit"], ["config", "show"]]
+)
+def test_a_configuration_that_is_named_but_missing_is_refused(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "typo.yml"
+    assert main([*words, "--config", str(missing)]) == 2
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert str(missing) in streams.err
+
+
+def test_without_any_configuration_overlays_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["overlays", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
 @pytest.mark.parametrize("words", [["config", "shwo"], ["nothing"], ["config", "show", "--odd"]])
 def test_bad_usage_is_exit_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
