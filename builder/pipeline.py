@@ -30,6 +30,7 @@ from builder.record import BuildRecord
 from core import trust
 from core.config.model import Architecture, Config
 from core.errors import ConfigError, Fault
+from core.oci.client import client_for
 from core.oci.model import RegistryImage
 from core.oci.registry import RegistryClient
 
@@ -154,11 +155,7 @@ def prepare(
     """Gather the facts and make the plan."""
     wanted = chosen_architectures(config, architectures)
     overlays = choose(config.build.overlays, overlay_folders(config, project_dir))
-    client = RegistryClient(
-        config.registry.address,
-        insecure=config.registry.insecure,
-        ca_bundle=trust.bundle(config.ca_bundle),
-    )
+    client = client_for(config)
     trees = sources.chosen(render_all(config, overlays, wanted), config.build.sources)
     check_buildkit(config, trees)
     chosen = dict.fromkeys(wanted, images) if images else profiles.wanted(config, wanted)

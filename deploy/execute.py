@@ -12,11 +12,12 @@ from pathlib import Path
 from core import progress
 from core.errors import KollarmError
 from core.kolla_ansible.toolchain import AnsibleToolchain, toolchain
+from core.oci.registry import RegistryClient
 from core.run import run
 from deploy.next_steps import closing_note, secure
 from deploy.passwords import PasswordsAction, apply_passwords
 from deploy.plan import DeployPlan
-from deploy.preflight import ImagesMissing, RegistryReader, look
+from deploy.preflight import ImagesMissing, look
 from deploy.recap import parse_recap
 from deploy.record import NAME, DeployRecord, Journal, StageResult
 from deploy.stages import PULLING, Command, DeployStage
@@ -66,15 +67,14 @@ class StageFailed(KollarmError):
 def execute(
     plan: DeployPlan,
     *,
-    reader: Callable[[str], RegistryReader],
+    client_at: Callable[[str], RegistryClient],
     confirm: Callable[[str], bool] | None = None,
     on_line: Callable[[str], None] | None = None,
     config_words: Sequence[str] = (),
 ) -> DeployRecord:
     """Write the files, run the stages, keep a record.
 
-    :param reader: gives the reader of a registry by its ``host:port``
-        (:func:`deploy.registry_lookup.reader` makes one).
+    :param client_at: gives the client of the registry at a ``host:port``.
     :param confirm: asked before ``destroy``; without it, destroying is refused.
     :param on_line: gets every line that kolla-ansible prints; default: standard error.
     :param config_words: how a command names the configuration file, where it isn't the
@@ -109,7 +109,7 @@ def execute(
         for command in plan.commands:
             assert tools is not None
             if command.stage in PULLING and not looked:
-                preflight(plan, reader, config_words)
+                preflight(plan, client_at, config_words)
                 looked = True
             result = _run_stage(plan, tools, command, on_line or progress.current().say)
             own = command.argv[0] == "kolla-ansible"
@@ -128,7 +128,7 @@ def execute(
 
 
 def preflight(
-    plan: DeployPlan, reader: Callable[[str], RegistryReader], config_words: Sequence[str] = ()
+    plan: DeployPlan, client_at: Callable[[str], RegistryClient], config_words: Sequence[str] = ()
 ) -> None:
     """Prove that the registry holds every image that hosts will pull.
 
@@ -137,7 +137,7 @@ def preflight(
     """
     count = len({one.image for one in plan.images})
     with progress.current().step(f"look up {count} images in the registry"):
-        missing = look(plan.images, reader)
+        missing = look(plan.images, client_at)
     if missing:
         raise ImagesMissing(missing, len(plan.images), config_words)
 

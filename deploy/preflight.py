@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
 from core.config.model import Architecture
 from core.errors import KollarmError
+from core.oci.registry import RegistryClient
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,6 @@ class RequiredImage:
         return path.rsplit(":", 1)[1] if ":" in path else "latest"
 
 
-class RegistryReader(Protocol):
-    """What is asked of a registry."""
-
-    def architectures(self, repository: str, tag: str) -> frozenset[str] | None:
-        """The OCI names of a tag's architectures (``{"amd64", "arm64"}``); None: no such tag.
-
-        :raises KollarmError: the registry can't be reached or refuses.
-        """
-
-
 @dataclass(frozen=True)
 class MissingImage:
     """An image that isn't there, or isn't for the hosts' architecture."""
@@ -82,20 +72,21 @@ class ImagesMissing(KollarmError):
 
 
 def look(
-    needed: Iterable[RequiredImage], reader: Callable[[str], RegistryReader]
+    needed: Iterable[RequiredImage], client_at: Callable[[str], RegistryClient]
 ) -> tuple[MissingImage, ...]:
     """Ask the registry for every image and return those that are missing.
 
-    :param reader: gives the reader of a registry by its ``host:port``.
+    :param client_at: gives the client of the registry at a ``host:port``.
+    :raises KollarmError: a registry can't be reached or refuses.
     """
     wanted = list(needed)
     references = list(dict.fromkeys((n.registry, n.repository, n.tag) for n in wanted))
-    readers = {name: reader(name) for name in dict.fromkeys(r for r, _, _ in references)}
+    clients = {name: client_at(name) for name in dict.fromkeys(r for r, _, _ in references)}
     with ThreadPoolExecutor(8) as pool:
         found = dict(
             zip(
                 references,
-                pool.map(lambda r: readers[r[0]].architectures(r[1], r[2]), references),
+                pool.map(lambda r: clients[r[0]].architectures(r[1], r[2]), references),
                 strict=True,
             )
         )

@@ -165,16 +165,6 @@ class RegistryClient:
         )
         return digest_of(content)
 
-    def delete_manifest(self, repository: str, digest: str) -> bool:
-        """Delete a manifest by its digest; False when it wasn't there."""
-        answer = self._request(
-            "DELETE",
-            f"{repository}/manifests/{digest}",
-            missing=True,
-            scope=_pushing(repository),
-        )
-        return answer is not None
-
     def put_blob(self, repository: str, content: bytes) -> str:
         """Put a small blob into a repository, in one request; returns its digest.
 
@@ -268,6 +258,17 @@ class RegistryClient:
                     for entry in manifest.document["manifests"]
                 ),
             )
+
+    def architectures(self, repository: str, tag: str) -> frozenset[str] | None:
+        """The OCI names of what a tag is for (``{"amd64", "arm64"}``); None: no such tag.
+
+        The tag may be an index's or a single image's.
+        """
+        index = self.index(repository, tag)
+        if index is not None:
+            return frozenset(entry.architecture for entry in index.entries)
+        image = self.image(repository, tag)
+        return frozenset({image.architecture}) if image is not None else None
 
     @contextlib.contextmanager
     def _understanding(self, repository: str, reference: str) -> Iterator[None]:

@@ -9,11 +9,11 @@ import click
 
 from builder import attest, pipeline
 from builder.plan import IndexStep
-from core import trust
 from core.attestation.finding import AttestationFinding
 from core.attestation.signing import PublicKey, read_key, read_public_key
 from core.config.model import Config
 from core.errors import KollarmError
+from core.oci.client import client_for
 from core.oci.registry import RegistryClient
 from guestprep.attestation import signatures
 from kollarm.cli.common import (
@@ -104,11 +104,7 @@ def _indices(config: Config, config_path: Path, images: tuple[str, ...]) -> Sequ
 
 def _client(config: Config) -> RegistryClient:
     start_registry(config)
-    return RegistryClient(
-        config.registry.address,
-        insecure=config.registry.insecure,
-        ca_bundle=trust.bundle(config.ca_bundle),
-    )
+    return client_for(config)
 
 
 def _public_key(config: Config, named: Path | None) -> PublicKey | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ import click
 import deploy
 from core.config.model import Config
 from core.errors import ConfigError, KollarmError
-from deploy.registry_lookup import reader
+from core.oci.client import client_for
 from kollarm import report
 from kollarm.cli.common import (
     alone,
@@ -84,7 +85,7 @@ def deploy_command(
         start_registry(config)
         record = deploy.execute(
             plan,
-            reader=reader(config),
+            client_at=partial(client_for, config),
             confirm=lambda question: yes or _confirm(question),
             config_words=config_words(config_path),
         )

@@ -11,7 +11,7 @@ from builder.engines.buildx import SCHEME, BuildxEngine
 from builder.engines.docker import DockerEngine
 from builder.engines.protocol import EngineError
 from core.config.model import Architecture, Config
-from core.oci.registry import RegistryClient
+from core.oci.client import client_for
 from core.run import run, which
 from kollarm.doctor.model import DoctorFinding, Fix, failed, good, lacking, note
 
@@ -28,8 +28,7 @@ def engines(config: Config) -> Iterator[DoctorFinding]:
         places.setdefault(engine.url, []).append(architecture)
     for url, architectures in places.items():
         if url.startswith(SCHEME):
-            client = RegistryClient(config.registry.address, insecure=config.registry.insecure)
-            yield _builder(BuildxEngine(url, client), architectures)
+            yield _builder(BuildxEngine(url, client_for(config)), architectures)
         else:
             tls = config.build.engines[architectures[0]].tls
             yield from _engine(url, tls, architectures)

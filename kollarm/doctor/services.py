@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from core import trust
 from core.config.model import Config
 from core.errors import KollarmError
-from core.oci.registry import RegistryClient
+from core.oci.client import client_for
 from guestprep import publish
 from guestprep.publish.cloud import Glance
 from kollarm.doctor.model import DoctorFinding, failed, good, lacking
@@ -30,11 +29,7 @@ def registry(config: Config) -> Iterator[DoctorFinding]:
         yield _embedded(subject, service.running(), service.port, "registry.address")
         return
     try:
-        client = RegistryClient(
-            settings.address,
-            insecure=settings.insecure,
-            ca_bundle=trust.bundle(config.ca_bundle),
-        )
+        client = client_for(config)
         client.ping()
         client.check_writable(f"{config.build.namespace}/base")
     except KollarmError as error:

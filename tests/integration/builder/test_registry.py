@@ -58,6 +58,8 @@ def test_two_architectures_are_joined_and_followed(
     assert index.is_current(read, members)
     assert not index.is_current(read, {X86: members[X86]})
     assert client.image("test/joined", "t") is None
+    assert client.architectures("test/joined", "t") == frozenset({"amd64", "arm64"})
+    assert client.architectures("test/joined", f"t-{X86}") == frozenset({"amd64"})
     # what a container host does with it
     raw = subprocess.run(
         ["docker", "manifest", "inspect", "--insecure", f"{registry.address}/test/joined:t"],
@@ -100,13 +102,7 @@ def test_members_of_one_architecture_are_not_joined(
 def test_what_is_not_there_is_none(client: RegistryClient) -> None:
     assert client.image("test/nothing", "t") is None
     assert client.index("test/nothing", "t") is None
-    assert client.delete_manifest("test/nothing", "sha256:" + "0" * 64) is False
-
-
-def test_a_manifest_is_deleted_when_told_to(engine: DockerEngine, client: RegistryClient) -> None:
-    found = pushed(engine, client, "gone", X86, b"gone")
-    assert client.delete_manifest("test/gone", found.digest)
-    assert client.image("test/gone", f"t-{X86}") is None
+    assert client.architectures("test/nothing", "t") is None
 
 
 def test_nobody_listens() -> None:

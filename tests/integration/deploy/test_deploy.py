@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,10 @@ import yaml
 from core.config.load import parse
 from core.kolla_ansible.releases import find
 from core.kolla_ansible.toolchain import toolchain
+from core.oci.client import client_for
 from core.run import run
 from deploy import AnsibleOptions, DeployRecord, StageFailed, execute, plan
 from deploy.preflight import ImagesMissing
-from deploy.registry_lookup import reader
 from tests.support.commands import kollarm
 from tests.support.deploy import CLOUD, OwnRegistry, containers, docker, python_on, systemd_standin
 
@@ -84,7 +85,7 @@ class Cloud:
             passwords.write_bytes(_PASSWORDS[self.release])
             passwords.chmod(0o600)
             return self.run(*stages, tags=tags, limit=limit, push=False)
-        record = execute(made, reader=reader(self.config), on_line=print)
+        record = execute(made, client_at=partial(client_for, self.config), on_line=print)
         _PASSWORDS.setdefault(self.release, passwords.read_bytes())
         return record
 
@@ -167,7 +168,7 @@ def test_prechecks_and_resume(tmp_path: Path, registry: OwnRegistry, bus: str) -
     made = plan(cloud.config, broken, ["prechecks"], options=AnsibleOptions(tags=tags), resume=True)
     assert not made.skipped, "another configuration starts anew"
     with pytest.raises(StageFailed) as caught:
-        execute(made, reader=reader(cloud.config), on_line=print)
+        execute(made, client_at=partial(client_for, cloud.config), on_line=print)
     assert caught.value.exit_status == 2
     assert "ctl1: memcached : Checking free port for Memcached" in str(caught.value.details)
     assert str(cloud.folder / "logs/prechecks.log") in str(caught.value.hint)

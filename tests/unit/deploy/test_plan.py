@@ -15,6 +15,7 @@ from core.config.model import Architecture, Config
 from core.errors import ConfigError, KollarmError
 from core.kolla_ansible.release_files import ReleaseFiles
 from core.kolla_ansible.releases import find
+from core.oci.registry import RegistryClient
 from deploy.changes import FileChange
 from deploy.execute import execute
 from deploy.facts import DeployFacts
@@ -292,7 +293,7 @@ def test_destroying_is_asked_for_first(tmp_path: Path, small: ReleaseFiles) -> N
 
     for answer in (no, None):
         with pytest.raises(KollarmError, match="not confirmed; nothing was done"):
-            execute(plan, reader=lambda registry: Shelf({}), confirm=answer)
+            execute(plan, client_at=RegistryClient, confirm=answer)
     assert asked == [
         "Destroy all containers, volumes and configuration of control[01:03], compute01?"
     ]
@@ -368,10 +369,11 @@ def test_unknown_names() -> None:
         find("2026.1", version="19.0.0")
 
 
-class Shelf:
-    """A registry's content in memory, behind the protocol that the preflight asks."""
+class RegistryInMemory(RegistryClient):
+    """A registry's content in memory."""
 
     def __init__(self, content: dict[str, frozenset[str]]):
+        super().__init__("127.0.0.1:1")
         self.content = content
 
     def architectures(self, repository: str, tag: str) -> frozenset[str] | None:
@@ -379,13 +381,15 @@ class Shelf:
 
 
 def test_what_the_registry_lacks() -> None:
-    shelf = Shelf({"kolla/a:t": frozenset({"amd64"}), "kolla/b:t": frozenset({"amd64", "arm64"})})
+    registry = RegistryInMemory(
+        {"kolla/a:t": frozenset({"amd64"}), "kolla/b:t": frozenset({"amd64", "arm64"})}
+    )
     wanted = [
         RequiredImage(f"reg:5000/kolla/{name}:t", name, architecture, ("h",))
         for name in "abc"
         for architecture in Architecture
     ]
-    missing = look(wanted, lambda registry: shelf)
+    missing = look(wanted, lambda address: registry)
     assert [(m.needed.name, m.needed.architecture.value) for m in missing] == [
         ("a", "aarch64"), ("c", "x86_64"), ("c", "aarch64"),
     ]  # fmt: skip
