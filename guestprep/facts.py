@@ -12,6 +12,7 @@ from enum import StrEnum
 from core.progress import size
 from guestprep.parse.grub import BootEntry
 from guestprep.source.disk import DiskFacts
+from guestprep.target import DRIVER
 
 
 class Role(StrEnum):
@@ -268,16 +269,16 @@ def _partition_line(part: Partition) -> str:
 
 def _kernel_lines(kernel: KernelFacts) -> list[str]:
     place = kernel.gpu_path if kernel.gpu is DriverLocation.MODULE else kernel.gpu.value
-    lines = [f"kernel {kernel.version}: virtio_gpu {place}"]
+    lines = [f"kernel {kernel.version}: {DRIVER} {place}"]
     ramfs = kernel.initramfs
     if ramfs is None:
         lines.append("  no initramfs")
     elif ramfs.fault:
         lines.append(f"  {ramfs.path}: {ramfs.fault}")
     else:
-        within = "with" if "virtio_gpu" in ramfs.modules else "without"
+        within = "with" if DRIVER in ramfs.modules else "without"
         lines.append(
             f"  {ramfs.path}: {ramfs.kind}, {size(ramfs.size)}, "
-            f"{'+'.join(ramfs.segments)}, {len(ramfs.modules)} modules, {within} virtio_gpu"
+            f"{'+'.join(ramfs.segments)}, {len(ramfs.modules)} modules, {within} {DRIVER}"
         )
     return lines

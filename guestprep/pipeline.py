@@ -22,7 +22,6 @@ from guestprep.apply import Outcome, execute
 from guestprep.archive import ArchiveClient
 from guestprep.attestation import provenance
 from guestprep.expectations import Expectations
-from guestprep.facts import GuestFacts
 from guestprep.inside import execute_inside
 from guestprep.inspect import Examination, examine
 from guestprep.parse.dpkg import parse_status
@@ -31,6 +30,7 @@ from guestprep.record import PreparationRecord
 from guestprep.source import DiskFacts, disk_facts
 from guestprep.source.find import locate
 from guestprep.spec import PreparationPart, PreparationSpec
+from guestprep.target import DEBIAN_ARCHITECTURE
 from guestprep.verify import Checks, check_image, verify
 from guestprep.workdir import room, workplace
 
@@ -189,13 +189,9 @@ def _verified(appliance: Appliance | None, made: Path, promise: Expectations) ->
 def _planned(
     seen: Examination, archives: Sequence[AptArchive], wishes: PreparationSpec
 ) -> tuple[PreparationPlan, ArchiveClient]:
-    client = ArchiveClient(archives or default_archives.archives(seen.facts), _debian(seen.facts))
+    client = ArchiveClient(archives or default_archives.archives(seen.facts), DEBIAN_ARCHITECTURE)
     status = parse_status(seen.evidence.texts.get("/var/lib/dpkg/status", ""))
     return make_plan(seen.facts, status, wishes, client), client
-
-
-def _debian(facts: GuestFacts) -> str:
-    return {"aarch64": "arm64", "x86_64": "amd64"}.get(facts.architecture, facts.architecture)
 
 
 def _convert(overlay: Path, made: Path, compression: str) -> None:

@@ -15,13 +15,13 @@ from guestprep.appliance import Drive, launched
 from guestprep.expectations import Expectations
 from guestprep.facts import DriverLocation, GuestFacts, KernelFacts
 from guestprep.inspect import Examination, examine
-from guestprep.inspect.analyse import DRIVER
 from guestprep.parse.dpkg import DpkgStatus, parse_status
 from guestprep.parse.grub import sorts_last
 from guestprep.parse.modules import module_name
 from guestprep.plan import guest_files
 from guestprep.source import disk_facts
 from guestprep.spec import PreparationPart, PreparationSpec
+from guestprep.target import ARCHITECTURE, DRIVER
 
 #: Bytes that may be left behind the last partition.
 _SLACK = 4 << 20
@@ -113,8 +113,8 @@ def check_image(seen: Examination, promise: Expectations) -> Checks:
 
 def _boot(facts: GuestFacts) -> Iterator[Check]:
     yield Check(
-        "the system is for aarch64",
-        facts.architecture == "aarch64",
+        f"the system is for {ARCHITECTURE}",
+        facts.architecture == ARCHITECTURE,
         facts.architecture or "unknown",
     )
     yield Check("UEFI finds a boot loader on the ESP", bool(facts.uefi), "none")

@@ -9,10 +9,10 @@ from guestprep.apply.new_initramfs import remake as remade
 from guestprep.apply.new_initramfs import wanted_modules
 from guestprep.apply.work import Work, index_of, require_driver
 from guestprep.facts import InitramfsKind, Role
-from guestprep.inspect.analyse import DRIVER
 from guestprep.parse.modules import module_name, parse_index
 from guestprep.parse.text import encode
 from guestprep.plan import InitramfsStep
+from guestprep.target import DRIVER
 
 _TEXTS = ("modules.dep", "modules.builtin", "modules.softdep")
 

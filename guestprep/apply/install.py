@@ -15,6 +15,7 @@ from guestprep.apply.work import ModuleTree, Work
 from guestprep.archive import ArchiveClient, open_deb
 from guestprep.parse.text import decode, encode
 from guestprep.plan import InstallStep, ReplaceStep
+from guestprep.target import DEBIAN_ARCHITECTURE
 
 _STATUS = "/var/lib/dpkg/status"
 _INFO = "/var/lib/dpkg/info"
@@ -46,7 +47,7 @@ def _register(work: Work, step: InstallStep, done: InstalledFiles) -> None:
     automatic = [name for name in done.names if name not in step.manual]
     if automatic:
         before = decode(_content(work, _STATES))
-        _change(work, _STATES, encode(extended_states(before, automatic, "arm64")))
+        _change(work, _STATES, encode(extended_states(before, automatic, DEBIAN_ARCHITECTURE)))
     for trigger, listener in done.interests:
         path = f"{_TRIGGERS}/{'File' if trigger.startswith('/') else trigger}"
         line = f"{trigger} {listener}\n" if trigger.startswith("/") else f"{listener}\n"

@@ -10,9 +10,9 @@ from guestprep.appliance import Appliance
 from guestprep.apply.changes import Append, NewFiles
 from guestprep.facts import KernelFacts
 from guestprep.inspect import Examination
-from guestprep.inspect.analyse import DRIVER
 from guestprep.inspect.collect import KernelEvidence
 from guestprep.parse.modules import ModuleIndex, parse_index
+from guestprep.target import DRIVER
 
 
 @dataclass(frozen=True)

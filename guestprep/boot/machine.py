@@ -14,8 +14,9 @@ from pathlib import Path
 
 from core.errors import KollarmError
 from core.run import end, which
+from guestprep.target import ARCHITECTURE
 
-QEMU = "qemu-system-aarch64"
+QEMU = f"qemu-system-{ARCHITECTURE}"
 
 #: The flash banks of QEMU's "virt" machine take files of exactly this size.
 FLASH_SIZE = 64 * 1024 * 1024
@@ -162,7 +163,7 @@ def choose_accelerator(wanted: Accelerator, firmware: Firmware) -> Accelerator:
     """The accelerator to use: KVM only on the guest's own architecture and when it works."""
     if wanted is not Accelerator.AUTO:
         return wanted
-    if platform.machine() != "aarch64" or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+    if platform.machine() != ARCHITECTURE or not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return Accelerator.TCG
     return Accelerator.KVM if _kvm_works(firmware) else Accelerator.TCG
 

@@ -10,20 +10,21 @@ import platform
 from core.errors import KollarmError
 from core.run import which
 from guestprep.appliance import Appliance, GuestCallError
+from guestprep.target import ARCHITECTURE
 
 #: First bytes of an arm64 program and which bits of them count (QEMU's
 #: scripts/qemu-binfmt-conf.sh), written for binfmt_misc and for printf(1).
 _MAGIC = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
 _MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
 
-_INTERPRETER = "/tmp/qemu-aarch64-static"
+_INTERPRETER = f"/tmp/qemu-{ARCHITECTURE}-static"
 
 # F: the kernel opens the interpreter now, so that it works in the guest's root as well.
 _REGISTER = f"""\
 modprobe binfmt_misc 2>/dev/null || true
 mountpoint -q /proc/sys/fs/binfmt_misc ||
     mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
-echo ':kollarm-aarch64:M::{_MAGIC}:{_MASK}:{_INTERPRETER}:F' \\
+echo ':kollarm-{ARCHITECTURE}:M::{_MAGIC}:{_MASK}:{_INTERPRETER}:F' \\
     >/proc/sys/fs/binfmt_misc/register
 """
 
@@ -37,7 +38,7 @@ def enable(appliance: Appliance, architecture: str) -> bool:
     """
     if platform.machine() == architecture:
         return False
-    static = which("qemu-aarch64-static") or which("qemu-aarch64")
+    static = which(f"qemu-{ARCHITECTURE}-static") or which(f"qemu-{ARCHITECTURE}")
     if static is None:
         raise KollarmError(
             "no emulator for the guest's programs on this machine",

@@ -22,8 +22,7 @@ from guestprep.parse.elf import elf_architecture
 from guestprep.parse.modules import module_name, parse_index
 from guestprep.parse.text import kernel_config, word_lines
 from guestprep.source import DiskFacts
-
-DRIVER = "virtio_gpu"
+from guestprep.target import DRIVER
 
 
 def judge(disk: DiskFacts, evidence: Evidence) -> GuestFacts:

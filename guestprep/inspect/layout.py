@@ -13,11 +13,9 @@ from core.errors import UnusableInput
 from guestprep.appliance import Appliance, GuestCallError
 from guestprep.facts import Partition, Role
 from guestprep.parse.text import Mount, decode, fstab
+from guestprep.target import FALLBACK_LOADER
 
 ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
-
-#: Boot loader that UEFI on this architecture starts when it was told nothing (UEFI 2.10, 3.5.1.1).
-FALLBACK_LOADER = "EFI/BOOT/BOOTAA64.EFI"
 
 #: Ubuntu's label for a separate /boot, from 24.04 on.
 _BOOT_LABEL = "BOOT"

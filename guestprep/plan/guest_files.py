@@ -6,17 +6,18 @@ from collections.abc import Iterable, Sequence
 
 from guestprep.facts import InitramfsKind
 from guestprep.parse.grub import BLANKING, sorts_last
+from guestprep.target import DRIVER
 
 MODULES_LOAD = "/etc/modules-load.d/kollarm.conf"
 INITRAMFS_HOOK = "/etc/initramfs-tools/hooks/kollarm"
 DRACUT_CONF = "/etc/dracut.conf.d/99-kollarm.conf"
 
-_WRITTEN = "# Written by kollarm: the guest's screen (VNC console) needs virtio_gpu.\n"
+_WRITTEN = f"# Written by kollarm: the guest's screen (VNC console) needs {DRIVER}.\n"
 
 
 def modules_load() -> str:
     """For systemd-modules-load: effective also when a boot goes without an initramfs."""
-    return _WRITTEN + "virtio-gpu\n"
+    return _WRITTEN + DRIVER.replace("_", "-") + "\n"
 
 
 def hook(tools: InitramfsKind) -> tuple[str, str, int] | None:
@@ -27,11 +28,11 @@ def hook(tools: InitramfsKind) -> tuple[str, str, int] | None:
             + _WRITTEN
             + 'case "$1" in prereqs) exit 0 ;; esac\n'
             + ". /usr/share/initramfs-tools/hook-functions\n"
-            + "force_load virtio_gpu\n"
+            + f"force_load {DRIVER}\n"
         )
         return INITRAMFS_HOOK, text, 0o755
     if tools is InitramfsKind.DRACUT:
-        return DRACUT_CONF, _WRITTEN + 'force_drivers+=" virtio_gpu "\n', 0o644
+        return DRACUT_CONF, _WRITTEN + f'force_drivers+=" {DRIVER} "\n', 0o644
     return None
 
 

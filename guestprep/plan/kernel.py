@@ -9,7 +9,6 @@ from core.errors import UnusableInput
 from guestprep.archive.package import ArchivePackage
 from guestprep.archive.resolve import Offers, resolve
 from guestprep.facts import DriverLocation, GuestFacts, InitramfsKind, KernelFacts
-from guestprep.inspect.analyse import DRIVER
 from guestprep.parse.dpkg import DpkgStatus
 from guestprep.parse.modules import module_name
 from guestprep.plan import guest_files
@@ -22,6 +21,7 @@ from guestprep.plan.model import (
     PreparationStep,
     ReplaceStep,
 )
+from guestprep.target import DRIVER
 
 #: Packages with the modules that a cloud image's kernel leaves out, newest scheme first:
 #: Ubuntu from 18.04 to 25.10, and 16.04.

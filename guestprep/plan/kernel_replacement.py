@@ -14,10 +14,11 @@ from guestprep.archive.resolve import Offers, resolve
 from guestprep.facts import KernelFacts
 from guestprep.parse.dpkg import DpkgStatus
 from guestprep.plan.model import ReplaceStep
+from guestprep.target import DEBIAN_ARCHITECTURE
 
 #: The meta packages that pull in a kernel with graphics, by distribution.
 _METAS = {
-    "debian": ("linux-image-arm64",),
+    "debian": (f"linux-image-{DEBIAN_ARCHITECTURE}",),
     "ubuntu": ("linux-image-extra-virtual", "linux-image-generic"),
 }
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from core.progress import size
 from guestprep.archive.package import ArchivePackage
+from guestprep.target import DRIVER
 
 #: Bytes at a disk's end that no partition gets: the copy of its table, and alignment.
 GROWTH_MARGIN = 2 << 20
@@ -161,8 +162,8 @@ class InitramfsStep(PreparationStep):
     @property
     def title(self) -> str:
         if self.based_on:
-            return f"make {self.path} from {self.based_on}, with virtio_gpu"
-        return f"append virtio_gpu to {self.path}"
+            return f"make {self.path} from {self.based_on}, with {DRIVER}"
+        return f"append {DRIVER} to {self.path}"
 
 
 @dataclass(frozen=True)

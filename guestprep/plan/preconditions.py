@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 
 from core.errors import Fault, UnusableInput
 from guestprep.facts import GuestFacts
-from guestprep.inspect.layout import FALLBACK_LOADER
 from guestprep.spec import PreparationPart
+from guestprep.target import ARCHITECTURE, DEBIAN_ARCHITECTURE, FALLBACK_LOADER
 
 #: Distributions whose layout, boot loader and archives are known here.
 KNOWN = ("debian", "ubuntu")
@@ -31,19 +31,19 @@ def check(facts: GuestFacts, parts: Collection[PreparationPart]) -> None:
 
 
 def _of_image(facts: GuestFacts, parts: Collection[PreparationPart]) -> Iterator[Fault]:
-    if facts.architecture != "aarch64":
+    if facts.architecture != ARCHITECTURE:
         what = f"an {facts.architecture}" if facts.architecture else "no known"
         yield Fault(
             "architecture",
-            f"it is {what} system, not an arm64 one",
-            "use the distribution's arm64 image",
+            f"it is {what} system, not an {DEBIAN_ARCHITECTURE} one",
+            f"use the distribution's {DEBIAN_ARCHITECTURE} image",
         )
     elif not facts.uefi:
         yield Fault(
             "boot",
             f"no UEFI boot path: no EFI system partition with {FALLBACK_LOADER}",
-            "arm64 guests start through UEFI: use the image with uefi in its name, "
-            "where there are two",
+            f"{DEBIAN_ARCHITECTURE} guests start through UEFI: use the image with uefi in its "
+            "name, where there are two",
         )
     if facts.distribution not in KNOWN and PreparationPart.PACKAGES in parts:
         yield Fault(

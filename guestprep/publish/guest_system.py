@@ -12,9 +12,7 @@ from pathlib import Path
 from core.errors import UnusableInput
 from guestprep.inspect import Identity, identify
 from guestprep.record import PreparationRecord
-
-#: What is published: Nova's name of it.
-ARCHITECTURE = "aarch64"
+from guestprep.target import ARCHITECTURE, DEBIAN_ARCHITECTURE, FALLBACK_LOADER
 
 #: Whose default user has the distribution's own name, where cloud-init's settings don't tell.
 _NAMED_AFTER_THEMSELVES = ("debian", "ubuntu")
@@ -50,12 +48,12 @@ def require_bootable(image: Path, system: Identity) -> None:
         raise UnusableInput(
             f"{image}: its system is for {system.architecture or 'an unknown architecture'}, "
             f"not for {ARCHITECTURE}",
-            hint="choose the image's arm64 variant",
+            hint=f"choose the image's {DEBIAN_ARCHITECTURE} variant",
         )
     if not system.uefi:
         raise UnusableInput(
-            f"{image}: UEFI would find nothing to start: no EFI/BOOT/BOOTAA64.EFI on an ESP",
-            hint="an arm64 guest has no BIOS: choose the image's UEFI variant "
+            f"{image}: UEFI would find nothing to start: no {FALLBACK_LOADER} on an ESP",
+            hint=f"an {DEBIAN_ARCHITECTURE} guest has no BIOS: choose the image's UEFI variant "
             "(Ubuntu 16.04: the file with uefi in its name)",
         )
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from core.progress import size as readable_size
+from guestprep.target import ARCHITECTURE
 
 #: Property of every image that kollarm made: the guest's name.
 OWNER_MARK = "kollarm_guest"
@@ -78,7 +79,7 @@ class PublishSpec:
     """``22.04``."""
     os_admin_user: str | None = None
     """The user to log in as (``ubuntu``)."""
-    architecture: str = "aarch64"
+    architecture: str = ARCHITECTURE
     """Nova's name for it."""
     min_disk: int | None = None
     """GB; None takes the disk's own size."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ConfigError
+from guestprep.target import DEBIAN_ARCHITECTURE
 
 _UBUNTU = "https://cloud-images.ubuntu.com/releases"
 _DEBIAN = "https://cloud.debian.org/images/cloud"
@@ -42,7 +43,7 @@ def _ubuntu(version: str, suffix: str = "") -> CatalogueImage:
     return CatalogueImage(
         base=_UBUNTU,
         folder=f"{version}/release",
-        file=f"ubuntu-{version}-server-cloudimg-arm64{suffix}.img",
+        file=f"ubuntu-{version}-server-cloudimg-{DEBIAN_ARCHITECTURE}{suffix}.img",
         sums="SHA256SUMS",
         signatures=("SHA256SUMS.gpg",),
         keyring=_UBUNTU_KEYS,
@@ -53,7 +54,7 @@ def _debian(codename: str, version: str, flavour: str) -> CatalogueImage:
     return CatalogueImage(
         base=_DEBIAN,
         folder=f"{codename}/latest",
-        file=f"debian-{version}-{flavour}-arm64.qcow2",
+        file=f"debian-{version}-{flavour}-{DEBIAN_ARCHITECTURE}.qcow2",
         sums="SHA512SUMS",
         signatures=("SHA512SUMS.sign", "SHA512SUMS.gpg"),
         keyring=_DEBIAN_KEYS,

@@ -1,0 +1,17 @@
+"""The machine that guest images are prepared for, and what its console needs."""
+
+from __future__ import annotations
+
+from core.config.base import Architecture
+
+#: By the kernel's name for it, which is also Nova's.
+ARCHITECTURE = Architecture.AARCH64
+
+#: The same by Debian's name for it.
+DEBIAN_ARCHITECTURE = ARCHITECTURE.debian
+
+#: The kernel module that drives the screen of Nova's VNC console.
+DRIVER = "virtio_gpu"
+
+#: What UEFI starts by itself, on the EFI system partition (UEFI 2.10, 3.5.1.1).
+FALLBACK_LOADER = "EFI/BOOT/BOOTAA64.EFI"
