@@ -1,6 +1,7 @@
-# make images   the whole road: container images, a proven guest image, Glance
-# make test     the whole test suite, on real parts
-# Both install and start what is missing first (see scripts/setup).
+# make images   everything: container images, a guest image that was booted, Glance
+# make test     the test suite, with real servers, engines and emulated machines
+# make lint     style, types, the shell scripts' syntax
+# All install and start what is missing first (see scripts/setup).
 
 # The configuration: the project's own, else the quick start.
 CONFIG ?= $(firstword $(wildcard kollarm.yml) examples/quickstart.yml)
@@ -63,6 +64,7 @@ lint: setup
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
+	@grep -ls '^#!/bin/sh' .ci/* scripts/* */data/* */*/data/* | xargs -n 1 sh -n
 
 format: setup
 	@$(PYTHON) -m ruff check --fix .

@@ -10,8 +10,7 @@ from core.errors import UnusableInput
 from core.progress import size
 from core.stopwatch import Stopwatch
 from guestprep.appliance import Appliance
-from guestprep.apply import changes as tree
-from guestprep.apply import initramfs
+from guestprep.apply import changes, initramfs
 from guestprep.apply.extras import add_files, grow
 from guestprep.apply.install import install
 from guestprep.apply.work import Work
@@ -68,7 +67,7 @@ def execute(
     """
     reporter, clock = progress.current(), Stopwatch()
     with reporter.step("compose") as step:
-        with tree.new_files(folder / "new.tar", usr_merged=seen.facts.usr_merged) as new:
+        with changes.new_files(folder / "new.tar", usr_merged=seen.facts.usr_merged) as new:
             work = Work(appliance, seen, folder, new)
             for packages in plan.of(InstallStep):
                 step.note(packages.title)
@@ -101,9 +100,9 @@ def execute(
         # The ESP is left alone: nothing on it changes.
         mounts = [entry for entry in seen.evidence.layout.mounts if entry.where in ("/", "/boot")]
         mount_all(appliance, mounts, writable=True)
-        tree.make(
+        changes.make(
             appliance,
-            tree.Changes(
+            changes.Changes(
                 archive=new.path if new.count else None,
                 appends=tuple(work.appends),
                 texts=work.texts,

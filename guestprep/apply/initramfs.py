@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from guestprep.apply import new_initramfs
 from guestprep.apply.changes import Append
 from guestprep.apply.depmod import INPUTS
 from guestprep.apply.initramfs_segment import compose
-from guestprep.apply.new_initramfs import remake as remade
-from guestprep.apply.new_initramfs import wanted_modules
 from guestprep.apply.work import Work, index_of, require_driver
 from guestprep.facts import InitramfsKind, Role
 from guestprep.parse.modules import module_name, parse_index
@@ -69,11 +68,11 @@ def remake(work: Work, step: InitramfsStep) -> None:
     before = index_of(found, None)
     root = work.seen.facts.partition(Role.ROOT)
     needed = [DRIVER, root.type if root is not None else "ext4"]
-    wanted = wanted_modules(index, facts.initramfs.modules, before.builtin, needed)
+    wanted = new_initramfs.wanted_modules(index, facts.initramfs.modules, before.builtin, needed)
     require_driver(index, step.kernel)
     folder = work.folder / f"initramfs-{step.kernel}"
     folder.mkdir()
-    made = remade(
+    made = new_initramfs.remake(
         found.initramfs_copy,
         facts.initramfs.kind,
         facts.version,

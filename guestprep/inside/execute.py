@@ -11,8 +11,7 @@ from core import progress
 from core.errors import KollarmError
 from core.stopwatch import Stopwatch
 from guestprep.appliance import Appliance, ApplianceError, GuestCallError
-from guestprep.apply import Outcome
-from guestprep.apply import changes as tree
+from guestprep.apply import Outcome, changes
 from guestprep.apply.extras import add_files, grow
 from guestprep.archive import ArchiveClient
 from guestprep.inside import foreign
@@ -57,7 +56,7 @@ def execute_inside(
     reporter, clock = progress.current(), Stopwatch()
     installs = plan.of(InstallStep)
     packages = [package for step in installs for package in step.packages]
-    with tree.new_files(folder / "new.tar", usr_merged=seen.facts.usr_merged) as new:
+    with changes.new_files(folder / "new.tar", usr_merged=seen.facts.usr_merged) as new:
         for package in packages:
             with reporter.step(f"fetch {package.name}"):
                 new.add_file(f"{_PLACE}/{package.name}.deb", client.fetch(package))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from core.progress import size as readable_size
+from core import progress
 from guestprep.target import ARCHITECTURE
 
 #: Property of every image that kollarm made: the guest's name.
@@ -240,7 +240,7 @@ class PublishPlan:
         ]
         lines += [f"  note: {text}" for text in self.notes]
         if self.action in {PublishAction.UPLOAD, PublishAction.REPLACE}:
-            size = readable_size(self.local.size)
+            size = progress.size(self.local.size)
             lines.append(f"  send {self.local.path} ({size}, {self.local.disk_format})")
             settings = {**self.attributes, **self.properties}
             lines += [f"    {key}={value}" for key, value in settings.items() if key not in MARKS]
@@ -276,7 +276,7 @@ class PublishRecord:
         """The record for a person, several lines."""
         lines = [
             f"{self.name}: {self.action.done}: image {self.image_id}, {self.status}, "
-            f"{readable_size(self.size)}, {self.visibility}"
+            f"{progress.size(self.size)}, {self.visibility}"
         ]
         lines += [f"  changed {change}" for change in self.changes if not change.bookkeeping]
         lines += [f"  replaced {image}" for image in self.retired]

@@ -9,7 +9,7 @@ import click
 from core.config.model import Config
 from core.errors import KollarmError
 from guestprep import boot, pipeline, verify
-from guestprep.inspect import inspect as inspect_image
+from guestprep.inspect import inspect
 from guestprep.publish import connect
 from guestprep.spec import PreparationPart
 from kollarm import console_proof
@@ -31,12 +31,12 @@ image_file = click.Path(path_type=Path)
 @click.command("inspect")
 @click.argument("file", type=image_file)
 @with_json
-def inspect(file: Path, as_json: bool) -> None:
+def inspect_command(file: Path, as_json: bool) -> None:
     """Say what is in an image; write nothing.
 
     Its kernels and where their virtio_gpu is, boot loader, command lines, consoles.
     """
-    facts = inspect_image(file)
+    facts = inspect(file)
     print_json(facts.to_dict()) if as_json else print_text("\n".join(facts.lines()))
 
 

@@ -12,7 +12,7 @@ from kollarm.cli.lazy import LazyGroup
     cls=LazyGroup,
     commands_in={
         "audit": ("kollarm.cli.publish", "audit", "Find images that may go to the wrong host."),
-        "inspect": ("kollarm.cli.guest", "inspect", "Say what is in an image."),
+        "inspect": ("kollarm.cli.guest", "inspect_command", "Say what is in an image."),
         "prepare": (
             "kollarm.cli.guest",
             "prepare_command",

@@ -13,8 +13,8 @@ import click
 from core import files, lock, progress
 from core.errors import ConfigError, KollarmError
 from core.paths import project_dir
-from kollarm.cli import main as cli
 from kollarm.cli.common import print_text
+from kollarm.cli.main import main
 from testbed.cloud import cloud
 from testbed.cloud.catalogue import FLAVOR
 from testbed.cloud.layout import PORTS, CloudLayout
@@ -33,12 +33,12 @@ _SETTINGS = "settings.json"
     help="Where the cloud keeps everything. Default: .kollarm/dev-cloud of the checkout.",
 )
 @click.pass_context
-def main(context: click.Context, folder: Path) -> None:
+def group(context: click.Context, folder: Path) -> None:
     """A small real OpenStack cloud on this machine, for ARM guests."""
     context.obj = folder.absolute()
 
 
-@main.command("up")
+@group.command("up")
 @click.option(
     "--port",
     type=click.IntRange(1024, 65535 - PORTS),
@@ -72,7 +72,7 @@ def up(folder: Path, port: int | None, x86_host: bool) -> None:
     print_text(f"the cloud is up ({progress.duration(time.monotonic() - started)})\n{_use(layout)}")
 
 
-@main.command("status")
+@group.command("status")
 @click.pass_obj
 def status(folder: Path) -> None:
     """Say what of it runs, and how to use it. The exit status is 1 unless all does."""
@@ -88,7 +88,7 @@ def status(folder: Path) -> None:
     print_text(_use(layout))
 
 
-@main.command("down")
+@group.command("down")
 @click.option("--purge", is_flag=True, help="Delete its images, instances and records too.")
 @click.pass_obj
 def down(folder: Path, purge: bool) -> None:
@@ -145,4 +145,4 @@ def _hand_over(layout: CloudLayout) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(command=main, name="scripts/dev-cloud"))
+    sys.exit(main(command=group, name="scripts/dev-cloud"))

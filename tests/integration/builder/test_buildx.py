@@ -21,8 +21,7 @@ from core.errors import ConfigError
 from core.oci.model import LABEL
 from core.oci.registry import RegistryClient
 from kollarm.services.ports import free_port
-from tests.integration.builder import test_attest_rpm as with_rpm
-from tests.support import buildkit, tiny_root
+from tests.support import buildkit, rpm_image, tiny_root
 from tests.support.registries import RunningRegistry, context
 
 pytestmark = pytest.mark.integration
@@ -247,11 +246,11 @@ def test_what_a_program_of_an_image_prints(registry: RunningRegistry, tmp_path: 
     buildx = BuildxEngine(URL, RegistryClient(registry.address))
     reference = f"{registry.address}/test/rpm:t"
     made = buildx.build(
-        packed(with_rpm.DOCKERFILE, **{"root.tar": with_rpm.root(tmp_path)}),
+        packed(rpm_image.DOCKERFILE, **{"root.tar": rpm_image.root(tmp_path)}),
         reference,
-        with_rpm.MACHINE,
+        rpm_image.MACHINE,
     )
-    buildx.publish(made, reference, with_rpm.MACHINE)
+    buildx.publish(made, reference, rpm_image.MACHINE)
     found = contents.read(buildx, reference)
     assert found is not None
     assert [package.name for package in sorted(found[1])] == ["plain", "with-epoch"]

@@ -21,10 +21,9 @@ from core.attestation import signing
 from core.config.model import AptArchive
 from guestprep.archive import ArchiveClient, client
 from guestprep.attestation import provenance, signatures
-from tests.integration.builder.test_attest import World
+from tests.support import preparation
+from tests.support.attested_image import AttestedImage
 from tests.support.registries import RunningRegistry
-from tests.unit.core.attestation.test_statements import STATUS
-from tests.unit.core.attestation.test_statements import record as prepared
 
 pytestmark = pytest.mark.integration
 
@@ -104,12 +103,12 @@ def registry(tmp_path: Path) -> Iterator[RunningRegistry]:
 
 
 @pytest.fixture
-def world(registry: RunningRegistry, tmp_path: Path) -> World:
-    return World(registry, tmp_path, "signed")
+def image(registry: RunningRegistry, tmp_path: Path) -> AttestedImage:
+    return AttestedImage(registry, tmp_path, "signed")
 
 
-def reference(world: World) -> str:
-    return f"{world.client.address}/{world.step.repository}:t"
+def reference(image: AttestedImage) -> str:
+    return f"{image.client.address}/{image.step.repository}:t"
 
 
 def new_key(path: Path) -> Path:
@@ -128,50 +127,54 @@ def new_key(path: Path) -> Path:
     return path
 
 
-def test_cosign_verifies_what_kollarm_signs_with_cosigns_key(world: World, cosign: Cosign) -> None:
+def test_cosign_verifies_what_kollarm_signs_with_cosigns_key(
+    image: AttestedImage, cosign: Cosign
+) -> None:
     own = signing.read_key(cosign.key, {signing.PASSWORD: PASSWORD})
-    world.attest(own)
-    image = ("--allow-insecure-registry", reference(world))
-    assert cosign.verifies("verify", *image)
-    assert cosign.verifies("verify-attestation", "--type", "slsaprovenance1", *image)
-    assert all(finding.good for finding in world.verify(own.public))
+    image.attest(own)
+    options = ("--allow-insecure-registry", reference(image))
+    assert cosign.verifies("verify", *options)
+    assert cosign.verifies("verify-attestation", "--type", "slsaprovenance1", *options)
+    assert all(finding.good for finding in image.verify(own.public))
 
     other = cosign.folder / "other.pub"
     other.write_bytes(signing.read_key(new_key(cosign.folder / "other.pem")).public.pem())
-    assert not cosign.verifies("verify", *image, key=other)
+    assert not cosign.verifies("verify", *options, key=other)
 
 
-def test_kollarm_verifies_what_cosign_signs(world: World, cosign: Cosign, tmp_path: Path) -> None:
+def test_kollarm_verifies_what_cosign_signs(
+    image: AttestedImage, cosign: Cosign, tmp_path: Path
+) -> None:
     key = signing.read_public_key(cosign.public)
-    world.attest()
-    before = {finding.what: finding for finding in world.verify(key)}
+    image.attest()
+    before = {finding.what: finding for finding in image.verify(key)}
     assert before["signature"].text == "there is none made with this key"
     assert before["provenance"].text == "the statement isn't signed"
 
-    digest = f"{reference(world).removesuffix(':t')}@{before['signature'].subject}"
+    digest = f"{reference(image).removesuffix(':t')}@{before['signature'].subject}"
     predicate = tmp_path / "predicate.json"
-    [told] = attest.statements(world.client, world.step.repository, "t")
+    [told] = attest.statements(image.client, image.step.repository, "t")
     predicate.write_text(json.dumps(told["predicate"]))
     cosign.writes("sign", digest)
-    assert {finding.what: finding.good for finding in world.verify(key)}["signature"]
+    assert {finding.what: finding.good for finding in image.verify(key)}["signature"]
     cosign.writes("attest", "--type", "slsaprovenance1", "--predicate", predicate, digest)
-    assert all(finding.good for finding in world.verify(key)), world.verify(key)
+    assert all(finding.good for finding in image.verify(key)), image.verify(key)
 
     # signed by both: neither takes away what the other wrote
     own = signing.read_key(cosign.key, {signing.PASSWORD: PASSWORD})
     another = signing.read_key(new_key(tmp_path / "second.pem"))
-    world.attest(another)
-    assert all(finding.good for finding in world.verify(another.public))
-    assert all(finding.good for finding in world.verify(own.public))
+    image.attest(another)
+    assert all(finding.good for finding in image.verify(another.public))
+    assert all(finding.good for finding in image.verify(own.public))
 
 
 def test_cosign_verifies_a_guest_image_and_its_provenance(cosign: Cosign, tmp_path: Path) -> None:
     made = tmp_path / "guest.qcow2"
     made.write_bytes(b"an image")
     described = dataclasses.replace(
-        prepared(tmp_path), sha256=hashlib.sha256(made.read_bytes()).hexdigest()
+        preparation.record(tmp_path), sha256=hashlib.sha256(made.read_bytes()).hexdigest()
     )
-    provenance.write(described, made, STATUS)
+    provenance.write(described, made, preparation.STATUS)
     signatures.sign(
         made, described.sha256, signing.read_key(cosign.key, {signing.PASSWORD: PASSWORD})
     )

@@ -25,8 +25,8 @@ from guestprep.boot.states import BootState, from_screen
 from kollarm.console_proof.compute import MARK, NAME
 from kollarm.services import daemon
 from kollarm.services.ports import free_port
-from testbed.cloud import cloud as devcloud
 from testbed.cloud.catalogue import FLAVOR
+from testbed.cloud.cloud import CLOUD, connection
 from testbed.cloud.layout import ARM_HOST, X86_HOST, CloudLayout
 from testbed.guest_image import LAYOUTS, make
 from tests.support import x86_guest
@@ -59,7 +59,7 @@ class Cloud:
 
     @property
     def connection(self) -> Any:
-        return devcloud.connection(self.layout)
+        return connection(self.layout)
 
     def kollarm(self, *words: str | Path) -> Outcome:
         """The command, with the cloud's clouds.yaml."""
@@ -68,7 +68,7 @@ class Cloud:
     def verify(self, image: str, *words: str | Path) -> Outcome:
         """Prove an image."""
         return self.kollarm(
-            "guest", "verify", image, "--cloud", devcloud.CLOUD, "--json",
+            "guest", "verify", image, "--cloud", CLOUD, "--json",
             "--screenshot", PICTURES / f"{image}.png", *words,
         )  # fmt: skip
 
@@ -83,7 +83,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     source = make(LAYOUTS["ubuntu-18.04"])
     data = yaml.safe_load((project_dir() / "examples" / "quickstart.yml").read_text())
     data["state_dir"] = "state"
-    data["cloud"] = {"name": devcloud.CLOUD}
+    data["cloud"] = {"name": CLOUD}
     [guest] = data["guests"]
     guest["source"]["path"] = str(source.image)
     guest["source"]["sha256sums"] = str(source.image.parent / "SHA256SUMS")
@@ -247,7 +247,7 @@ def test_the_audit_names_the_image_that_may_go_anywhere(
     cloud: Cloud, tiny: Callable[..., str]
 ) -> None:
     name = tiny("tiny-anywhere")
-    done = cloud.kollarm("guest", "audit", "--cloud", devcloud.CLOUD, "--json")
+    done = cloud.kollarm("guest", "audit", "--cloud", CLOUD, "--json")
     assert done.status == 1
     report = done.document
     found = {finding["name"]: finding for finding in report["findings"]}
@@ -316,7 +316,7 @@ def test_a_full_quota_is_said_in_plain_words(cloud: Cloud, tiny: Callable[..., s
 def verify_until_active(cloud: Cloud, image: str) -> subprocess.Popen[str]:
     """A proof under way, whose instance is active."""
     process = subprocess.Popen(
-        [*COMMAND, "guest", "verify", image, "--cloud", devcloud.CLOUD,
+        [*COMMAND, "guest", "verify", image, "--cloud", CLOUD,
          "--screenshot", str(PICTURES / "killed.png")],
         env=dict(os.environ) | {"OS_CLIENT_CONFIG_FILE": str(cloud.layout.clouds_yaml)},
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,

@@ -12,10 +12,9 @@ from PIL import Image
 
 from kollarm.report.page import consoles, images, page
 from kollarm.report.view import view
-from tests.support import cron_images
+from tests.support import cron_images, report_records
 from tests.support.commands import interrupted, kollarm
 from tests.support.registries import RunningRegistry
-from tests.support.report_records import consoles as proven
 from tests.support.report_records import diff, record
 from tests.unit.kollarm.report.test_page import Document
 
@@ -69,7 +68,7 @@ def test_the_page_is_shown_without_complaint_and_fits(
 ) -> None:
     shown = view(record(tmp_path), when="today", cloud="mycloud", folder=tmp_path, diff=diff)
     html = tmp_path / "report.html"
-    html.write_text(page([images(shown), consoles(proven(), "today")]))
+    html.write_text(page([images(shown), consoles(report_records.consoles(), "today")]))
     seen(html, tmp_path, width, scheme)
 
 

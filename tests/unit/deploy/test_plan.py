@@ -16,16 +16,14 @@ from core.errors import ConfigError, KollarmError
 from core.kolla_ansible.release_files import ReleaseFiles
 from core.kolla_ansible.releases import find
 from core.oci.registry import RegistryClient
-from deploy.changes import FileChange
 from deploy.execute import execute
 from deploy.facts import DeployFacts
 from deploy.inventory import architecture_variables
 from deploy.next_steps import closing_note
 from deploy.passwords import plan_passwords
 from deploy.plan import DeployPlan, chosen, make_plan
-from deploy.preflight import ImagesMissing, RequiredImage, look
 from deploy.record import PreviousRun
-from deploy.settings import Settings, names, settings
+from deploy.settings import Settings, settings
 from deploy.stages import (
     DEFAULT_STAGES,
     AnsibleOptions,
@@ -347,19 +345,6 @@ def test_loopback_is_no_registry_for_other_machines(tmp_path: Path, small: Relea
     assert "can't pull from it" in faults(wanted, small)["registry.address"]
 
 
-@pytest.mark.parametrize(
-    ("pattern", "expanded"),
-    [
-        ("one", ("one",)),
-        ("c[01:03]", ("c01", "c02", "c03")),
-        ("c[9:10].example", ("c9.example", "c10.example")),
-        ("c[2:1]", ()),
-    ],
-)
-def test_ranges(pattern: str, expanded: tuple[str, ...]) -> None:
-    assert names(pattern) == expanded
-
-
 def test_unknown_names() -> None:
     with pytest.raises(ConfigError, match="no such stage: pul"):
         chosen(["pul"])
@@ -367,54 +352,3 @@ def test_unknown_names() -> None:
         find("zed")
     with pytest.raises(ConfigError, match="doesn't deploy 2026"):
         find("2026.1", version="19.0.0")
-
-
-class RegistryInMemory(RegistryClient):
-    """A registry's content in memory."""
-
-    def __init__(self, content: dict[str, frozenset[str]]):
-        super().__init__("127.0.0.1:1")
-        self.content = content
-
-    def architectures(self, repository: str, tag: str) -> frozenset[str] | None:
-        return self.content.get(f"{repository}:{tag}")
-
-
-def test_what_the_registry_lacks() -> None:
-    registry = RegistryInMemory(
-        {"kolla/a:t": frozenset({"amd64"}), "kolla/b:t": frozenset({"amd64", "arm64"})}
-    )
-    wanted = [
-        RequiredImage(f"reg:5000/kolla/{name}:t", name, architecture, ("h",))
-        for name in "abc"
-        for architecture in Architecture
-    ]
-    missing = look(wanted, lambda address: registry)
-    assert [(m.needed.name, m.needed.architecture.value) for m in missing] == [
-        ("a", "aarch64"), ("c", "x86_64"), ("c", "aarch64"),
-    ]  # fmt: skip
-    assert "has no arm64 (only amd64)" in str(missing[0])
-    assert ImagesMissing(missing, 6, ("--config", "x.yml")).hint == (
-        "build them: kollarm build a c --arch aarch64 --config x.yml; "
-        "kollarm build c --arch x86_64 --config x.yml"
-    )
-
-
-@pytest.mark.parametrize(
-    ("image", "parts"),
-    [
-        ("reg:5000/kolla/a:t", ("reg:5000", "kolla/a", "t")),
-        ("quay.io/x/y/a:t", ("quay.io", "x/y/a", "t")),
-        ("localhost/a:t", ("localhost", "a", "t")),
-        ("kolla/a", ("docker.io", "kolla/a", "latest")),
-    ],
-)
-def test_parts_of_an_image(image: str, parts: tuple[str, str, str]) -> None:
-    needed = RequiredImage(image, "a", Architecture.X86_64, ())
-    assert (needed.registry, needed.repository, needed.tag) == parts
-
-
-def test_a_file_is_written_for_its_owner_alone(tmp_path: Path) -> None:
-    change = FileChange(tmp_path / "d/e/f.yml", "e/f.yml", None, "x: 1\n")
-    change.apply()
-    assert change.path.stat().st_mode & 0o777 == 0o600

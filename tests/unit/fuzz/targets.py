@@ -21,8 +21,7 @@ from requests.utils import parse_dict_header
 
 from builder.context import dockerfile
 from builder.engines.buildkit import BuildkitOutput
-from builder.overlays import model as overlays
-from builder.overlays import template
+from builder.overlays import model, template
 from core.attestation import signing, sigstore, spdx
 from core.config import load
 from core.errors import KollarmError
@@ -80,7 +79,7 @@ def _deb(path: Path) -> object:
 
 
 def _overlay(path: Path) -> object:
-    return overlays.read(path.parent)
+    return model.read(path.parent)
 
 
 def _grub(source: str) -> object:

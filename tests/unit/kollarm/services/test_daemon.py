@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import KollarmError
-from kollarm.services import daemon, ports
-from kollarm.services.__main__ import main as services
+from kollarm.services import __main__, daemon, ports
 
 
 def web_server(folder: Path, port: int, **settings: object) -> daemon.Daemon:
@@ -167,7 +166,7 @@ def test_all_of_a_state_folder_are_stopped(
     server: daemon.Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     daemon.start(server)
-    assert services(["stop", str(tmp_path)]) == 0
+    assert __main__.main(["stop", str(tmp_path)]) == 0
     assert daemon.running(server) is None
     assert "stopped web" in capsys.readouterr().err
-    assert services(["begin"]) == 2
+    assert __main__.main(["begin"]) == 2

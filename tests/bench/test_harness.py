@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.bench import __main__ as harness
-from tests.bench import result
+from tests.bench import __main__, result
 from tests.bench.measure import Pair, Samples, at_least, at_most, measure
 
 
@@ -27,7 +26,7 @@ def breaks(folder: Path) -> Samples:
 
 
 def test_pairs_count_as_ratios_and_the_median_decides() -> None:
-    taken = harness.take(halves, "a machine")
+    taken = __main__.take(halves, "a machine")
     assert taken.name == "test-harness.halves"
     assert taken.values == [0.5, 0.25, 0.9]
     assert taken.pairs == [(1, 2), (1, 4), (9, 10)]
@@ -36,7 +35,7 @@ def test_pairs_count_as_ratios_and_the_median_decides() -> None:
 
 
 def test_a_measure_that_fails_is_told_with_what_it_had() -> None:
-    taken = harness.take(breaks, "a machine")
+    taken = __main__.take(breaks, "a machine")
     assert taken.error == "OSError: the disk is gone"
     assert taken.values == [2]
     assert taken.row()[3] == "failed"
@@ -44,7 +43,7 @@ def test_a_measure_that_fails_is_told_with_what_it_had() -> None:
 
 def test_results_are_kept_and_shown_on_the_page(tmp_path: Path) -> None:
     kept = tmp_path / "bench.json"
-    taken = {one.name: harness.take(one, "a machine") for one in (halves, breaks)}
+    taken = {one.name: __main__.take(one, "a machine") for one in (halves, breaks)}
     result.save(kept, taken)
     assert {name: one.row() for name, one in result.load(kept).items()} == {
         name: one.row() for name, one in taken.items()
@@ -58,7 +57,7 @@ def test_results_are_kept_and_shown_on_the_page(tmp_path: Path) -> None:
     assert "Machine: a machine." in text
     assert text.count("Measuring all of it took") == 1
     # what isn't measured again stays
-    other = harness.take(breaks, "another machine")
+    other = __main__.take(breaks, "another machine")
     result.update_page(page, {other.name: other})
     text = page.read_text()
     assert text.count("| test-harness.halves |") == 1
@@ -66,15 +65,15 @@ def test_results_are_kept_and_shown_on_the_page(tmp_path: Path) -> None:
 
 
 def test_every_page_and_measure_that_is_shipped_can_be_used(tmp_path: Path) -> None:
-    measures = harness.collect()
+    measures = __main__.collect()
     assert len({one.name for one in measures}) == len(measures) > 0
     page = tmp_path / "page.md"
-    page.write_text(harness.PAGE.read_text())
+    page.write_text(__main__.PAGE.read_text())
     result.update_page(page, {})
 
 
 def test_measures_are_chosen_by_patterns() -> None:
-    assert harness.chosen([halves, breaks], ["*.halves"]) == [halves]
-    assert harness.chosen([halves, breaks], []) == [halves, breaks]
+    assert __main__.chosen([halves, breaks], ["*.halves"]) == [halves]
+    assert __main__.chosen([halves, breaks], []) == [halves, breaks]
     with pytest.raises(click.UsageError, match="no measure is named guests"):
-        harness.chosen([halves], ["guests.*"])
+        __main__.chosen([halves], ["guests.*"])

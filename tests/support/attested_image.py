@@ -1,0 +1,94 @@
+"""An image of two architectures whose index is attested in a real registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from builder import attest, index
+from builder.attest import Attestor
+from builder.base_image import Base
+from builder.engines.docker import DockerEngine
+from builder.facts import ImageSource, RenderedImage
+from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep, Target
+from core.attestation import signing
+from core.attestation.finding import AttestationFinding
+from core.config.model import Architecture
+from core.oci.model import RegistryImage
+from core.oci.registry import RegistryClient
+from tests.support.registries import RunningRegistry, context
+
+X86, ARM = Architecture.X86_64, Architecture.AARCH64
+
+STATUS = """\
+Package: bash
+Status: install ok installed
+Architecture: {}
+Version: 5.2.37-2+b5
+Source: bash (5.2.37-2)
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: all
+Version: 1
+"""
+METADATA = "Metadata-Version: 2.1\nName: Zope.Interface\nVersion: 6.1\n\nName: not-this\n"
+
+DOCKERFILE = """\
+FROM scratch
+COPY status /var/lib/dpkg/status
+COPY os-release /usr/lib/os-release
+COPY METADATA /var/lib/kolla/venv/lib/python3.13/site-packages/zope-6.1.dist-info/METADATA
+LABEL io.kollarm.key=key-{}
+"""
+
+
+class AttestedImage:
+    """An image of two architectures in a registry, and its plan."""
+
+    def __init__(self, registry: RunningRegistry, folder: Path, name: str):
+        self.engine, self.client = DockerEngine(), RegistryClient(registry.address)
+        self.step = IndexStep(name, f"kolla/{name}", "t", (X86, ARM), BuildAction.WRITE, "")
+        self.overlay = folder / "overlay"
+        self.overlay.mkdir()
+        (self.overlay / "overlay.yml").write_text("why: a test\n")
+        self.members: dict[Architecture, RegistryImage] = {}
+        steps = []
+        for architecture in (X86, ARM):
+            reference = f"{registry.address}/kolla/{name}:t-{architecture}"
+            files = {
+                "status": STATUS.format(architecture.debian).encode(),
+                "os-release": b'NAME="Debian"\nID=debian\n',
+                "METADATA": METADATA.encode(),
+            }
+            stream = context(DOCKERFILE.format(architecture), **files)
+            self.engine.build(stream, reference, architecture)
+            self.engine.push(reference)
+            found = self.client.image(f"kolla/{name}", f"t-{architecture}")
+            assert found is not None
+            self.members[architecture] = found
+            source = ImageSource(name, "url", "http://a.example/x.tar.gz", sha256="ab" * 32)
+            rendered = RenderedImage(name, folder, None, name, source=source)
+            target = Target(name, architecture, None, "k", reference, rendered, "")
+            steps.append(ImageStep(target, BuildAction.PUSH, ""))
+        self.plan = BuildPlan(
+            release="2026.1",
+            kolla_version="22.2.0",
+            registry=registry.address,
+            overlays=("mine",),
+            images=tuple(steps),
+            indices=(self.step,),
+            bases=(),
+        )
+
+    def attest(self, key: signing.Key | None = None) -> None:
+        overlays, engines = {"mine": self.overlay}, dict.fromkeys((X86, ARM), self.engine)
+        [base] = {step.target.reference for step in self.plan.images[:1]}
+        bases = [Base(X86, base, "key of the base")]
+        request = {"release": "2026.1"}
+        maker = Attestor(self.plan, self.client, overlays, bases, engines, request, key)
+        content = index.compose(self.members)
+        maker.attest(self.step, content, self.members, lambda step: self.engine)
+        index.write(self.client, self.step.repository, "t", self.members)
+
+    def verify(self, key: signing.PublicKey | None = None) -> list[AttestationFinding]:
+        return attest.verify(self.client, self.step.repository, "t", key)
