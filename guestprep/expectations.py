@@ -12,9 +12,9 @@ from guestprep.spec import PreparationSpec
 
 @dataclass(frozen=True)
 class Expectations:
-    """The wishes that an image fulfils, and what of its packages was changed for them."""
+    """What was requested of an image, and which of its packages were changed for it."""
 
-    wishes: PreparationSpec = field(default_factory=PreparationSpec)
+    spec: PreparationSpec = field(default_factory=PreparationSpec)
     installed: tuple[tuple[str, str], ...] = ()
     """Name and version of each package that was put in."""
     replaced: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -23,14 +23,14 @@ class Expectations:
     """
 
     @staticmethod
-    def of(wishes: PreparationSpec, plan: Mapping[str, Any]) -> Expectations:
+    def of(spec: PreparationSpec, plan: Mapping[str, Any]) -> Expectations:
         """What carrying out a plan promises.
 
         :param plan: as plain data (:meth:`guestprep.plan.BuildPlan.to_dict`).
         """
         steps = plan["steps"]
         return Expectations(
-            wishes,
+            spec,
             tuple(
                 (str(package["name"]), str(package["version"]))
                 for step in steps
@@ -45,7 +45,7 @@ class Expectations:
 
     @staticmethod
     def recorded(record: PreparationRecord) -> Expectations | None:
-        """What a record promises; None where its wishes are none that are known here."""
+        """What a record promises; None where it is of another version of kollarm."""
         try:
             return Expectations.of(PreparationSpec.from_data(record.inputs["wishes"]), record.plan)
         except (KeyError, TypeError, ValueError):

@@ -151,7 +151,7 @@ class Leftovers:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """A file of the guest that a wish is about."""
+    """A file of the guest that the spec is about."""
 
     path: str
     sha256: str

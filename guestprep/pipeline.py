@@ -41,7 +41,7 @@ def plan(guest: Guest, *, only: Iterable[PreparationPart] = ()) -> PreparationPl
     :param only: the parts to do; none named means all.
     :raises UnusableInput: the source can't be prepared, with the reason.
     """
-    wishes = PreparationSpec.of(guest, only)
+    spec = PreparationSpec.of(guest, only)
     with progress.current().step("source"):
         source, _ = locate(guest.source)
         disk = disk_facts(source)
@@ -49,8 +49,8 @@ def plan(guest: Guest, *, only: Iterable[PreparationPart] = ()) -> PreparationPl
         tempfile.TemporaryDirectory(prefix="kollarm-plan-") as work,
         launched([Drive(source.absolute(), disk.format)]) as appliance,
     ):
-        seen = examine(appliance, disk, Path(work), wishes.watched)
-        return _planned(seen, guest.archives, wishes)[0]
+        seen = examine(appliance, disk, Path(work), spec.watched)
+        return _planned(seen, guest.archives, spec)[0]
 
 
 def prepare(
@@ -58,7 +58,7 @@ def prepare(
 ) -> PreparationRecord:
     """Make the prepared image; it appears under its name when it is complete and checked.
 
-    A result whose record says that it was made from the same source, wishes and recipe is
+    A result whose record says that it was made from the same source, request and recipe is
     kept.  The source is only ever read.
 
     :param output: the qcow2 to make; its record is ``OUTPUT.json``.
@@ -70,21 +70,19 @@ def prepare(
     with clock.timed("source"), progress.current().step("source"):
         source, digest = locate(guest.source)
         disk = disk_facts(source)
-    wishes = PreparationSpec.of(guest, only)
+    spec = PreparationSpec.of(guest, only)
     output = output.absolute()
     if output.exists() and output.samefile(source):
         raise UnusableInput(
             f"{output} is the source itself, which is never written",
             hint="give the result another name (-o)",
         )
-    inputs = record.inputs_of(digest, wishes, [_plain(entry) for entry in guest.archives])
+    inputs = record.inputs_of(digest, spec, [_plain(entry) for entry in guest.archives])
     earlier = record.earlier(output, inputs)
     if earlier is not None:
         return earlier
     with progress.current().step(f"prepare {guest.name}"), workplace(output) as work, room(work):
-        made, seen, steps, outcome, checks = _make(
-            disk, source, guest.archives, wishes, work, clock
-        )
+        made, seen, steps, outcome, checks = _make(disk, source, guest.archives, spec, work, clock)
         facts = seen.facts
         done = PreparationRecord(
             name=guest.name,
@@ -117,7 +115,7 @@ def _make(
     disk: DiskFacts,
     source: Path,
     archives: Sequence[AptArchive],
-    wishes: PreparationSpec,
+    spec: PreparationSpec,
     work: Path,
     clock: Stopwatch,
 ) -> tuple[Path, Examination, PreparationPlan, Outcome, Checks | None]:
@@ -139,7 +137,7 @@ def _make(
             source.absolute(),
             overlay,
             # The disk is as large as it shall become from the start; a smaller one is refused.
-            str(max(disk.virtual_size, wishes.size if PreparationPart.SIZE in wishes.parts else 0)),
+            str(max(disk.virtual_size, spec.size if PreparationPart.SIZE in spec.parts else 0)),
         ]
     )
     with ExitStack() as stack:
@@ -147,26 +145,26 @@ def _make(
             drives = [Drive(overlay, "qcow2", writable=True)]
             appliance = stack.enter_context(launched(drives, exchangeable=True))
         with clock.timed("inspect"):
-            seen = examine(appliance, disk, work, wishes.watched)
+            seen = examine(appliance, disk, work, spec.watched)
         with clock.timed("plan"):
-            steps, client = _planned(seen, archives, wishes)
+            steps, client = _planned(seen, archives, spec)
         for line in steps.lines():
             progress.current().say(f"  {line}")
         if steps.empty:
             shutil.copyfile(source, made)
             return made, seen, steps, Outcome((), 0, {}, 0, {}), None
         with clock.timed("apply"):
-            carry_out = execute_inside if wishes.engine == "guest" else execute
+            carry_out = execute_inside if spec.engine == "guest" else execute
             outcome = carry_out(appliance, seen, steps, client, work)
             # Either closes the overlay's file with all of it written back.
             free = take_out(appliance)
             if not free:
                 appliance.shutdown()
         with clock.timed("convert"), progress.current().step("compress"):
-            _convert(overlay, made, wishes.compression)
+            _convert(overlay, made, spec.compression)
         overlay.unlink()
         with clock.timed("verify"), progress.current().step("verify") as step:
-            promise = Expectations.of(wishes, steps.to_dict())
+            promise = Expectations.of(spec, steps.to_dict())
             checks = _verified(appliance if free else None, made, promise)
             held = sum(check.good for check in checks.checks)
             step.note(f"{held} of {len(checks.checks)} checks hold")
@@ -183,15 +181,15 @@ def _verified(appliance: Appliance | None, made: Path, promise: Expectations) ->
     if appliance is None or not put_in(appliance, Drive(made, disk.format)):
         return verify(made, promise)
     with tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work:
-        return check_image(examine(appliance, disk, Path(work), promise.wishes.watched), promise)
+        return check_image(examine(appliance, disk, Path(work), promise.spec.watched), promise)
 
 
 def _planned(
-    seen: Examination, archives: Sequence[AptArchive], wishes: PreparationSpec
+    seen: Examination, archives: Sequence[AptArchive], spec: PreparationSpec
 ) -> tuple[PreparationPlan, ArchiveClient]:
     client = ArchiveClient(archives or default_archives.archives(seen.facts), DEBIAN_ARCHITECTURE)
     status = parse_status(seen.evidence.texts.get("/var/lib/dpkg/status", ""))
-    return make_plan(seen.facts, status, wishes, client), client
+    return make_plan(seen.facts, status, spec, client), client
 
 
 def _convert(overlay: Path, made: Path, compression: str) -> None:

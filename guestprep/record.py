@@ -12,7 +12,7 @@ from core.errors import UnusableInput
 from core.progress import duration, size
 from guestprep.spec import PreparationSpec
 
-#: Raised whenever the same source and wishes would give another result than before.
+#: Raised whenever the same source and request would give another result than before.
 RECIPE = 1
 
 
@@ -30,7 +30,7 @@ class PreparationRecord:
     release: str
     """os-release's ID and VERSION_ID."""
     inputs: dict[str, object]
-    """What the result depends on: the source's digest, the wishes, the recipe."""
+    """What the result depends on: the source's digest, the request, the recipe."""
     plan: dict[str, object]
     """As plain data."""
     outcome: dict[str, object]
@@ -66,12 +66,12 @@ def record_path(output: Path) -> Path:
 
 
 def inputs_of(
-    source_sha256: str, wishes: PreparationSpec, archives: list[dict[str, object]]
+    source_sha256: str, spec: PreparationSpec, archives: list[dict[str, object]]
 ) -> dict[str, object]:
     """What a result depends on."""
     return {
         "source": source_sha256,
-        "wishes": wishes.to_dict(),
+        "wishes": spec.to_dict(),
         "archives": archives,
         "recipe": RECIPE,
     }

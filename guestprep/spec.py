@@ -63,7 +63,7 @@ class FileSpec:
 
 @dataclass(frozen=True)
 class PreparationSpec:
-    """The wishes for one image."""
+    """What is requested of one image."""
 
     consoles: tuple[str, ...] = ("ttyAMA0,115200", "tty1")
     """Values of ``console=``, in order: the last becomes /dev/console."""
@@ -92,7 +92,7 @@ class PreparationSpec:
 
     @staticmethod
     def of(guest: Guest, only: Iterable[PreparationPart] = ()) -> PreparationSpec:
-        """The wishes of a configuration.
+        """What a configuration requests.
 
         :param only: the parts to do; none named means all.
         """
@@ -113,7 +113,7 @@ class PreparationSpec:
 
     @property
     def watched(self) -> tuple[str, ...]:
-        """Paths in the guest that the wishes are about, to be looked at."""
+        """Paths in the guest that the spec is about, to be looked at."""
         zone = (f"{ZONES}/{self.timezone}",) if self.timezone else ()
         return (*(file.path for file in self.files), *zone)
 

@@ -89,24 +89,24 @@ def verify(path: Path, promise: Expectations | None = None) -> Checks:
         tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work,
         launched([Drive(path.absolute(), disk.format)]) as appliance,
     ):
-        found = check_image(examine(appliance, disk, Path(work), held.wishes.watched), held)
+        found = check_image(examine(appliance, disk, Path(work), held.spec.watched), held)
     return dataclasses.replace(found, checks=(*first, *found.checks))
 
 
 def check_image(seen: Examination, promise: Expectations) -> Checks:
     """The checks of an examined image: pure."""
-    facts, wishes = seen.facts, promise.wishes
+    facts, spec = seen.facts, promise.spec
     text = seen.evidence.texts.get("/var/lib/dpkg/status", "")
     status = parse_status(text)
     checks = [
         *_boot(facts),
-        *(check for kernel in facts.booted for check in _kernel(kernel, wishes)),
-        *(_loading(facts) if PreparationPart.LOADING in wishes.parts else ()),
-        *(_grub(facts, wishes) if PreparationPart.GRUB in wishes.parts else ()),
+        *(check for kernel in facts.booted for check in _kernel(kernel, spec)),
+        *(_loading(facts) if PreparationPart.LOADING in spec.parts else ()),
+        *(_grub(facts, spec) if PreparationPart.GRUB in spec.parts else ()),
         *_packages(facts, status, promise),
-        *(_files(facts, wishes) if PreparationPart.FILES in wishes.parts else ()),
-        *(_size(facts, wishes) if PreparationPart.SIZE in wishes.parts else ()),
-        *(_clean(facts, wishes) if PreparationPart.CLEAN in wishes.parts else ()),
+        *(_files(facts, spec) if PreparationPart.FILES in spec.parts else ()),
+        *(_size(facts, spec) if PreparationPart.SIZE in spec.parts else ()),
+        *(_clean(facts, spec) if PreparationPart.CLEAN in spec.parts else ()),
     ]
     return Checks(facts.disk.path, tuple(checks), text)
 
@@ -121,11 +121,11 @@ def _boot(facts: GuestFacts) -> Iterator[Check]:
     yield Check("there is a kernel with its modules", bool(facts.kernels), "none")
 
 
-def _kernel(kernel: KernelFacts, wishes: PreparationSpec) -> Iterator[Check]:
+def _kernel(kernel: KernelFacts, spec: PreparationSpec) -> Iterator[Check]:
     name = f"kernel {kernel.version}"
-    if PreparationPart.PACKAGES in wishes.parts:
+    if PreparationPart.PACKAGES in spec.parts:
         yield Check(f"{name} has {DRIVER}", kernel.gpu is not DriverLocation.MISSING, "missing")
-    if kernel.gpu is not DriverLocation.MODULE or PreparationPart.INITRAMFS not in wishes.parts:
+    if kernel.gpu is not DriverLocation.MODULE or PreparationPart.INITRAMFS not in spec.parts:
         return
     yield Check(
         f"{name}: modules.dep knows {DRIVER}",
@@ -166,33 +166,33 @@ def _loading(facts: GuestFacts) -> Iterator[Check]:
         )
 
 
-def _grub(facts: GuestFacts, wishes: PreparationSpec) -> Iterator[Check]:
+def _grub(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
     if facts.grub is None:
         yield Check("there is a GRUB menu", False, "none")
         return
-    wished = f"console={' console='.join(wishes.consoles)}"
+    consoles = f"console={' console='.join(spec.consoles)}"
     for entry in facts.grub.entries:
         if entry.rescue:
             continue
         yield Check(
-            f"menu entry “{entry.title}” ends in {wished}",
-            entry.consoles == wishes.consoles and not entry.blanking,
+            f"menu entry “{entry.title}” ends in {consoles}",
+            entry.consoles == spec.consoles and not entry.blanking,
             " ".join(entry.words),
         )
     name = guest_files.drop_in_name(facts.grub.drop_ins)
     yield Check(
-        f"{name} sorts last in /etc/default/grub.d, with {wished}",
+        f"{name} sorts last in /etc/default/grub.d, with {consoles}",
         name in facts.grub.drop_ins
         and sorts_last(facts.grub.drop_ins, name)
-        and facts.grub.drop_in_text == guest_files.drop_in(wishes.consoles),
+        and facts.grub.drop_in_text == guest_files.drop_in(spec.consoles),
         ", ".join(facts.grub.drop_ins) or "no drop-ins",
     )
 
 
 def _packages(facts: GuestFacts, status: DpkgStatus, promise: Expectations) -> Iterator[Check]:
     yield Check("dpkg has no unfinished packages", not facts.unready, ", ".join(facts.unready))
-    wishes = promise.wishes
-    for name in wishes.packages if PreparationPart.PACKAGES in wishes.parts else ():
+    spec = promise.spec
+    for name in spec.packages if PreparationPart.PACKAGES in spec.parts else ():
         yield Check(f"{name} is installed", status.installed(name) is not None, "it isn't")
     for kernel, removed in promise.replaced:
         left = [name for name in removed if status.installed(name) is not None]
@@ -206,23 +206,23 @@ def _packages(facts: GuestFacts, status: DpkgStatus, promise: Expectations) -> I
         )
 
 
-def _files(facts: GuestFacts, wishes: PreparationSpec) -> Iterator[Check]:
-    for file in wishes.files:
+def _files(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
+    for file in spec.files:
         there = facts.file(file.path)
         good = there is not None and (there.sha256, there.mode) == (file.sha256, file.mode)
         found = "missing" if there is None else f"mode {there.mode:04o}, SHA256 {there.sha256}"
-        yield Check(f"{file.path} is as wished, mode {file.mode:04o}", good, found)
-    if wishes.timezone:
-        good = facts.timezone == wishes.timezone
-        yield Check(f"the time zone is {wishes.timezone}", good, facts.timezone or "none")
+        yield Check(f"{file.path} is as requested, mode {file.mode:04o}", good, found)
+    if spec.timezone:
+        good = facts.timezone == spec.timezone
+        yield Check(f"the time zone is {spec.timezone}", good, facts.timezone or "none")
 
 
-def _size(facts: GuestFacts, wishes: PreparationSpec) -> Iterator[Check]:
+def _size(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
     last = facts.last
-    if not wishes.size or last is None:
+    if not spec.size or last is None:
         return
     disk = facts.disk.virtual_size
-    yield Check(f"the disk has {size(wishes.size)}", disk == wishes.size, size(disk))
+    yield Check(f"the disk has {size(spec.size)}", disk == spec.size, size(disk))
     if last.length:
         short = disk - last.end
         yield Check("its last partition reaches its end", short < _SLACK, f"{size(short)} are left")
@@ -232,14 +232,14 @@ def _size(facts: GuestFacts, wishes: PreparationSpec) -> Iterator[Check]:
         yield Check("the file system fills the partition", good, size(last.capacity))
 
 
-def _clean(facts: GuestFacts, wishes: PreparationSpec) -> Iterator[Check]:
+def _clean(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
     left = facts.leftovers
-    if wishes.clean_machine_id:
+    if spec.clean_machine_id:
         yield Check("no machine-id is set", not left.machine_id, "one is")
     for wanted, what, paths in (
-        (wishes.clean_host_keys, "SSH host keys", left.host_keys),
-        (wishes.clean_cloud_init, "state of cloud-init", left.cloud_init),
-        (wishes.clean_apt_lists, "package lists", left.apt_lists),
+        (spec.clean_host_keys, "SSH host keys", left.host_keys),
+        (spec.clean_cloud_init, "state of cloud-init", left.cloud_init),
+        (spec.clean_apt_lists, "package lists", left.apt_lists),
     ):
         if wanted:
             yield Check(f"no {what}", not paths, f"{len(paths)} files")

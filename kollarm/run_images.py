@@ -128,5 +128,5 @@ def _guest(config: Config, guest: Guest, connection: object) -> Iterator[GuestRe
                     details=f"screenshot: {after.screenshot}",
                 )
         system = publish.bootable_system(result, prepared)
-        wish = selection.wish(config, guest, result, system, prepared)
-        yield replace(done, published=publish.publish(connection, result, wish))
+        spec = selection.publish_spec(config, guest, result, system, prepared)
+        yield replace(done, published=publish.publish(connection, result, spec))

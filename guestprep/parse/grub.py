@@ -84,8 +84,8 @@ def entries(text: str) -> tuple[BootEntry, ...]:
     return tuple(found)
 
 
-def wished_words(words: Sequence[str], wished: Sequence[str]) -> tuple[str, ...]:
-    """A command line's words with exactly the wished consoles, and nothing that blanks the screen.
+def requested_words(words: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """A command line's words with exactly the requested consoles, and none that blanks the screen.
 
     The consoles stand at the end, so that no generated part follows them, but before a
     trailing GRUB variable (Ubuntu's ``$vt_handoff``).
@@ -94,11 +94,11 @@ def wished_words(words: Sequence[str], wished: Sequence[str]) -> tuple[str, ...]
     tail = len(kept)
     while tail and kept[tail - 1].startswith("$"):
         tail -= 1
-    return (*kept[:tail], *(f"console={console}" for console in wished), *kept[tail:])
+    return (*kept[:tail], *(f"console={console}" for console in wanted), *kept[tail:])
 
 
-def rewrite(text: str, wished: Sequence[str], kernels: Mapping[str, str] | None = None) -> str:
-    """A grub.cfg whose entries have the wished consoles; those for repairs keep their words.
+def rewrite(text: str, wanted: Sequence[str], kernels: Mapping[str, str] | None = None) -> str:
+    """A grub.cfg whose entries have the requested consoles; those for repairs keep their words.
 
     :param kernels: versions to name instead of others, new by old, in paths, titles and
         identifiers alike, as grub-mkconfig would with the new kernel only.
@@ -108,7 +108,7 @@ def rewrite(text: str, wished: Sequence[str], kernels: Mapping[str, str] | None 
         text = named.sub(new.replace("\\", r"\\"), text)
     lines = text.split("\n")
     for entry in entries(text):
-        words = wished_words(entry.words, wished)
+        words = requested_words(entry.words, wanted)
         if entry.rescue or words == entry.words:
             continue
         match = _LINUX.match(lines[entry.line])

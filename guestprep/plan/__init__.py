@@ -1,4 +1,4 @@
-"""From facts and wishes to the steps that fulfil them: pure functions, plain data."""
+"""From facts and what is requested to the steps: pure functions, plain data."""
 
 from guestprep.plan.make import make_plan
 from guestprep.plan.model import (

@@ -1,4 +1,4 @@
-"""Steps for what is wished beside the screen: packages, files, time zone, size."""
+"""Steps for what is requested beside the screen: packages, files, time zone, size."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SLACK = 4 << 20
 
 
 def packages(
-    wishes: PreparationSpec, status: DpkgStatus, offers: Offers, earlier: Iterable[InstallStep]
+    spec: PreparationSpec, status: DpkgStatus, offers: Offers, earlier: Iterable[InstallStep]
 ) -> list[PreparationStep | AlreadySatisfied]:
     """Further packages, with what they depend on.
 
@@ -38,7 +38,7 @@ def packages(
     planned = {package.name for step in earlier for package in step.packages}
     found: list[PreparationStep | AlreadySatisfied] = []
     wanted: list[ArchivePackage] = []
-    for name in dict.fromkeys(wishes.packages):
+    for name in dict.fromkeys(spec.packages):
         present = status.installed(name)
         if present is not None:
             found.append(
@@ -78,7 +78,7 @@ def _newest(name: str, offers: Offers) -> ArchivePackage:
     return candidates[0]
 
 
-def files(facts: GuestFacts, wishes: PreparationSpec) -> list[PreparationStep | AlreadySatisfied]:
+def files(facts: GuestFacts, spec: PreparationSpec) -> list[PreparationStep | AlreadySatisfied]:
     """Files to copy in that the guest doesn't have just so.
 
     :raises UnusableInput: one would go where it can't be.
@@ -89,7 +89,7 @@ def files(facts: GuestFacts, wishes: PreparationSpec) -> list[PreparationStep | 
         for part in facts.partitions
         if part.mounted not in ("", "/") and part.role not in (Role.ROOT, Role.BOOT)
     ]
-    for file in wishes.files:
+    for file in spec.files:
         inside = [where for where in separate if file.path.startswith(f"{where}/")]
         if inside:
             raise UnusableInput(
@@ -108,13 +108,13 @@ def files(facts: GuestFacts, wishes: PreparationSpec) -> list[PreparationStep | 
 
 
 def timezone(
-    facts: GuestFacts, wishes: PreparationSpec, installs: Sequence[InstallStep]
+    facts: GuestFacts, spec: PreparationSpec, installs: Sequence[InstallStep]
 ) -> list[PreparationStep | AlreadySatisfied]:
-    """The time zone, where another one is wished.
+    """The time zone, where another one is requested.
 
     :raises UnusableInput: the guest has no such zone.
     """
-    zone = wishes.timezone
+    zone = spec.timezone
     if not zone:
         return []
     named = facts.timezone_file is not None
@@ -124,27 +124,27 @@ def timezone(
     if facts.file(f"{ZONES}/{zone}") is None and not brings:
         raise UnusableInput(
             f"the image has no time zone {zone}",
-            hint="check its name; zones come with the package tzdata, which can be wished for "
-            "in the guest's `packages`",
+            hint="check its name; zones come with the package tzdata, which can be added "
+            "to the guest's `packages`",
         )
     reason = f"the image has {facts.timezone or 'none set'}"
     return [TimezoneStep(reason, zone, f"{ZONES}/{zone}", named)]
 
 
-def growth(facts: GuestFacts, wishes: PreparationSpec) -> list[PreparationStep | AlreadySatisfied]:
-    """The disk's size, where a larger one is wished.
+def growth(facts: GuestFacts, spec: PreparationSpec) -> list[PreparationStep | AlreadySatisfied]:
+    """The disk's size, where a larger one is requested.
 
     :raises UnusableInput: the disk is larger already, or what lies at its end can't grow.
     """
-    wished, now, last = wishes.size, facts.disk.virtual_size, facts.last
-    if not wished or last is None:
+    requested, now, last = spec.size, facts.disk.virtual_size, facts.last
+    if not requested or last is None:
         return []
-    if wished < now:
+    if requested < now:
         raise UnusableInput(
-            f"the disk has {size(now)}, which is more than the {size(wished)} wished for",
-            hint="wish for a larger one, or leave size out: nothing is ever made smaller",
+            f"the disk has {size(now)}, which is more than the {size(requested)} requested",
+            hint="request a larger one, or leave size out: nothing is ever made smaller",
         )
-    if wished == now and now - last.end < _SLACK:
+    if requested == now and now - last.end < _SLACK:
         return [AlreadySatisfied("size", f"the disk has {size(now)} already")]
     if last.type not in _GROWING:
         what = last.type or "no file system"
@@ -153,8 +153,8 @@ def growth(facts: GuestFacts, wishes: PreparationSpec) -> list[PreparationStep |
             hint="what can grow is ext4, xfs and btrfs on the last partition",
         )
     step = GrowStep(
-        f"the configuration asks for {size(wished)}; the image has {size(now)}",
-        size=wished,
+        f"the configuration asks for {size(requested)}; the image has {size(now)}",
+        size=requested,
         before=now,
         device=last.device,
         number=last.number,

@@ -46,13 +46,13 @@ def drop_in_name(names: Iterable[str]) -> str:
 
 
 def drop_in(consoles: Sequence[str]) -> str:
-    """The grub drop-in: the wished consoles, behind whatever other options there are.
+    """The grub drop-in: the requested consoles, behind whatever other options there are.
 
     grub-mkconfig sources it (POSIX shell) after /etc/default/grub and the other drop-ins, so
     it takes their values and changes only the words it is about.
     """
     blanking = "|".join(BLANKING)
-    wished = " ".join(f"console={console}" for console in consoles)
+    words = " ".join(f"console={console}" for console in consoles)
     return f"""\
 {_WRITTEN}# It sorts last, so that it sees what the other files have set, and keeps it: only
 # consoles and what keeps the screen black are taken out, then the consoles are added.
@@ -70,5 +70,5 @@ kollarm_without_consoles() {{
 kollarm_without_consoles "$GRUB_CMDLINE_LINUX"
 GRUB_CMDLINE_LINUX="$kollarm_words"
 kollarm_without_consoles "$GRUB_CMDLINE_LINUX_DEFAULT"
-GRUB_CMDLINE_LINUX_DEFAULT="$kollarm_words${{kollarm_words:+ }}{wished}"
+GRUB_CMDLINE_LINUX_DEFAULT="$kollarm_words${{kollarm_words:+ }}{words}"
 """

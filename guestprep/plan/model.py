@@ -213,7 +213,7 @@ StepT = TypeVar("StepT", bound=PreparationStep)
 
 @dataclass(frozen=True)
 class AlreadySatisfied:
-    """Something wished for that needs no step, and why."""
+    """Something requested that needs no step, and why."""
 
     topic: str
     reason: str

@@ -1,4 +1,4 @@
-"""Images that can't become what is wished: every reason at once, before anything is written."""
+"""Images that can't be prepared as requested: every reason at once, before anything is written."""
 
 from __future__ import annotations
 

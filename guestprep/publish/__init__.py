@@ -1,7 +1,7 @@
 """Guest images in Glance: what is wanted is compared with what is there, by content and property.
 
 >>> connection = connect("mycloud")                                      # doctest: +SKIP
->>> record = publish(connection, Path("guest.qcow2"), PublishWish("ubuntu-22.04-arm64"))
+>>> record = publish(connection, Path("guest.qcow2"), PublishSpec("ubuntu-22.04-arm64"))
 ...                                                                      # doctest: +SKIP
 
 openstacksdk brings the configuration, authentication and service discovery; the

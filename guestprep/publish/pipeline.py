@@ -22,7 +22,7 @@ from guestprep.publish.plan import decide
 from guestprep.publish.schema import definitions, faults
 
 
-def plan(connection: Any, image: Path, wish: PublishSpec) -> PublishPlan:
+def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
     """What publishing would do. Nothing is changed.
 
     :param connection: of :func:`guestprep.publish.cloud.connect`.
@@ -32,29 +32,29 @@ def plan(connection: Any, image: Path, wish: PublishSpec) -> PublishPlan:
     """
     local = image_file.look(image)
     glance = Glance(connection)
-    if wish.properties and wish.check_properties:
-        check_properties(glance, wish)
-    facts = look(glance, wish.name)
-    return decide(wish, with_digests(local, facts), facts)
+    if spec.properties and spec.check_properties:
+        check_properties(glance, spec)
+    facts = look(glance, spec.name)
+    return decide(spec, with_digests(local, facts), facts)
 
 
-def publish(connection: Any, image: Path, wish: PublishSpec) -> PublishRecord:
-    """Make the cloud have what is wished for, and read it back.
+def publish(connection: Any, image: Path, spec: PublishSpec) -> PublishRecord:
+    """Make the cloud have what is requested, and read it back.
 
     What is there already, by content and properties, is neither sent nor touched.
 
     :raises KollarmError: besides what :func:`plan` raises: refused, with the reason.
     """
-    return execute(Glance(connection), plan(connection, image, wish))
+    return execute(Glance(connection), plan(connection, image, spec))
 
 
-def check_properties(glance: Glance, wish: PublishSpec) -> None:
+def check_properties(glance: Glance, spec: PublishSpec) -> None:
     """See that the user's own properties make sense to the cloud.
 
     :raises ConfigError: with all that is wrong.
     """
-    if found := faults(wish.properties, definitions(glance)):
-        raise ConfigError(f"the properties of {wish.name} are wrong", found)
+    if found := faults(spec.properties, definitions(glance)):
+        raise ConfigError(f"the properties of {spec.name} are wrong", found)
 
 
 def look(glance: Glance, name: str) -> CloudFacts:

@@ -32,23 +32,23 @@ from guestprep.publish.model import (
 UNFINISHED = frozenset({"queued", "saving", "uploading", "importing"})
 
 
-def decide(wish: PublishSpec, local: LocalImage, facts: CloudFacts) -> PublishPlan:
-    """Say what has to be done so that the cloud has what is wished for.
+def decide(spec: PublishSpec, local: LocalImage, facts: CloudFacts) -> PublishPlan:
+    """Say what has to be done so that the cloud has what is requested.
 
     ``local`` must carry the digest of each algorithm that an image of its size in
     ``facts`` has.
     """
-    attributes, wanted = properties.attributes(wish, local), properties.wanted(wish)
+    attributes, wanted = properties.attributes(spec, local), properties.wanted(spec)
     ours = [
         image
         for image in facts.images
-        if image.properties.get(OWNER_MARK) == wish.name
+        if image.properties.get(OWNER_MARK) == spec.name
         and (facts.project is None or image.owner == facts.project)
     ]
     present = [
         image
         for image in facts.images
-        if image.name == wish.name
+        if image.name == spec.name
         and not image.hidden
         and not (image in ours and image.status in UNFINISHED)
     ]
@@ -61,19 +61,19 @@ def decide(wish: PublishSpec, local: LocalImage, facts: CloudFacts) -> PublishPl
     strays = tuple(i.id for i in ours if i.status in UNFINISHED and i.id not in known)
 
     base = PublishPlan(
-        name=wish.name,
+        name=spec.name,
         action=PublishAction.UPLOAD,
-        reasons=(f"the cloud has no image named {wish.name}",),
+        reasons=(f"the cloud has no image named {spec.name}",),
         local=local,
         attributes=attributes,
         properties=wanted,
-        replaced=wish.replaced,
-        method=wish.method,
-        source_url=wish.source_url,
+        replaced=spec.replaced,
+        method=spec.method,
+        source_url=spec.source_url,
         remove=remove,
         strays=strays,
     )
-    if reason := _refusal(wish, present, ours, facts):
+    if reason := _refusal(spec, present, ours, facts):
         return replace(base, action=PublishAction.REFUSE, reasons=(reason,), remove=())
     same = [image for image in present if image.same_content(local)]
     others = [image for image in present if image not in same[:1]]
@@ -156,7 +156,7 @@ def changes(
 
 
 def _refusal(
-    wish: PublishSpec,
+    spec: PublishSpec,
     present: Sequence[RemoteImage],
     ours: Sequence[RemoteImage],
     facts: CloudFacts,
@@ -168,8 +168,8 @@ def _refusal(
     foreign = [image for image in present if image not in ours]
     if len(present) > 1 and foreign:
         ids = ", ".join(f"{image.id} ({image.status})" for image in present)
-        return f"the cloud has {len(present)} images named {wish.name}: {ids}"
-    if foreign and not wish.adopt:
+        return f"the cloud has {len(present)} images named {spec.name}: {ids}"
+    if foreign and not spec.adopt:
         other = facts.project is not None and foreign[0].owner != facts.project
         whose = "it belongs to another project" if other else "kollarm didn't make it"
         return (

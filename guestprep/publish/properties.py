@@ -27,29 +27,29 @@ ARM64: Mapping[str, tuple[str, str]] = {
 _GB = 2**30
 
 
-def wanted(wish: PublishSpec) -> dict[str, str]:
-    """All properties that a wish comes to, kollarm's marks among them."""
+def wanted(spec: PublishSpec) -> dict[str, str]:
+    """All properties that a spec amounts to, kollarm's marks among them."""
     values: dict[str, str | None] = {
-        "architecture": wish.architecture,
-        "os_distro": wish.os_distro,
-        "os_version": wish.os_version,
-        "os_admin_user": wish.os_admin_user,
+        "architecture": spec.architecture,
+        "os_distro": spec.os_distro,
+        "os_version": spec.os_version,
+        "os_admin_user": spec.os_admin_user,
         **{name: value for name, (value, _) in ARM64.items()},
-        **wish.properties,
-        **wish.provenance,
+        **spec.properties,
+        **spec.provenance,
     }
     result = {name: value for name, value in values.items() if value}
-    return result | {OWNER_MARK: wish.name, MANAGED: ",".join(sorted(result))}
+    return result | {OWNER_MARK: spec.name, MANAGED: ",".join(sorted(result))}
 
 
-def attributes(wish: PublishSpec, local: LocalImage) -> dict[str, str | int]:
+def attributes(spec: PublishSpec, local: LocalImage) -> dict[str, str | int]:
     """What Glance keeps as an image's own attributes."""
-    disk = wish.min_disk if wish.min_disk is not None else math.ceil(local.virtual_size / _GB)
+    disk = spec.min_disk if spec.min_disk is not None else math.ceil(local.virtual_size / _GB)
     return {
-        "name": wish.name,
-        "visibility": wish.visibility,
+        "name": spec.name,
+        "visibility": spec.visibility,
         "disk_format": local.disk_format,
         "container_format": "bare",
         "min_disk": disk,
-        "min_ram": wish.min_ram,
+        "min_ram": spec.min_ram,
     }

@@ -61,32 +61,32 @@ class UploadStream:
 
 
 def choose(
-    wish: Method, offered: Callable[[], tuple[str, ...]], source_url: str | None
+    requested: Method, offered: Callable[[], tuple[str, ...]], source_url: str | None
 ) -> Iterator[Method]:
     """The methods to try, in order.
 
     :param offered: asks the cloud for its import methods; only done where they matter.
     :raises ConfigError: the one asked for can't be used with this cloud.
     """
-    if wish is Method.WEB_DOWNLOAD and not source_url:
+    if requested is Method.WEB_DOWNLOAD and not source_url:
         raise ConfigError(
             "web-download needs the address at which Glance can fetch the file",
             hint="name it in cloud.served_at, or use the method put or glance-direct",
         )
-    if wish in (Method.AUTO, Method.PUT):
+    if requested in (Method.AUTO, Method.PUT):
         yield Method.PUT
-    if wish is Method.AUTO:
+    if requested is Method.AUTO:
         there = offered()
         possible = [Method.GLANCE_DIRECT, *([Method.WEB_DOWNLOAD] if source_url else [])]
         yield from (method for method in possible if method in there)
-    elif wish is not Method.PUT:
+    elif requested is not Method.PUT:
         there = offered()
-        if wish not in there:
+        if requested not in there:
             raise ConfigError(
-                f"the cloud doesn't offer the method {wish}",
+                f"the cloud doesn't offer the method {requested}",
                 hint=f"it offers: {', '.join(['put', *there])}",
             )
-        yield wish
+        yield requested
 
 
 def transfer(

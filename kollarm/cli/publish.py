@@ -67,32 +67,32 @@ def publish_command(
     given, chosen = _chosen(config_path, images, name)
     config = given or Config()
     more = dict(_pair(text) for text in properties)
-    wishes = []
+    specs = []
     for guest, image, prepared in chosen:
         blindly = unchecked and prepared is None
         system = None if blindly else publish.bootable_system(image, prepared)
-        wish = selection.wish(config, guest, image, system, prepared)
-        wishes.append(
+        spec = selection.publish_spec(config, guest, image, system, prepared)
+        specs.append(
             (
                 image,
                 dataclasses.replace(
-                    wish,
+                    spec,
                     adopt=adopt,
-                    properties={**wish.properties, **more},
-                    visibility=visibility or wish.visibility,
+                    properties={**spec.properties, **more},
+                    visibility=visibility or spec.visibility,
                 ),
             )
         )
     connection = selection.cloud(config, cloud)
     if dry_run:
-        plans = [publish.plan(connection, image, wish) for image, wish in wishes]
+        plans = [publish.plan(connection, image, spec) for image, spec in specs]
         if as_json:
             print_json([plan.to_dict() for plan in plans])
         else:
             print_text("\n".join(plan.to_text() for plan in plans))
         return
     with alone(config) if given else nullcontext():
-        done = [publish.publish(connection, image, wish) for image, wish in wishes]
+        done = [publish.publish(connection, image, spec) for image, spec in specs]
     if as_json:
         print_json([one.to_dict() for one in done])
     else:

@@ -88,7 +88,7 @@ def of_file(image: Path, name: str | None = None) -> Guest:
     return Guest(name=name or image.stem, source=GuestSource(path=image))
 
 
-def wish(
+def publish_spec(
     config: Config,
     guest: Guest,
     image: Path,

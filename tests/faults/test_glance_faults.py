@@ -58,23 +58,23 @@ def test_an_upload_through_a_failing_glance(
     straight: Any = connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
     api = Glance(straight)
     for moment in range(max(1, MOMENTS // 3)):
-        wish = PublishSpec(f"shaky-{moment}")
+        spec = PublishSpec(f"shaky-{moment}")
         proxy.faults.extend(dice.choices(FAULTS, k=dice.randint(1, 10)))
         try:
-            publish(connect("shaky", clouds_yaml=clouds), image, wish)
+            publish(connect("shaky", clouds_yaml=clouds), image, spec)
             count(SUBJECT, "published nevertheless")
         except KollarmError as error:
             assert error.message
             count(SUBJECT, "refused with a message")
         proxy.faults.clear()
-        for seen in api.find(name=wish.name):
+        for seen in api.find(name=spec.name):
             assert seen.hidden or seen.status != "active" or seen.hash_value == sha512
         count(SUBJECT, "wrong images active", 0)
-        publish(straight, image, wish)
-        visible = [one for one in api.find(name=wish.name) if not one.hidden]
+        publish(straight, image, spec)
+        visible = [one for one in api.find(name=spec.name) if not one.hidden]
         assert [(one.status, one.hash_value) for one in visible] == [("active", sha512)]
         count(SUBJECT, "finished by the next run")
-        for one in api.find(**{OWNER_MARK: wish.name}):
+        for one in api.find(**{OWNER_MARK: spec.name}):
             api.delete(one.id)
     count(SUBJECT, "faults met", proxy.met)
 

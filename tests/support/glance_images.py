@@ -1,4 +1,4 @@
-"""Images and wishes for tests of the plan."""
+"""Images and specs for tests of the plan."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 from guestprep.publish import properties
 from guestprep.publish.model import LocalImage, PublishSpec, RemoteImage
 
-WISH = PublishSpec("jammy", os_distro="ubuntu", os_version="22.04", os_admin_user="ubuntu")
+SPEC = PublishSpec("jammy", os_distro="ubuntu", os_version="22.04", os_admin_user="ubuntu")
 LOCAL = LocalImage(Path("jammy.qcow2"), 1000, 2 * 2**30, "qcow2", {"sha512": "aa"})
 
 
-def image(number: int = 1, *, wish: PublishSpec = WISH, **settings: object) -> RemoteImage:
-    """An image as kollarm makes it for a wish; settings change it."""
-    attributes = properties.attributes(wish, LOCAL)
+def image(number: int = 1, *, spec: PublishSpec = SPEC, **settings: object) -> RemoteImage:
+    """An image as kollarm makes it for a spec; settings change it."""
+    attributes = properties.attributes(spec, LOCAL)
     made = RemoteImage(
         id=f"id{number}",
-        name=wish.name,
+        name=spec.name,
         status="active",
         size=LOCAL.size,
         hash_algo="sha512",
         hash_value="aa",
         checksum="cc",
-        visibility=wish.visibility,
+        visibility=spec.visibility,
         hidden=False,
         owner="project",
         disk_format="qcow2",
@@ -32,7 +32,7 @@ def image(number: int = 1, *, wish: PublishSpec = WISH, **settings: object) -> R
         min_ram=0,
         created_at=f"2026-01-0{number}T00:00:00Z",
         updated_at=f"2026-01-0{number}T00:00:00Z",
-        properties=properties.wanted(wish),
+        properties=properties.wanted(spec),
     )
     return replace(made, **settings)  # type: ignore[arg-type]
 

@@ -12,11 +12,11 @@ from guestprep.publish.model import OWNER_MARK, RemoteImage
 #: Instead of the real ones, which give a server longer to come back.
 PAUSES = (0.5, 1.0)
 
-WISH = PublishSpec("", os_distro="ubuntu", os_version="18.04", os_admin_user="ubuntu")
+SPEC = PublishSpec("", os_distro="ubuntu", os_version="18.04", os_admin_user="ubuntu")
 
 
-def all_of(api: Glance, wish: PublishSpec) -> list[RemoteImage]:
-    return api.find(**{OWNER_MARK: wish.name})
+def all_of(api: Glance, spec: PublishSpec) -> list[RemoteImage]:
+    return api.find(**{OWNER_MARK: spec.name})
 
 
 def eventually(condition: Callable[[], object], seconds: float = 60) -> None:

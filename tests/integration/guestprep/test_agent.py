@@ -1,4 +1,4 @@
-"""The QEMU guest agent and a larger disk, wished for: seen in a running guest.
+"""The QEMU guest agent and a larger disk, as requested: seen in a running guest.
 
 Nova gives a guest the agent's channel when its image has the property hw_qemu_guest_agent.
 """

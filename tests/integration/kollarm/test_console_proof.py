@@ -97,8 +97,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     try:
         run([*script, "up", "--x86-host", "--port", str(layout.first_port)], timeout=1500)
         made = Cloud(layout, config, folder, script)
-        wish = publish.PublishSpec(UNPREPARED, properties=EMULATED, visibility="private")
-        publish.publish(made.connection, source.image, wish)
+        spec = publish.PublishSpec(UNPREPARED, properties=EMULATED, visibility="private")
+        publish.publish(made.connection, source.image, spec)
         yield made
     finally:
         run([*script, "down", "--purge"], timeout=300)

@@ -13,7 +13,7 @@ from guestprep.expectations import Expectations
 from guestprep.record import PreparationRecord
 from guestprep.spec import FileSpec, PreparationPart, PreparationSpec
 
-WISHES = PreparationSpec(
+SPEC = PreparationSpec(
     consoles=("ttyAMA0", "tty0"),
     parts=(PreparationPart.PACKAGES, PreparationPart.GRUB, PreparationPart.FILES),
     clean_host_keys=False,
@@ -44,7 +44,7 @@ def record() -> PreparationRecord:
         size=1,
         distribution="debian",
         release="13",
-        inputs={"wishes": WISHES.to_dict()},
+        inputs={"wishes": SPEC.to_dict()},
         plan={"steps": STEPS},
         outcome={},
         checks=[],
@@ -53,15 +53,15 @@ def record() -> PreparationRecord:
     return PreparationRecord(**json.loads(json.dumps(made.to_dict())))
 
 
-def test_a_record_promises_what_was_wished_and_installed() -> None:
+def test_a_record_promises_what_was_requested_and_installed() -> None:
     promise = Expectations.recorded(record())
     assert promise is not None
-    (file,) = promise.wishes.files
-    assert replace(promise.wishes, files=(replace(file, source=WISHES.files[0].source),)) == WISHES
+    (file,) = promise.spec.files
+    assert replace(promise.spec, files=(replace(file, source=SPEC.files[0].source),)) == SPEC
     assert promise.installed == (("htop", "3.4"), ("linux-image-arm64", "6.12"))
     assert promise.replaced == (("6.12-cloud-arm64", ("linux-image-cloud-arm64",)),)
 
 
-@pytest.mark.parametrize("wishes", [None, {}, {**WISHES.to_dict(), "colour": "green"}])
-def test_a_record_of_another_time_promises_nothing(wishes: object) -> None:
-    assert Expectations.recorded(replace(record(), inputs={"wishes": wishes})) is None
+@pytest.mark.parametrize("spec", [None, {}, {**SPEC.to_dict(), "colour": "green"}])
+def test_a_record_of_another_time_promises_nothing(spec: object) -> None:
+    assert Expectations.recorded(replace(record(), inputs={"wishes": spec})) is None

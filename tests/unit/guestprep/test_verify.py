@@ -158,10 +158,10 @@ def leftovers(facts: GuestFacts, **changes: object) -> GuestFacts:
             "console=ttyAMA0,115200 console=tty1",
         ),
         (lambda x: replace(x, unready=("htop",)), "dpkg has no unfinished packages"),
-        (lambda x: replace(x, files=()), "/etc/motd is as wished, mode 0644"),
+        (lambda x: replace(x, files=()), "/etc/motd is as requested, mode 0644"),
         (
             lambda x: replace(x, files=(FileFacts("/etc/motd", "ab" * 32, 0o600),)),
-            "/etc/motd is as wished, mode 0644",
+            "/etc/motd is as requested, mode 0644",
         ),
         (lambda x: replace(x, timezone="Etc/UTC"), "the time zone is Europe/Berlin"),
         (lambda x: partition(x, length=3 * GIB), "its last partition reaches its end"),
@@ -194,11 +194,11 @@ def test_packages_are_found_missing(status: str, claim: str) -> None:
 
 
 def test_another_size_is_found() -> None:
-    smaller = replace(PROMISE, wishes=replace(PROMISE.wishes, size=3 * GIB))
+    smaller = replace(PROMISE, spec=replace(PROMISE.spec, size=3 * GIB))
     assert failed(checks(good(), promise=smaller)) == ["the disk has 3.0 GiB"]
 
 
 def test_only_what_was_asked_for_is_checked() -> None:
-    wishes = PreparationSpec(parts=())
+    spec = PreparationSpec(parts=())
     bare = replace(good(), modules_load=(), initramfs_hook=False, grub=None, timezone="")
-    assert checks(bare, promise=Expectations(wishes)).good
+    assert checks(bare, promise=Expectations(spec)).good

@@ -1,4 +1,4 @@
-"""Image files, and a wish of its own for each test."""
+"""Image files, and a spec of its own for each test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from guestprep.publish import PublishSpec
 from guestprep.publish.cloud import Glance
 from kollarm.services.glance import EmbeddedGlance
-from tests.support.publishing import WISH
+from tests.support.publishing import SPEC
 from tests.support.upload_disk import disk
 
 
@@ -27,9 +27,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def wish() -> PublishSpec:
-    """A wish whose name no other test uses."""
-    return replace(WISH, name=f"guest-{uuid.uuid4().hex[:8]}")
+def spec() -> PublishSpec:
+    """A spec whose name no other test uses."""
+    return replace(SPEC, name=f"guest-{uuid.uuid4().hex[:8]}")
 
 
 @pytest.fixture

@@ -32,14 +32,14 @@ pytestmark = pytest.mark.integration
 
 
 def test_an_image_arrives_with_its_properties(
-    connection: Any, images: dict[str, Path], wish: PublishSpec
+    connection: Any, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    record = publish(connection, images["first"], wish)
+    record = publish(connection, images["first"], spec)
     assert (record.action, record.status, record.visibility) == (
         PublishAction.UPLOAD, "active", "public",
     )  # fmt: skip
     # As anyone else sees it, by the SDK and by name.
-    seen = connection.image.find_image(wish.name, ignore_missing=False)
+    seen = connection.image.find_image(spec.name, ignore_missing=False)
     assert seen.id == record.image_id
     assert seen.hash_value == image_file.digests(images["first"], ["sha512"])["sha512"]
     assert not seen.is_hidden and seen.min_disk == 1
@@ -63,19 +63,19 @@ def test_an_image_arrives_with_its_properties(
 
 
 def test_a_second_run_sends_nothing(
-    connection: Any, images: dict[str, Path], wish: PublishSpec
+    connection: Any, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    first = publish(connection, images["first"], wish)
-    second = publish(connection, images["first"], wish)
+    first = publish(connection, images["first"], spec)
+    second = publish(connection, images["first"], spec)
     assert (second.action, second.sent, second.image_id) == (PublishAction.KEEP, 0, first.image_id)
 
 
 def test_changed_properties_are_changed_in_place(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishSpec
+    connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    first = publish(connection, images["first"], wish)
+    first = publish(connection, images["first"], spec)
     more = replace(
-        wish, properties={"hw_qemu_guest_agent": "yes"}, visibility="private", min_disk=9
+        spec, properties={"hw_qemu_guest_agent": "yes"}, visibility="private", min_disk=9
     )
     second = publish(connection, images["first"], more)
     assert (second.action, second.sent, second.image_id) == (
@@ -86,91 +86,91 @@ def test_changed_properties_are_changed_in_place(
     there = api.get(first.image_id)
     assert there.properties["hw_qemu_guest_agent"] == "yes"
     assert (there.visibility, there.min_disk) == ("private", 9)
-    third = publish(connection, images["first"], wish)
+    third = publish(connection, images["first"], spec)
     assert third.action is PublishAction.UPDATE
     assert "hw_qemu_guest_agent" not in api.get(first.image_id).properties
 
 
 @pytest.mark.parametrize("replaced", list(Replaced))
 def test_a_new_image_takes_the_name(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishSpec, replaced: Replaced
+    connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec, replaced: Replaced
 ) -> None:
-    old = publish(connection, images["first"], wish)
-    new = publish(connection, images["second"], replace(wish, replaced=replaced))
+    old = publish(connection, images["first"], spec)
+    new = publish(connection, images["second"], replace(spec, replaced=replaced))
     assert (new.action, new.retired) == (PublishAction.REPLACE, (old.image_id,))
-    assert connection.image.find_image(wish.name).id == new.image_id
+    assert connection.image.find_image(spec.name).id == new.image_id
     if replaced is Replaced.DELETE:
-        assert old.image_id not in [image.id for image in all_of(api, wish)]
+        assert old.image_id not in [image.id for image in all_of(api, spec)]
         return
     kept = api.get(old.image_id)
     assert kept.status == "active"
     assert kept.hidden == (replaced is Replaced.HIDE)
-    assert (kept.name != wish.name) == (replaced is Replaced.RENAME)
+    assert (kept.name != spec.name) == (replaced is Replaced.RENAME)
 
 
 def test_going_back_sends_nothing(
-    connection: Any, images: dict[str, Path], wish: PublishSpec
+    connection: Any, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    old = publish(connection, images["first"], wish)
-    publish(connection, images["second"], wish)
-    back = publish(connection, images["first"], wish)
+    old = publish(connection, images["first"], spec)
+    publish(connection, images["second"], spec)
+    back = publish(connection, images["first"], spec)
     assert (back.action, back.image_id, back.sent) == (PublishAction.FINISH, old.image_id, 0)
-    assert connection.image.find_image(wish.name).id == old.image_id
+    assert connection.image.find_image(spec.name).id == old.image_id
 
 
 def test_a_protected_image_is_hidden_where_it_cannot_be_deleted(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishSpec
+    connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    old = publish(connection, images["first"], wish)
+    old = publish(connection, images["first"], spec)
     connection.image.update_image(old.image_id, is_protected=True)
-    publish(connection, images["second"], replace(wish, replaced=Replaced.DELETE))
+    publish(connection, images["second"], replace(spec, replaced=Replaced.DELETE))
     assert api.get(old.image_id).hidden
     connection.image.update_image(old.image_id, is_protected=False)
 
 
 def test_somebody_elses_image_is_refused_then_adopted(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishSpec
+    connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
     other = connection.image.create_image(
-        wish.name, filename=str(images["first"]), disk_format="qcow2", container_format="bare"
+        spec.name, filename=str(images["first"]), disk_format="qcow2", container_format="bare"
     )
     with pytest.raises(KollarmError, match="kollarm didn't make it") as caught:
-        publish(connection, images["first"], wish)
+        publish(connection, images["first"], spec)
     assert "--adopt" in (caught.value.hint or "")
     assert api.get(other.id).properties.get(OWNER_MARK) is None
-    record = publish(connection, images["first"], replace(wish, adopt=True))
+    record = publish(connection, images["first"], replace(spec, adopt=True))
     assert (record.action, record.image_id, record.sent) == (PublishAction.ADOPT, other.id, 0)
     assert api.get(other.id).properties["architecture"] == "aarch64"
 
 
 def test_two_images_of_the_name_are_refused(
-    connection: Any, images: dict[str, Path], wish: PublishSpec
+    connection: Any, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    publish(connection, images["first"], wish)
+    publish(connection, images["first"], spec)
     connection.image.create_image(
-        wish.name,
+        spec.name,
         filename=str(images["second"]),
         disk_format="qcow2",
         container_format="bare",
         allow_duplicates=True,
     )
     for adopt in (False, True):
-        with pytest.raises(KollarmError, match=f"2 images named {wish.name}"):
-            publish(connection, images["first"], replace(wish, adopt=adopt))
+        with pytest.raises(KollarmError, match=f"2 images named {spec.name}"):
+            publish(connection, images["first"], replace(spec, adopt=adopt))
 
 
 def test_a_plan_changes_nothing(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishSpec
+    connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    made = plan(connection, images["first"], wish)
+    made = plan(connection, images["first"], spec)
     assert made.action is PublishAction.UPLOAD
-    assert all_of(api, wish) == []
+    assert all_of(api, spec) == []
 
 
 def test_an_audit_finds_what_may_go_to_the_wrong_host(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishSpec
+    connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    right = publish(connection, images["first"], wish)
+    right = publish(connection, images["first"], spec)
     made = {
         name: connection.image.create_image(
             f"{name}-{uuid.uuid4().hex[:8]}",
@@ -232,8 +232,8 @@ def test_an_audit_looks_at_what_is_on_the_disks(
     """Called an image for x86_64, it is found out by its disk alone."""
     image = guest_disks.make(tmp_path / "found.qcow2", tmp_path / "work")
     connection = connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
-    wish = PublishSpec("no telling", architecture="x86_64")
-    made = publish(connection, image, wish)
+    spec = PublishSpec("no telling", architecture="x86_64")
+    made = publish(connection, image, spec)
     report = kollarm("guest", "audit", "--disks", "--json", cwd=tmp_path, **loopback)
     assert report.status == 1
     reasons = {finding["image_id"]: finding["reason"] for finding in report.document["findings"]}
@@ -242,15 +242,15 @@ def test_an_audit_looks_at_what_is_on_the_disks(
 
 
 def test_without_keystone_everyone_may_publish(
-    glance: EmbeddedGlance, images: dict[str, Path], wish: PublishSpec
+    glance: EmbeddedGlance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
     connection = connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
-    assert publish(connection, images["first"], wish).action is PublishAction.UPLOAD
-    assert publish(connection, images["first"], wish).action is PublishAction.KEEP
+    assert publish(connection, images["first"], spec).action is PublishAction.UPLOAD
+    assert publish(connection, images["first"], spec).action is PublishAction.KEEP
 
 
 def test_misspelt_properties_are_found_before_anything_is_made(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishSpec
+    connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
     properties = {
         "hw_vido_model": "qxl",
@@ -260,7 +260,7 @@ def test_misspelt_properties_are_found_before_anything_is_made(
         "min_disk": "5",
         "mine": "1",
     }
-    wrong = replace(wish, properties=properties)
+    wrong = replace(spec, properties=properties)
     with pytest.raises(ConfigError) as caught:
         publish(connection, images["first"], wrong)
     text = caught.value.details or ""
@@ -270,6 +270,6 @@ def test_misspelt_properties_are_found_before_anything_is_made(
     assert "properties.kernel_id: 'vmlinuz' has the wrong form" in text
     assert "properties.min_disk: an attribute of images" in text
     assert "mine" not in text
-    assert all_of(api, wish) == []
-    wished = replace(wish, properties={"hw_vido_model": "qxl"}, check_properties=False)
-    assert publish(connection, images["first"], wished).properties["hw_vido_model"] == "qxl"
+    assert all_of(api, spec) == []
+    unchecked = replace(spec, properties={"hw_vido_model": "qxl"}, check_properties=False)
+    assert publish(connection, images["first"], unchecked).properties["hw_vido_model"] == "qxl"

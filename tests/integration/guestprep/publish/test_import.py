@@ -35,17 +35,17 @@ def web(images: dict[str, Path]) -> Iterator[str]:
     server.shutdown()
 
 
-def test_glance_direct(connection: Any, images: dict[str, Path], wish: PublishSpec) -> None:
-    record = publish(connection, images["first"], replace(wish, method=Method.GLANCE_DIRECT))
+def test_glance_direct(connection: Any, images: dict[str, Path], spec: PublishSpec) -> None:
+    record = publish(connection, images["first"], replace(spec, method=Method.GLANCE_DIRECT))
     assert (record.action, record.status) == (PublishAction.UPLOAD, "active")
     assert record.sent == images["first"].stat().st_size
 
 
 def test_web_download(
-    connection: Any, images: dict[str, Path], wish: PublishSpec, web: str
+    connection: Any, images: dict[str, Path], spec: PublishSpec, web: str
 ) -> None:
     url = f"{web}/first.qcow2"
-    fetched = replace(wish, method=Method.WEB_DOWNLOAD, source_url=url)
+    fetched = replace(spec, method=Method.WEB_DOWNLOAD, source_url=url)
     record = publish(connection, images["first"], fetched)
     assert (record.status, record.sent) == ("active", 0)
 
@@ -61,22 +61,22 @@ def test_a_web_download_that_goes_wrong_is_an_error_and_leaves_nothing(
     connection: Any,
     api: Glance,
     images: dict[str, Path],
-    wish: PublishSpec,
+    spec: PublishSpec,
     web: str,
     served: str,
     error: type[KollarmError],
     words: str,
 ) -> None:
     url = f"{web}/{served}.qcow2"
-    fetched = replace(wish, method=Method.WEB_DOWNLOAD, source_url=url)
+    fetched = replace(spec, method=Method.WEB_DOWNLOAD, source_url=url)
     with pytest.raises(error, match=words):
         publish(connection, images["first"], fetched)
-    assert all_of(api, wish) == []
+    assert all_of(api, spec) == []
 
 
 def test_a_method_that_cannot_be_used_is_named_before_anything_is_made(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishSpec
+    connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
     with pytest.raises(KollarmError, match="address at which Glance can fetch"):
-        publish(connection, images["first"], replace(wish, method=Method.WEB_DOWNLOAD))
-    assert all_of(api, wish) == []
+        publish(connection, images["first"], replace(spec, method=Method.WEB_DOWNLOAD))
+    assert all_of(api, spec) == []

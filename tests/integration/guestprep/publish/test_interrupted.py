@@ -30,68 +30,68 @@ from tests.support.publishing import PAUSES, all_of, eventually
 pytestmark = pytest.mark.integration
 
 
-def publisher(cloud: EmbeddedGlance, image: Path, wish: PublishSpec) -> subprocess.Popen[bytes]:
+def publisher(cloud: EmbeddedGlance, image: Path, spec: PublishSpec) -> subprocess.Popen[bytes]:
     """Another process that publishes."""
     code = (
         "from pathlib import Path; from guestprep.publish import *; "
         f"import guestprep.publish.execute as sending; sending.PAUSES = {PAUSES}; "
         f"c = connect({cloud.cloud!r}, clouds_yaml=Path({str(cloud.clouds_yaml)!r})); "
-        f"publish(c, Path({str(image)!r}), PublishWish({wish.name!r}, os_distro='ubuntu', "
-        f"os_version='18.04', os_admin_user='ubuntu', method=Method({wish.method.value!r})))"
+        f"publish(c, Path({str(image)!r}), PublishSpec({spec.name!r}, os_distro='ubuntu', "
+        f"os_version='18.04', os_admin_user='ubuntu', method=Method({spec.method.value!r})))"
     )
     return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
 
 
 def test_a_killed_upload_is_cleaned_up_by_the_next_run(
-    connection: Any, cloud: EmbeddedGlance, api: Glance, images: dict[str, Path], wish: PublishSpec
+    connection: Any, cloud: EmbeddedGlance, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    run = publisher(cloud, images["large"], wish)
-    eventually(lambda: [i for i in all_of(api, wish) if i.status == "saving"])
+    run = publisher(cloud, images["large"], spec)
+    eventually(lambda: [i for i in all_of(api, spec) if i.status == "saving"])
     # Nobody sees it, and another run leaves it alone.
-    assert connection.image.find_image(wish.name) is None or all_of(api, wish)[0].hidden
+    assert connection.image.find_image(spec.name) is None or all_of(api, spec)[0].hidden
     with pytest.raises(KollarmError, match="right now"):
-        publish(connection, images["first"], wish)
+        publish(connection, images["first"], spec)
     run.send_signal(signal.SIGKILL)
     run.wait()
-    (left,) = all_of(api, wish)
+    (left,) = all_of(api, spec)
     before = psutil.Process().io_counters().read_chars
-    record = publish(connection, images["large"], wish)
+    record = publish(connection, images["large"], spec)
     read = psutil.Process().io_counters().read_chars - before
     assert read < 1.5 * record.size, "hashing must not read the file a second time"
     assert record.removed == (left.id,)
-    assert [image.id for image in all_of(api, wish)] == [record.image_id]
+    assert [image.id for image in all_of(api, spec)] == [record.image_id]
     assert record.status == "active"
 
 
 def test_a_killed_import_is_cleaned_up_by_the_next_run(
-    connection: Any, cloud: EmbeddedGlance, api: Glance, images: dict[str, Path], wish: PublishSpec
+    connection: Any, cloud: EmbeddedGlance, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    direct = replace(wish, method=Method.GLANCE_DIRECT)
+    direct = replace(spec, method=Method.GLANCE_DIRECT)
     run = publisher(cloud, images["large"], direct)
-    eventually(lambda: [i for i in all_of(api, wish) if i.status == "uploading"])
+    eventually(lambda: [i for i in all_of(api, spec) if i.status == "uploading"])
     run.send_signal(signal.SIGKILL)
     run.wait()
-    (left,) = all_of(api, wish)
+    (left,) = all_of(api, spec)
     record = publish(connection, images["first"], direct)
     assert record.removed == (left.id,)
-    assert [image.id for image in all_of(api, wish)] == [record.image_id]
+    assert [image.id for image in all_of(api, spec)] == [record.image_id]
 
 
 def test_a_glance_that_dies_and_comes_back_later_is_cleaned_up(
-    connection: Any, cloud: EmbeddedGlance, api: Glance, images: dict[str, Path], wish: PublishSpec
+    connection: Any, cloud: EmbeddedGlance, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    old = publish(connection, images["first"], wish)
-    run = publisher(cloud, images["large"], wish)
-    eventually(lambda: [i for i in all_of(api, wish) if i.status == "saving"])
+    old = publish(connection, images["first"], spec)
+    run = publisher(cloud, images["large"], spec)
+    eventually(lambda: [i for i in all_of(api, spec) if i.status == "saving"])
     master = cloud.running()
     assert master
     os.killpg(master, signal.SIGKILL)
     assert run.wait() != 0
     cloud.start()
     # Nobody told Glance that the upload ended: the image is "saving" for ever.
-    assert [i.status for i in all_of(api, wish) if i.id != old.image_id] == ["saving"]
-    assert publish(connection, images["first"], wish).action is PublishAction.KEEP
-    assert [image.id for image in all_of(api, wish)] == [old.image_id]
+    assert [i.status for i in all_of(api, spec) if i.id != old.image_id] == ["saving"]
+    assert publish(connection, images["first"], spec).action is PublishAction.KEEP
+    assert [image.id for image in all_of(api, spec)] == [old.image_id]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -100,19 +100,19 @@ def test_an_interrupted_upload_leaves_nothing(
     api: Glance,
     connection: Any,
     images: dict[str, Path],
-    wish: PublishSpec,
+    spec: PublishSpec,
     number: signal.Signals,
 ) -> None:
-    old = publish(connection, images["first"], wish)
-    run = publisher(cloud, images["large"], wish)
-    eventually(lambda: [i for i in all_of(api, wish) if i.status == "saving"])
+    old = publish(connection, images["first"], spec)
+    run = publisher(cloud, images["large"], spec)
+    eventually(lambda: [i for i in all_of(api, spec) if i.status == "saving"])
     run.send_signal(number)
     assert run.wait() != 0
     if number == signal.SIGINT:
-        assert [image.id for image in all_of(api, wish)] == [old.image_id]
+        assert [image.id for image in all_of(api, spec)] == [old.image_id]
     assert api.get(old.image_id).status == "active"
-    assert publish(connection, images["first"], wish).action is PublishAction.KEEP
-    assert [image.id for image in all_of(api, wish)] == [old.image_id]
+    assert publish(connection, images["first"], spec).action is PublishAction.KEEP
+    assert [image.id for image in all_of(api, spec)] == [old.image_id]
 
 
 def test_a_server_that_dies_during_the_upload_is_tried_again(
@@ -120,7 +120,7 @@ def test_a_server_that_dies_during_the_upload_is_tried_again(
     cloud: EmbeddedGlance,
     api: Glance,
     images: dict[str, Path],
-    wish: PublishSpec,
+    spec: PublishSpec,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(execute, "PAUSES", PAUSES)
@@ -128,25 +128,25 @@ def test_a_server_that_dies_during_the_upload_is_tried_again(
     assert master
 
     def kill() -> None:
-        eventually(lambda: [i for i in all_of(api, wish) if i.status == "saving"])
+        eventually(lambda: [i for i in all_of(api, spec) if i.status == "saving"])
         psutil.Process(master).children()[0].kill()
 
     killer = threading.Thread(target=kill)
     killer.start()
-    record = publish(connection, images["large"], wish)
+    record = publish(connection, images["large"], spec)
     killer.join()
     assert record.status == "active"
-    assert [image.id for image in all_of(api, wish)] == [record.image_id]
+    assert [image.id for image in all_of(api, spec)] == [record.image_id]
 
 
 def test_a_run_killed_before_the_name_was_given_is_finished_without_an_upload(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishSpec
+    connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    old = publish(connection, images["first"], wish)
-    made = plan(connection, images["second"], wish)
+    old = publish(connection, images["first"], spec)
+    made = plan(connection, images["second"], spec)
     left = api.create(made.attributes, {**made.properties, RUN_MARK: "a.b.1.2"}, hidden=True)
     api.send(f"/images/{left.id}/file", images["second"].read_bytes(), 60)
-    record = publish(connection, images["second"], wish)
+    record = publish(connection, images["second"], spec)
     assert (record.action, record.image_id, record.sent) == (PublishAction.FINISH, left.id, 0)
     assert record.retired == (old.image_id,)
     assert RUN_MARK not in record.properties

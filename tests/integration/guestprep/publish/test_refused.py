@@ -45,40 +45,40 @@ def member(connection: Any, cloud: EmbeddedGlance) -> Any:
 
 
 def test_publishing_publicly_without_the_right_is_explained(
-    member: Any, images: dict[str, Path], wish: PublishSpec
+    member: Any, images: dict[str, Path], spec: PublishSpec
 ) -> None:
     with pytest.raises(GlanceError, match="403") as caught:
-        publish(member, images["large"], wish)
+        publish(member, images["large"], spec)
     assert "visibility: private" in (caught.value.hint or "")
-    record = publish(member, images["first"], replace(wish, visibility="private"))
+    record = publish(member, images["first"], replace(spec, visibility="private"))
     assert record.visibility == "private"
 
 
 def test_another_projects_public_image_is_not_ours(
-    connection: Any, api: Glance, member: Any, images: dict[str, Path], wish: PublishSpec
+    connection: Any, api: Glance, member: Any, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    theirs = publish(connection, images["first"], wish)
-    mine = replace(wish, visibility="private")
+    theirs = publish(connection, images["first"], spec)
+    mine = replace(spec, visibility="private")
     with pytest.raises(KollarmError, match="belongs to another project"):
         publish(member, images["second"], mine)
     # Nor can it be taken over by force: that is found out before anything is sent.
     with pytest.raises(GlanceError, match="403"):
         publish(member, images["second"], replace(mine, adopt=True))
-    assert [image.id for image in Glance(member).find(name=wish.name)] == [theirs.image_id]
-    assert publish(connection, images["first"], wish).action is PublishAction.KEEP
+    assert [image.id for image in Glance(member).find(name=spec.name)] == [theirs.image_id]
+    assert publish(connection, images["first"], spec).action is PublishAction.KEEP
 
 
 def test_wrong_credentials_are_explained(
-    cloud: EmbeddedGlance, images: dict[str, Path], wish: PublishSpec, tmp_path: Path
+    cloud: EmbeddedGlance, images: dict[str, Path], spec: PublishSpec, tmp_path: Path
 ) -> None:
     wrong = tmp_path / "clouds.yaml"
     wrong.write_text(cloud.clouds_yaml.read_text().replace("password: ", "password: not-"))
     with pytest.raises(GlanceError, match="doesn't accept the credentials"):
-        publish(connect(cloud.cloud, clouds_yaml=wrong), images["first"], wish)
+        publish(connect(cloud.cloud, clouds_yaml=wrong), images["first"], spec)
 
 
 def test_an_unreachable_glance_is_explained(
-    images: dict[str, Path], wish: PublishSpec, tmp_path: Path
+    images: dict[str, Path], spec: PublishSpec, tmp_path: Path
 ) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     clouds = tmp_path / "clouds.yaml"
@@ -87,26 +87,26 @@ def test_an_unreachable_glance_is_explained(
         f"image_endpoint_override: '{url}'}}}}"
     )
     with pytest.raises(GlanceError, match="can't be reached") as caught:
-        publish(connect("gone", clouds_yaml=clouds), images["first"], wish)
+        publish(connect("gone", clouds_yaml=clouds), images["first"], spec)
     assert url in caught.value.message
     assert caught.value.hint
 
 
 def test_an_unreachable_keystone_is_explained(
-    cloud: EmbeddedGlance, images: dict[str, Path], wish: PublishSpec, tmp_path: Path
+    cloud: EmbeddedGlance, images: dict[str, Path], spec: PublishSpec, tmp_path: Path
 ) -> None:
     clouds = tmp_path / "clouds.yaml"
     text = cloud.clouds_yaml.read_text()
     clouds.write_text(text.replace(f":{cloud.keystone_port}", f":{free_port()}"))
     with pytest.raises(GlanceError, match="can't be reached"):
-        publish(connect(cloud.cloud, clouds_yaml=clouds), images["first"], wish)
+        publish(connect(cloud.cloud, clouds_yaml=clouds), images["first"], spec)
 
 
 def test_a_damaged_file_is_refused_before_anything_is_made(
-    connection: Any, api: Glance, images: dict[str, Path], wish: PublishSpec, tmp_path: Path
+    connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec, tmp_path: Path
 ) -> None:
     cut = tmp_path / "cut.qcow2"
     cut.write_bytes(images["first"].read_bytes()[:100_000])
     with pytest.raises(UnusableInput, match="cut short"):
-        publish(connection, cut, wish)
-    assert all_of(api, wish) == []
+        publish(connection, cut, spec)
+    assert all_of(api, spec) == []

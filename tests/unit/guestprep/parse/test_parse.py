@@ -211,11 +211,11 @@ def test_rewrite_changes_usual_entries_only_and_once() -> None:
 
 
 @given(st.lists(st.sampled_from(["ro", "console=tty1", "nomodeset", "$x", "a=b", 'c="d e"'])))
-def test_wished_words_keep_the_other_words_in_their_order(words: list[str]) -> None:
-    wished = grub.wished_words(words, CONSOLES)
-    assert grub.consoles(wished) == CONSOLES
+def test_requested_words_keep_the_other_words_in_their_order(words: list[str]) -> None:
+    result = grub.requested_words(words, CONSOLES)
+    assert grub.consoles(result) == CONSOLES
     kept = [word for word in words if not word.startswith("console=") and word != "nomodeset"]
-    assert [word for word in wished if not word.startswith("console=")] == kept
+    assert [word for word in result if not word.startswith("console=")] == kept
 
 
 # -- the rest -------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Wishes beside the screen: packages, files, time zone, size."""
+"""Requests beside the screen: packages, files, time zone, size."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def there() -> GuestFacts:
     return replace(found, disk=replace(found.disk, virtual_size=2 * GIB))
 
 
-def plan(found: GuestFacts, wishes: PreparationSpec, shelf: Shelf | None = None) -> PreparationPlan:
-    return make_plan(found, STATUS, wishes, shelf or Shelf())
+def plan(found: GuestFacts, spec: PreparationSpec, shelf: Shelf | None = None) -> PreparationPlan:
+    return make_plan(found, STATUS, spec, shelf or Shelf())
 
 
 def test_packages_come_with_what_they_need_once() -> None:
@@ -108,16 +108,16 @@ def test_files_are_copied_where_they_differ(tmp_path: Path) -> None:
         source=GuestSource(path=tmp_path),
         files=[GuestFile(source=source, path="/etc/motd", mode="0640")],
     )
-    wishes = PreparationSpec.of(guest)
-    (copy,) = plan(there(), wishes).of(CopyStep)
+    spec = PreparationSpec.of(guest)
+    (copy,) = plan(there(), spec).of(CopyStep)
     assert (copy.path, copy.mode) == ("/etc/motd", 0o640)
-    same = FileFacts("/etc/motd", wishes.files[0].sha256, 0o640)
-    assert not plan(replace(there(), files=(same,)), wishes).of(CopyStep)
+    same = FileFacts("/etc/motd", spec.files[0].sha256, 0o640)
+    assert not plan(replace(there(), files=(same,)), spec).of(CopyStep)
     other = replace(same, mode=0o644)
-    (copy,) = plan(replace(there(), files=(other,)), wishes).of(CopyStep)
+    (copy,) = plan(replace(there(), files=(other,)), spec).of(CopyStep)
     assert "replaced" in copy.reason
     # The record of an image doesn't depend on where the file was copied from.
-    assert str(tmp_path) not in str(wishes.to_dict())
+    assert str(tmp_path) not in str(spec.to_dict())
     source.unlink()
     with pytest.raises(UnusableInput, match=r"motd can't be copied into the image: No such file"):
         PreparationSpec.of(guest)
@@ -130,16 +130,16 @@ def test_files_on_another_partition_are_refused() -> None:
 
 
 def test_a_time_zone_is_set_where_the_guest_has_it() -> None:
-    wishes = PreparationSpec(timezone="Europe/Berlin")
+    spec = PreparationSpec(timezone="Europe/Berlin")
     zone = FileFacts("/usr/share/zoneinfo/Europe/Berlin", "0" * 64, 0o644)
     found = replace(there(), timezone="Etc/UTC", timezone_file="Etc/UTC", files=(zone,))
-    (step,) = plan(found, wishes).of(TimezoneStep)
+    (step,) = plan(found, spec).of(TimezoneStep)
     assert step.named and step.target == zone.path
     done = replace(found, timezone="Europe/Berlin", timezone_file="Europe/Berlin")
-    assert not plan(done, wishes).of(TimezoneStep)
-    assert plan(replace(done, timezone_file="Etc/UTC"), wishes).of(TimezoneStep)
+    assert not plan(done, spec).of(TimezoneStep)
+    assert plan(replace(done, timezone_file="Etc/UTC"), spec).of(TimezoneStep)
     with pytest.raises(UnusableInput, match="the image has no time zone Europe/Berlin"):
-        plan(there(), wishes)
+        plan(there(), spec)
     with_data = PreparationSpec(timezone="Europe/Berlin", packages=("tzdata",))
     assert plan(there(), with_data, Shelf(package("tzdata", "1"))).of(TimezoneStep)
 

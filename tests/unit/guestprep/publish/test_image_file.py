@@ -87,7 +87,7 @@ def test_what_is_sent_is_hashed_on_the_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "offered", "url", "methods"),
+    ("requested", "offered", "url", "methods"),
     [
         ("auto", (), None, ["put"]),
         ("auto", ("web-download",), None, ["put"]),
@@ -98,9 +98,9 @@ def test_what_is_sent_is_hashed_on_the_way(tmp_path: Path) -> None:
     ],
 )
 def test_the_ways_of_uploading_in_their_order(
-    wish: str, offered: tuple[str, ...], url: str | None, methods: list[str]
+    requested: str, offered: tuple[str, ...], url: str | None, methods: list[str]
 ) -> None:
-    assert list(choose(Method(wish), lambda: offered, url)) == methods
+    assert list(choose(Method(requested), lambda: offered, url)) == methods
 
 
 def test_a_way_that_the_cloud_does_not_offer_is_refused() -> None:

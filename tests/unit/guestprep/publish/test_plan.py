@@ -21,19 +21,19 @@ from guestprep.publish.model import (
     RemoteImage,
 )
 from guestprep.publish.plan import changes, decide
-from tests.support.glance_images import LOCAL, WISH, image, without
+from tests.support.glance_images import LOCAL, SPEC, image, without
 
 
 def plan(
     *images: RemoteImage, **facts: frozenset[str]
 ) -> tuple[PublishAction, str | None, list[str]]:
-    """Action, image and what is to be retired, for the usual wish."""
-    made = decide(WISH, LOCAL, CloudFacts(images, **facts))  # type: ignore[arg-type]
+    """Action, image and what is to be retired, for the usual spec."""
+    made = decide(SPEC, LOCAL, CloudFacts(images, **facts))  # type: ignore[arg-type]
     return made.action, made.image_id, list(made.retire)
 
 
 def test_an_empty_cloud_gets_an_upload() -> None:
-    made = decide(WISH, LOCAL, CloudFacts(()))
+    made = decide(SPEC, LOCAL, CloudFacts(()))
     assert made.action is PublishAction.UPLOAD
     assert made.attributes["min_disk"] == 2
     assert made.properties["architecture"] == "aarch64"
@@ -42,10 +42,10 @@ def test_an_empty_cloud_gets_an_upload() -> None:
 
 def test_what_another_machine_left_half_uploaded_is_named_and_left() -> None:
     there = image(status="saving", size=None, hash_value=None, checksum=None, hidden=True)
-    made = decide(WISH, LOCAL, CloudFacts((there,)))
+    made = decide(SPEC, LOCAL, CloudFacts((there,)))
     assert (made.action, made.remove, made.strays) == (PublishAction.UPLOAD, (), ("id1",))
     assert "openstack image delete id1" in made.to_text()
-    known = decide(WISH, LOCAL, CloudFacts((there,), abandoned=frozenset({"id1"})))
+    known = decide(SPEC, LOCAL, CloudFacts((there,), abandoned=frozenset({"id1"})))
     assert (known.remove, known.strays) == (("id1",), ())
 
 
@@ -55,7 +55,7 @@ def test_the_same_content_and_properties_are_kept() -> None:
 
 def test_changed_properties_are_updated_without_an_upload() -> None:
     there = without(image(min_disk=1), "hw_disk_bus", architecture="x86_64")
-    made = decide(WISH, LOCAL, CloudFacts((there,)))
+    made = decide(SPEC, LOCAL, CloudFacts((there,)))
     assert made.action is PublishAction.UPDATE
     assert set(made.changes) == {
         PropertyChange("min_disk", 1, 2),
@@ -65,16 +65,16 @@ def test_changed_properties_are_updated_without_an_upload() -> None:
 
 
 def test_a_property_that_is_no_longer_wanted_goes_and_others_properties_stay() -> None:
-    earlier = replace(WISH, properties={"hw_qemu_guest_agent": "yes"})
-    there = without(image(wish=earlier), somebodys="own")
-    made = decide(WISH, LOCAL, CloudFacts((there,)))
+    earlier = replace(SPEC, properties={"hw_qemu_guest_agent": "yes"})
+    there = without(image(spec=earlier), somebodys="own")
+    made = decide(SPEC, LOCAL, CloudFacts((there,)))
     assert PropertyChange("hw_qemu_guest_agent", "yes", None) in made.changes
     assert "somebodys" not in [change.name for change in made.changes]
 
 
 def test_an_empty_value_leaves_a_property_out() -> None:
-    wish = replace(WISH, properties={"hw_pointer_model": "", "architecture": "aarch64"})
-    assert "hw_pointer_model" not in properties.wanted(wish)
+    spec = replace(SPEC, properties={"hw_pointer_model": "", "architecture": "aarch64"})
+    assert "hw_pointer_model" not in properties.wanted(spec)
 
 
 def test_other_content_is_uploaded_beside_and_the_old_one_retired() -> None:
@@ -88,38 +88,38 @@ def test_content_is_compared_with_whatever_digest_the_cloud_has() -> None:
     old_glance = image(hash_algo=None, hash_value=None)
     for there, algorithm, value in ((sha256, "sha256", "dd"), (old_glance, "md5", "cc")):
         local = replace(LOCAL, digests={algorithm: value})
-        assert decide(WISH, local, CloudFacts((there,))).action is PublishAction.KEEP
+        assert decide(SPEC, local, CloudFacts((there,))).action is PublishAction.KEEP
         local = replace(LOCAL, digests={algorithm: "other"})
-        assert decide(WISH, local, CloudFacts((there,))).action is PublishAction.REPLACE
+        assert decide(SPEC, local, CloudFacts((there,))).action is PublishAction.REPLACE
 
 
 def test_an_image_that_kollarm_did_not_make_is_refused() -> None:
     foreign = without(image(), OWNER_MARK)
-    made = decide(WISH, LOCAL, CloudFacts((foreign,)))
+    made = decide(SPEC, LOCAL, CloudFacts((foreign,)))
     assert made.action is PublishAction.REFUSE
     assert "id1" in made.reasons[0]
 
 
 def test_another_projects_image_is_refused_though_it_bears_the_mark() -> None:
-    made = decide(WISH, LOCAL, CloudFacts((image(),), project="mine"))
+    made = decide(SPEC, LOCAL, CloudFacts((image(),), project="mine"))
     assert made.action is PublishAction.REFUSE
     assert "another project" in made.reasons[0]
 
 
 def test_it_is_adopted_when_that_is_allowed() -> None:
     foreign = without(image(), OWNER_MARK, MANAGED)
-    wish = replace(WISH, adopt=True)
-    made = decide(wish, LOCAL, CloudFacts((foreign,)))
+    spec = replace(SPEC, adopt=True)
+    made = decide(spec, LOCAL, CloudFacts((foreign,)))
     assert made.action is PublishAction.ADOPT
     assert PropertyChange(OWNER_MARK, None, "jammy") in made.changes
     other = replace(foreign, hash_value="bb")
-    made = decide(wish, LOCAL, CloudFacts((other,)))
+    made = decide(spec, LOCAL, CloudFacts((other,)))
     assert (made.action, made.retire) == (PublishAction.REPLACE, ("id1",))
 
 
 def test_two_images_of_the_name_are_refused_even_when_adopting() -> None:
     foreign = without(image(2), OWNER_MARK)
-    made = decide(replace(WISH, adopt=True), LOCAL, CloudFacts((image(), foreign)))
+    made = decide(replace(SPEC, adopt=True), LOCAL, CloudFacts((image(), foreign)))
     assert made.action is PublishAction.REFUSE
     assert "id1" in made.reasons[0] and "id2" in made.reasons[0]
 
@@ -137,19 +137,19 @@ def test_an_upload_that_is_under_way_is_left_alone() -> None:
 @pytest.mark.parametrize("status", ["queued", "saving", "uploading", "importing"])
 def test_what_a_killed_run_left_is_removed(status: str) -> None:
     left = image(status=status, hidden=True, size=None, hash_value=None, checksum=None)
-    made = decide(WISH, LOCAL, CloudFacts((left,), abandoned=frozenset({"id1"})))
+    made = decide(SPEC, LOCAL, CloudFacts((left,), abandoned=frozenset({"id1"})))
     assert (made.action, made.remove) == (PublishAction.UPLOAD, ("id1",))
 
 
 def test_what_another_machine_may_be_uploading_stays() -> None:
     left = image(status="saving", hidden=True, size=None, hash_value=None, checksum=None)
-    made = decide(WISH, LOCAL, CloudFacts((left,)))
+    made = decide(SPEC, LOCAL, CloudFacts((left,)))
     assert (made.action, made.remove) == (PublishAction.UPLOAD, ())
 
 
 def test_a_checked_image_that_did_not_get_its_name_is_finished() -> None:
     hidden = without(image(2, hidden=True), **{RUN_MARK: "x.y.1.2"})
-    made = decide(WISH, LOCAL, CloudFacts((image(hash_value="bb"), hidden)))
+    made = decide(SPEC, LOCAL, CloudFacts((image(hash_value="bb"), hidden)))
     assert (made.action, made.image_id, made.retire) == (PublishAction.FINISH, "id2", ("id1",))
     # It is seen only when everything else is right.
     assert made.changes[-1] == PropertyChange("os_hidden", True, False)
@@ -158,7 +158,7 @@ def test_a_checked_image_that_did_not_get_its_name_is_finished() -> None:
 
 def test_going_back_to_an_image_that_was_replaced_needs_no_upload() -> None:
     old = without(image(hidden=True), **{SUCCESSOR: "id2"})
-    made = decide(WISH, LOCAL, CloudFacts((old, image(2, hash_value="bb"))))
+    made = decide(SPEC, LOCAL, CloudFacts((old, image(2, hash_value="bb"))))
     assert (made.action, made.image_id, made.retire) == (PublishAction.FINISH, "id1", ("id2",))
     assert PropertyChange(SUCCESSOR, "id2", None) in made.changes
 
@@ -179,9 +179,9 @@ names = st.sampled_from(["architecture", "hw_disk_bus", "hw_x", "os_distro", "a/
 def test_after_its_changes_nothing_is_left_to_change(
     before: dict[str, str], after: dict[str, str], hidden: bool
 ) -> None:
-    there = image(wish=replace(WISH, properties=before), hidden=hidden)
-    wish = replace(WISH, properties=after, visibility="private")
-    attributes, wanted = properties.attributes(wish, LOCAL), properties.wanted(wish)
+    there = image(spec=replace(SPEC, properties=before), hidden=hidden)
+    spec = replace(SPEC, properties=after, visibility="private")
+    attributes, wanted = properties.attributes(spec, LOCAL), properties.wanted(spec)
     result = dict(there.properties)
     settings: dict[str, object] = {}
     for change in changes(there, attributes, wanted):
@@ -195,11 +195,11 @@ def test_after_its_changes_nothing_is_left_to_change(
             result[change.name] = str(change.new)
     changed = replace(there, properties=result, **settings)  # type: ignore[arg-type]
     assert changes(changed, attributes, wanted) == ()
-    assert decide(wish, LOCAL, CloudFacts((changed,))).action is PublishAction.KEEP
+    assert decide(spec, LOCAL, CloudFacts((changed,))).action is PublishAction.KEEP
 
 
 def test_a_plan_is_text_and_json() -> None:
-    made = decide(WISH, LOCAL, CloudFacts((image(hash_value="bb"),)))
+    made = decide(SPEC, LOCAL, CloudFacts((image(hash_value="bb"),)))
     text = made.to_text()
     assert "jammy: replace" in text and "architecture=aarch64" in text
     assert "then hide id1" in text

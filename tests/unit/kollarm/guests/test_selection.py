@@ -64,20 +64,20 @@ def test_all_keys_of_a_guest_and_its_cloud_arrive(tmp_path: Path) -> None:
             | {"properties": {"hw_video_model": ""}}
         ],
     )
-    wish = selection.wish(given, given.guests[0], Path("/p/jammy 1.qcow2"), SYSTEM)
-    assert (wish.name, wish.os_distro, wish.os_version) == ("jammy", "ubuntu", "22.04")
-    assert (wish.os_admin_user, wish.min_disk, wish.min_ram) == ("me", 5, 512)
-    assert (wish.visibility, wish.properties) == ("private", {"hw_video_model": ""})
-    assert (wish.method, wish.replaced) == (Method.WEB_DOWNLOAD, Replaced.RENAME)
-    assert wish.source_url == "http://mirror.example.org/guests/jammy%201.qcow2"
-    assert not wish.check_properties
+    spec = selection.publish_spec(given, given.guests[0], Path("/p/jammy 1.qcow2"), SYSTEM)
+    assert (spec.name, spec.os_distro, spec.os_version) == ("jammy", "ubuntu", "22.04")
+    assert (spec.os_admin_user, spec.min_disk, spec.min_ram) == ("me", 5, 512)
+    assert (spec.visibility, spec.properties) == ("private", {"hw_video_model": ""})
+    assert (spec.method, spec.replaced) == (Method.WEB_DOWNLOAD, Replaced.RENAME)
+    assert spec.source_url == "http://mirror.example.org/guests/jammy%201.qcow2"
+    assert not spec.check_properties
 
 
 def test_a_file_that_nobody_looked_into_has_no_system(tmp_path: Path) -> None:
     guest = selection.of_file(tmp_path / "my.image.qcow2")
-    wish = selection.wish(Config(), guest, tmp_path / "my.image.qcow2", None)
-    assert (wish.name, wish.os_distro, wish.os_admin_user) == ("my.image", None, None)
-    assert (wish.method, wish.replaced) == (Method.AUTO, Replaced.HIDE)
+    spec = selection.publish_spec(Config(), guest, tmp_path / "my.image.qcow2", None)
+    assert (spec.name, spec.os_distro, spec.os_admin_user) == ("my.image", None, None)
+    assert (spec.method, spec.replaced) == (Method.AUTO, Replaced.HIDE)
     assert selection.of_file(tmp_path / "x.img", "y").name == "y"
 
 
@@ -90,7 +90,7 @@ def test_an_image_with_the_guest_agent_asks_nova_for_its_channel(tmp_path: Path)
         ],
     )
     asked, own = (
-        selection.wish(given, guest, Path("/p/x.qcow2"), SYSTEM) for guest in given.guests
+        selection.publish_spec(given, guest, Path("/p/x.qcow2"), SYSTEM) for guest in given.guests
     )
     assert asked.properties == {"hw_qemu_guest_agent": "yes"}
     assert own.properties == {"hw_qemu_guest_agent": ""}
