@@ -8,18 +8,12 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import requests
-
 from builder.facts import ImageSource, RenderedImage, RenderedTree
-from core import cache, progress
+from core import cache, download, progress
 from core.config.model import Architecture, SourceOf
 from core.errors import CommandError, ConfigError, Fault, KollarmError
 from core.run import run
 from core.suggest import did_you_mean
-
-#: Seconds to connect, and to wait for the next bytes.
-TIMEOUT = (30.0, 120.0)
-CHUNK = 1024 * 1024
 
 
 def chosen(
@@ -109,26 +103,28 @@ def fetch(source: ImageSource, *, before: float | None = None) -> Path | None:
 
 
 def _download(source: ImageSource, folder: Path) -> None:
-    target = folder / "archive"
-    try:
-        with (
-            progress.current().step(f"fetch {source.location}"),
-            requests.get(source.location, stream=True, timeout=TIMEOUT) as answer,
-            target.open("wb") as stream,
-        ):
-            answer.raise_for_status()
-            for chunk in answer.iter_content(CHUNK):
-                stream.write(chunk)
-    except requests.RequestException as error:
-        raise KollarmError(
-            f"the source of {source.name} can't be fetched: {error}",
-            hint="check the network, or set another location for it",
-        ) from error
-    if source.sha256 and (found := cache.file_digest(target)) != source.sha256:
-        raise KollarmError(
-            f"{source.location} has SHA256 {found}, Kolla expects {source.sha256}",
-            hint="the file was changed, or is damaged: don't use it",
-        )
+
+    def check(path: Path) -> None:
+        if (actual := cache.file_digest(path)) != source.sha256:
+            raise KollarmError(
+                f"{source.location} has SHA256 {actual}, Kolla expects {source.sha256}",
+                hint="the file was changed, or is damaged: don't use it",
+            )
+
+    with progress.current().step(f"fetch {source.location}") as step:
+        try:
+            download.fetch(
+                source.location,
+                folder / "archive",
+                check=check if source.sha256 else None,
+                on_progress=step.note,
+            )
+        except download.DownloadError as error:
+            raise KollarmError(
+                f"the source of {source.name} can't be fetched: {error.message}",
+                hint="check the network, or set another location for it",
+                details=error.details,
+            ) from error
 
 
 def _from_pypi(source: ImageSource, folder: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.config.model import GuestSource
+from core.download import small
 from core.errors import ConfigError, UnusableInput
 from guestprep.archive.fetch import ArchiveError
 from guestprep.archive.signature import verified
@@ -64,14 +65,14 @@ def _from_catalogue(
     expected = pinned
     if expected is None:
         url = entry.url(entry.sums, mirror)
-        content = download.small(url)
+        content = small(url)
         if content is None:
             raise UnusableInput(
                 f"{url}: not there", hint="is the mirror laid out like the distribution's server?"
             )
         signature = None
         for name in entry.signatures:
-            signature = signature or download.small(entry.url(name, mirror))
+            signature = signature or small(entry.url(name, mirror))
         if signature is None:
             raise ArchiveError(
                 f"{url}: not signed: there is no {' or '.join(entry.signatures)} beside it",
@@ -99,7 +100,7 @@ def _listed(source: GuestSource, name: str) -> ExpectedDigest | None:
 
 def _read(where: str) -> bytes | None:
     if where.startswith(("http://", "https://")):
-        return download.small(where)
+        return small(where)
     try:
         return Path(where).read_bytes()
     except FileNotFoundError:

@@ -13,12 +13,12 @@ import pytest
 from pydantic import HttpUrl
 
 from core.config.model import GuestSource
+from core.download import DownloadError
 from core.errors import ConfigError, UnusableInput
 from core.run import run
 from guestprep.archive.fetch import ArchiveError
 from guestprep.source import disk_facts
 from guestprep.source.catalogue import CATALOGUE
-from guestprep.source.download import DownloadError
 from guestprep.source.find import locate
 from tests.support import synthetic
 
