@@ -159,6 +159,24 @@ def folder_circles(modules: Mapping[str, Module]) -> list[list[str]]:
     return circles({folder: targets for folder, targets in graph.items() if "." in folder})
 
 
+def between_suites(modules: Mapping[str, Module]) -> list[str]:
+    """The imports of test modules, and those from one suite of tests to another.
+
+    What two of them use is in ``tests/support``.
+    """
+    return [
+        f"{module.name} imports {entry.module}"
+        for module in modules.values()
+        if module.package == "tests"
+        for entry in module.imports
+        if package_of(entry.module) == "tests"
+        and (
+            entry.module.rpartition(".")[2].startswith(("test_", "bench_", "conftest"))
+            or modules[entry.module].folder not in {module.folder, "tests.support", "tests"}
+        )
+    ]
+
+
 def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
     """The groups of nodes that reach each other, each sorted."""
     reach = {node: _reachable(graph, node) for node in graph}

@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from guestprep.publish import connect
 from guestprep.publish.cloud import Glance
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
 from tests.bench.measure import Pair, Samples, at_least, at_most, measure
-from tests.support.upload_disk import disk
+from tests.support.upload import disk, upload
 
 PAIRS = 5
-
-#: The command itself; the peak of its memory (proc(5), VmHWM) goes to standard output.
-PUBLISH = """
-import sys
-from pathlib import Path
-from kollarm.cli.main import main
-status = main(["--quiet", "guest", "publish", *sys.argv[1:]])
-lines = Path("/proc/self/status").read_text().splitlines()
-print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
-sys.exit(status)
-"""
-
-
-class Upload(NamedTuple):
-    """One upload by kollarm.
-
-    :ivar seconds: from making Glance's record to having read everything back.
-    :ivar memory: MiB that the process had at most.
-    """
-
-    seconds: float
-    memory: float
 
 
 @contextmanager
@@ -53,23 +27,6 @@ def cloud(folder: Path) -> Iterator[tuple[EmbeddedGlance, Glance]]:
         yield service, Glance(connect(service.cloud, clouds_yaml=service.clouds_yaml))
     finally:
         service.stop()
-
-
-def ours(service: EmbeddedGlance, api: Glance, image: Path) -> Upload:
-    """``kollarm guest publish FILE``: hashed, uploaded, checked, named."""
-    done = subprocess.run(
-        [sys.executable, "-c", PUBLISH, image, "--unchecked", "--json"],
-        env=dict(os.environ)
-        | {"OS_CLIENT_CONFIG_FILE": str(service.clouds_yaml), "OS_CLOUD": service.cloud},
-        cwd=image.parent,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    document, _, peak = done.stdout.strip().rpartition("\n")
-    (record,) = json.loads(document)
-    api.delete(record["image_id"])
-    return Upload(record["seconds"], int(peak) / 1024)
 
 
 def curls(service: EmbeddedGlance, api: Glance, image: Path) -> float:
@@ -99,7 +56,7 @@ def upload_speed(folder: Path) -> Samples:
     with cloud(folder) as (service, api):
         curls(service, api, image)  # the first one meets a Glance that has done nothing yet
         for _ in range(PAIRS):
-            seconds = ours(service, api, image).seconds
+            seconds = upload(service, api, image).seconds
             yield Pair(512 / seconds, 512 / curls(service, api, image))
 
 
@@ -113,5 +70,5 @@ def upload_memory(folder: Path) -> Samples:
     with cloud(folder) as (service, api):
         for mebibytes in (64, 1024):
             image = disk(folder / f"{mebibytes}.qcow2", mebibytes)
-            yield ours(service, api, image).memory
+            yield upload(service, api, image).memory
             image.unlink()

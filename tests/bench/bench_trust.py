@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.bench.bench_builder import KOLLARM, PROFILES, ROUNDS, complete, project, seconds
 from tests.bench.measure import Pair, Samples, at_most, measure
+from tests.bench.projects import KOLLARM, PROFILES, ROUNDS, complete, project, seconds
 
 WITHOUT = "registry: {attest: false, "
 

@@ -1,28 +1,13 @@
-"""What the fault suite shares: how many moments, and the counts that are printed at the end.
-
-``KOLLARM_FAULT_MOMENTS`` (30) is the number of moments at which each run is
-ended by SIGKILL, and as many by SIGTERM; ``KOLLARM_FAULT_SEED`` repeats the
-moments of an earlier run.
-"""
+"""The fault suite's marker and fixtures, and its counts printed at the end."""
 
 from __future__ import annotations
 
-import os
 import random
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
-MOMENTS = int(os.environ.get("KOLLARM_FAULT_MOMENTS", "30"))
-SEED = int(os.environ.get("KOLLARM_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
-
-COUNTS: dict[str, Counter[str]] = {}
-
-
-def count(subject: str, what: str, number: int = 1) -> None:
-    """Add to a count that is printed when the suite ends."""
-    COUNTS.setdefault(subject, Counter())[what] += number
+from tests.faults.counts import COUNTS, SEED
 
 
 @pytest.fixture

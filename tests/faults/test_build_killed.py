@@ -11,7 +11,7 @@ import pytest
 from builder import index
 from core.config.model import Architecture
 from core.oci.registry import RegistryClient
-from tests.faults.conftest import MOMENTS, count
+from tests.faults.counts import MOMENTS, count
 from tests.support import cron_images
 from tests.support.kill import Moments, run
 from tests.support.registries import RunningRegistry

@@ -27,13 +27,13 @@ from guestprep import record
 from guestprep.publish import connect
 from guestprep.publish.cloud import Glance
 from kollarm.services.glance import EmbeddedGlance
-from tests.faults.conftest import count
+from tests.faults.counts import count
 from tests.support import cron_images, guest_disks
 from tests.support.clocks import AHEAD, BEHIND, Clock
 from tests.support.commands import Outcome, kollarm
 from tests.support.kill import run
 from tests.support.registries import RunningRegistry
-from tests.support.upload_disk import disk
+from tests.support.upload import disk
 
 SUBJECT = "clock wrong or jumping"
 

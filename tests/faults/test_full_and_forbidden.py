@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.faults.conftest import count
+from tests.faults.counts import count
 from tests.support import guest_disks
 from tests.support.commands import COMMAND
 

@@ -21,10 +21,10 @@ from guestprep.publish.cloud import Glance
 from guestprep.publish.model import OWNER_MARK
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
-from tests.faults.conftest import MOMENTS, count
+from tests.faults.counts import MOMENTS, count
 from tests.support.kill import run
 from tests.support.proxy import Fault, Proxy
-from tests.support.upload_disk import disk
+from tests.support.upload import disk
 
 SUBJECT = "Glance failing"
 

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from guestprep.appliance import Drive, GuestCallError, launched
-from tests.faults.conftest import count
+from tests.faults.counts import count
 
 SECRET = "of the host alone"
 

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from tests.faults.conftest import count
-from tests.unit.fuzz.attempt import attempts
-from tests.unit.fuzz.targets import TARGETS, Target
+from tests.faults.counts import count
+from tests.support.fuzz.attempt import attempts
+from tests.support.fuzz.targets import TARGETS, Target
 
 #: Inputs for each parser.
 EXAMPLES = int(os.environ.get("KOLLARM_FAULT_EXAMPLES", "5000"))

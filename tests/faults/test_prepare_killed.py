@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from guestprep import record
-from tests.faults.conftest import MOMENTS, count
+from tests.faults.counts import MOMENTS, count
 from tests.support import guest_disks
 from tests.support.kill import Moments, run
 

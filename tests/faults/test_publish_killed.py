@@ -13,9 +13,9 @@ from guestprep.publish import connect
 from guestprep.publish.cloud import Glance
 from guestprep.publish.model import OWNER_MARK
 from kollarm.services.glance import EmbeddedGlance
-from tests.faults.conftest import MOMENTS, count
+from tests.faults.counts import MOMENTS, count
 from tests.support.kill import Moments, run
-from tests.support.upload_disk import disk
+from tests.support.upload import disk
 
 SUBJECT = "publish killed"
 

@@ -15,7 +15,7 @@ from builder.engines.docker import DockerEngine
 from core.config.model import Architecture
 from core.errors import KollarmError
 from core.oci.registry import RegistryClient, RegistryError, digest_of
-from tests.faults.conftest import MOMENTS, count
+from tests.faults.counts import MOMENTS, count
 from tests.support.proxy import Fault, Proxy
 from tests.support.registries import RunningRegistry, pushed, pushed_members
 

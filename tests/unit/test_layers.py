@@ -48,6 +48,11 @@ def test_no_circle_of_folders(modules: Mapping[str, Module]) -> None:
     assert layers.folder_circles(modules) == []
 
 
+def test_suites_share_through_support_alone(modules: Mapping[str, Module]) -> None:
+    found = layers.between_suites(modules)
+    assert [line for line in found if not line.startswith("tests.unit.guestprep.")] == []
+
+
 def test_circles_are_found() -> None:
     graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "elsewhere"}, "d": {"d", "a"}}
     assert layers.circles(graph) == [["b", "c"]]

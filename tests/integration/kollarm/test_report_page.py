@@ -14,9 +14,9 @@ from kollarm.report.page import consoles, images, page
 from kollarm.report.view import view
 from tests.support import cron_images, report_records
 from tests.support.commands import interrupted, kollarm
+from tests.support.html import Document
 from tests.support.registries import RunningRegistry
 from tests.support.report_records import diff, record
-from tests.unit.kollarm.report.test_page import Document
 
 pytestmark = [pytest.mark.integration, pytest.mark.full]
 

@@ -26,7 +26,7 @@ from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
 from tests.support.commands import Outcome, kollarm
 from tests.support.registries import RunningRegistry
-from tests.support.upload_disk import disk
+from tests.support.upload import disk
 
 pytestmark = pytest.mark.integration
 

@@ -22,12 +22,9 @@ from kollarm.services import ports
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.ports import free_port
 from kollarm.services.registry import EmbeddedRegistry
+from tests.support.daemons import embedded_registry
 
 pytestmark = pytest.mark.integration
-
-
-def embedded(state: Path, port: int) -> EmbeddedRegistry:
-    return EmbeddedRegistry(Registry(embedded=True, address=f"127.0.0.1:{port}"), state)
 
 
 def kill(pid: int) -> None:
@@ -48,7 +45,7 @@ def push(registry: EmbeddedRegistry) -> str:
 
 
 def test_the_registry_keeps_its_data_over_a_kill_and_a_stop(tmp_path: Path) -> None:
-    registry = embedded(tmp_path, free_port())
+    registry = embedded_registry(tmp_path, free_port())
     assert registry.start()
     blob = f"http://{registry.address}/v2/test/blobs/{push(registry)}"
     pid = registry.running()
@@ -68,8 +65,8 @@ def test_the_registry_keeps_its_data_over_a_kill_and_a_stop(tmp_path: Path) -> N
 def test_the_registry_is_found_again_by_another_process(tmp_path: Path) -> None:
     port = free_port()
     code = (
-        "from pathlib import Path; from tests.integration.kollarm.test_services import embedded; "
-        f"print(embedded(Path({str(tmp_path)!r}), {port}).start())"
+        "from pathlib import Path; from tests.support.daemons import embedded_registry; "
+        f"print(embedded_registry(Path({str(tmp_path)!r}), {port}).start())"
     )
     runs = [
         subprocess.run(
@@ -78,25 +75,25 @@ def test_the_registry_is_found_again_by_another_process(tmp_path: Path) -> None:
         for _ in range(2)
     ]
     assert runs == ["True", "False"]
-    embedded(tmp_path, port).stop()
+    embedded_registry(tmp_path, port).stop()
 
 
 def test_two_runs_at_once_start_one_registry(tmp_path: Path) -> None:
     port = free_port()
     code = (
-        "from pathlib import Path; from tests.integration.kollarm.test_services import embedded; "
-        f"print(embedded(Path({str(tmp_path)!r}), {port}).start())"
+        "from pathlib import Path; from tests.support.daemons import embedded_registry; "
+        f"print(embedded_registry(Path({str(tmp_path)!r}), {port}).start())"
     )
     runs = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     assert sorted(run.communicate()[0].strip() for run in runs) == ["False", "True"]
-    embedded(tmp_path, port).stop()
+    embedded_registry(tmp_path, port).stop()
 
 
 def test_a_port_of_another_program_is_named(registry: EmbeddedRegistry, tmp_path: Path) -> None:
-    other = embedded(tmp_path, registry.port)
+    other = embedded_registry(tmp_path, registry.port)
     with pytest.raises(KollarmError, match=f"port {registry.port}") as caught:
         other.start()
     assert "registry.address" in (caught.value.hint or "")
@@ -112,7 +109,7 @@ def test_a_missing_program_is_named_with_its_package(
 ) -> None:
     monkeypatch.setattr("kollarm.services.registry.which", lambda _: None)
     with pytest.raises(KollarmError, match="isn't installed") as caught:
-        embedded(tmp_path, free_port()).start()
+        embedded_registry(tmp_path, free_port()).start()
     assert "make setup" in (caught.value.hint or "")
 
 

@@ -16,7 +16,7 @@ from core.config.model import Architecture
 from core.errors import ConfigError
 from core.oci.model import ImageIndex, IndexEntry, RegistryImage
 from core.oci.registry import OCI_INDEX, OCI_MANIFEST, digest_of
-from tests.unit.builder.test_plan import remote, target
+from tests.support.build_targets import remote, target
 
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
 LIMIT = datetime(2026, 6, 1, tzinfo=UTC)

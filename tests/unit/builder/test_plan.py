@@ -3,63 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from builder import index
-from builder.facts import EngineImage, ExistingImages, RenderedImage, RenderedTree
+from builder.facts import EngineImage, ExistingImages
 from builder.kolla.releases import spans
 from builder.plan import BuildAction, BuildPlan, Target, make_plan, select
 from core.config.model import Architecture
 from core.errors import ConfigError
 from core.oci.model import ImageIndex, IndexEntry, RegistryImage
 from core.oci.registry import OCI_INDEX, digest_of
+from tests.support.build_targets import remote, target, tree
 
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
-PARENTS = {"base": None, "cron": "base", "nova-base": "base", "nova-compute": "nova-base"}
-
-
-def tree(architecture: Architecture, unbuildable: tuple[str, ...] = ()) -> RenderedTree:
-    return RenderedTree(
-        architecture,
-        "22.2.0",
-        "debian",
-        "trixie",
-        {
-            name: RenderedImage(name, Path(name), parent, name, unbuildable=name in unbuildable)
-            for name, parent in PARENTS.items()
-        },
-        Path("templates"),
-        frozenset(),
-    )
-
-
-def target(name: str, architecture: Architecture, key: str = "k") -> Target:
-    return Target(
-        name,
-        architecture,
-        PARENTS[name],
-        f"{key}-{name}-{architecture}",
-        f"127.0.0.1:5055/kolla/{name}:2026.1-{architecture}",
-        RenderedImage(name, Path(name), PARENTS[name], name),
-        "FROM x",
-    )
-
-
-def remote(goal: Target, **changes: object) -> RegistryImage:
-    found = RegistryImage(
-        digest=digest_of(goal.reference.encode()),
-        media_type="application/vnd.docker.distribution.manifest.v2+json",
-        manifest_size=1000,
-        os="linux",
-        architecture=goal.architecture.oci,
-        variant=None,
-        key=goal.key,
-        size=10,
-        layers=(digest_of(goal.reference.encode()),),
-    )
-    return replace(found, **changes)  # type: ignore[arg-type]
 
 
 def joined(members: dict[Architecture, RegistryImage]) -> ImageIndex:
@@ -127,7 +84,7 @@ def test_a_changed_key_builds_that_architecture_and_writes_the_index() -> None:
     targets = [target("base", X86), target("base", ARM)]
     members = {goal.architecture: remote(goal) for goal in targets}
     world = ExistingImages(
-        {("base", X86): members[X86], ("base", ARM): remote(targets[1], key="older")},
+        {("base", X86): members[X86], ("base", ARM): replace(remote(targets[1]), key="older")},
         {},
         {"base": joined(members)},
     )
@@ -155,7 +112,7 @@ def test_what_the_engine_has_is_pushed_only_if_it_is_right() -> None:
 
 def test_a_tag_with_the_wrong_architecture_is_built_again() -> None:
     goal = target("base", ARM)
-    world = ExistingImages({("base", ARM): remote(goal, architecture="amd64")}, {}, {})
+    world = ExistingImages({("base", ARM): replace(remote(goal), architecture="amd64")}, {}, {})
     assert plan([goal], world).images[0].action is BuildAction.BUILD
 
 

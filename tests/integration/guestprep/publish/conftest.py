@@ -13,7 +13,7 @@ from guestprep.publish import PublishSpec
 from guestprep.publish.cloud import Glance
 from kollarm.services.glance import EmbeddedGlance
 from tests.support.publishing import SPEC
-from tests.support.upload_disk import disk
+from tests.support.upload import disk
 
 
 @pytest.fixture(scope="session")

@@ -23,10 +23,10 @@ from guestprep.publish import (
 from guestprep.publish.cloud import Glance
 from guestprep.publish.model import OWNER_MARK, RUN_MARK, PublishAction
 from kollarm.services.glance import EmbeddedGlance
-from tests.bench import bench_publish
 from tests.support import guest_disks
 from tests.support.commands import kollarm
 from tests.support.publishing import all_of
+from tests.support.upload import upload
 
 pytestmark = pytest.mark.integration
 
@@ -206,7 +206,7 @@ def test_an_audit_finds_what_may_go_to_the_wrong_host(
 def test_memory_does_not_grow_with_the_image(
     cloud: EmbeddedGlance, api: Glance, images: dict[str, Path]
 ) -> None:
-    small, large = (bench_publish.ours(cloud, api, images[name]) for name in ("first", "large"))
+    small, large = (upload(cloud, api, images[name]) for name in ("first", "large"))
     assert max(small.memory, large.memory) <= 80
     assert large.memory - small.memory < 16
 

@@ -12,7 +12,7 @@ from builder.facts import ImageSource, RenderedImage, RenderedTree
 from builder.kolla import sources
 from core.config.model import Architecture, SourceOf
 from core.errors import ConfigError, KollarmError
-from tests.unit.builder.test_plan import tree
+from tests.support.build_targets import tree
 
 X86 = Architecture.X86_64
 

@@ -15,7 +15,7 @@ from builder.lint.treepatch import patched
 from builder.overlays.model import Overlay, read
 from core.config.model import Architecture, Build, Engine
 from core.errors import Fault
-from tests.unit.builder.overlays.test_overlays import overlay
+from tests.support.overlays import overlay
 
 NAMES = frozenset({"base_arch", "image_name"})
 

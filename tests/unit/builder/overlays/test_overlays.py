@@ -14,25 +14,17 @@ from hypothesis import strategies as st
 from builder.overlays import settings
 from builder.overlays.combine import combine
 from builder.overlays.compose import compose
-from builder.overlays.model import Description, Overlay, choose
+from builder.overlays.model import choose
 from builder.overlays.template import Assignment, Block, OpaquePart, parse
 from core.config.model import Architecture, Distro
 from core.errors import ConfigError
+from tests.support.overlays import overlay
 
 PARENT = """\
 {% block header %}parent header{% endblock %}
 {% set packages = (['one'] + (x_packages_append | default([]))) %}
 packages {{ packages | join(' ') }}
 {% block footer %}parent footer{% endblock %}"""
-
-
-def overlay(name: str, template: str | None, **description: object) -> Overlay:
-    return Overlay(
-        name,
-        Path("/overlays") / name,
-        Description.model_validate({"description": name, "why": "a test", **description}),
-        template,
-    )
 
 
 def render(text: str, **values: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -14,25 +13,8 @@ from kollarm.report.graph import draw
 from kollarm.report.page import images, page
 from kollarm.report.view import LONGEST, view
 from kollarm.report.write import IMAGES, keep
+from tests.support.html import Document
 from tests.support.report_records import DIGEST, HOSTILE, PARENTS, consoles, diff, record
-
-
-class Document(HTMLParser):
-    """The tags, attributes and text of a page."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 @pytest.fixture

@@ -15,27 +15,7 @@ import pytest
 
 from core.errors import KollarmError
 from kollarm.services import __main__, daemon, ports
-
-
-def web_server(folder: Path, port: int, **settings: object) -> daemon.Daemon:
-    url = f"http://127.0.0.1:{port}/"
-    made = daemon.Daemon(
-        name="web server",
-        folder=folder,
-        program=lambda: (
-            sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port),
-        ),
-        address=("127.0.0.1", port),
-        answers=lambda: ports.get(url) is not None,
-        settings="first",
-        deadline=20,
-    )  # fmt: skip
-    return replace(made, **settings)  # type: ignore[arg-type]
-
-
-def port_of(made: daemon.Daemon) -> int:
-    assert made.address is not None
-    return made.address[1]
+from tests.support.daemons import port_of, web_server
 
 
 @pytest.fixture
@@ -54,7 +34,8 @@ def test_it_starts_once_and_is_found_again(server: daemon.Daemon) -> None:
 
 def test_it_outlives_the_command_that_started_it(server: daemon.Daemon, tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from tests.unit.kollarm.services.test_daemon import *; "
+        "from pathlib import Path; from kollarm.services import daemon; "
+        "from tests.support.daemons import web_server; "
         f"daemon.start(web_server(Path({str(server.folder)!r}), {port_of(server)}))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, start_new_session=True)
@@ -138,9 +119,8 @@ def test_another_program_keeps_its_port(server: daemon.Daemon) -> None:
 
 
 def test_one_that_fails_says_why(tmp_path: Path) -> None:
-    broken = web_server(
-        tmp_path / "web",
-        ports.free_port(),
+    broken = replace(
+        web_server(tmp_path / "web", ports.free_port()),
         program=lambda: ("/bin/sh", "-c", "echo no disk left; exit 3"),
     )
     with pytest.raises(KollarmError, match="doesn't come up") as caught:
@@ -151,9 +131,8 @@ def test_one_that_fails_says_why(tmp_path: Path) -> None:
 
 
 def test_one_that_never_answers_is_ended(tmp_path: Path) -> None:
-    silent = web_server(
-        tmp_path / "web",
-        ports.free_port(),
+    silent = replace(
+        web_server(tmp_path / "web", ports.free_port()),
         program=lambda: ("/bin/sleep", "1000"),
         deadline=1,
     )

@@ -7,7 +7,7 @@ import contextlib
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.fuzz.targets import Target
+from tests.support.fuzz.targets import Target
 
 #: What tends to be taken for something else.
 TRICKS = (b"", b"\0", b"-1", b"99999999999999999999", b"null", b"[]", b"{}", b'"', b"../",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.fuzz.attempt import attempts
-from tests.unit.fuzz.targets import TARGETS, Target
+from tests.support.fuzz.attempt import attempts
+from tests.support.fuzz.targets import TARGETS, Target
 
 EXAMPLES = 30
 
