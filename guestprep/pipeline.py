@@ -16,14 +16,14 @@ from core.errors import KollarmError, UnusableInput
 from core.run import run
 from core.stopwatch import Stopwatch
 from guestprep import default_archives, record
-from guestprep.appliance import Appliance, Drive, launched
-from guestprep.appliance.exchange import put_in, take_out
-from guestprep.apply import Outcome, execute
+from guestprep.appliance import Appliance, Drive, launch_appliance
+from guestprep.appliance.exchange import eject_disk, insert_disk
+from guestprep.apply import ApplyResult, apply_offline
 from guestprep.archive import ArchiveClient
 from guestprep.attestation import provenance
 from guestprep.expectations import Expectations
-from guestprep.inside import execute_inside
-from guestprep.inspect import Examination, examine
+from guestprep.inside import apply_inside
+from guestprep.inspect import Inspection, inspect_disk
 from guestprep.parse.dpkg import parse_status
 from guestprep.plan import PreparationPlan, make_plan
 from guestprep.record import PreparationRecord
@@ -47,9 +47,9 @@ def plan(guest: Guest, *, only: Iterable[PreparationPart] = ()) -> PreparationPl
         disk = disk_facts(source)
     with (
         tempfile.TemporaryDirectory(prefix="kollarm-plan-") as work,
-        launched([Drive(source.absolute(), disk.format)]) as appliance,
+        launch_appliance([Drive(source.absolute(), disk.format)]) as appliance,
     ):
-        seen = examine(appliance, disk, Path(work), spec.watched)
+        seen = inspect_disk(appliance, disk, Path(work), spec.watched)
         return _planned(seen, guest.archives, spec)[0]
 
 
@@ -103,7 +103,7 @@ def prepare(
         )
         # Without the old record first, a kill between the two would leave one that lies.
         record.record_path(output).unlink(missing_ok=True)
-        packages = seen.evidence.texts.get("/var/lib/dpkg/status", "")
+        packages = seen.contents.dpkg_status
         provenance.write(done, output, checks.dpkg_status if checks else packages)
         made.chmod(0o644)
         made.replace(output)
@@ -118,7 +118,7 @@ def _make(
     spec: PreparationSpec,
     work: Path,
     clock: Stopwatch,
-) -> tuple[Path, Examination, PreparationPlan, Outcome, Checks | None]:
+) -> tuple[Path, Inspection, PreparationPlan, ApplyResult, Checks | None]:
     """The result under a temporary name, checked, with what was seen and the plan that led to it.
 
     No checks where nothing was to do.
@@ -143,21 +143,21 @@ def _make(
     with ExitStack() as stack:
         with clock.timed("launch"):
             drives = [Drive(overlay, "qcow2", writable=True)]
-            appliance = stack.enter_context(launched(drives, exchangeable=True))
+            appliance = stack.enter_context(launch_appliance(drives, exchangeable=True))
         with clock.timed("inspect"):
-            seen = examine(appliance, disk, work, spec.watched)
+            seen = inspect_disk(appliance, disk, work, spec.watched)
         with clock.timed("plan"):
             steps, client = _planned(seen, archives, spec)
         for line in steps.lines():
             progress.current().say(f"  {line}")
         if steps.empty:
             shutil.copyfile(source, made)
-            return made, seen, steps, Outcome((), 0, {}, 0, {}), None
+            return made, seen, steps, ApplyResult((), 0, {}, 0, {}), None
         with clock.timed("apply"):
-            carry_out = execute_inside if spec.engine == "guest" else execute
+            carry_out = apply_inside if spec.engine == "guest" else apply_offline
             outcome = carry_out(appliance, seen, steps, client, work)
             # Either closes the overlay's file with all of it written back.
-            free = take_out(appliance)
+            free = eject_disk(appliance)
             if not free:
                 appliance.shutdown()
         with clock.timed("convert"), progress.current().step("compress"):
@@ -178,17 +178,17 @@ def _verified(appliance: Appliance | None, made: Path, promise: Expectations) ->
     :param appliance: a running one without a disk, to spare a launch.
     """
     disk = disk_facts(made)
-    if appliance is None or not put_in(appliance, Drive(made, disk.format)):
+    if appliance is None or not insert_disk(appliance, Drive(made, disk.format)):
         return verify(made, promise)
     with tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work:
-        return check_image(examine(appliance, disk, Path(work), promise.spec.watched), promise)
+        return check_image(inspect_disk(appliance, disk, Path(work), promise.spec.watched), promise)
 
 
 def _planned(
-    seen: Examination, archives: Sequence[AptArchive], spec: PreparationSpec
+    seen: Inspection, archives: Sequence[AptArchive], spec: PreparationSpec
 ) -> tuple[PreparationPlan, ArchiveClient]:
     client = ArchiveClient(archives or default_archives.archives(seen.facts), DEBIAN_ARCHITECTURE)
-    status = parse_status(seen.evidence.texts.get("/var/lib/dpkg/status", ""))
+    status = parse_status(seen.contents.dpkg_status)
     return make_plan(seen.facts, status, spec, client), client
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from core.cache import file_digest
 from core.progress import size
 from guestprep import record
-from guestprep.appliance import Drive, launched
+from guestprep.appliance import Drive, launch_appliance
 from guestprep.expectations import Expectations
 from guestprep.facts import DriverLocation, GuestFacts, KernelFacts
-from guestprep.inspect import Examination, examine
+from guestprep.inspect import Inspection, inspect_disk
 from guestprep.parse.dpkg import DpkgStatus, parse_status
 from guestprep.parse.grub import sorts_last
 from guestprep.parse.modules import module_name
@@ -87,16 +87,16 @@ def verify(path: Path, promise: Expectations | None = None) -> Checks:
     held = promise or Expectations()
     with (
         tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work,
-        launched([Drive(path.absolute(), disk.format)]) as appliance,
+        launch_appliance([Drive(path.absolute(), disk.format)]) as appliance,
     ):
-        found = check_image(examine(appliance, disk, Path(work), held.spec.watched), held)
+        found = check_image(inspect_disk(appliance, disk, Path(work), held.spec.watched), held)
     return dataclasses.replace(found, checks=(*first, *found.checks))
 
 
-def check_image(seen: Examination, promise: Expectations) -> Checks:
+def check_image(seen: Inspection, promise: Expectations) -> Checks:
     """The checks of an examined image: pure."""
     facts, spec = seen.facts, promise.spec
-    text = seen.evidence.texts.get("/var/lib/dpkg/status", "")
+    text = seen.contents.dpkg_status
     status = parse_status(text)
     checks = [
         *_boot(facts),

@@ -4,6 +4,6 @@ No byte of a guest is ever interpreted by the host's kernel.
 """
 
 from guestprep.appliance.client import Appliance, ApplianceError, GuestCallError
-from guestprep.appliance.launch import Drive, launched
+from guestprep.appliance.launch import Drive, launch_appliance
 
-__all__ = ["Appliance", "ApplianceError", "Drive", "GuestCallError", "launched"]
+__all__ = ["Appliance", "ApplianceError", "Drive", "GuestCallError", "launch_appliance"]

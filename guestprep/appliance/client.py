@@ -181,7 +181,7 @@ class Appliance:
         """Give the blocks a mounted file system doesn't use back to the disk file."""
         self.call("fstrim", where)
 
-    def room(self, where: str) -> tuple[int, int]:
+    def filesystem_space(self, where: str) -> tuple[int, int]:
         """Bytes an ordinary user may still write to a mounted file system, and of the whole."""
         answer = cast(dict[str, int], self.call("statvfs", where))
         return answer["bavail"] * answer["frsize"], answer["blocks"] * answer["frsize"]

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 PATIENCE = 60.0
 
 
-def take_out(appliance: Appliance) -> bool:
+def eject_disk(appliance: Appliance) -> bool:
     """Take the guest's disk out; its file is complete then, and free for others.
 
     Nothing of it may be mounted.
@@ -38,15 +38,15 @@ def take_out(appliance: Appliance) -> bool:
             for entry in _blocks(monitor):
                 if entry.get("device") == "hd0":
                     monitor.execute("device_del", id=entry["qdev"])
-            noticed(lambda: all(entry.get("device") != "hd0" for entry in _blocks(monitor)))
-            noticed(lambda: device not in appliance.devices())
+            wait_until(lambda: all(entry.get("device") != "hd0" for entry in _blocks(monitor)))
+            wait_until(lambda: device not in appliance.devices())
     except (KollarmError, KeyError, ValueError) as error:
         log.info("the appliance's disk can't be taken out: %s", error)
         return False
     return True
 
 
-def put_in(appliance: Appliance, drive: Drive) -> bool:
+def insert_disk(appliance: Appliance, drive: Drive) -> bool:
     """Put a disk in, read-only, in the place of one that was taken out.
 
     :returns: whether the appliance has it now.
@@ -57,7 +57,7 @@ def put_in(appliance: Appliance, drive: Drive) -> bool:
             node = {"driver": drive.format, "node-name": "finished", "read-only": True}
             monitor.execute("blockdev-add", file=file, **node)
             monitor.execute("device_add", driver="scsi-hd", drive="finished", id="finished")
-            noticed(lambda: bool(appliance.devices()))
+            wait_until(lambda: bool(appliance.devices()))
     except KollarmError as error:
         log.info("the appliance takes no other disk: %s", error)
         return False
@@ -68,8 +68,8 @@ def _blocks(monitor: Monitor) -> list[dict[str, object]]:
     return cast(list[dict[str, object]], monitor.execute("query-block"))
 
 
-def noticed(done: Callable[[], bool], patience: float = PATIENCE) -> None:
-    """Wait until the virtual machine has noticed a disk that comes or goes.
+def wait_until(done: Callable[[], bool], patience: float = PATIENCE) -> None:
+    """Wait until the virtual machine has wait_until a disk that comes or goes.
 
     :param done: whether it has; where a call into the guest fails it hasn't yet, because a
         disk that the kernel has let go of and udev hasn't can't be listed.

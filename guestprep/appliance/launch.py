@@ -34,7 +34,7 @@ class Drive:
 
 
 @contextmanager
-def launched(
+def launch_appliance(
     drives: Sequence[Drive], *, memory: int | None = None, exchangeable: bool = False
 ) -> Iterator[Appliance]:
     """A running appliance with these disks; gone when the block ends, however it ends.

@@ -1,5 +1,5 @@
 """Carrying out a plan offline: the host composes what the guest's own programs would make."""
 
-from guestprep.apply.execute import Outcome, execute
+from guestprep.apply.execute import ApplyResult, apply_offline
 
-__all__ = ["Outcome", "execute"]
+__all__ = ["ApplyResult", "apply_offline"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,13 @@ from core.errors import UnusableInput
 from core.progress import size
 from core.stopwatch import Stopwatch
 from guestprep.appliance import Appliance
-from guestprep.apply import changes, initramfs
 from guestprep.apply.extras import add_files, grow
+from guestprep.apply.initramfs_steps import append_driver, create_initramfs
 from guestprep.apply.install import install
-from guestprep.apply.work import Work
+from guestprep.apply.new_files import NewFiles
+from guestprep.apply.pending import PendingChanges
 from guestprep.archive import ArchiveClient
-from guestprep.inspect import Examination
+from guestprep.inspect import Inspection
 from guestprep.inspect.layout import mount_all
 from guestprep.parse import grub
 from guestprep.parse.text import encode
@@ -34,7 +36,7 @@ _RESERVE = {"/": 16 << 20, "/boot": 1 << 20}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ApplyResult:
     """What was done."""
 
     packages: tuple[str, ...]
@@ -49,47 +51,29 @@ class Outcome:
     """What its parts took."""
 
 
-def execute(
+def apply_offline(
     appliance: Appliance,
-    seen: Examination,
+    inspection: Inspection,
     plan: PreparationPlan,
     client: ArchiveClient,
     folder: Path,
-) -> Outcome:
+) -> ApplyResult:
     """Carry out a plan on the appliance's first disk, which must be writable.
 
     Everything is composed before the first byte is written; the tree, mounted read-only until
     then, is left unmounted with everything written back.
 
     :param folder: a local folder for what is composed.
-    :raises UnusableInput: no room for it.
+    :raises UnusableInput: not enough free space for it.
     :raises KollarmError: a package that can't be installed offline, an archive's failure.
     """
     reporter, clock = progress.current(), Stopwatch()
+    archive = folder / "new.tar"
     with reporter.step("compose") as step:
-        with changes.new_files(folder / "new.tar", usr_merged=seen.facts.usr_merged) as new:
-            work = Work(appliance, seen, folder, new)
-            for packages in plan.of(InstallStep):
-                step.note(packages.title)
-                with clock.timed("packages"):
-                    install(work, packages, client)
-            for ramfs in plan.of(InitramfsStep):
-                step.note(ramfs.title)
-                compose = initramfs.remake if ramfs.based_on else initramfs.append
-                with clock.timed("initramfs"):
-                    compose(work, ramfs)
-            for file in plan.of(FileStep):
-                new.add(file.path, file.content.encode(), file.mode)
-            add_files(plan, new)
-            for menu in plan.of(GrubStep):
-                text = seen.evidence.texts[menu.path]
-                work.texts[menu.path] = encode(grub.rewrite(text, menu.consoles, menu.kernels))
-            for clean in plan.of(CleanStep):
-                work.remove += clean.remove
-                work.texts |= dict.fromkeys(clean.empty, b"")
-            for path, content in work.fresh.items():
-                new.add(path, content)
-        _check_room(work, plan)
+        with closing(NewFiles(archive, usr_merged=inspection.facts.usr_merged)) as new:
+            pending = PendingChanges(appliance, inspection, folder, new)
+            _compose(pending, plan, client, step, clock)
+        _check_space(pending, plan)
         step.note(f"{new.count} files, {size(new.bytes)}")
     with reporter.step("write") as step, clock.timed("write"):
         appliance.unmount_all()
@@ -98,33 +82,58 @@ def execute(
             grow(appliance, plan)
         step.note("files")
         # The ESP is left alone: nothing on it changes.
-        mounts = [entry for entry in seen.evidence.layout.mounts if entry.where in ("/", "/boot")]
+        layout = inspection.contents.layout
+        mounts = [mount for mount in layout.mounts if mount.where in ("/", "/boot")]
         mount_all(appliance, mounts, writable=True)
-        changes.make(
-            appliance,
-            changes.Changes(
-                archive=new.path if new.count else None,
-                appends=tuple(work.appends),
-                texts=work.texts,
-                remove=tuple(work.remove),
-                unlink=tuple(work.unlink),
-            ),
-        )
+        pending.write()
         step.note("trim")
         for mount in mounts:
             appliance.trim(mount.where)
         appliance.unmount_all()
-    return Outcome(work.packages, new.count, work.modules, new.bytes, clock.seconds)
+    return ApplyResult(pending.packages, new.count, pending.modules, new.bytes, clock.seconds)
 
 
-def _check_room(work: Work, plan: PreparationPlan) -> None:
+def _compose(
+    pending: PendingChanges,
+    plan: PreparationPlan,
+    client: ArchiveClient,
+    step: progress.RunningStep,
+    clock: Stopwatch,
+) -> None:
+    """Collect the changes that the plan's steps make; each may build on those before it."""
+    new = pending.new
+    for packages in plan.of(InstallStep):
+        step.note(packages.title)
+        with clock.timed("packages"):
+            install(pending, packages, client)
+    for ramfs in plan.of(InitramfsStep):
+        step.note(ramfs.title)
+        with clock.timed("initramfs"):
+            if ramfs.based_on:
+                create_initramfs(pending, ramfs)
+            else:
+                append_driver(pending, ramfs)
+    for file in plan.of(FileStep):
+        new.add(file.path, file.content.encode(), file.mode)
+    add_files(plan, new)
+    for menu in plan.of(GrubStep):
+        text = pending.inspection.contents.texts[menu.path]
+        pending.texts[menu.path] = encode(grub.rewrite(text, menu.consoles, menu.kernels))
+    for clean in plan.of(CleanStep):
+        pending.remove += clean.remove
+        pending.texts |= dict.fromkeys(clean.empty, b"")
+    for path, content in pending.created.items():
+        new.add(path, content)
+
+
+def _check_space(pending: PendingChanges, plan: PreparationPlan) -> None:
     """Refuse before writing when it won't fit, and say how much is missing."""
-    appended = sum(entry.local.stat().st_size for entry in work.appends)
-    parts = {part.mounted: part for part in work.seen.facts.partitions}
-    boot = work.new.boot_bytes + appended
-    needed = {"/": work.new.bytes - work.new.boot_bytes, "/boot": boot}
+    appended = sum(entry.local.stat().st_size for entry in pending.appends)
+    parts = {part.mounted: part for part in pending.inspection.facts.partitions}
+    boot = pending.new.boot_bytes + appended
+    needed = {"/": pending.new.bytes - pending.new.boot_bytes, "/boot": boot}
     if "/boot" not in parts:
-        needed = {"/": work.new.bytes + appended}
+        needed = {"/": pending.new.bytes + appended}
     for where, wanted in needed.items():
         gain = sum(step.gain for step in plan.of(GrowStep) if step.device == parts[where].device)
         free = (parts[where].free or 0) + gain

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.errors import KollarmError
 from guestprep.appliance import Appliance, GuestCallError
-from guestprep.apply.changes import NewFiles
+from guestprep.apply.new_files import NewFiles
 from guestprep.plan import CopyStep, GrowStep, PreparationPlan, TimezoneStep
 
 _SECTOR = 512

@@ -34,9 +34,10 @@ class NewSegment:
     """Names of the modules it brings."""
 
 
-def compose(
+def build_segment(
     copy: Path,
     version: str,
+    *,
     kind: InitramfsKind,
     wanted: Sequence[str],
     read_module: Callable[[str], bytes],
@@ -138,7 +139,7 @@ def load_list(
     return {}  # udev loads it when it finds the device
 
 
-def overlay(files: dict[str, bytes], found: dict[str, Member]) -> bytes:
+def overlay_archive(files: dict[str, bytes], found: dict[str, Member]) -> bytes:
     """An archive of files over an initramfs with these members.
 
     A folder entry where a link stands would replace the link: names are resolved first, and
@@ -166,7 +167,7 @@ def _segment(
     reading: Reading,
     modules: tuple[str, ...],
 ) -> NewSegment:
-    archive = overlay(files, found)
+    archive = overlay_archive(files, found)
     last = reading.segments[-1]
     compression = Compression(last.compression)
     data = compress(archive, compression)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.errors import UnusableInput
 from guestprep.apply.depmod import INPUTS, depmod
-from guestprep.apply.initramfs_segment import load_list, overlay
+from guestprep.apply.initramfs_segment import load_list, overlay_archive
 from guestprep.facts import InitramfsKind
 from guestprep.inspect.initramfs import LOAD_LIST, module_folder
 from guestprep.parse.compression import Compression, UnreadableStream, compress_file
@@ -21,7 +21,7 @@ from guestprep.parse.modules import ModuleIndex
 
 
 def wanted_modules(
-    index: ModuleIndex, before: Iterable[str], builtin: Iterable[str], more: Iterable[str]
+    index: ModuleIndex, *, before: Iterable[str], builtin: Iterable[str], more: Iterable[str]
 ) -> tuple[str, ...]:
     """Paths of the modules that the new initramfs needs.
 
@@ -34,8 +34,9 @@ def wanted_modules(
     return index.closure([*before, *builtin, *more])
 
 
-def remake(
+def derive_initramfs(
     copy: Path,
+    *,
     kind: InitramfsKind,
     old: str,
     new: str,
@@ -92,4 +93,4 @@ def _addition(
     files = {f"{folder}/{path}": (tree / path).read_bytes() for path in [*wanted, *inputs]}
     files |= {f"{folder}/{name}": content for name, content in depmod(base, version).items()}
     files |= load_list(found, kind, load)
-    return overlay(files, found)
+    return overlay_archive(files, found)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import KollarmError
-from guestprep.apply.changes import NewFiles
 from guestprep.apply.depmod import INPUTS
-from guestprep.apply.scripts import unknown_effects
+from guestprep.apply.maintainer_scripts import unknown_effects
+from guestprep.apply.new_files import NewFiles
 from guestprep.archive import ArchivePackage, Deb
 from guestprep.archive.deb import SCRIPTS
 from guestprep.parse.cpio import clean_name
@@ -35,7 +35,7 @@ class InstalledFiles:
     names: list[str] = field(default_factory=list)
 
 
-def put_in(
+def add_packages(
     debs: Sequence[tuple[ArchivePackage, Deb]], into: NewFiles, modules_below: Path
 ) -> InstalledFiles:
     """Add packages' files and dpkg's records of them to the new files.
@@ -69,7 +69,7 @@ def _files(
             name = clean_name(str(entry.name))
             paths.append(f"/{name}" if name else "/.")
             folders.pop(name.rpartition("/")[0], None)  # it isn't empty
-            entry.name = into.placed(name)
+            entry.name = into.real_name(name)
             if entry.isdir():
                 folders[name] = entry
             elif entry.isfile():
@@ -85,7 +85,7 @@ def _files(
                 into.add_member(entry, io.BytesIO(content))
             else:
                 if entry.islnk():
-                    entry.linkname = into.placed(entry.linkname)
+                    entry.linkname = into.real_name(entry.linkname)
                 into.add_member(entry, None)
     # Folders with content come by themselves; one that exists must not be touched.
     for entry in folders.values():

@@ -11,7 +11,7 @@ from guestprep.parse.dpkg import DpkgStatus, InstalledPackage
 from guestprep.parse.relation import Alternative, Provided, compare
 
 
-class Offers(Protocol):
+class AvailablePackages(Protocol):
     """Where packages come from (:class:`~guestprep.archive.client.ArchiveClient`)."""
 
     def candidates(self, name: str) -> tuple[ArchivePackage, ...]: ...
@@ -31,20 +31,22 @@ class Resolution:
 
 @dataclass
 class _Search:
-    offers: Offers
+    available: AvailablePackages
     status: DpkgStatus
     chosen: dict[str, ArchivePackage] = field(default_factory=dict)
     done: list[ArchivePackage] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
 
-def resolve(wanted: Iterable[ArchivePackage], offers: Offers, status: DpkgStatus) -> Resolution:
+def resolve(
+    wanted: Iterable[ArchivePackage], available: AvailablePackages, status: DpkgStatus
+) -> Resolution:
     """The packages to install so that *wanted* are installed and nothing is unmet.
 
     For each unmet relation the first alternative that can be had is taken, as apt does;
     recommendations are left out; nothing installed is ever upgraded or removed.
     """
-    search = _Search(offers, status)
+    search = _Search(available, status)
     for package in wanted:
         _add(search, package)
     for package in search.done:
@@ -75,11 +77,11 @@ def _satisfy(search: _Search, package: ArchivePackage, group: tuple[Alternative,
     if any(_met(search, alternative) for alternative in group):
         return
     for alternative in group:
-        for candidate in search.offers.candidates(alternative.name):
+        for candidate in search.available.candidates(alternative.name):
             if alternative.accepts(candidate.version) and _addable(search, candidate):
                 _add(search, candidate)
                 return
-        for candidate in search.offers.providers(alternative.name):
+        for candidate in search.available.providers(alternative.name):
             if _provides(candidate.provides, alternative) and _addable(search, candidate):
                 _add(search, candidate)
                 return

@@ -5,6 +5,7 @@ composes by itself.  It is what the other one is compared with, and the way for 
 scripts must run.
 """
 
-from guestprep.inside.execute import execute_inside, no_services, run_inside
+from guestprep.inside.emulation import enable_emulation
+from guestprep.inside.execute import apply_inside, no_services, run_inside
 
-__all__ = ["execute_inside", "no_services", "run_inside"]
+__all__ = ["apply_inside", "enable_emulation", "no_services", "run_inside"]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from core import progress
 from core.errors import KollarmError
 from core.stopwatch import Stopwatch
 from guestprep.appliance import Appliance, ApplianceError, GuestCallError
-from guestprep.apply import Outcome, changes
+from guestprep.apply import ApplyResult
 from guestprep.apply.extras import add_files, grow
+from guestprep.apply.new_files import NewFiles
 from guestprep.archive import ArchiveClient
-from guestprep.inside import foreign
-from guestprep.inspect import Examination
+from guestprep.inside.emulation import enable_emulation
+from guestprep.inspect import Inspection
 from guestprep.inspect.layout import mount_all
 from guestprep.plan import (
     CleanStep,
@@ -41,13 +42,13 @@ _ENVIRONMENT = (
 )
 
 
-def execute_inside(
+def apply_inside(
     appliance: Appliance,
-    seen: Examination,
+    inspection: Inspection,
     plan: PreparationPlan,
     client: ArchiveClient,
     folder: Path,
-) -> Outcome:
+) -> ApplyResult:
     """Carry out a plan on the appliance's first disk, which must be writable.
 
     :param folder: a local folder for what is put in.
@@ -56,7 +57,7 @@ def execute_inside(
     reporter, clock = progress.current(), Stopwatch()
     installs = plan.of(InstallStep)
     packages = [package for step in installs for package in step.packages]
-    with changes.new_files(folder / "new.tar", usr_merged=seen.facts.usr_merged) as new:
+    with closing(NewFiles(folder / "new.tar", usr_merged=inspection.facts.usr_merged)) as new:
         for package in packages:
             with reporter.step(f"fetch {package.name}"):
                 new.add_file(f"{_PLACE}/{package.name}.deb", client.fetch(package))
@@ -65,8 +66,8 @@ def execute_inside(
         add_files(plan, new)
     appliance.unmount_all()
     grow(appliance, plan)
-    mount_all(appliance, seen.evidence.layout.mounts, writable=True)
-    emulated = foreign.enable(appliance, seen.facts.architecture)
+    mount_all(appliance, inspection.contents.layout.mounts, writable=True)
+    emulated = enable_emulation(appliance, inspection.facts.architecture)
     appliance.tar_in(folder / "new.tar", "/")
     with no_services(appliance):
         for part, title, command in _commands(plan):
@@ -79,12 +80,12 @@ def execute_inside(
             appliance.remove(path)
         for path in clean.empty:
             appliance.call("write", path, b"")
-    for mount in seen.evidence.layout.mounts:
+    for mount in inspection.contents.layout.mounts:
         if mount.where in ("/", "/boot"):
             appliance.trim(mount.where)
     appliance.unmount_all()
     names = tuple(package.name for package in packages)
-    return Outcome(names, new.count, {}, new.bytes, clock.seconds)
+    return ApplyResult(names, new.count, {}, new.bytes, clock.seconds)
 
 
 @contextmanager

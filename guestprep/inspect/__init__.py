@@ -1,6 +1,6 @@
 """Finding out what a guest image is: one launch of the appliance, nothing written."""
 
-from guestprep.inspect.examine import Examination, examine, inspect
 from guestprep.inspect.identify import Identity, identify
+from guestprep.inspect.image import Inspection, inspect_disk, inspect_image
 
-__all__ = ["Examination", "Identity", "examine", "identify", "inspect"]
+__all__ = ["Identity", "Inspection", "identify", "inspect_disk", "inspect_image"]

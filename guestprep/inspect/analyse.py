@@ -1,4 +1,4 @@
-"""Facts from evidence: pure, so that every layout can be tested without an appliance."""
+"""Facts from contents: pure, so that every layout can be tested without an appliance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guestprep.facts import (
     KernelFacts,
     Leftovers,
 )
-from guestprep.inspect.collect import Evidence, KernelEvidence
+from guestprep.inspect.collect import GuestContents, KernelContents
 from guestprep.inspect.identify import admin_user, release_of
 from guestprep.inspect.initramfs import read_initramfs
 from guestprep.parse import grub
@@ -25,24 +25,24 @@ from guestprep.source import DiskFacts
 from guestprep.target import DRIVER
 
 
-def judge(disk: DiskFacts, evidence: Evidence) -> GuestFacts:
-    """The facts that the evidence shows."""
-    texts, names = evidence.texts, evidence.names
+def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
+    """The facts that the contents shows."""
+    texts, names = contents.texts, contents.names
     release = release_of(texts)
-    status = parse_status(texts.get("/var/lib/dpkg/status", ""))
+    status = parse_status(contents.dpkg_status)
     present = names.get("present", ())
     return GuestFacts(
         disk=disk,
-        partition_table=evidence.layout.table,
-        architecture=elf_architecture(evidence.program),
+        partition_table=contents.layout.table,
+        architecture=elf_architecture(contents.program),
         distribution=release.get("ID", ""),
         release=release.get("VERSION_ID", ""),
         codename=release.get("VERSION_CODENAME", "") or release.get("UBUNTU_CODENAME", ""),
         pretty_name=release.get("PRETTY_NAME", ""),
-        partitions=evidence.layout.partitions,
-        uefi=evidence.layout.loader,
-        kernels=tuple(_kernel(kernel, status) for kernel in evidence.kernels),
-        grub=_grub(evidence),
+        partitions=contents.layout.partitions,
+        uefi=contents.layout.loader,
+        kernels=tuple(_kernel(kernel, status) for kernel in contents.kernels),
+        grub=_grub(contents),
         modules_load=_modules_load(texts),
         initramfs_hook=any(
             DRIVER in text.replace("-", "_")
@@ -51,23 +51,23 @@ def judge(disk: DiskFacts, evidence: Evidence) -> GuestFacts:
         ),
         tools=_tools(present),
         cloud_init="/usr/bin/cloud-init" in present,
-        usr_merged=evidence.usr_merged,
+        usr_merged=contents.usr_merged,
         installed=tuple(
             sorted(package.name for package in status.packages.values() if package.installed)
         ),
         unready=status.unready,
-        leftovers=_leftovers(evidence),
+        leftovers=_leftovers(contents),
         admin_user=admin_user(texts),
-        timezone=evidence.localtime.partition("zoneinfo/")[2],
+        timezone=contents.localtime.partition("zoneinfo/")[2],
         timezone_file=texts["/etc/timezone"].strip() if "/etc/timezone" in texts else None,
         files=tuple(
-            FileFacts(path, digest, mode) for path, (digest, mode) in evidence.watched.items()
+            FileFacts(path, digest, mode) for path, (digest, mode) in contents.watched.items()
         ),
     )
 
 
-def _kernel(evidence: KernelEvidence, status: DpkgStatus) -> KernelFacts:
-    texts, version = evidence.texts, evidence.version
+def _kernel(contents: KernelContents, status: DpkgStatus) -> KernelFacts:
+    texts, version = contents.texts, contents.version
     index = parse_index(
         texts.get("modules.dep", ""),
         texts.get("modules.builtin", ""),
@@ -76,7 +76,7 @@ def _kernel(evidence: KernelEvidence, status: DpkgStatus) -> KernelFacts:
     path = index.paths.get(DRIVER, "")
     if DRIVER in index.builtin:
         place = DriverLocation.BUILTIN
-    elif path or evidence.gpu_file:
+    elif path or contents.gpu_file:
         place = DriverLocation.MODULE
     else:
         place = DriverLocation.MISSING
@@ -88,36 +88,36 @@ def _kernel(evidence: KernelEvidence, status: DpkgStatus) -> KernelFacts:
         ),
         None,
     )
-    copy = evidence.initramfs_copy
+    copy = contents.initramfs_copy
     config = kernel_config(texts.get("config", ""))
     return KernelFacts(
         version=version,
-        image=evidence.image,
+        image=contents.image,
         package=owner.name if owner else "",
         package_version=owner.version if owner else "",
         gpu=place,
-        gpu_path=path or evidence.gpu_file.removeprefix(f"/lib/modules/{version}/"),
+        gpu_path=path or contents.gpu_file.removeprefix(f"/lib/modules/{version}/"),
         needs=index.closure([DRIVER]),
         drm=config.get("CONFIG_DRM", "n" if config else "y") != "n",
         initramfs=(
-            read_initramfs(copy, evidence.initramfs_path, version) if copy is not None else None
+            read_initramfs(copy, contents.initramfs_path, version) if copy is not None else None
         ),
     )
 
 
-def _grub(evidence: Evidence) -> GrubFacts | None:
-    if not evidence.menu:
+def _grub(contents: GuestContents) -> GrubFacts | None:
+    if not contents.menu:
         return None
-    names = tuple(name for name in evidence.names["/etc/default/grub.d"] if name.endswith(".cfg"))
-    settings = [evidence.texts.get("/etc/default/grub", "")]
-    settings += [evidence.texts.get(f"/etc/default/grub.d/{name}", "") for name in names]
+    names = tuple(name for name in contents.names["/etc/default/grub.d"] if name.endswith(".cfg"))
+    settings = [contents.texts.get("/etc/default/grub", "")]
+    settings += [contents.texts.get(f"/etc/default/grub.d/{name}", "") for name in names]
     return GrubFacts(
-        config=evidence.menu,
-        entries=grub.entries(evidence.texts[evidence.menu]),
+        config=contents.menu,
+        entries=grub.entries(contents.texts[contents.menu]),
         drop_ins=names,
         drop_in_text=next(
             (
-                evidence.texts.get(f"/etc/default/grub.d/{name}", "")
+                contents.texts.get(f"/etc/default/grub.d/{name}", "")
                 for name in reversed(names)
                 if "kollarm" in name
             ),
@@ -149,9 +149,9 @@ def _tools(present: tuple[str, ...]) -> InitramfsKind:
     return InitramfsKind.UNKNOWN
 
 
-def _leftovers(evidence: Evidence) -> Leftovers:
-    names = evidence.names
-    machine_id = evidence.texts.get("/etc/machine-id", "").strip()
+def _leftovers(contents: GuestContents) -> Leftovers:
+    names = contents.names
+    machine_id = contents.texts.get("/etc/machine-id", "").strip()
     return Leftovers(
         machine_id=bool(machine_id) and machine_id != "uninitialized",
         host_keys=tuple(

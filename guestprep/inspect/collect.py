@@ -45,7 +45,7 @@ _PROGRAMS = ("/usr/bin/ls", "/bin/ls", "/usr/bin/dpkg")
 
 
 @dataclass(frozen=True)
-class KernelEvidence:
+class KernelContents:
     """Of one kernel: texts by file name, and a local copy of its initramfs."""
 
     version: str
@@ -57,7 +57,7 @@ class KernelEvidence:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class GuestContents:
     """What was fetched."""
 
     layout: DiskLayout
@@ -69,16 +69,21 @@ class Evidence:
     """The first bytes of a program."""
     usr_merged: bool
     menu: str
-    kernels: tuple[KernelEvidence, ...]
+    kernels: tuple[KernelContents, ...]
     localtime: str = ""
     """Where the link /etc/localtime points."""
     watched: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    """SHA256 and permissions by path, of the files looked for."""
+    """SHA-256 and permissions by path, of the files looked for."""
+
+    @property
+    def dpkg_status(self) -> str:
+        """The text of dpkg's database of packages; empty when there is none."""
+        return self.texts.get("/var/lib/dpkg/status", "")
 
 
-def fetch(
+def collect(
     appliance: Appliance, layout: DiskLayout, work: Path, watch: Iterable[str] = ()
-) -> Evidence:
+) -> GuestContents:
     """Read the evidence from a guest mounted at ``/``.
 
     :param work: a folder for local copies of the initramfs files.
@@ -108,7 +113,7 @@ def fetch(
         "/var/lib/cloud/data/status.json",
     )
     names["present"] = tuple(path for path in marks if _present(appliance, path))
-    return Evidence(
+    return GuestContents(
         layout=layout,
         texts=texts,
         names=names,
@@ -161,7 +166,7 @@ def program_head(appliance: Appliance) -> bytes:
 
 def _kernel(
     appliance: Appliance, version: str, boot: tuple[str, ...], work: Path
-) -> KernelEvidence:
+) -> KernelContents:
     texts: dict[str, str] = {}
     for name in _INDICES:
         path = f"/lib/modules/{version}/{name}"
@@ -178,7 +183,7 @@ def _kernel(
     if initramfs:
         copy = work / f"{version}.initramfs"
         appliance.download(f"/boot/{initramfs}", copy)
-    return KernelEvidence(
+    return KernelContents(
         version=version,
         image=f"/boot/vmlinuz-{version}",
         texts=texts,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import progress
-from guestprep.appliance import Drive, launched
+from guestprep.appliance import Drive, launch_appliance
 from guestprep.inspect.collect import program_head, read_text
 from guestprep.inspect.layout import find_layout
 from guestprep.parse.cloudcfg import default_user
@@ -45,7 +45,7 @@ def identify(path: Path) -> Identity:
     """
     disk = disk_facts(path)
     with (
-        launched([Drive(path.absolute(), disk.format)]) as appliance,
+        launch_appliance([Drive(path.absolute(), disk.format)]) as appliance,
         progress.current().step("look inside") as step,
     ):
         layout = find_layout(appliance)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from core.errors import UnusableInput
 from guestprep.appliance import Appliance, GuestCallError
 from guestprep.facts import Partition, Role
-from guestprep.parse.text import Mount, decode, fstab
+from guestprep.parse.text import FstabEntry, decode, fstab
 from guestprep.target import FALLBACK_LOADER
 
 ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
@@ -29,7 +29,7 @@ _UNSUPPORTED = {"LVM2_member": "LVM", "linux_raid_member": "software RAID", "zfs
 
 
 @dataclass(frozen=True)
-class Mounting:
+class Mount:
     """A file system to mount, with what it takes to do so."""
 
     device: str
@@ -43,12 +43,12 @@ class DiskLayout:
 
     table: str
     partitions: tuple[Partition, ...]
-    mounts: tuple[Mounting, ...]
+    mounts: tuple[Mount, ...]
     loader: str
     """Path on the ESP of what UEFI starts by itself; empty when there is none."""
 
 
-def mount_all(appliance: Appliance, mounts: Sequence[Mounting], *, writable: bool) -> None:
+def mount_all(appliance: Appliance, mounts: Sequence[Mount], *, writable: bool) -> None:
     """Mount the guest's tree at ``/``."""
     for mount in mounts:
         appliance.mount(mount.device, mount.where, writable=writable, options=mount.options)
@@ -66,15 +66,15 @@ def find_layout(appliance: Appliance) -> DiskLayout:
     partitions = [_identify(device, entry) for device, entry in known.items()]
     partitions, loader = _look_into_esp(appliance, partitions)
     root, options = _mount_root(appliance, partitions)
-    mounts = [Mounting(root.device, "/", options)]
+    mounts = [Mount(root.device, "/", options)]
     table_of_mounts = _fstab(appliance, partitions)
     boot = _boot(partitions, root, table_of_mounts)
     if boot is not None:
         appliance.mount(boot.device, "/boot")
-        mounts.append(Mounting(boot.device, "/boot"))
+        mounts.append(Mount(boot.device, "/boot"))
     here = {mount.device: mount.where for mount in mounts}
     roles = {"/": Role.ROOT, "/boot": Role.BOOT}
-    room = {device: appliance.room(where) for device, where in here.items()}
+    room = {device: appliance.filesystem_space(where) for device, where in here.items()}
     described = tuple(
         replace(
             part,
@@ -109,7 +109,7 @@ def _look_into_esp(
             continue
         loader = _loader(appliance)
         role = Role.ESP if loader else part.role
-        free, capacity = appliance.room("/")
+        free, capacity = appliance.filesystem_space("/")
         described.append(replace(part, role=role, free=free, capacity=capacity))
         appliance.unmount_all()
     return described, loader
@@ -251,7 +251,7 @@ def _boot(
     return chosen[0] if len(chosen) == 1 else None
 
 
-def _resolve(entry: Mount, partitions: Sequence[Partition]) -> Partition | None:
+def _resolve(entry: FstabEntry, partitions: Sequence[Partition]) -> Partition | None:
     kind, _, value = entry.source.partition("=")
     for part in partitions:
         names = {"LABEL": part.label, "UUID": part.uuid, "PARTUUID": part.partuuid}

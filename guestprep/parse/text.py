@@ -32,7 +32,7 @@ def os_release(text: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Mount:
+class FstabEntry:
     """A line of fstab(5)."""
 
     source: str
@@ -42,7 +42,7 @@ class Mount:
     options: tuple[str, ...]
 
 
-def fstab(text: str) -> tuple[Mount, ...]:
+def fstab(text: str) -> tuple[FstabEntry, ...]:
     """The mounts of an fstab, swap and anything without a place left out."""
     mounts = []
     for line in text.splitlines():
@@ -51,7 +51,7 @@ def fstab(text: str) -> tuple[Mount, ...]:
             continue
         options = tuple(fields[3].split(",")) if len(fields) > 3 else ()
         where = fields[1].replace("\\040", " ")
-        mounts.append(Mount(fields[0].replace('"', ""), where, fields[2], options))
+        mounts.append(FstabEntry(fields[0].replace('"', ""), where, fields[2], options))
     return tuple(mounts)
 
 

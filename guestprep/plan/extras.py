@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from core.errors import UnusableInput
 from core.progress import size
 from guestprep.archive.package import ArchivePackage
-from guestprep.archive.resolve import Offers, resolve
+from guestprep.archive.resolve import AvailablePackages, resolve
 from guestprep.facts import GuestFacts, Role
 from guestprep.parse.dpkg import DpkgStatus
 from guestprep.plan.model import (
@@ -28,7 +28,10 @@ _SLACK = 4 << 20
 
 
 def packages(
-    spec: PreparationSpec, status: DpkgStatus, offers: Offers, earlier: Iterable[InstallStep]
+    spec: PreparationSpec,
+    status: DpkgStatus,
+    available: AvailablePackages,
+    earlier: Iterable[InstallStep],
 ) -> list[PreparationStep | AlreadySatisfied]:
     """Further packages, with what they depend on.
 
@@ -45,10 +48,10 @@ def packages(
                 AlreadySatisfied(f"package {name}", f"{present.version} is installed already")
             )
         elif name not in planned:
-            wanted.append(_newest(name, offers))
+            wanted.append(_newest(name, available))
     if not wanted:
         return found
-    resolution = resolve(wanted, offers, status)
+    resolution = resolve(wanted, available, status)
     names = ", ".join(package.name for package in wanted)
     if resolution.faults:
         raise UnusableInput(
@@ -68,8 +71,8 @@ def packages(
     ]
 
 
-def _newest(name: str, offers: Offers) -> ArchivePackage:
-    candidates = offers.candidates(name)
+def _newest(name: str, available: AvailablePackages) -> ArchivePackage:
+    candidates = available.candidates(name)
     if not candidates:
         raise UnusableInput(
             f"no archive has a package {name}",

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from core.errors import UnusableInput
 from guestprep.archive.package import ArchivePackage
-from guestprep.archive.resolve import Offers, resolve
+from guestprep.archive.resolve import AvailablePackages, resolve
 from guestprep.facts import DriverLocation, GuestFacts, InitramfsKind, KernelFacts
 from guestprep.parse.dpkg import DpkgStatus
 from guestprep.parse.modules import module_name
 from guestprep.plan import guest_files
-from guestprep.plan.kernel_replacement import NotPossible, replacement
+from guestprep.plan.kernel_replacement import NoReplacement, replacement
 from guestprep.plan.model import (
     AlreadySatisfied,
     FileStep,
@@ -35,7 +35,7 @@ _OF_A_KERNEL = re.compile(r"^linux-(image|modules)(-unsigned|-extra)?-[0-9]")
 
 
 def install(
-    kernel: KernelFacts, distribution: str, status: DpkgStatus, offers: Offers
+    kernel: KernelFacts, distribution: str, status: DpkgStatus, available: AvailablePackages
 ) -> InstallStep | AlreadySatisfied:
     """The packages that bring a kernel its virtio_gpu, when it has none.
 
@@ -50,16 +50,16 @@ def install(
         return AlreadySatisfied(
             topic, f"{DRIVER} is in {_holder(kernel, status)} already: nothing to install"
         )
-    extra = _extra(kernel, offers)
+    extra = _extra(kernel, available)
     if extra is None:
-        other = replacement(kernel, distribution, status, offers)
-        if isinstance(other, NotPossible):
+        other = replacement(kernel, distribution, status, available)
+        if isinstance(other, NoReplacement):
             raise _nothing(kernel, other)
         return other
     reason = f"kernel {kernel.version} has no {DRIVER}, and {extra.name} has it"
-    meta = _meta(kernel, extra, status, offers)
+    meta = _meta(kernel, extra, status, available)
     wanted = (extra,) if meta is None else (extra, meta)
-    resolution = resolve(wanted, offers, status)
+    resolution = resolve(wanted, available, status)
     if resolution.faults:
         raise UnusableInput(
             f"{extra.name} can't be installed: {resolution.faults[0]}",
@@ -84,10 +84,10 @@ def _holder(kernel: KernelFacts, status: DpkgStatus) -> str:
     return " or ".join(kinds) or kernel.package or "the image"
 
 
-def _extra(kernel: KernelFacts, offers: Offers) -> ArchivePackage | None:
+def _extra(kernel: KernelFacts, available: AvailablePackages) -> ArchivePackage | None:
     """The package with the missing modules, of the kernel's own build where that is known."""
     for scheme in _EXTRAS:
-        candidates = offers.candidates(scheme.format(version=kernel.version))
+        candidates = available.candidates(scheme.format(version=kernel.version))
         same = [entry for entry in candidates if entry.version == kernel.package_version]
         if same or candidates:
             # The name holds the kernel's ABI: another version of the package still fits it.
@@ -96,13 +96,13 @@ def _extra(kernel: KernelFacts, offers: Offers) -> ArchivePackage | None:
 
 
 def _meta(
-    kernel: KernelFacts, extra: ArchivePackage, status: DpkgStatus, offers: Offers
+    kernel: KernelFacts, extra: ArchivePackage, status: DpkgStatus, available: AvailablePackages
 ) -> ArchivePackage | None:
     """The meta package, when the archive has it for exactly this kernel."""
     if status.installed(_META):
         return None
-    for candidate in offers.candidates(_META):
-        resolution = resolve((extra, candidate), offers, status)
+    for candidate in available.candidates(_META):
+        resolution = resolve((extra, candidate), available, status)
         others = [
             package
             for package in resolution.packages
@@ -113,7 +113,7 @@ def _meta(
     return None
 
 
-def _nothing(kernel: KernelFacts, other: NotPossible) -> UnusableInput:
+def _nothing(kernel: KernelFacts, other: NoReplacement) -> UnusableInput:
     names = " or ".join(scheme.format(version=kernel.version) for scheme in _EXTRAS)
     why = (
         "can have no graphics driver (CONFIG_DRM is off)" if not kernel.drm else f"has no {DRIVER}"

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from guestprep.archive.package import ArchivePackage
-from guestprep.archive.resolve import Offers, resolve
+from guestprep.archive.resolve import AvailablePackages, resolve
 from guestprep.facts import KernelFacts
 from guestprep.parse.dpkg import DpkgStatus
 from guestprep.plan.model import ReplaceStep
@@ -26,23 +26,23 @@ _IMAGE = re.compile(r"^linux-image-(?:unsigned-)?(?P<version>[0-9].*)$")
 
 
 @dataclass(frozen=True)
-class NotPossible:
+class NoReplacement:
     """Why no other kernel can take the place."""
 
     reason: str
 
 
 def replacement(
-    kernel: KernelFacts, distribution: str, status: DpkgStatus, offers: Offers
-) -> ReplaceStep | NotPossible:
+    kernel: KernelFacts, distribution: str, status: DpkgStatus, available: AvailablePackages
+) -> ReplaceStep | NoReplacement:
     """The step that puts in a kernel with graphics."""
     reasons = []
     for name in _METAS.get(distribution, ()):
-        for meta in offers.candidates(name)[:1]:
+        for meta in available.candidates(name)[:1]:
             if status.installed(name) is not None:
                 reasons.append(f"{name} is installed already")
                 continue
-            found = resolve([meta], offers, status)
+            found = resolve([meta], available, status)
             if found.faults:
                 reasons.append(found.faults[0])
                 continue
@@ -51,7 +51,7 @@ def replacement(
                 reasons.append(f"{name} brings no kernel")
                 continue
             return _step(kernel, meta, image, found.packages, status)
-    return NotPossible("; ".join(reasons) or "no archive has another kernel")
+    return NoReplacement("; ".join(reasons) or "no archive has another kernel")
 
 
 def _step(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestprep.archive.resolve import Offers
+from guestprep.archive.resolve import AvailablePackages
 from guestprep.facts import GrubFacts, GuestFacts
 from guestprep.parse.dpkg import DpkgStatus
 from guestprep.parse.grub import requested_words
@@ -23,14 +23,14 @@ from guestprep.spec import PreparationPart, PreparationSpec
 
 
 def make_plan(
-    facts: GuestFacts, status: DpkgStatus, spec: PreparationSpec, offers: Offers
+    facts: GuestFacts, status: DpkgStatus, spec: PreparationSpec, available: AvailablePackages
 ) -> PreparationPlan:
     """The steps that make an image what is requested.
 
     The same arguments give the same plan; a prepared image gives one without steps.
 
     :param status: the guest's packages.
-    :param offers: the archives' packages; asked only when something has to be installed.
+    :param available: the archives' packages; asked only when something has to be installed.
     :raises UnusableInput: an image that can't be prepared, with every reason.
     """
     check(facts, spec.parts)
@@ -38,12 +38,12 @@ def make_plan(
     kernels: dict[str, str] = {}
     if PreparationPart.PACKAGES in spec.parts:
         for entry in facts.booted:
-            installation = kernel.install(entry, facts.distribution, status, offers)
+            installation = kernel.install(entry, facts.distribution, status, available)
             found.append(installation)
             if isinstance(installation, ReplaceStep):
                 kernels[installation.old] = installation.kernel
         installs = [item for item in found if isinstance(item, InstallStep)]
-        found += extras.packages(spec, status, offers, installs)
+        found += extras.packages(spec, status, available, installs)
     if PreparationPart.LOADING in spec.parts:
         found += kernel.loading(facts)
     if PreparationPart.INITRAMFS in spec.parts:

@@ -9,7 +9,7 @@ import click
 from core.config.model import Config
 from core.errors import KollarmError
 from guestprep import boot, pipeline, verify
-from guestprep.inspect import inspect
+from guestprep.inspect import inspect_image
 from guestprep.publish import connect
 from guestprep.spec import PreparationPart
 from kollarm import console_proof
@@ -36,7 +36,7 @@ def inspect_command(file: Path, as_json: bool) -> None:
 
     Its kernels and where their virtio_gpu is, boot loader, command lines, consoles.
     """
-    facts = inspect(file)
+    facts = inspect_image(file)
     print_json(facts.to_dict()) if as_json else print_text("\n".join(facts.lines()))
 
 

@@ -15,7 +15,7 @@ from core.config.model import Architecture, Config
 from core.errors import KollarmError
 from core.progress import duration
 from core.run import which
-from guestprep.appliance import ApplianceError, Drive, acceleration, launched
+from guestprep.appliance import ApplianceError, Drive, acceleration, launch_appliance
 from guestprep.boot.machine import Accelerator, choose_accelerator, find_firmware
 from kollarm.doctor.model import DoctorFinding, Fix, failed, good, lacking, note
 
@@ -151,7 +151,7 @@ def appliance(config: Config) -> Iterator[DoctorFinding]:
     try:
         with tempfile.NamedTemporaryFile(suffix=".raw") as disk:
             disk.truncate(1 << 20)
-            with launched([Drive(Path(disk.name), "raw")]):
+            with launch_appliance([Drive(Path(disk.name), "raw")]):
                 seconds = time.monotonic() - started
     except ApplianceError as error:
         yield failed("libguestfs", error)

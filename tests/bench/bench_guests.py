@@ -16,8 +16,8 @@ import psutil
 from core.config.model import Guest
 from core.run import run
 from guestprep import pipeline
-from guestprep.appliance import ApplianceError, Drive, acceleration, launched
-from guestprep.inside import foreign, run_inside
+from guestprep.appliance import ApplianceError, Drive, acceleration, launch_appliance
+from guestprep.inside import enable_emulation, run_inside
 from guestprep.inspect.layout import find_layout, mount_all
 from guestprep.spec import PreparationPart
 from testbed.guest_image import LAYOUTS, make
@@ -40,7 +40,7 @@ def prepared(wanted: Guest, output: Path) -> float:
 def floor(image: Path, output: Path) -> float:
     """Seconds for what can't be left out: one launch, and writing the result once."""
     started = time.monotonic()
-    with launched([Drive(image, "qcow2")]) as appliance:
+    with launch_appliance([Drive(image, "qcow2")]) as appliance:
         appliance.shutdown()
     run(["qemu-img", "convert", "-O", "qcow2", "-c", "-m", "8", image, output])
     return time.monotonic() - started
@@ -80,11 +80,11 @@ def initramfs(folder: Path) -> Samples:
     spent = record.outcome["seconds"]
     assert isinstance(spent, dict)
     offline = float(spent["initramfs"])
-    with launched([Drive(output, "qcow2", writable=True)]) as appliance:
+    with launch_appliance([Drive(output, "qcow2", writable=True)]) as appliance:
         layout = find_layout(appliance)
         appliance.unmount_all()
         mount_all(appliance, layout.mounts, writable=True)
-        foreign.enable(appliance, "aarch64")
+        enable_emulation(appliance, "aarch64")
         started = time.monotonic()
         with contextlib.suppress(ApplianceError):  # still at it when the time is up
             run_inside(appliance, f"update-initramfs -u -k {image.uname}", limit=offline * 100)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from guestprep.appliance import Drive, GuestCallError, launched
+from guestprep.appliance import Drive, GuestCallError, launch_appliance
 from tests.faults.counts import count
 
 SECRET = "of the host alone"
@@ -29,7 +29,7 @@ def test_links_lead_into_the_guest_only(tmp_path: Path) -> None:
     with disk.open("wb") as stream:
         stream.truncate(32 << 20)
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", root, disk], check=True)
-    with launched([Drive(disk, "raw")]) as appliance:
+    with launch_appliance([Drive(disk, "raw")]) as appliance:
         appliance.mount(appliance.devices()[0])
         for name in links:
             try:

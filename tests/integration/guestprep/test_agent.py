@@ -15,7 +15,7 @@ import pytest
 from core.config.model import AptArchive
 from core.debian_root import DEFAULT_MIRROR, KEYRING
 from guestprep import pipeline
-from guestprep.appliance import Drive, launched
+from guestprep.appliance import Drive, launch_appliance
 from guestprep.boot import machine
 from guestprep.boot.machine import Accelerator, VirtualMachine
 from guestprep.boot.watch import running
@@ -97,7 +97,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_file_system_fills_the_larger_disk(prepared: Path) -> None:
-    with launched([Drive(prepared, "qcow2")]) as appliance:
+    with launch_appliance([Drive(prepared, "qcow2")]) as appliance:
         (root,) = (
             device
             for device in appliance.partitions()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.run import run
-from guestprep.appliance import Drive, acceleration, launched
+from guestprep.appliance import Drive, acceleration, launch_appliance
 
 pytestmark = pytest.mark.integration
 
@@ -59,7 +59,7 @@ def test_it_is_started_once_more_without_kvm(
     run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8M"])
     with (
         caplog.at_level(logging.INFO, "core.progress"),
-        launched([Drive(disk, "qcow2")]) as appliance,
+        launch_appliance([Drive(disk, "qcow2")]) as appliance,
     ):
         assert appliance.devices() == ["/dev/sda"]
     (warning,) = (entry.message for entry in caplog.records if entry.levelno == logging.WARNING)

@@ -15,9 +15,9 @@ import pytest
 from core.config.model import Guest, GuestFile
 from core.run import run
 from guestprep import pipeline
-from guestprep.appliance import ApplianceError, Drive, launched
-from guestprep.inside import foreign, no_services, run_inside
-from guestprep.inspect import Examination, examine
+from guestprep.appliance import ApplianceError, Drive, launch_appliance
+from guestprep.inside import enable_emulation, no_services, run_inside
+from guestprep.inspect import Inspection, inspect_disk
 from guestprep.inspect.layout import mount_all
 from guestprep.parse.dpkg import fields_of, parse_status
 from guestprep.parse.modules import module_name, parse_dep, parse_index
@@ -45,7 +45,7 @@ class Made:
 
     path: Path
     record: PreparationRecord
-    seen: Examination
+    seen: Inspection
     lists: dict[str, set[str]]
     """Dpkg's lists of paths, by package, of those the plan installed."""
 
@@ -71,8 +71,8 @@ def made(image: GuestImage, engine: str, folder: Path) -> Made:
     work.mkdir()
     disk = disk_facts(path)
     lists = {}
-    with launched([Drive(path, disk.format)]) as appliance:
-        seen = examine(appliance, disk, work)
+    with launch_appliance([Drive(path, disk.format)]) as appliance:
+        seen = inspect_disk(appliance, disk, work)
         packages = record.outcome["packages"]
         assert isinstance(packages, list | tuple)
         for package in packages:
@@ -94,7 +94,7 @@ def test_both_pass_their_checks(results: list[Made]) -> None:
 
 def test_the_initramfs_has_all_that_the_start_needs(results: list[Made]) -> None:
     offline, inside = results
-    (kernel,), (found,) = offline.seen.facts.booted, offline.seen.evidence.kernels
+    (kernel,), (found,) = offline.seen.facts.booted, offline.seen.contents.kernels
     index = parse_index(*(found.texts[f"modules.{name}"] for name in ("dep", "builtin", "softdep")))
     needed = {module_name(path) for path in index.closure(NEEDED)}
     (other,) = inside.seen.facts.booted
@@ -123,11 +123,11 @@ def test_the_kernel_is_told_the_same(results: list[Made]) -> None:
 
 def test_dpkg_and_apt_know_the_same(results: list[Made]) -> None:
     def status(one: Made) -> dict[object, tuple[str, str]]:
-        packages = parse_status(one.seen.evidence.texts["/var/lib/dpkg/status"]).packages
+        packages = parse_status(one.seen.contents.dpkg_status).packages
         return {key: (package.version, package.state) for key, package in packages.items()}
 
     def automatic(one: Made) -> set[str]:
-        text = one.seen.evidence.texts["/var/lib/apt/extended_states"]
+        text = one.seen.contents.texts["/var/lib/apt/extended_states"]
         found = (fields_of(part) for part in text.split("\n\n") if part.strip())
         return {entry["Package"] for entry in found if entry.get("Auto-Installed") == "1"}
 
@@ -143,7 +143,7 @@ def test_the_packages_have_the_same_files(results: list[Made]) -> None:
     assert META in offline.lists
 
     def modules(one: Made) -> dict[str, tuple[str, ...]]:
-        (kernel,) = one.seen.evidence.kernels
+        (kernel,) = one.seen.contents.kernels
         dep = parse_dep(kernel.texts["modules.dep"])
         return {path: tuple(sorted(needed)) for path, needed in dep.items()}
 
@@ -154,9 +154,9 @@ def test_the_guest_itself_finds_nothing_wrong(results: list[Made], tmp_path: Pat
     offline, _ = results
     overlay = tmp_path / "overlay.qcow2"
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", offline.path, overlay])
-    with launched([Drive(overlay, "qcow2", writable=True)]) as appliance:
-        mount_all(appliance, offline.seen.evidence.layout.mounts, writable=True)
-        foreign.enable(appliance, "aarch64")
+    with launch_appliance([Drive(overlay, "qcow2", writable=True)]) as appliance:
+        mount_all(appliance, offline.seen.contents.layout.mounts, writable=True)
+        enable_emulation(appliance, "aarch64")
         assert run_inside(appliance, "dpkg --audit") == ""
         assert "E:" not in run_inside(appliance, "apt-get check")
         shown = run_inside(appliance, f"dpkg-query -W -f '${{db:Status-Status}}' {META}")
@@ -166,7 +166,7 @@ def test_the_guest_itself_finds_nothing_wrong(results: list[Made], tmp_path: Pat
 def test_an_image_keeps_its_own_policy_for_services(tmp_path: Path) -> None:
     path = "/usr/sbin/policy-rc.d"
     disk = guest_disks.make(tmp_path / "disk.qcow2", tmp_path / "disk")
-    with launched([Drive(disk, "qcow2", writable=True)]) as appliance:
+    with launch_appliance([Drive(disk, "qcow2", writable=True)]) as appliance:
         appliance.mount("/dev/sda1", writable=True)
         with no_services(appliance):
             assert appliance.read(path) == b"#!/bin/sh\nexit 101\n"

@@ -18,10 +18,10 @@ import pytest
 from core.config.model import AptArchive, Guest, GuestFile, GuestSource
 from core.errors import UnusableInput
 from guestprep import pipeline
-from guestprep.appliance import Appliance, Drive, launched
-from guestprep.appliance.exchange import take_out
+from guestprep.appliance import Appliance, Drive, launch_appliance
+from guestprep.appliance.exchange import eject_disk
 from guestprep.archive import ArchiveClient
-from guestprep.inspect import examine
+from guestprep.inspect import inspect_disk
 from guestprep.parse.compression import Compression
 from guestprep.parse.dpkg import parse_status
 from guestprep.parse.initramfs import Reading, members
@@ -100,14 +100,14 @@ def test_the_seeds_own_case(bench: Bench, caplog: pytest.LogCaptureFixture) -> N
     assert {path.name for path in bench.folder.iterdir() if path.name.startswith(".")} == set()
 
     # What dpkg itself says of the result, and what the kernel would find in the initramfs.
-    with launched([Drive(output, "qcow2")]) as appliance:
+    with launch_appliance([Drive(output, "qcow2")]) as appliance:
         appliance.mount("/dev/sda1")
         appliance.download(f"/boot/initrd.img-{guest_disks.VERSION}", bench.folder / "initrd")
         appliance.tar_out("/var/lib/dpkg", bench.folder / "dpkg.tar")
         menu = appliance.read("/boot/grub/grub.cfg").decode()
         dep = appliance.read(f"/lib/modules/{guest_disks.VERSION}/modules.dep").decode()
         # Only an appliance that was launched for it exchanges its disk.
-        assert not take_out(appliance)
+        assert not eject_disk(appliance)
     admin = bench.folder / "dpkg"
     admin.mkdir()
     subprocess.run(["tar", "-C", admin, "-xf", bench.folder / "dpkg.tar"], check=True)
@@ -234,7 +234,7 @@ def test_another_file_system_and_every_further_request(bench: Bench, filesystem:
     assert {"the time zone is Europe/Berlin", "the disk has 1.0 GiB"} <= set(claims)
     assert claims["/etc/motd is as requested, mode 0640"]
     assert claims["linux-modules-notes is installed"]
-    with launched([Drive(output, "qcow2")]) as appliance:
+    with launch_appliance([Drive(output, "qcow2")]) as appliance:
         root = next(
             device
             for device in appliance.partitions()
@@ -264,7 +264,7 @@ def filesystem_size(appliance: Appliance, filesystem: str) -> int:
     if filesystem == "xfs":
         told = appliance.call("xfs_info", "/")
         return int(told["xfs_datablocks"]) * int(told["xfs_blocksize"])
-    return appliance.room("/")[1]  # btrfs counts the whole of its device
+    return appliance.filesystem_space("/")[1]  # btrfs counts the whole of its device
 
 
 def examine_again(appliance: Appliance, path: Path, guest: Guest) -> PreparationPlan:
@@ -272,8 +272,8 @@ def examine_again(appliance: Appliance, path: Path, guest: Guest) -> Preparation
     appliance.unmount_all()
     spec = PreparationSpec.of(guest)
     with tempfile.TemporaryDirectory() as folder:
-        seen = examine(appliance, disk_facts(path), Path(folder), spec.watched)
-    status = parse_status(seen.evidence.texts["/var/lib/dpkg/status"])
+        seen = inspect_disk(appliance, disk_facts(path), Path(folder), spec.watched)
+    status = parse_status(seen.contents.dpkg_status)
     return make_plan(seen.facts, status, spec, ArchiveClient(guest.archives, "arm64"))
 
 
@@ -283,7 +283,7 @@ def test_a_kernel_without_graphics_is_replaced(bench: Bench) -> None:
     output = bench.folder / "cloud-prepared.qcow2"
     record = pipeline.prepare(other.guest(source), output)
     assert all(check["good"] for check in record.checks)
-    with launched([Drive(output, "qcow2")]) as appliance:
+    with launch_appliance([Drive(output, "qcow2")]) as appliance:
         appliance.mount("/dev/sda1")
         boot = appliance.list_directory("/boot")
         modules = appliance.list_directory("/lib/modules")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.run import run
 from guestprep import pipeline
-from guestprep.appliance import Appliance, Drive, launched
+from guestprep.appliance import Appliance, Drive, launch_appliance
 from guestprep.boot import BootState, boot
 from testbed.guest_image import LAYOUTS, make
 from tests.support.guests import guest_of
@@ -64,7 +64,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[BootState, Path]:
     for state in BROKEN:
         made[state] = folder / f"{state.name}.qcow2"
         run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", good, made[state]])
-    with launched([Drive(path, "qcow2", writable=True) for path in made.values()]) as appliance:
+    with launch_appliance(
+        [Drive(path, "qcow2", writable=True) for path in made.values()]
+    ) as appliance:
         for disk, change in zip(appliance.devices(), BROKEN.values(), strict=True):
             appliance.mount(f"{disk}1", writable=True)
             change(appliance)

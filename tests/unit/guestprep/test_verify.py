@@ -20,8 +20,8 @@ from guestprep.facts import (
     Partition,
     Role,
 )
-from guestprep.inspect import Examination
-from guestprep.inspect.collect import Evidence
+from guestprep.inspect import Inspection
+from guestprep.inspect.collect import GuestContents
 from guestprep.inspect.layout import DiskLayout
 from guestprep.spec import FileSpec, PreparationSpec
 from guestprep.verify import Checks, check_image
@@ -63,7 +63,7 @@ def good() -> GuestFacts:
 
 
 def checks(facts: GuestFacts, status: str = STATUS, promise: Expectations = PROMISE) -> Checks:
-    evidence = Evidence(
+    evidence = GuestContents(
         layout=DiskLayout("gpt", (), (), ""),
         texts={"/var/lib/dpkg/status": status},
         names={},
@@ -74,7 +74,7 @@ def checks(facts: GuestFacts, status: str = STATUS, promise: Expectations = PROM
         localtime="",
         watched={},
     )
-    return check_image(Examination(facts, evidence), promise)
+    return check_image(Inspection(facts, evidence), promise)
 
 
 def failed(found: Checks) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import KollarmError
 from guestprep.appliance.client import ApplianceError, GuestCallError
-from guestprep.appliance.exchange import noticed
+from guestprep.appliance.exchange import wait_until
 
 UDEV = GuestCallError("list_devices", "realpath: /dev/disk/by-path/x: No such file or directory")
 
@@ -28,19 +28,19 @@ class Asked:
 
 def test_a_disk_that_cannot_be_listed_just_now_is_looked_for_again() -> None:
     asked = Asked(False, UDEV, True)
-    noticed(asked)
+    wait_until(asked)
     assert asked.times == 3
 
 
 def test_what_stood_in_the_way_to_the_end_is_said() -> None:
     with pytest.raises(GuestCallError, match="by-path"):
-        noticed(Asked(UDEV), patience=0.3)
+        wait_until(Asked(UDEV), patience=0.3)
     with pytest.raises(KollarmError, match="doesn't notice"):
-        noticed(Asked(UDEV, False), patience=0.3)
+        wait_until(Asked(UDEV, False), patience=0.3)
 
 
 def test_an_appliance_that_is_gone_is_not_waited_for() -> None:
     asked = Asked(ApplianceError("it ended"))
     with pytest.raises(ApplianceError):
-        noticed(asked)
+        wait_until(asked)
     assert asked.times == 1

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from core.errors import KollarmError
-from guestprep.apply.changes import new_files
 from guestprep.apply.depmod import depmod
-from guestprep.apply.initramfs_segment import compose
+from guestprep.apply.initramfs_segment import build_segment
+from guestprep.apply.kernel_removal import dpkg_record_paths, package_paths, remove_paragraphs
+from guestprep.apply.maintainer_scripts import unknown_effects
 from guestprep.apply.module_stubs import INDEX_TEXTS, stubs
-from guestprep.apply.new_initramfs import remake, wanted_modules
-from guestprep.apply.packages import extended_states, put_in, status_paragraph
-from guestprep.apply.remove import listed_paths, record_paths, without
-from guestprep.apply.scripts import unknown_effects
+from guestprep.apply.new_files import NewFiles
+from guestprep.apply.new_initramfs import derive_initramfs, wanted_modules
+from guestprep.apply.packages import add_packages, extended_states, status_paragraph
 from guestprep.archive import open_deb
 from guestprep.facts import InitramfsKind
 from guestprep.parse import grub
@@ -83,15 +84,15 @@ def test_an_appended_segment_has_all_and_indexes_all(
     index = parse_index(indices["modules.dep"].decode(), "", indices["modules.softdep"].decode())
     work = tmp_path / "work"
     work.mkdir()
-    segment = compose(
+    segment = build_segment(
         copy,
         VERSION,
-        InitramfsKind.INITRAMFS_TOOLS,
-        index.closure(["virtio_gpu"]),
-        lambda path: (folder / path).read_bytes(),
-        {"modules.builtin": b""},
-        ["virtio_gpu"],
-        work,
+        kind=InitramfsKind.INITRAMFS_TOOLS,
+        wanted=index.closure(["virtio_gpu"]),
+        read_module=lambda path: (folder / path).read_bytes(),
+        inputs={"modules.builtin": b""},
+        load=["virtio_gpu"],
+        work=work,
     )
     before = read(copy)
     content = copy.read_bytes()
@@ -117,12 +118,21 @@ def test_another_kernels_initramfs_keeps_everything_but_the_modules(tmp_path: Pa
     folder = tree(tmp_path / "new", MODULES, new)
     indices = depmod(tmp_path / "new", new)
     index = parse_index(indices["modules.dep"].decode(), "", indices["modules.softdep"].decode())
-    wanted = wanted_modules(index, ["virtio", "gone"], ["other"], ["virtio_gpu"])
+    wanted = wanted_modules(
+        index, before=["virtio", "gone"], builtin=["other"], more=["virtio_gpu"]
+    )
     assert "kernel/fs/other.ko" in wanted  # built into the old one, a module of the new one
     work = tmp_path / "work"
     work.mkdir()
-    made = remake(
-        copy, InitramfsKind.INITRAMFS_TOOLS, VERSION, new, wanted, folder, ["virtio_gpu"], work
+    made = derive_initramfs(
+        copy,
+        kind=InitramfsKind.INITRAMFS_TOOLS,
+        old=VERSION,
+        new=new,
+        wanted=wanted,
+        tree=folder,
+        load=["virtio_gpu"],
+        work=work,
     )
     before, after = read(copy), read(made)
     assert not [name for name in after if VERSION in name]
@@ -137,8 +147,8 @@ def test_packages_are_placed_below_usr_on_a_merged_system(tmp_path: Path) -> Non
     deb = open_deb(made.folder / "pool" / "extra.deb")
     extra = package(deb.fields["Package"], deb.fields["Version"])
     path = tmp_path / "new.tar"
-    with new_files(path, usr_merged=True) as new:
-        done = put_in([(extra, deb)], new, tmp_path / "modules")
+    with closing(NewFiles(path, usr_merged=True)) as new:
+        done = add_packages([(extra, deb)], new, tmp_path / "modules")
     with tarfile.open(path) as tar:
         names = tar.getnames()
         owners = {(entry.uid, entry.gid, entry.uname) for entry in tar}
@@ -167,10 +177,10 @@ def test_a_package_whose_script_must_run_is_refused(tmp_path: Path) -> None:
         {"postinst": "#!/bin/sh\nadduser --system daemon\n"},
     )
     with (
-        new_files(tmp_path / "new.tar", usr_merged=False) as new,
+        closing(NewFiles(tmp_path / "new.tar", usr_merged=False)) as new,
         pytest.raises(KollarmError, match="daemon can't be installed offline: its postinst"),
     ):
-        put_in([(package("daemon", "1"), open_deb(path))], new, tmp_path / "modules")
+        add_packages([(package("daemon", "1"), open_deb(path))], new, tmp_path / "modules")
 
 
 def test_scripts_without_effect_are_left_out() -> None:
@@ -189,17 +199,17 @@ def test_records_of_a_removed_kernel() -> None:
         "/usr\n/usr/share\n/usr/share/doc\n/usr/share/doc/linux-image-1-x\n"
         "/usr/share/doc/linux-image-1-x/copyright\n"
     )
-    assert listed_paths(listed, "1-x") == [
+    assert package_paths(listed, "1-x") == [
         "/boot/vmlinuz-1-x",
         "/usr/share/doc/linux-image-1-x/copyright",
     ]
     names = ["linux-image-1-x.list", "linux-image-1-x-dbg.list", "linux-image-1-x:arm64.md5sums"]
-    assert record_paths("linux-image-1-x", names) == [
+    assert dpkg_record_paths("linux-image-1-x", names) == [
         "/var/lib/dpkg/info/linux-image-1-x.list",
         "/var/lib/dpkg/info/linux-image-1-x:arm64.md5sums",
     ]
     status = "Package: a\nX: 1\n\nPackage: b\nX: 2\n\nPackage: bb\nX: 3\n"
-    assert without(status, ["b"]) == "Package: a\nX: 1\n\nPackage: bb\nX: 3\n"
+    assert remove_paragraphs(status, ["b"]) == "Package: a\nX: 1\n\nPackage: bb\nX: 3\n"
 
 
 def test_another_kernel_is_named_wherever_the_old_one_was() -> None:

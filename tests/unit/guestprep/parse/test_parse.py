@@ -81,7 +81,7 @@ def test_fstab() -> None:
     mounts = text.fstab(
         "# a comment with words\nLABEL=BOOT /boot ext4 defaults,ro 0 2\nx none swap\n"
     )
-    assert mounts == (text.Mount("LABEL=BOOT", "/boot", "ext4", ("defaults", "ro")),)
+    assert mounts == (text.FstabEntry("LABEL=BOOT", "/boot", "ext4", ("defaults", "ro")),)
 
 
 def test_versions_are_compared_as_dpkg_does() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from core.config.model import Guest, GuestFile, GuestSource
 from core.errors import UnusableInput
-from guestprep.apply.scripts import unknown_effects
+from guestprep.apply.maintainer_scripts import unknown_effects
 from guestprep.facts import DriverLocation, FileFacts, GuestFacts, Partition, Role
 from guestprep.parse.dpkg import parse_status
 from guestprep.plan import CopyStep, GrowStep, InstallStep, PreparationPlan, TimezoneStep, make_plan

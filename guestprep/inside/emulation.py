@@ -29,7 +29,7 @@ echo ':kollarm-{ARCHITECTURE}:M::{_MAGIC}:{_MASK}:{_INTERPRETER}:F' \\
 """
 
 
-def enable(appliance: Appliance, architecture: str) -> bool:
+def enable_emulation(appliance: Appliance, architecture: str) -> bool:
     """Make the guest's programs runnable.
 
     :param architecture: the guest's.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 _INFO = "/var/lib/dpkg/info"
 
 
-def listed_paths(listed: str, version: str) -> list[str]:
+def package_paths(listed: str, version: str) -> list[str]:
     """What a kernel package's list names, but for the modules and for folders with content.
 
     :param listed: the package's list of paths from dpkg's database; a path in it that none
@@ -21,7 +21,7 @@ def listed_paths(listed: str, version: str) -> list[str]:
     return [path for path in paths if path not in parents and not modules.match(path)]
 
 
-def made_paths(package: str, version: str) -> list[str]:
+def generated_paths(package: str, version: str) -> list[str]:
     """What belongs to a kernel's package alone, with all below it."""
     return [
         f"/lib/modules/{version}",
@@ -30,7 +30,7 @@ def made_paths(package: str, version: str) -> list[str]:
     ]
 
 
-def record_paths(package: str, names: Iterable[str]) -> list[str]:
+def dpkg_record_paths(package: str, names: Iterable[str]) -> list[str]:
     """dpkg's own files of a package, among the names in its info folder."""
     return [
         f"{_INFO}/{name}"
@@ -39,7 +39,7 @@ def record_paths(package: str, names: Iterable[str]) -> list[str]:
     ]
 
 
-def without(status: str, packages: Sequence[str]) -> str:
+def remove_paragraphs(status: str, packages: Sequence[str]) -> str:
     """dpkg's status without some packages' paragraphs."""
     kept = [
         paragraph

@@ -1,4 +1,4 @@
-"""Looking at an image: launch, recognise, fetch, judge."""
+"""Looking at an image: launch, recognise, collect, analyse."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import progress
-from guestprep.appliance import Appliance, Drive, launched
+from guestprep.appliance import Appliance, Drive, launch_appliance
 from guestprep.facts import GuestFacts
-from guestprep.inspect.analyse import judge
-from guestprep.inspect.collect import Evidence, fetch
+from guestprep.inspect.analyse import analyse
+from guestprep.inspect.collect import GuestContents, collect
 from guestprep.inspect.layout import find_layout
 from guestprep.source import DiskFacts, disk_facts
 
 
 @dataclass(frozen=True)
-class Examination:
-    """Facts with the evidence they were made from."""
+class Inspection:
+    """Facts with the contents they were made from."""
 
     facts: GuestFacts
-    evidence: Evidence
+    contents: GuestContents
 
 
-def examine(
+def inspect_disk(
     appliance: Appliance, disk: DiskFacts, work: Path, watch: Iterable[str] = ()
-) -> Examination:
+) -> Inspection:
     """Find out what the appliance's first disk holds; its tree stays mounted read-only.
 
     :param work: a folder for local copies of what is too large to keep in memory.
@@ -37,13 +37,13 @@ def examine(
         step.note("partitions")
         layout = find_layout(appliance)
         step.note("files")
-        evidence = fetch(appliance, layout, work, watch)
-        facts = judge(disk, evidence)
+        contents = collect(appliance, layout, work, watch)
+        facts = analyse(disk, contents)
         step.note(facts.pretty_name or facts.distribution)
-    return Examination(facts, evidence)
+    return Inspection(facts, contents)
 
 
-def inspect(path: Path) -> GuestFacts:
+def inspect_image(path: Path) -> GuestFacts:
     """The facts of an image file; one launch, and the file is opened for reading only.
 
     :raises UnusableInput: the file is missing, damaged, no disk, or has no readable system.
@@ -52,6 +52,6 @@ def inspect(path: Path) -> GuestFacts:
     disk = disk_facts(path)
     with (
         tempfile.TemporaryDirectory(prefix="kollarm-inspect-") as work,
-        launched([Drive(path.absolute(), disk.format)]) as appliance,
+        launch_appliance([Drive(path.absolute(), disk.format)]) as appliance,
     ):
-        return examine(appliance, disk, Path(work)).facts
+        return inspect_disk(appliance, disk, Path(work)).facts

@@ -1,0 +1,77 @@
+"""New files for a guest, collected on the host in one archive."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from pathlib import Path
+from typing import IO
+
+from guestprep.parse.cpio import clean_name
+
+#: Top folders that are links into /usr on a merged system.
+_MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+
+#: Bytes of a file system's block: a file takes whole ones.
+_BLOCK = 4096
+
+
+class NewFiles:
+    """New files for a guest as one tar archive, to be unpacked in one call.
+
+    It is complete once closed (:func:`contextlib.closing`).
+
+    :param path: the archive to write.
+    :param usr_merged: whether ``/lib`` and its like are links into ``/usr``: unpacking must
+        go through such a link and never replace it, so names are given below ``/usr``.
+    """
+
+    def __init__(self, path: Path, *, usr_merged: bool):
+        self.path = path
+        self._tar = tarfile.open(path, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 — see close
+        self._usr_merged = usr_merged
+        self._now = int(time.time())
+        self.count = 0
+        #: What the files take on a disk, and the part of it below /boot.
+        self.bytes = 0
+        self.boot_bytes = 0
+
+    def real_name(self, path: str) -> str:
+        """A path relative to the root, through a merged system's links."""
+        name = clean_name(path)
+        top, _, rest = name.partition("/")
+        return f"usr/{name}" if self._usr_merged and rest and top in _MERGED else name
+
+    def add(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        """Add a regular file, owned by root."""
+        entry = tarfile.TarInfo(self.real_name(path))
+        entry.mode, entry.mtime, entry.size = mode, self._now, len(content)
+        self.add_member(entry, io.BytesIO(content))
+
+    def add_file(self, path: str, local: Path, mode: int = 0o644) -> None:
+        """Add a regular file with a local file's content, owned by root."""
+        entry = tarfile.TarInfo(self.real_name(path))
+        entry.mode, entry.mtime, entry.size = mode, self._now, local.stat().st_size
+        with local.open("rb") as content:
+            self.add_member(entry, content)
+
+    def add_link(self, path: str, target: str) -> None:
+        """Add a symbolic link; one that exists gets the new target."""
+        entry = tarfile.TarInfo(self.real_name(path))
+        entry.type, entry.linkname = tarfile.SYMTYPE, target
+        entry.mode, entry.mtime = 0o777, self._now
+        self.add_member(entry, None)
+
+    def add_member(self, entry: tarfile.TarInfo, content: IO[bytes] | None) -> None:
+        """Add an entry of another archive, under its real name."""
+        entry.uname = entry.gname = ""  # names of the host's users mean nothing in the guest
+        self._tar.addfile(entry, content)
+        self.count += 1
+        size = -(-entry.size // _BLOCK) * _BLOCK
+        self.bytes += size
+        if entry.name.startswith("boot/"):
+            self.boot_bytes += size
+
+    def close(self) -> None:
+        self._tar.close()

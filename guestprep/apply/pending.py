@@ -1,0 +1,88 @@
+"""The changes to a guest's tree: collected on the host, then written in a few calls."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guestprep.appliance import Appliance, GuestCallError
+from guestprep.apply.new_files import NewFiles
+from guestprep.facts import KernelFacts
+from guestprep.inspect import Inspection
+from guestprep.inspect.collect import KernelContents
+
+
+@dataclass(frozen=True)
+class AppendedData:
+    """Bytes to write at the end of an existing file."""
+
+    path: str
+    """The file in the guest."""
+    local: Path
+    """The local file with the bytes."""
+    offset: int
+    """Where they go; what the file has behind that is only padding."""
+
+
+@dataclass(frozen=True)
+class ModuleTree:
+    """A kernel's modules and indices as they will be, in a local folder."""
+
+    folder: Path
+    new: frozenset[str]
+    """Paths of the modules that come with packages; the others are stubs."""
+
+
+@dataclass
+class PendingChanges:
+    """The changes so far, and what they were made from."""
+
+    appliance: Appliance
+    inspection: Inspection
+    folder: Path
+    """A local folder for what is composed."""
+    new: NewFiles
+    texts: dict[str, bytes] = field(default_factory=dict)
+    """New content by path for files that the guest has, which keep owner and mode."""
+    created: dict[str, bytes] = field(default_factory=dict)
+    """Content by path of files that it doesn't have yet."""
+    appends: list[AppendedData] = field(default_factory=list)
+    remove: list[str] = field(default_factory=list)
+    """Paths to remove with all below them."""
+    unlink: list[str] = field(default_factory=list)
+    """Files to remove; one that is a folder stays, as a package's list of its paths doesn't tell
+    which are.
+    """
+    module_trees: dict[str, ModuleTree] = field(default_factory=dict)
+    """By kernel, where packages bring modules."""
+    modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By initramfs: names of the modules it gets."""
+    packages: tuple[str, ...] = ()
+    """Names of the packages to install."""
+
+    def kernel(self, version: str) -> tuple[KernelFacts, KernelContents]:
+        """A kernel's facts, and what was read from the guest for them."""
+        facts = next(entry for entry in self.inspection.facts.kernels if entry.version == version)
+        contents = next(
+            entry for entry in self.inspection.contents.kernels if entry.version == version
+        )
+        return facts, contents
+
+    def write(self) -> None:
+        """Make the changes in the tree, which must be mounted writable at ``/``."""
+        appliance = self.appliance
+        for path in self.unlink:
+            with contextlib.suppress(GuestCallError):
+                appliance.unlink(path)
+        for path in self.remove:
+            appliance.remove(path)
+        if self.new.count:
+            appliance.tar_in(self.new.path, "/")
+        for path, content in self.texts.items():
+            appliance.call("write", path, content)
+        for append in self.appends:
+            end = append.offset + append.local.stat().st_size
+            appliance.upload_at(append.local, append.path, append.offset)
+            if appliance.file_size(append.path) > end:
+                appliance.truncate(append.path, end)
