@@ -17,6 +17,7 @@ from guestprep.publish.cloud import Glance
 from guestprep.record import PreparationRecord
 from guestprep.source.find import locate
 from kollarm.guests import boots, prepare, selection
+from kollarm.guests.cloud import cloud_for
 from kollarm.services.registry import start_registry
 
 
@@ -88,7 +89,7 @@ def run(config: Config, folder: Path, journey: PartialRun) -> ImagesRecord:
     connection = None
     if config.guests:
         with progress.current().step("reach the cloud"):
-            connection = selection.cloud(config)
+            connection = cloud_for(config)
             Glance(connection).import_methods()
     with progress.current().step("container images"):
         journey.built(pipeline.build(config, project_dir=folder, broken_off=journey.built))

@@ -23,16 +23,17 @@ from kollarm.cli.common import (
     with_config,
     with_json,
 )
+from kollarm.cli.groups import CommandGroup
 from kollarm.guests import selection
 from kollarm.services.registry import start_registry
 
 
-@click.group("attest")
+@click.group("attest", cls=CommandGroup)
 def group() -> None:
-    """What is told of images: how they were made, what is in them, who signed it."""
+    """Check and show provenance, bills of materials and signatures of images."""
 
 
-@group.command("verify")
+@group.command("verify", short_help="Check attestations and signatures.")
 @click.argument("names", nargs=-1, metavar="[IMAGE|GUEST]…")
 @click.option(
     "--key",
@@ -80,7 +81,7 @@ def verify(names: tuple[str, ...], key: Path | None, config_path: Path, as_json:
         raise KollarmError(f"{count} of {len(findings)} attestations are lacking or wrong")
 
 
-@group.command("show")
+@group.command("show", short_help="Print an image's attestations as JSON.")
 @click.argument("image")
 @with_config
 def show(image: str, config_path: Path) -> None:

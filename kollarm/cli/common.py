@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,16 +18,11 @@ from core import lock, trust
 from core.config.load import DEFAULT_NAME, load
 from core.config.model import Config
 from core.results import Result
+from kollarm.cli.verbosity import invocation_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-
-@dataclass
-class Printed:
-    """What a run has printed already."""
-
-    document: bool = False
-    """The one JSON document that ``--json`` promises."""
+image_file = click.Path(path_type=Path)
 
 
 def with_config(command: Command) -> Command:
@@ -47,14 +41,48 @@ def with_config(command: Command) -> Command:
 def with_json(command: Command) -> Command:
     """Add ``--json``: one JSON document on standard output, nothing else there."""
     return click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
+        "--json",
+        "as_json",
+        is_flag=True,
+        callback=_note_json,
+        help="Print one JSON document on standard output.",
     )(command)
+
+
+def _note_json(context: click.Context, option: click.Parameter, value: bool) -> bool:
+    """Tell the place where errors are shown that they belong into the document."""
+    invocation_of(context).as_json |= value
+    return value
 
 
 def with_dry_run(command: Command) -> Command:
     """Add ``--dry-run``: print the plan instead of carrying it out."""
     return click.option(
         "--dry-run", is_flag=True, help="Print what would be done and why; change nothing."
+    )(command)
+
+
+def with_cloud(command: Command) -> Command:
+    """Add ``--cloud NAME``: a cloud of clouds.yaml."""
+    return click.option(
+        "--cloud",
+        metavar="NAME",
+        help="A cloud of clouds.yaml. Default: the configuration's, or $OS_CLOUD.",
+    )(command)
+
+
+def with_screenshot(command: Command) -> Command:
+    """Add ``--screenshot FILE`` and ``--timeout SECONDS`` of a boot."""
+    command = click.option(
+        "--timeout",
+        type=click.IntRange(min=1),
+        default=900,
+        show_default=True,
+        metavar="SECONDS",
+        help="Give up after this time.",
+    )(command)
+    return click.option(
+        "--screenshot", type=image_file, help="Keep the last screen as this PNG file."
     )(command)
 
 
@@ -89,8 +117,8 @@ def config_words(path: Path) -> tuple[str, ...]:
 def print_json(document: object) -> None:
     """Print the one JSON document of a command."""
     context = click.get_current_context(silent=True)
-    if context is not None and (printed := context.find_object(Printed)) is not None:
-        printed.document = True
+    if context is not None:
+        invocation_of(context).document = True
     json.dump(document, sys.stdout, indent=2, sort_keys=False, default=str)
     sys.stdout.write("\n")
 
@@ -106,6 +134,14 @@ def show(result: Result, *, as_json: bool) -> None:
         print_json(result.to_dict())
     else:
         print_text(result.to_text())
+
+
+def show_all(results: Sequence[Result], *, as_json: bool) -> None:
+    """Print the results of a command that was given several names."""
+    if as_json:
+        print_json([result.to_dict() for result in results])
+    else:
+        print_text("\n".join(result.to_text() for result in results))
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:

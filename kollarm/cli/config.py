@@ -9,14 +9,15 @@ import click
 import yaml
 
 from kollarm.cli.common import print_json, print_text, read_config, with_config, with_json
+from kollarm.cli.groups import CommandGroup
 
 
-@click.group("config")
+@click.group("config", cls=CommandGroup)
 def group() -> None:
-    """The configuration file."""
+    """Check and show the configuration file."""
 
 
-@group.command("show")
+@group.command("show", short_help="Check the file and print it resolved.")
 @with_config
 @with_json
 def show(config_path: Path, as_json: bool) -> None:

@@ -17,11 +17,12 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from core import logs, progress
+from core import logs
 from core.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_INTERRUPTED, KollarmError
 from core.version import __version__
 from kollarm.cli import common
-from kollarm.cli.lazy import LazyGroup
+from kollarm.cli.groups import CommandGroup, LazyCommand
+from kollarm.cli.verbosity import Invocation, with_verbosity
 
 log = logging.getLogger(__name__)
 
@@ -30,36 +31,42 @@ log = logging.getLogger(__name__)
 FULL_OR_FORBIDDEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 #: Each command, where it lives and what it does.
-COMMANDS = {
-    "attest": ("kollarm.cli.attest", "group", "Verify and show how images were made."),
-    "build": ("kollarm.cli.build", "build", "Build container images, push and join them."),
-    "config": ("kollarm.cli.config", "group", "Show the configuration, checked."),
-    "deploy": ("kollarm.cli.deploy", "deploy_command", "Deploy a cloud with kolla-ansible."),
-    "doctor": ("kollarm.cli.doctor", "doctor_command", "Say what is lacking, with its remedy."),
-    "guest": (
-        "kollarm.cli.guest_group",
-        "group",
-        "Prepare, prove, publish guest images.",
+COMMANDS = (
+    LazyCommand(
+        "attest", "kollarm.cli.attest", "group", "Check and show the attestations of images."
     ),
-    "images": ("kollarm.cli.images", "images", "Build, prepare, prove and publish everything."),
-    "lint": ("kollarm.cli.overlays", "lint_command", "Check overlays against a release."),
-    "overlays": ("kollarm.cli.overlays", "group", "List overlays, show what they change."),
-}
+    LazyCommand(
+        "build", "kollarm.cli.build", "build", "Build container images, push and join them."
+    ),
+    LazyCommand("config", "kollarm.cli.config", "group", "Check and show the configuration."),
+    LazyCommand(
+        "deploy", "kollarm.cli.deploy", "deploy_command", "Deploy a cloud with kolla-ansible."
+    ),
+    LazyCommand(
+        "doctor", "kollarm.cli.doctor", "doctor_command", "Check this machine and its services."
+    ),
+    LazyCommand("guest", "kollarm.cli.guest", "group", "Prepare, prove and publish guest images."),
+    LazyCommand(
+        "images", "kollarm.cli.images", "images", "Build, prepare, prove and publish everything."
+    ),
+    LazyCommand(
+        "lint", "kollarm.cli.overlays", "lint_command", "Check overlays against a release."
+    ),
+    LazyCommand(
+        "overlays", "kollarm.cli.overlays", "group", "List overlays, show what they change."
+    ),
+)
 
 
 @click.group(
-    cls=LazyGroup,
-    commands_in=COMMANDS,
+    cls=CommandGroup,
+    lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
-@click.option("-q", "--quiet", is_flag=True, help="Only results, warnings and errors.")
 @click.version_option(__version__, prog_name="kollarm")
-def cli(debug: bool, quiet: bool) -> None:
+def cli() -> None:
     """From x86_64 control nodes and ARM servers to one OpenStack cloud whose ARM
     guests have a working VNC console."""
-    if quiet:
-        progress.use(progress.Progress(quiet=True))
 
 
 def main(
@@ -79,10 +86,11 @@ def main(
     # A shell that asks for completions would push the logs of real runs out.
     completing = "_KOLLARM_COMPLETE" in os.environ
     log_path = None if completing else logs.start(shlex.join(words))
-    debug, as_json = "--debug" in words, "--json" in words
-    printed = common.Printed()
+    invocation = Invocation()
     try:
-        result = command.main(words, prog_name=name, standalone_mode=False, obj=printed)
+        result = with_verbosity(command).main(
+            words, prog_name=name, standalone_mode=False, obj=invocation
+        )
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -90,29 +98,28 @@ def main(
         error.show()
         return EXIT_CONFIGURATION
     except (KeyboardInterrupt, click.Abort):
-        _print("interrupted; what was half done is undone or finished by the next run")
+        _print("interrupted: partial work was rolled back, or the next run completes it")
         return EXIT_INTERRUPTED
     except Exception as error:
-        # A command whose result is a failure has told all of it in its own document.
-        document_wanted = as_json and not printed.document
-        return _failed(error, log_path, debug=debug, as_json=document_wanted)
+        return _failed(error, log_path, invocation)
 
 
-def _failed(error: Exception, log_path: Path | None, *, debug: bool, as_json: bool) -> int:
-    """Tell of an error and return its exit status; called where it is being handled."""
+def _failed(error: Exception, log_path: Path | None, invocation: Invocation) -> int:
+    """Report an error and return its exit status; called where it is being handled."""
     if isinstance(error, OSError) and error.errno in FULL_OR_FORBIDDEN:
         error = _refused_by_the_system(error)
     if not isinstance(error, KollarmError):
         log.exception("defect")
         _print(f"kollarm: internal error: {type(error).__name__}: {error}")
-        if not debug:
+        if not invocation.debug:
             _print("run it again with --debug to see where; please report it")
         status = EXIT_FAILURE
     else:
         log.error("%s", error.message, exc_info=True)
-        _explain(error, as_json=as_json)
+        # A command whose result is a failure has described it in its own document.
+        _explain(error, as_json=invocation.as_json and not invocation.document)
         status = error.exit_status
-    if debug:
+    if invocation.debug:
         traceback.print_exc()
     if log_path and status == EXIT_FAILURE:
         _print(f"the whole log: {log_path}")
@@ -120,12 +127,12 @@ def _failed(error: Exception, log_path: Path | None, *, debug: bool, as_json: bo
 
 
 def _refused_by_the_system(error: OSError) -> KollarmError:
-    """What the operating system wouldn't let be written (or read), with the remedy."""
+    """The error for what the operating system wouldn't let be written or read."""
     what = f"{error.filename}: " if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        hint = "make room and run the same again: what was complete is kept"
+        hint = "free some space and run the same again: complete results are kept"
     else:
-        hint = "see to its permissions, or name another folder (state_dir, KOLLARM_CACHE)"
+        hint = "check its permissions, or name another folder (state_dir, KOLLARM_CACHE)"
     return KollarmError(f"{what}{error.strerror}", hint=hint)
 
 

@@ -18,6 +18,7 @@ from kollarm.cli.common import (
     with_config,
     with_json,
 )
+from kollarm.cli.groups import CommandGroup
 
 architecture_option = click.option(
     "--arch",
@@ -62,28 +63,28 @@ def lint_command(
         raise ConfigError("the overlays have faults", hint="they are listed above")
 
 
-@click.group("overlays")
+@click.group("overlays", cls=CommandGroup)
 def group() -> None:
-    """Overlays: what there is, and what it does."""
+    """List overlays and show what they change."""
 
 
-@group.command("list")
+@group.command("list", short_help="List every overlay with its purpose and scope.")
 @with_config
 @with_json
 def list_(config_path: Path, as_json: bool) -> None:
-    """Every overlay, what for, and where it applies."""
+    """List every overlay with its purpose and scope."""
     config = optional_config(config_path) or Config()
     folders = pipeline.overlay_folders(config, config_path.resolve().parent)
     listing = show.listing(folders, config.build.overlays)
     print_json(listing.to_dict()) if as_json else print_text(str(listing))
 
 
-@group.command("diff")
+@group.command("diff", short_help="Show how overlays change an image's Dockerfile.")
 @click.argument("image")
 @architecture_option
 @with_config
 def diff(image: str, architecture: str, config_path: Path) -> None:
-    """The Dockerfile of IMAGE without and with the overlays, as a unified diff."""
+    """Show how the overlays change the Dockerfile of IMAGE, as a unified diff."""
     config = read_config(config_path)
     text = show.diff(
         config,

@@ -11,10 +11,9 @@ from core import files
 from core.config.deploy import Deploy
 from core.config.model import Architecture, Config
 from core.errors import ConfigError, KollarmError
-from guestprep import publish
 from kollarm.console_proof.model import ProofReport, ProofSpec
 from kollarm.console_proof.pipeline import prove
-from kollarm.guests import selection
+from kollarm.guests.cloud import cloud_for
 
 #: The stage's name, beside those of kolla-ansible.
 NAME = "proof"
@@ -86,8 +85,7 @@ def prove_deployment(config: Config, deploy: Deploy) -> DeploymentProof:
     todo = wishes(deploy, folder)
     assert deploy.proof is not None
     folder.mkdir(parents=True, exist_ok=True)
-    named = deploy.proof.cloud
-    connection = publish.connect(named) if named else selection.cloud(config)
+    connection = cloud_for(config, deploy.proof.cloud)
     reports: dict[Architecture, ProofReport] = {}
     for arch, wish in todo.items():
         wish.screenshot.unlink(missing_ok=True)

@@ -270,7 +270,7 @@ def from_consoles(screen: BootState, serial: BootState, *, silent: bool) -> Diag
             ProofStage.FIRMWARE,
             "nothing was printed on either console" if silent else state.meaning,
             "is it an image for this architecture, with a boot loader for UEFI, and does it have "
-            "hw_firmware_type=uefi? kollarm guest verify FILE --boot tries it without the cloud",
+            "hw_firmware_type=uefi? kollarm guest boot FILE tries it without the cloud",
         )
     if state in _KERNEL or serial in _KERNEL:
         return Diagnosis(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from core.config.model import Config
 from core.errors import KollarmError
 from core.oci.client import client_for
-from guestprep import publish
 from guestprep.publish.cloud import Glance
 from kollarm.doctor.model import DoctorFinding, failed, good, lacking
+from kollarm.guests.cloud import cloud_for
 from kollarm.services import ports
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.registry import EmbeddedRegistry
@@ -48,12 +47,13 @@ def cloud(config: Config) -> Iterator[DoctorFinding]:
         return
     subject = f"cloud {config.cloud.name or '(from OS_…)'}"
     try:
-        connection: Any = publish.connect(config.cloud.name)
+        connection = cloud_for(config)
         methods = Glance(connection).import_methods()
     except KollarmError as error:
         yield failed(subject, error)
         return
     imports = f"; import methods: {', '.join(methods)}" if methods else ""
+    subject = f"cloud {connection.config.name or '(from OS_…)'}"
     yield good(subject, f"Glance answers, the credentials are accepted{imports}")
 
 

@@ -3,21 +3,17 @@ know of them."""
 
 from __future__ import annotations
 
-import difflib
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from core.config.model import Config, Guest, GuestSource
 from core.errors import ConfigError
-from deploy.credentials import CLOUD, cloud_names, clouds_file, openrc_file
+from core.suggest import did_you_mean
 from guestprep import publish
 from guestprep.attestation import provenance
 from guestprep.inspect import Identity
 from guestprep.record import PreparationRecord
-from kollarm.services.glance import EmbeddedGlance
 
 #: File names that can only be images.
 _SUFFIXES = (".qcow2", ".img", ".raw")
@@ -35,10 +31,9 @@ def choose(config: Config, names: Sequence[str]) -> list[Guest]:
     known = {guest.name: guest for guest in config.guests}
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
             raise ConfigError(
                 f"the configuration has no guest {name!r}",
-                hint=f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(known)}",
+                hint=did_you_mean(name, known) or f"it has: {', '.join(known)}",
             )
     return [known[name] for name in names] if names else list(config.guests)
 
@@ -52,32 +47,6 @@ def is_path(word: str) -> bool:
 def output(config: Config, guest: Guest) -> Path:
     """Where a guest's prepared image lies."""
     return config.state_dir / "guests" / f"{guest.name}.qcow2"
-
-
-def cloud(config: Config, name: str | None = None) -> Any:
-    """A connection to the configuration's cloud, the embedded Glance started if it is that.
-
-    A cloud that was deployed from this configuration is found by the clouds.yaml that
-    post-deploy wrote: by its name, or where neither a name nor ``$OS_CLOUD`` says otherwise.
-
-    :param name: a cloud of clouds.yaml, instead of the configuration's.
-    :raises KollarmError: the embedded Glance doesn't come up.
-    :raises ConfigError: clouds.yaml has no such cloud.
-    """
-    if name is None and config.cloud.embedded:
-        glance = EmbeddedGlance(config.state_dir, config.cloud.port)
-        glance.start()
-        return publish.connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
-    named = name or config.cloud.name or os.environ.get("OS_CLOUD")
-    nameless = named is None and "OS_AUTH_URL" not in os.environ
-    deployed = clouds_file(config)
-    if deployed is not None and (nameless or named in cloud_names(deployed)):
-        return publish.connect(named or CLOUD, clouds_yaml=deployed)
-    if nameless and (openrc := openrc_file(config)) is not None:
-        raise ConfigError(
-            "no cloud is named", hint=f"load the credentials of the deployed one: . {openrc}"
-        )
-    return publish.connect(named)
 
 
 def of_file(image: Path, name: str | None = None) -> Guest:

@@ -114,7 +114,7 @@ def _use(layout: CloudLayout) -> str:
             "",
             f"  export OS_CLIENT_CONFIG_FILE={layout.clouds_yaml} OS_CLOUD={cloud.CLOUD}",
             f"  kollarm guest publish --cloud {cloud.CLOUD}",
-            f"  kollarm guest verify --cloud {cloud.CLOUD} --flavor {FLAVOR} --network none IMAGE",
+            f"  kollarm guest prove IMAGE --cloud {cloud.CLOUD} --flavor {FLAVOR} --network none",
             "",
             "Guests are emulated here: an image needs the property (guests[].properties)",
             "  hw_emulation_architecture: aarch64",

@@ -68,7 +68,7 @@ class Cloud:
     def verify(self, image: str, *words: str | Path) -> Outcome:
         """Prove an image."""
         return self.kollarm(
-            "guest", "verify", image, "--cloud", CLOUD, "--json",
+            "guest", "prove", image, "--cloud", CLOUD, "--json",
             "--screenshot", PICTURES / f"{image}.png", *words,
         )  # fmt: skip
 
@@ -316,7 +316,7 @@ def test_a_full_quota_is_said_in_plain_words(cloud: Cloud, tiny: Callable[..., s
 def verify_until_active(cloud: Cloud, image: str) -> subprocess.Popen[str]:
     """A proof under way, whose instance is active."""
     process = subprocess.Popen(
-        [*COMMAND, "guest", "verify", image, "--cloud", CLOUD,
+        [*COMMAND, "guest", "prove", image, "--cloud", CLOUD,
          "--screenshot", str(PICTURES / "killed.png")],
         env=dict(os.environ) | {"OS_CLIENT_CONFIG_FILE": str(cloud.layout.clouds_yaml)},
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,

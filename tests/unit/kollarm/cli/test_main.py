@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from kollarm.cli.main import COMMANDS, main
+from core import progress
+from core.config.load import load
+from core.config.model import Config
+from core.run import run
+from kollarm.cli.main import cli, main
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +98,7 @@ def test_bad_usage_is_exit_status_2(words: list[str], capsys: pytest.CaptureFixt
     assert "Usage:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize("name", sorted(cli.lazy))
 def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
     assert "Usage: kollarm" in capsys.readouterr().out
@@ -143,8 +149,108 @@ def test_the_shell_completes_commands_and_leaves_no_log(own_logs: Path) -> None:
 
 def test_publishing_loads_nothing_that_changes_images() -> None:
     """Its memory is counted: libapt and the engine of the preparation would be a sixth of it."""
-    code = "import sys, kollarm.cli.publish; print(*sys.modules)"
+    code = "import sys, kollarm.cli.guest.publish; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "guestprep.publish" in loaded
     assert not loaded & {"apt_pkg", "guestfs", "guestprep.apply", "guestprep.archive"}
+
+
+PLACES = [
+    ["{}", "config", "show"],
+    ["config", "{}", "show"],
+    ["config", "show", "{}"],
+]
+
+
+def at(place: list[str], option: str, config: Path) -> list[str]:
+    """The words of a command with an option at one of its places."""
+    return [*(word.format(option) for word in place), "--config", str(config)]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("option", ["-v", "--verbose"])
+def test_verbose_shows_the_log_wherever_it_stands(
+    config: Path,
+    place: list[str],
+    option: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("kollarm.cli.config.read_config", reads_and_runs)
+    monkeypatch.setattr(progress, "_current", progress.Progress())
+    handlers = logging.getLogger().handlers[:]
+    assert main(at(place, option, config)) == 0
+    assert capsys.readouterr().err.count("run: true") == 1
+    assert not [
+        handler
+        for handler in logging.getLogger().handlers
+        if handler not in handlers and not isinstance(handler, logging.FileHandler)
+    ]
+    assert main(at(place, "--debug", config)) == 0
+    assert "run: true" not in capsys.readouterr().err
+
+
+def reads_and_runs(path: Path) -> Config:
+    run(["true"])
+    return load(path)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("option", ["-q", "--quiet"])
+def test_quiet_hides_the_steps_wherever_it_stands(
+    config: Path,
+    place: list[str],
+    option: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def steps(path: Path) -> Config:
+        with progress.current().step("a step"):
+            return load(path)
+
+    monkeypatch.setattr("kollarm.cli.config.read_config", steps)
+    monkeypatch.setattr(progress, "_current", progress.Progress())
+    assert main(at(place, "--debug", config)) == 0
+    assert "a step" in capsys.readouterr().err
+    assert main(at(place, option, config)) == 0
+    assert "a step" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_debug_shows_the_traceback_wherever_it_stands(
+    config: Path, place: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text("realease: x\n")
+    assert main(at(place, "--debug", config)) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_value_that_looks_like_debug_is_none(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.rename(config.parent / "--debug")
+    assert main(["config", "show", "--config", str(config)]) == 2
+    assert main(["guest", "inspect", "--", "--debug"]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "guess"),
+    [(["bild"], "build"), (["guest", "prove-it"], "prove"), (["confg"], "config")],
+)
+def test_a_misspelt_command_is_guessed(
+    words: list[str], guess: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert f"Did you mean {guess}?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted({*cli.lazy} & {"attest", "config", "guest", "overlays"}))
+def test_the_summary_of_no_command_is_cut_off(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--help"]) == 0
+    listing = capsys.readouterr().out.split("Commands:")[1]
+    assert "..." not in listing
+    assert all(re.match(r"  +\S+  +\S", line) for line in listing.strip("\n").splitlines())

@@ -1,9 +1,8 @@
-"""From the configuration to what Glance is to know, and to the cloud that is meant."""
+"""From the configuration to the metadata sent to Glance."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +19,9 @@ SYSTEM = Identity("aarch64", "x", "ubuntu", "22.04", "ubuntu")
 
 GUEST = {"name": "jammy", "source": {"path": "x.img", "sha256": "0" * 64}}
 
-DEPLOY = {
-    "vips": {"internal": "10.0.0.1"},
-    "hosts": {"a": {"architecture": "aarch64", "groups": ["compute"]}},
-}
-
 
 def config(folder: Path, **sections: Any) -> Config:
     return parse(json.dumps({"guests": [GUEST], **sections}), folder / "kollarm.yml")
-
-
-@pytest.fixture
-def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The configuration folder of a cloud that was deployed from here."""
-    for name in [name for name in os.environ if name.startswith("OS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "usual.yaml"))
-    (tmp_path / "usual.yaml").write_text(
-        'clouds: {other: {auth_type: none, auth: {endpoint: "http://127.0.0.1:1"}}}'
-    )
-    folder = tmp_path / ".kollarm/deploy"
-    folder.mkdir(parents=True)
-    return folder
-
-
-def post_deploy(folder: Path) -> None:
-    cloud = '{auth_type: none, auth: {endpoint: "http://127.0.0.1:2"}}'
-    (folder / "clouds.yaml").write_text(f"clouds: {{kolla-admin: {cloud}, kolla-int: {cloud}}}")
 
 
 def test_all_keys_of_a_guest_and_its_cloud_arrive(tmp_path: Path) -> None:
@@ -100,28 +75,3 @@ def test_web_download_without_an_address_is_a_contradiction(tmp_path: Path) -> N
     with pytest.raises(ConfigError) as caught:
         config(tmp_path, cloud={"method": "web-download"})
     assert "cloud.method" in (caught.value.details or "")
-
-
-def test_the_deployed_cloud_is_used_without_being_told(
-    tmp_path: Path, deployed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = config(tmp_path, deploy=DEPLOY)
-    with pytest.raises(ConfigError, match="no cloud is named"):
-        selection.cloud(given)
-    post_deploy(deployed)
-    assert selection.cloud(given).config.name == "kolla-admin"
-    assert selection.cloud(given, "kolla-int").config.name == "kolla-int"
-    # Whoever names another cloud means it.
-    assert selection.cloud(given, "other").config.name == "other"
-    assert selection.cloud(
-        config(tmp_path, deploy=DEPLOY, cloud={"name": "other"})
-    ).config.name == ("other")
-    monkeypatch.setenv("OS_CLOUD", "other")
-    assert selection.cloud(given).config.name == "other"
-
-
-def test_a_release_without_clouds_yaml_has_its_script_named(tmp_path: Path, deployed: Path) -> None:
-    (deployed / "admin-openrc.sh").touch()
-    with pytest.raises(ConfigError, match="no cloud is named") as caught:
-        selection.cloud(config(tmp_path, deploy=DEPLOY))
-    assert str(deployed / "admin-openrc.sh") in (caught.value.hint or "")

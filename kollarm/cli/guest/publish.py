@@ -1,4 +1,4 @@
-"""``kollarm guest publish`` and ``kollarm guest audit``: guest images in a cloud's Glance."""
+"""``kollarm guest publish``: register images in a cloud's Glance."""
 
 from __future__ import annotations
 
@@ -10,40 +10,43 @@ from pathlib import Path
 import click
 
 from core.config.model import Config, Guest
-from core.errors import KollarmError, UnusableInput
+from core.errors import UnusableInput
 from guestprep import publish, record
 from guestprep.record import PreparationRecord
 from kollarm.cli.common import (
     alone,
     optional_config,
-    print_json,
-    print_text,
     read_config,
+    show_all,
+    with_cloud,
     with_config,
     with_dry_run,
     with_json,
 )
 from kollarm.guests import selection
+from kollarm.guests.cloud import cloud_for
 
 
 @click.command("publish")
 @click.argument("images", nargs=-1, metavar="[NAME|FILE]…")
-@click.option("--cloud", help="A cloud of clouds.yaml. Default: the configuration's, or $OS_CLOUD.")
-@click.option("--adopt", is_flag=True, help="Take over an image of that name made otherwise.")
+@with_cloud
+@click.option(
+    "--adopt", is_flag=True, help="Take over an image of that name that kollarm did not make."
+)
 @click.option("--name", help="The name in Glance of the one FILE. Default: the file's own.")
 @click.option(
     "--property",
     "properties",
     multiple=True,
     metavar="KEY=VALUE",
-    help="On top of the usual properties; KEY= leaves one out. Repeatable.",
+    help="Add a property to the usual ones, or omit one (KEY=). Repeatable.",
 )
 @click.option(
     "--visibility",
     type=click.Choice(["public", "private", "shared", "community"]),
     help="Who may use it. Default: the configuration's, or public.",
 )
-@click.option("--unchecked", is_flag=True, help="Don't look into a FILE that has no record.")
+@click.option("--unchecked", is_flag=True, help="Do not examine a FILE that has no record.")
 @with_config
 @with_dry_run
 @with_json
@@ -61,8 +64,7 @@ def publish_command(
 ) -> None:
     """Register guest images in Glance: the configuration's prepared ones, or any FILE.
 
-    Without a word all of the configuration's guests are meant. Publishing a FILE needs
-    no configuration file.
+    Default: all guests of the configuration. Publishing a FILE needs no configuration file.
     """
     given, chosen = _chosen(config_path, images, name)
     config = given or Config()
@@ -83,51 +85,27 @@ def publish_command(
                 ),
             )
         )
-    connection = selection.cloud(config, cloud)
+    connection = cloud_for(config, cloud)
     if dry_run:
         plans = [publish.plan(connection, image, spec) for image, spec in specs]
-        if as_json:
-            print_json([plan.to_dict() for plan in plans])
-        else:
-            print_text("\n".join(plan.to_text() for plan in plans))
+        show_all(plans, as_json=as_json)
         return
     with alone(config) if given else nullcontext():
-        done = [publish.publish(connection, image, spec) for image, spec in specs]
-    if as_json:
-        print_json([one.to_dict() for one in done])
-    else:
-        print_text("\n".join(one.to_text() for one in done))
-
-
-@click.command("audit")
-@click.option("--cloud", help="A cloud of clouds.yaml. Default: the configuration's, or $OS_CLOUD.")
-@click.option("--disks", is_flag=True, help="Download each image and look at the system on it.")
-@with_config
-@with_json
-def audit(cloud: str | None, disks: bool, config_path: Path, as_json: bool) -> None:
-    """Find the cloud's images that could be scheduled to a host of the wrong architecture.
-
-    Each comes with the command that mends it. Needs no configuration file.
-    """
-    config = optional_config(config_path) or Config()
-    inspect = publish.architecture_inside if disks else None
-    report = publish.audit(selection.cloud(config, cloud), inspect=inspect)
-    print_json(report.to_dict()) if as_json else print_text(report.to_text())
-    if not report.passed:
-        raise KollarmError("images could be scheduled to the wrong architecture")
+        records = [publish.publish(connection, image, spec) for image, spec in specs]
+    show_all(records, as_json=as_json)
 
 
 def _chosen(
     config_path: Path, words: Sequence[str], name: str | None
 ) -> tuple[Config | None, list[tuple[Guest, Path, PreparationRecord | None]]]:
-    """The configuration, and the guests meant by the words, each with its image and record.
+    """The configuration, and the guests that were named, each with its image and record.
 
-    :return: None for a configuration that isn't there, and for a record.
+    :return: None for a configuration that does not exist, and for such a record.
     """
     named = [word for word in words if not selection.is_path(word)]
     files = [Path(word) for word in words if selection.is_path(word)]
     if name is not None and (len(files) != 1 or named):
-        raise click.UsageError("--name goes with exactly one FILE")
+        raise click.UsageError("--name requires exactly one FILE")
     config = optional_config(config_path) if files and not named else read_config(config_path)
     chosen: list[tuple[Guest, Path, PreparationRecord | None]] = []
     if config is not None and (named or not files):

@@ -1,0 +1,22 @@
+"""``kollarm guest inspect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from guestprep.inspect import inspect_image
+from kollarm.cli.common import image_file, print_json, print_text, with_json
+
+
+@click.command("inspect")
+@click.argument("file", type=image_file)
+@with_json
+def inspect_command(file: Path, as_json: bool) -> None:
+    """Show what an image contains; write nothing.
+
+    Its kernels and where their virtio_gpu is, boot loader, command lines, consoles.
+    """
+    facts = inspect_image(file)
+    print_json(facts.to_dict()) if as_json else print_text("\n".join(facts.lines()))

@@ -1,0 +1,81 @@
+"""``kollarm guest prepare``: change images so that their consoles work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from core.config.model import Config
+from guestprep import pipeline
+from guestprep.spec import PreparationPart
+from kollarm.cli.common import (
+    alone,
+    image_file,
+    optional_config,
+    print_json,
+    print_text,
+    read_config,
+    with_config,
+    with_dry_run,
+    with_json,
+)
+from kollarm.guests import prepare, selection
+
+
+@click.command("prepare")
+@click.argument("names", nargs=-1, metavar="[NAME|FILE]…")
+@click.option(
+    "-o",
+    "--output",
+    type=image_file,
+    help="The qcow2 to make, when one guest is prepared. Default: under the state folder.",
+)
+@click.option(
+    "--only",
+    type=click.Choice([part.value for part in PreparationPart]),
+    multiple=True,
+    help="Do only this part of the preparation. Repeatable.",
+)
+@with_config
+@with_dry_run
+@with_json
+def prepare_command(
+    names: tuple[str, ...],
+    output: Path | None,
+    only: tuple[str, ...],
+    config_path: Path,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Prepare guest images: the configuration's (all, or those named), or image files.
+
+    A FILE is named by a path (with a slash, or ending in .img, .qcow2 or .raw); it needs no
+    configuration.
+    """
+    files = [name for name in names if selection.is_path(name)]
+    named = [name for name in names if name not in files]
+    config = optional_config(config_path) if files and not named else read_config(config_path)
+    config = config or Config()
+    chosen = [selection.of_file(Path(file)) for file in files]
+    if named or not files:
+        chosen += selection.choose(config, named)
+    if output is not None and len(chosen) != 1:
+        raise click.UsageError("-o names one file, but more than one guest would be prepared")
+    parts = [PreparationPart(name) for name in only]
+    if dry_run:
+        plans = [pipeline.plan(guest, only=parts) for guest in chosen]
+        if as_json:
+            print_json([plan.to_dict() for plan in plans])
+        else:
+            print_text("\n".join(line for plan in plans for line in plan.lines()))
+        return
+    with alone(config):
+        records = [
+            prepare.prepare(config, guest, output or selection.output(config, guest), only=parts)
+            for guest in chosen
+        ]
+    if as_json:
+        print_json([record.to_dict() for record in records])
+    else:
+        print_text("\n".join(line for record in records for line in record.lines()))

@@ -1,0 +1,38 @@
+"""The cloud of a configuration."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from core.config.model import Config
+from core.errors import ConfigError
+from deploy.credentials import CLOUD, cloud_names, clouds_file, openrc_file
+from guestprep.publish import connect
+from kollarm.services.glance import EmbeddedGlance
+
+
+def cloud_for(config: Config, name: str | None = None) -> Any:
+    """A connection to the configuration's cloud; an embedded Glance is started.
+
+    A cloud that was deployed from this configuration is found in the clouds.yaml that
+    post-deploy wrote: by its name, or if neither a name nor ``$OS_CLOUD`` says otherwise.
+
+    :param name: a cloud of clouds.yaml, instead of the configuration's.
+    :raises KollarmError: the embedded Glance doesn't come up.
+    :raises ConfigError: clouds.yaml has no such cloud.
+    """
+    if name is None and config.cloud.embedded:
+        glance = EmbeddedGlance(config.state_dir, config.cloud.port)
+        glance.start()
+        return connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
+    named = name or config.cloud.name or os.environ.get("OS_CLOUD")
+    nameless = named is None and "OS_AUTH_URL" not in os.environ
+    deployed = clouds_file(config)
+    if deployed is not None and (nameless or named in cloud_names(deployed)):
+        return connect(named or CLOUD, clouds_yaml=deployed)
+    if nameless and (openrc := openrc_file(config)) is not None:
+        raise ConfigError(
+            "no cloud is named", hint=f"load the credentials of the deployed one: . {openrc}"
+        )
+    return connect(named)
