@@ -35,7 +35,7 @@ FROM_ROOT = f'FROM scratch\nADD {ROOT} /\nCMD ["bash"]'
 
 
 @dataclass(frozen=True)
-class Base:
+class BaseSource:
     """What one architecture's ``base`` starts from."""
 
     architecture: Architecture
@@ -49,11 +49,11 @@ class Base:
     """What the root is made with."""
     excludes: tuple[str, ...] = ()
     """Dpkg's path-exclude and path-include lines, in order."""
-    anew: bool = False
+    rebuild: bool = False
     """Made again also when the engine has it."""
 
 
-def of(tree: RenderedTree, configured: BaseImage) -> Base:
+def of(tree: RenderedTree, configured: BaseImage) -> BaseSource:
     """What to start from, given the rendered tree.
 
     A root is bootstrapped with everything that the rendered ``base`` installs:
@@ -64,7 +64,7 @@ def of(tree: RenderedTree, configured: BaseImage) -> Base:
     made = configured.bootstrap
     if made is None:
         reference = f"{configured.name or tree.base_image}:{configured.tag or tree.base_tag}"
-        return Base(architecture, reference, keys.base_key({"image": reference}))
+        return BaseSource(architecture, reference, keys.base_key({"image": reference}))
     rendered = tree.images["base"]
     packages = tuple(dockerfile.packages((rendered.context / "Dockerfile").read_text()))
     rules = rendered.context / EXCLUDES
@@ -80,10 +80,10 @@ def of(tree: RenderedTree, configured: BaseImage) -> Base:
         }
     )
     reference = f"kollarm/root:{made.suite}-{architecture}-{key[:12]}"
-    return Base(architecture, reference, key, made, packages, excludes)
+    return BaseSource(architecture, reference, key, made, packages, excludes)
 
 
-def ensure(base: Base, builder: ImageBuilder) -> None:
+def ensure(base: BaseSource, builder: ImageBuilder) -> None:
     """See that images can start from it.
 
     An engine has to have it as an image: pulled, or bootstrapped and built.  A
@@ -92,7 +92,7 @@ def ensure(base: Base, builder: ImageBuilder) -> None:
     :raises KollarmError: it can't be had.
     """
     found = builder.image(base.reference)
-    if not base.anew and found is not None and found.architecture == base.architecture.oci:
+    if not base.rebuild and found is not None and found.architecture == base.architecture.oci:
         return
     if base.bootstrap is None:
         with progress.current().step(f"pull {base.reference} for {base.architecture}"):
@@ -119,20 +119,20 @@ def ensure(base: Base, builder: ImageBuilder) -> None:
         builder.build(stream, base.reference, base.architecture)
 
 
-def _tarball(base: Base) -> Path:
+def _tarball(base: BaseSource) -> Path:
     assert base.bootstrap is not None
     return debian_root.root_tarball(
         base.bootstrap.suite,
         base.architecture,
         base.packages,
         mirror=base.bootstrap.mirror,
-        refresh=base.anew,
+        refresh=base.rebuild,
     )
 
 
-def root(base: Base, target: IO[bytes]) -> None:
+def root(base: BaseSource, target: IO[bytes]) -> None:
     """Write the tar that :data:`FROM_ROOT` adds; :func:`ensure` has bootstrapped it."""
-    reduce(_tarball(replace(base, anew=False)), target, kept_by(base.excludes))
+    reduce(_tarball(replace(base, rebuild=False)), target, kept_by(base.excludes))
 
 
 def kept_by(rules: tuple[str, ...]) -> Callable[[str], bool]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from builder import base_image, index
 from builder.context import archive, dockerfile
-from builder.engines.protocol import BuildFailed, ImageBuilder, Stoppable, Stopped
+from builder.engines.protocol import BuildFailed, Cancellation, Cancelled, ImageBuilder
 from builder.facts import EngineImage
 from builder.kolla import sources
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep, Target
@@ -43,7 +43,7 @@ Place = tuple[str, Architecture]
 
 
 @dataclass(frozen=True)
-class BuildContext:
+class BuildResources:
     """What a plan is carried out with."""
 
     client: RegistryClient
@@ -55,7 +55,7 @@ class BuildContext:
     """Images built at the same time on one engine."""
     attestor: Attestor | None = None
     """Tells of each index that is written; None tells nothing."""
-    broken_off: Callable[[BuildRecord], None] = lambda record: None
+    on_interrupt: Callable[[BuildRecord], None] = lambda record: None
     """Gets the record of what was done before an interruption."""
 
 
@@ -63,10 +63,10 @@ class BuildExecution:
     """One carrying out of a plan."""
 
     def __init__(
-        self, plan: BuildPlan, means: BuildContext, present: Mapping[Place, RegistryImage]
+        self, plan: BuildPlan, resources: BuildResources, present: Mapping[Place, RegistryImage]
     ):
         self.plan = plan
-        self.means = means
+        self.resources = resources
         self.started = time.monotonic()
         self.before = time.time()
         self.steps = {(s.target.name, s.target.architecture): s for s in plan.images}
@@ -77,7 +77,7 @@ class BuildExecution:
         self._ready: set[Architecture] = set()
         self._futures: dict[Place, Future[None]] = {}
         self._pools: dict[ImageBuilder, ThreadPoolExecutor] = {}
-        self._running: set[Stoppable] = set()
+        self._running: set[Cancellation] = set()
         self._stopping = threading.Event()
         self._lock = threading.RLock()
         for place, step in self.steps.items():
@@ -89,10 +89,10 @@ class BuildExecution:
 
         :raises KeyboardInterrupt: after everything that ran has been ended.
         """
-        self.means.logs.mkdir(parents=True, exist_ok=True)
-        for builder in self.means.builders.values():
+        self.resources.logs.mkdir(parents=True, exist_ok=True)
+        for builder in self.resources.builders.values():
             if builder not in self._pools:
-                self._pools[builder] = ThreadPoolExecutor(self.means.jobs, "build")
+                self._pools[builder] = ThreadPoolExecutor(self.resources.jobs, "build")
         try:
             # Roots are made here, in the main thread, one after the other, so that
             # Ctrl-C reaches the programs that make them; meanwhile the pools build
@@ -108,7 +108,7 @@ class BuildExecution:
         except BaseException:
             self._stop()
             self._end()
-            self.means.broken_off(self._record())
+            self.resources.on_interrupt(self._record())
             raise
         self._end()
         self._join()
@@ -133,7 +133,7 @@ class BuildExecution:
                         self.rows[place] = self._failed(step, f"its parent {name} failed")
                         continue
                 if not self._stopping.is_set():
-                    pool = self._pools[self.means.builders[architecture]]
+                    pool = self._pools[self.resources.builders[architecture]]
                     self._futures[place] = pool.submit(self._work, place, step)
 
     def _order(self) -> list[Architecture]:
@@ -148,21 +148,21 @@ class BuildExecution:
             if root.architecture is not architecture:
                 continue
             try:
-                base_image.ensure(root, self.means.builders[architecture])
+                base_image.ensure(root, self.resources.builders[architecture])
             except KollarmError as error:
                 for place, step in self.steps.items():
                     if place[1] is architecture and place not in self.rows:
                         self.rows[place] = self._failed(step, error.message, error)
 
     def _work(self, place: Place, step: ImageStep) -> None:
-        control = Stoppable()
+        control = Cancellation()
         with self._lock:
             if self._stopping.is_set():
                 return
             self._running.add(control)
         try:
             row = self._image(step, control)
-        except Stopped:
+        except Cancelled:
             return
         finally:
             with self._lock:
@@ -172,7 +172,7 @@ class BuildExecution:
         self._advance()
         self._join()
 
-    def _image(self, step: ImageStep, control: Stoppable) -> ImageRecord:
+    def _image(self, step: ImageStep, control: Cancellation) -> ImageRecord:
         target = step.target
         began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
         try:
@@ -181,7 +181,7 @@ class BuildExecution:
                     made = self._build(step, control, shown.note)
                 else:
                     made = step.local
-                    self.means.builders[target.architecture].tag(made.id, target.reference)
+                    self.resources.builders[target.architecture].tag(made.id, target.reference)
                 shown.note("pushing")
                 remote = self._push(target, made, control)
                 shown.note(f"{state_of(step.action)}, {progress.size(remote.size)}")
@@ -192,17 +192,17 @@ class BuildExecution:
         return replace(row, started=started, seconds=time.monotonic() - began)
 
     def _build(
-        self, step: ImageStep, control: Stoppable, note: Callable[[str], None]
+        self, step: ImageStep, control: Cancellation, note: Callable[[str], None]
     ) -> EngineImage:
         target = step.target
-        builder = self.means.builders[target.architecture]
+        builder = self.resources.builders[target.architecture]
         note("preparing")
         further = {}
         text = target.dockerfile
         with ExitStack() as stack:
             if target.parent is not None:
                 above = self.steps[target.parent, target.architecture].target
-                parent = builder.have(
+                parent = builder.ensure_present(
                     above.reference, above.architecture, above.key, note=note, control=control
                 )
                 text = dockerfile.with_parent(text, parent)
@@ -216,23 +216,23 @@ class BuildExecution:
                     text = dockerfile.with_start(text, base_image.FROM_ROOT)
             # At the end and in one step: what differs from day to day spoils no layer cache.
             text = dockerfile.with_labels(text, self._labels(target))
-            fetch = partial(sources.fetch, before=self.before if step.anew else None)
+            fetch = partial(sources.fetch, before=self.before if step.rebuild else None)
             stream = archive.build_context(target.rendered, text, fetch, further)
             return builder.build(
                 stack.enter_context(stream),
                 target.reference,
                 target.architecture,
-                build_args=self.means.build_args,
-                use_cache=not step.anew,
+                build_args=self.resources.build_args,
+                use_cache=not step.rebuild,
                 log=self._log(target),
                 note=note,
                 control=control,
             )
 
-    def _push(self, target: Target, made: EngineImage, control: Stoppable) -> RegistryImage:
-        builder = self.means.builders[target.architecture]
+    def _push(self, target: Target, made: EngineImage, control: Cancellation) -> RegistryImage:
+        builder = self.resources.builders[target.architecture]
         builder.publish(made, target.reference, target.architecture, control=control)
-        remote = self.means.client.image(target.repository, target.tag)
+        remote = self.resources.client.image(target.repository, target.tag)
         if remote is None or (remote.key, remote.architecture) != (
             target.key,
             target.architecture.oci,
@@ -274,7 +274,7 @@ class BuildExecution:
             self.indices |= {row.image: row for row in made}
 
     def _index(self, step: IndexStep, rows: list[ImageRecord]) -> IndexRecord:
-        client = self.means.client
+        client = self.resources.client
         reference = f"{client.address}/{step.repository}:{step.tag}"
         lacking = [row.architecture for row in rows if row.state is State.FAILED]
         if lacking:
@@ -292,9 +292,9 @@ class BuildExecution:
             if current is not None and index.is_current(current, members, kept):
                 digest, state = current.digest, State.KEPT
             else:
-                if self.means.attestor is not None:
+                if self.resources.attestor is not None:
                     made = index.compose(members, kept)
-                    self.means.attestor.attest(step, made, members, self._builder_with)
+                    self.resources.attestor.attest(step, made, members, self._builder_with)
                 digest = index.write(client, step.repository, step.tag, members, kept)
                 state = State.WRITTEN
         except KollarmError as error:
@@ -305,10 +305,10 @@ class BuildExecution:
 
     def _builder_with(self, step: ImageStep) -> ImageBuilder | None:
         """What can look into an image, pulled if need be; None where there is nothing."""
-        builder = self.means.builders.get(step.target.architecture)
+        builder = self.resources.builders.get(step.target.architecture)
         if builder is not None:
             target = step.target
-            builder.have(target.reference, target.architecture, target.key)
+            builder.ensure_present(target.reference, target.architecture, target.key)
         return builder
 
     def _keep(self, place: Place, remote: RegistryImage) -> None:
@@ -353,7 +353,7 @@ class BuildExecution:
         )
 
     def _log(self, target: Target) -> Path:
-        return self.means.logs / f"{target.name}-{target.architecture}.log"
+        return self.resources.logs / f"{target.name}-{target.architecture}.log"
 
     def _stop(self) -> None:
         self._stopping.set()

@@ -45,7 +45,9 @@ def engines(
 ) -> dict[tuple[str, Architecture], EngineImage]:
     """What the engines have of the targets, by their keys."""
     found: dict[tuple[str, Architecture], EngineImage] = {}
-    known = {url: end.by_key() for url, end in {end.url: end for end in ends.values()}.items()}
+    known = {
+        url: end.images_by_key() for url, end in {end.url: end for end in ends.values()}.items()
+    }
     for target in targets:
         end = ends[target.architecture]
         image = known[end.url].get((target.published, target.key))

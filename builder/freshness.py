@@ -24,7 +24,7 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True)
-class Fresh:
+class Freshness:
     """The steps that are fresh: those carried out from one moment to another."""
 
     since: datetime
@@ -34,7 +34,7 @@ class Fresh:
     """
 
     @classmethod
-    def within(cls, age: timedelta) -> Fresh:
+    def within(cls, age: timedelta) -> Freshness:
         """Those of the last hours or days, by this machine's clock."""
         now = datetime.now(UTC)
         return cls(now - age, now + TOLERANCE)
@@ -65,7 +65,7 @@ def oldest_step(history: Sequence[str], text: str) -> datetime | None:
 
 
 def reason(
-    found: RegistryImage, text: str, parent: RegistryImage | None, fresh: Fresh
+    found: RegistryImage, text: str, parent: RegistryImage | None, fresh: Freshness
 ) -> str | None:
     """Why an image has to be made anew, in words; None when it is fresh.
 

@@ -17,9 +17,9 @@ from builder import base_image, existing, keys
 from builder.context import certificates, dockerfile
 from builder.engines.buildx import SCHEME, BuildxEngine
 from builder.engines.protocol import ImageBuilder
-from builder.execute import BuildContext, BuildExecution
+from builder.execute import BuildExecution, BuildResources
 from builder.facts import ExistingImages, RenderedTree
-from builder.freshness import Fresh
+from builder.freshness import Freshness
 from builder.kolla import profiles, releases, sources
 from builder.kolla.render import RenderRequest, render
 from builder.kolla.toolchain import toolchain
@@ -62,7 +62,7 @@ class PreparedBuild:
     client: RegistryClient
     builders: Mapping[Architecture, ImageBuilder]
     remote: Mapping[tuple[str, Architecture], RegistryImage]
-    bases: tuple[base_image.Base, ...]
+    bases: tuple[base_image.BaseSource, ...]
 
 
 def plan(
@@ -90,7 +90,7 @@ def build(
     architectures: Sequence[Architecture] | None = None,
     options: BuildOptions = BuildOptions(),
     jobs: int | None = None,
-    broken_off: Callable[[BuildRecord], None] = lambda record: None,
+    on_interrupt: Callable[[BuildRecord], None] = lambda record: None,
 ) -> BuildRecord:
     """Build, push and join what isn't in the registry yet.
 
@@ -101,7 +101,7 @@ def build(
     :param options: what to build again, and what to leave in indices.
     :param jobs: images built at the same time on one engine; by default one
         per processor, two at least.
-    :param broken_off: gets the record of what was done before an interruption.
+    :param on_interrupt: gets the record of what was done before an interruption.
     :raises ConfigError: the configuration or an overlay is wrong.
     :raises KollarmError: the registry or an engine can't be reached, or the
         templates don't render.  An image that fails is in the record instead.
@@ -110,16 +110,16 @@ def build(
         config, project_dir=project_dir, images=images, architectures=architectures, options=options
     )
     attesting = config.registry.attest and not ready.plan.idle
-    means = BuildContext(
+    resources = BuildResources(
         client=ready.client,
         builders=ready.builders,
         logs=config.state_dir / "logs" / "images",
         build_args=proxies(os.environ),
         jobs=jobs or max(2, os.cpu_count() or 1),
         attestor=attestor(config, ready, project_dir) if attesting else None,
-        broken_off=broken_off,
+        on_interrupt=on_interrupt,
     )
-    return BuildExecution(ready.plan, means, ready.remote).run()
+    return BuildExecution(ready.plan, resources, ready.remote).run()
 
 
 def attestor(config: Config, ready: PreparedBuild, project_dir: Path) -> Attestor:
@@ -191,7 +191,7 @@ def prepare(
         overlays=[overlay.name for overlay in overlays],
         left_out=left_out,
         force=options.force,
-        fresh=Fresh.within(options.refresh) if options.refresh is not None else None,
+        fresh=Freshness.within(options.refresh) if options.refresh is not None else None,
         keep=kept_beside(config, wanted, options),
     )
     return PreparedBuild(made, client, ends, remote, tuple(bases.values()))
@@ -280,7 +280,7 @@ def request_for(config: Config, composed: Composition, architecture: Architectur
 
 
 def design(
-    config: Config, tree: RenderedTree, root: base_image.Base, names: Sequence[str], tag: str
+    config: Config, tree: RenderedTree, root: base_image.BaseSource, names: Sequence[str], tag: str
 ) -> list[Target]:
     """The images as they should be, each after its parent."""
     targets: dict[str, Target] = {}

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from builder import freshness, index
-from builder.base_image import Base
+from builder.base_image import BaseSource
 from builder.facts import EngineImage, ExistingImages, RenderedImage, RenderedTree
-from builder.freshness import Fresh
+from builder.freshness import Freshness
 from core.config.model import Architecture
 from core.errors import ConfigError, Fault
 from core.suggest import did_you_mean
@@ -68,7 +68,7 @@ class ImageStep:
     reason: str
     local: EngineImage | None = None
     """The image that the engine has already, for Action.PUSH."""
-    anew: bool = False
+    rebuild: bool = False
     """Built without the engine's layer cache, from what archives and sources have now."""
 
 
@@ -96,7 +96,7 @@ class BuildPlan:
     overlays: tuple[str, ...]
     images: tuple[ImageStep, ...]
     indices: tuple[IndexStep, ...]
-    bases: tuple[Base, ...]
+    bases: tuple[BaseSource, ...]
     left_out: tuple[str, ...] = ()
     """Images that the release can't build on an architecture, in words."""
 
@@ -213,17 +213,17 @@ def ancestry(tree: RenderedTree, name: str) -> list[str]:
 
 def make_plan(
     targets: Sequence[Target],
-    world: ExistingImages,
+    existing: ExistingImages,
     *,
     release: str,
     kolla_version: str,
     registry: str,
     tag: str,
-    bases: Sequence[Base] = (),
+    bases: Sequence[BaseSource] = (),
     overlays: Sequence[str] = (),
     left_out: Sequence[str] = (),
     force: bool = False,
-    fresh: Fresh | None = None,
+    fresh: Freshness | None = None,
     keep: tuple[str, ...] | None = (),
 ) -> BuildPlan:
     """Compare what should be with what is.
@@ -234,7 +234,7 @@ def make_plan(
     :param fresh: build again what holds older packages than these; None asks for no refresh.
     :param keep: as :attr:`IndexStep.keep`.
     """
-    images = _image_steps(targets, world, force, fresh)
+    images = _image_steps(targets, existing, force, fresh)
     kept = {step.target.name: True for step in images}
     for step in images:
         kept[step.target.name] &= step.action is BuildAction.KEEP
@@ -242,10 +242,10 @@ def make_plan(
     for name in dict.fromkeys(target.name for target in targets):
         own = [target for target in targets if target.name == name]
         members = {
-            target.architecture: world.remote.get((name, target.architecture)) for target in own
+            target.architecture: existing.remote.get((name, target.architecture)) for target in own
         }
         present = {key: value for key, value in members.items() if value is not None}
-        current = world.indices.get(name)
+        current = existing.indices.get(name)
         beside = index.others(current, members, keep)
         if kept[name] and index.is_current(current, present, beside):
             action, reason = BuildAction.KEEP, "names these members already"
@@ -263,7 +263,7 @@ def make_plan(
     renewed = {
         step.target.architecture
         for step in images
-        if fresh and step.anew and step.target.parent is None
+        if fresh and step.rebuild and step.target.parent is None
     }
     return BuildPlan(
         release=release,
@@ -273,7 +273,7 @@ def make_plan(
         images=images,
         indices=tuple(indices),
         bases=tuple(
-            replace(base, anew=base.architecture in renewed)
+            replace(base, rebuild=base.architecture in renewed)
             for base in bases
             if base.architecture in building
         ),
@@ -282,42 +282,42 @@ def make_plan(
 
 
 def _image_steps(
-    targets: Sequence[Target], world: ExistingImages, force: bool, fresh: Fresh | None
+    targets: Sequence[Target], existing: ExistingImages, force: bool, fresh: Freshness | None
 ) -> tuple[ImageStep, ...]:
     steps: dict[tuple[str, Architecture], ImageStep] = {}
     for target in targets:
         above = steps.get((target.parent or "", target.architecture))
-        step = _image_step(target, world)
+        step = _image_step(target, existing)
         if step.reason == CHANGED and above and above.action is BuildAction.BUILD:
             step = replace(step, reason="its parent changes")
         if force:
-            step = ImageStep(target, BuildAction.BUILD, "asked for", anew=True)
+            step = ImageStep(target, BuildAction.BUILD, "asked for", rebuild=True)
         elif fresh and step.action is not BuildAction.BUILD:
-            step = _refreshed(step, above, world, fresh)
+            step = _refreshed(step, above, existing, fresh)
         elif fresh:
-            step = replace(step, anew=True)
+            step = replace(step, rebuild=True)
         steps[target.name, target.architecture] = step
     return tuple(steps.values())
 
 
 def _refreshed(
-    step: ImageStep, above: ImageStep | None, world: ExistingImages, fresh: Fresh
+    step: ImageStep, above: ImageStep | None, existing: ExistingImages, fresh: Freshness
 ) -> ImageStep:
     """The step for an image whose key is right, when the archive's updates are asked for."""
     target = step.target
-    if above and above.anew:
-        return ImageStep(target, BuildAction.BUILD, "its parent is made anew", anew=True)
-    found = world.remote.get((target.name, target.architecture))
+    if above and above.rebuild:
+        return ImageStep(target, BuildAction.BUILD, "its parent is made anew", rebuild=True)
+    found = existing.remote.get((target.name, target.architecture))
     if step.action is BuildAction.PUSH or found is None:
-        return ImageStep(target, BuildAction.BUILD, "not in the registry", anew=True)
-    parent = world.remote.get((above.target.name, target.architecture)) if above else None
+        return ImageStep(target, BuildAction.BUILD, "not in the registry", rebuild=True)
+    parent = existing.remote.get((above.target.name, target.architecture)) if above else None
     old = freshness.reason(found, target.dockerfile, parent, fresh)
-    return ImageStep(target, BuildAction.BUILD, old, anew=True) if old else step
+    return ImageStep(target, BuildAction.BUILD, old, rebuild=True) if old else step
 
 
-def _image_step(target: Target, world: ExistingImages) -> ImageStep:
+def _image_step(target: Target, existing: ExistingImages) -> ImageStep:
     place = (target.name, target.architecture)
-    remote, local = world.remote.get(place), world.local.get(place)
+    remote, local = existing.remote.get(place), existing.local.get(place)
     if remote and (remote.key, remote.architecture) == (target.key, target.architecture.oci):
         return ImageStep(target, BuildAction.KEEP, "the registry has it with the same key")
     if local and (local.key, local.architecture) == (target.key, target.architecture.oci):

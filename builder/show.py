@@ -15,7 +15,7 @@ from core.config.model import Architecture, Config
 
 
 @dataclass(frozen=True)
-class Listing:
+class OverlayList:
     """The overlays that there are, each with whether the configuration chose it."""
 
     overlays: tuple[tuple[Overlay, bool], ...]
@@ -50,13 +50,13 @@ def scope(overlay: Overlay) -> str:
     return ", ".join(parts) if parts else "everywhere"
 
 
-def listing(folders: Sequence[Path], chosen: Sequence[str] = ()) -> Listing:
+def listing(folders: Sequence[Path], chosen: Sequence[str] = ()) -> OverlayList:
     """Every overlay in the search folders.
 
     :raises ConfigError: one can't be read.
     """
     found = [read(folder) for folder in available(folders).values()]
-    return Listing(tuple((overlay, overlay.name in chosen) for overlay in found))
+    return OverlayList(tuple((overlay, overlay.name in chosen) for overlay in found))
 
 
 def diff(config: Config, image: str, *, project_dir: Path, architecture: Architecture) -> str:

@@ -92,7 +92,7 @@ def run(config: Config, folder: Path, journey: PartialRun) -> ImagesRecord:
             connection = cloud_for(config)
             Glance(connection).import_methods()
     with progress.current().step("container images"):
-        journey.built(pipeline.build(config, project_dir=folder, broken_off=journey.built))
+        journey.built(pipeline.build(config, project_dir=folder, on_interrupt=journey.built))
         journey.build.raise_for_failures()
     for guest in config.guests:
         for state in _guest(config, guest, connection):

@@ -24,7 +24,7 @@ PREDICATE = "in-toto.io/predicate-type"
 
 
 @dataclass(frozen=True)
-class Subject:
+class ArtifactSubject:
     """The manifest that an artifact is about."""
 
     digest: str
@@ -51,7 +51,9 @@ class Artifact:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-def attach(client: RegistryClient, repository: str, subject: Subject, artifact: Artifact) -> str:
+def attach(
+    client: RegistryClient, repository: str, subject: ArtifactSubject, artifact: Artifact
+) -> str:
     """Write an artifact, and see that it is found from its subject; returns its digest.
 
     :raises RegistryError: the registry doesn't let it be written.

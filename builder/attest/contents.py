@@ -35,12 +35,12 @@ def read(engine: ImageBuilder, image: str) -> tuple[str, list[BomPackage]] | Non
 
     :returns: None for one with neither dpkg nor rpm.
     """
-    found = engine.extract(image, (OS_RELEASE, DPKG, RPM, PYTHON), _wanted)
+    found = engine.read_files(image, (OS_RELEASE, DPKG, RPM, PYTHON), _wanted)
     status = found.get(DPKG)
     if status is not None:
         packages = debian_packages(status.decode("utf-8", "replace"))
     elif RPM in found:
-        listed = engine.output(image, ["rpm", "-qa", "--queryformat", RPM_QUERY])
+        listed = engine.run_program(image, ["rpm", "-qa", "--queryformat", RPM_QUERY])
         if listed is None:
             return None
         packages = rpm_packages(listed.decode("utf-8", "replace"))

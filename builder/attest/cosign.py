@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from builder.attest import artifact
-from builder.attest.artifact import Subject
+from builder.attest.artifact import ArtifactSubject
 from core.attestation import signing, sigstore, statement
 from core.errors import KollarmError
 from core.oci.registry import OCI_MANIFEST, RegistryClient
@@ -26,7 +26,11 @@ CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 
 
 def sign(
-    client: RegistryClient, repository: str, subject: Subject, envelope: bytes, key: signing.Key
+    client: RegistryClient,
+    repository: str,
+    subject: ArtifactSubject,
+    envelope: bytes,
+    key: signing.Key,
 ) -> None:
     """Write what ``cosign verify`` and ``cosign verify-attestation`` look for.
 

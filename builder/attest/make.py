@@ -9,8 +9,8 @@ from pathlib import Path
 
 from builder import keys
 from builder.attest import artifact, contents, cosign
-from builder.attest.artifact import Artifact, Subject
-from builder.base_image import Base
+from builder.attest.artifact import Artifact, ArtifactSubject
+from builder.base_image import BaseSource
 from builder.engines.protocol import ImageBuilder
 from builder.facts import ImageSource
 from builder.kolla import sources
@@ -33,7 +33,7 @@ class Attestor:
     client: RegistryClient
     overlays: Mapping[str, Path]
     """The folder of each overlay, by its name."""
-    bases: Sequence[Base] = ()
+    bases: Sequence[BaseSource] = ()
     """What each architecture's first image starts from."""
     engines: Mapping[Architecture, ImageBuilder] = field(default_factory=dict)
     """Those that are at hand; they know what a base image is."""
@@ -85,7 +85,7 @@ class Attestor:
         artifact.attach(
             self.client,
             step.repository,
-            Subject(member.digest, member.media_type, member.manifest_size),
+            ArtifactSubject(member.digest, member.media_type, member.manifest_size),
             Artifact(spdx.MEDIA_TYPE, spdx.MEDIA_TYPE, json.dumps(document).encode()),
         )
 
@@ -96,7 +96,7 @@ class Attestor:
         images: Mapping[Architecture, ImageStep],
         members: Mapping[Architecture, RegistryImage],
     ) -> None:
-        subject = Subject(digest_of(index), OCI_INDEX, len(index))
+        subject = ArtifactSubject(digest_of(index), OCI_INDEX, len(index))
         predicate = statement.provenance(
             BUILD_TYPE,
             external={**self.request, "image": step.name, "tag": step.tag},

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from builder.engines.buildkit import BuildkitOutput, unusable
-from builder.engines.protocol import BuildFailed, EngineError, EngineInfo, Stoppable, Stopped
+from builder.engines.protocol import BuildFailed, Cancellation, Cancelled, EngineError, EngineInfo
 from builder.facts import EngineImage
 from core.config.model import Architecture
 from core.errors import CommandError
@@ -89,7 +89,7 @@ class BuildxEngine:
                 f"{architecture.platform} … adds one that does",
             )
 
-    def by_key(self) -> dict[tuple[str, str], str]:
+    def images_by_key(self) -> dict[tuple[str, str], str]:
         """Nothing: a builder keeps no images."""
         return {}
 
@@ -111,7 +111,7 @@ class BuildxEngine:
         use_cache: bool = True,
         log: Path | None = None,
         note: Callable[[str], None] = lambda text: None,
-        control: Stoppable | None = None,
+        control: Cancellation | None = None,
     ) -> EngineImage:
         """Build a context and push the result, not under its tag yet.
 
@@ -119,7 +119,7 @@ class BuildxEngine:
         :returns: the image, its digest as its id.
         :raises BuildFailed: a step failed.
         :raises EngineError: the result is of another architecture.
-        :raises Stopped: *control* stopped it.
+        :raises Cancelled: *control* stopped it.
         """
         repository, _ = split(reference)
         output = f"type=image,name={self._client.address}/{repository},push=true"
@@ -166,14 +166,14 @@ class BuildxEngine:
             raise EngineError(f"{image} isn't in {self._client.address}/{repository}")
         self._client.put_manifest(repository, tag, manifest.content, manifest.media_type)
 
-    def have(
+    def ensure_present(
         self,
         reference: str,
         architecture: Architecture,
         key: str,
         *,
         note: Callable[[str], None] = lambda text: None,
-        control: Stoppable | None = None,
+        control: Cancellation | None = None,
     ) -> str:
         """See that a parent is in the registry, from where the nodes take it.
 
@@ -190,7 +190,7 @@ class BuildxEngine:
         return f"{self._client.address}/{split(reference)[0]}@{found.id}"
 
     def pull(
-        self, reference: str, architecture: Architecture, *, control: Stoppable | None = None
+        self, reference: str, architecture: Architecture, *, control: Cancellation | None = None
     ) -> EngineImage:
         """See that an image from anywhere can be built upon: it has the architecture.
 
@@ -218,7 +218,7 @@ class BuildxEngine:
         reference: str,
         architecture: Architecture,
         *,
-        control: Stoppable | None = None,
+        control: Cancellation | None = None,
     ) -> None:
         """Give an image in the registry its tag.
 
@@ -229,10 +229,10 @@ class BuildxEngine:
         self._right(self.image(named), named, architecture)
         self.tag(image.id, reference)
 
-    def extract(
+    def read_files(
         self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
     ) -> dict[str, bytes]:
-        """As :meth:`builder.engines.docker.DockerEngine.extract`, for an image in the registry."""
+        """As :meth:`DockerEngine.read_files`, for an image in the registry."""
         copies = [f"COPY --from=image {pattern(path)} /{path}" for path in paths]
         try:
             return self._taken_out(image, ["FROM scratch", *copies], wanted)
@@ -240,8 +240,8 @@ class BuildxEngine:
             details = error.details if isinstance(error, CommandError) else None
             raise EngineError(f"{image} can't be read: {error}", details=details) from error
 
-    def output(self, image: str, argv: Sequence[str]) -> bytes | None:
-        """As :meth:`DockerEngine.output`, for an image in the registry with a shell."""
+    def run_program(self, image: str, argv: Sequence[str]) -> bytes | None:
+        """As :meth:`DockerEngine.run_program`, for an image in the registry with a shell."""
         lines = [
             "USER root",
             f"RUN --network=none if command -v {shlex.quote(argv[0])} > /dev/null; "
@@ -283,9 +283,9 @@ class BuildxEngine:
         *,
         env: Mapping[str, str] | None = None,
         on_line: Callable[[str], None] = lambda line: None,
-        control: Stoppable | None = None,
+        control: Cancellation | None = None,
     ) -> None:
-        control = control or Stoppable()
+        control = control or Cancellation()
         try:
             run(
                 ["docker", "buildx", "build", "--builder", self.name, *words],
@@ -296,7 +296,7 @@ class BuildxEngine:
             )
         except CommandError:
             if control.stopped.is_set():
-                raise Stopped from None
+                raise Cancelled from None
             raise
 
     def _right(

@@ -22,7 +22,14 @@ import requests
 import urllib3.exceptions
 
 from builder.engines.connection import connect, reason_of
-from builder.engines.protocol import TAIL, BuildFailed, EngineError, EngineInfo, Stoppable, Stopped
+from builder.engines.protocol import (
+    TAIL,
+    BuildFailed,
+    Cancellation,
+    Cancelled,
+    EngineError,
+    EngineInfo,
+)
 from builder.facts import EngineImage
 from core.config.model import Architecture
 from core.oci.model import LABEL
@@ -71,7 +78,7 @@ class DockerEngine:
         labels = (found.get("Config") or {}).get("Labels") or {}
         return EngineImage(found["Id"], found["Architecture"], labels.get(LABEL))
 
-    def by_key(self) -> dict[tuple[str, str], str]:
+    def images_by_key(self) -> dict[tuple[str, str], str]:
         """Every tagged image that kollarm built: (image name, key) → image id.
 
         Found by their label and not by their tag, so that a build for another
@@ -90,14 +97,14 @@ class DockerEngine:
         repository, tag = reference.rsplit(":", 1)
         self._api.tag(image, repository, tag)
 
-    def have(
+    def ensure_present(
         self,
         reference: str,
         architecture: Architecture,
         key: str,
         *,
         note: Callable[[str], None] = lambda text: None,
-        control: Stoppable | None = None,
+        control: Cancellation | None = None,
     ) -> str:
         """See that the right image is here under its tag: tagged, or pulled.
 
@@ -112,7 +119,7 @@ class DockerEngine:
         if right(self.image(reference)):
             return reference
         name = reference.rsplit(":", 1)[0].rsplit("/", 1)[-1]
-        known = self.by_key().get((name, key))
+        known = self.images_by_key().get((name, key))
         if known is not None and right(self.image(known)):
             self.tag(known, reference)
             return reference
@@ -146,17 +153,17 @@ class DockerEngine:
         use_cache: bool = True,
         log: Path | None = None,
         note: Callable[[str], None] = lambda text: None,
-        control: Stoppable | None = None,
+        control: Cancellation | None = None,
     ) -> EngineImage:
         """Build a context and tag the result.
 
         :param note: called with each step as it starts.
         :param log: gets everything the engine says.
         :raises BuildFailed: a step failed.
-        :raises Stopped: *control* stopped it.
+        :raises Cancelled: *control* stopped it.
         """
         api = self._connect(STREAM_TIMEOUT)
-        control = control or Stoppable()
+        control = control or Cancellation()
         api.hooks["response"].append(control.attach)
         step = "0 : FROM"
         lines: deque[str] = deque(maxlen=TAIL)
@@ -203,7 +210,7 @@ class DockerEngine:
         reference: str,
         architecture: Architecture,
         *,
-        control: Stoppable | None = None,
+        control: Cancellation | None = None,
     ) -> None:
         """Push an image under its tag.
 
@@ -214,14 +221,14 @@ class DockerEngine:
             raise EngineError(f"somebody else builds {reference} on {self.url} at the same time")
         self.push(reference, control=control)
 
-    def push(self, reference: str, *, control: Stoppable | None = None) -> str:
+    def push(self, reference: str, *, control: Cancellation | None = None) -> str:
         """Push a tag; returns its manifest's digest.
 
         :raises EngineError: the registry refuses or can't be reached.
         """
         repository, tag = reference.rsplit(":", 1)
         api = self._connect(STREAM_TIMEOUT)
-        control = control or Stoppable()
+        control = control or Cancellation()
         api.hooks["response"].append(control.attach)
         digest = ""
         try:
@@ -246,7 +253,7 @@ class DockerEngine:
         return digest
 
     def pull(
-        self, reference: str, architecture: Architecture, *, control: Stoppable | None = None
+        self, reference: str, architecture: Architecture, *, control: Cancellation | None = None
     ) -> EngineImage:
         """Pull a tag for an architecture.
 
@@ -254,7 +261,7 @@ class DockerEngine:
         """
         repository, tag = reference.rsplit(":", 1)
         api = self._connect(STREAM_TIMEOUT)
-        control = control or Stoppable()
+        control = control or Cancellation()
         api.hooks["response"].append(control.attach)
         try:
             events = api.pull(
@@ -269,7 +276,7 @@ class DockerEngine:
             api.close()
         return self.require(reference, architecture)
 
-    def extract(
+    def read_files(
         self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
     ) -> dict[str, bytes]:
         """Files of an image by their paths (without a leading slash); nothing in it is run.
@@ -300,7 +307,7 @@ class DockerEngine:
             api.close()
         return found
 
-    def output(self, image: str, argv: Sequence[str]) -> bytes | None:
+    def run_program(self, image: str, argv: Sequence[str]) -> bytes | None:
         """What a program of an image's own prints, run as root and without a network.
 
         :returns: None where the image has no such program.
@@ -337,19 +344,19 @@ class DockerEngine:
             api.close()
 
     def _events(
-        self, stream: Iterator[dict[str, Any]], control: Stoppable
+        self, stream: Iterator[dict[str, Any]], control: Cancellation
     ) -> Iterator[dict[str, Any]]:
         try:
             yield from stream
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             if control.stopped.is_set():
-                raise Stopped from error
+                raise Cancelled from error
             raise EngineError(
                 f"the connection to the container engine ({self.url}) broke: {reason_of(error)}",
                 hint="run the same again: what was built before is kept",
             ) from error
         if control.stopped.is_set():
-            raise Stopped
+            raise Cancelled
 
 
 def _said(line: str) -> str:

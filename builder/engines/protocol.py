@@ -40,11 +40,11 @@ def _in_short(reason: str) -> str:
     return f"exit status {found[1]}" if found else reason
 
 
-class Stopped(Exception):
-    """A stream was closed on purpose, by :meth:`Stoppable.stop`."""
+class Cancelled(Exception):
+    """A stream was closed on purpose, by :meth:`Cancellation.stop`."""
 
 
-class Stoppable:
+class Cancellation:
     """Ends a running build or push from another thread.
 
     An engine gives a build up, and removes its running container, when the
@@ -122,20 +122,20 @@ class ImageBuilder(Protocol):
 
     def image(self, reference: str) -> EngineImage | None: ...
 
-    def by_key(self) -> dict[tuple[str, str], str]: ...
+    def images_by_key(self) -> dict[tuple[str, str], str]: ...
 
-    def have(
+    def ensure_present(
         self,
         reference: str,
         architecture: Architecture,
         key: str,
         *,
         note: Callable[[str], None] = ...,
-        control: Stoppable | None = None,
+        control: Cancellation | None = None,
     ) -> str: ...
 
     def pull(
-        self, reference: str, architecture: Architecture, *, control: Stoppable | None = None
+        self, reference: str, architecture: Architecture, *, control: Cancellation | None = None
     ) -> EngineImage: ...
 
     def build(
@@ -148,7 +148,7 @@ class ImageBuilder(Protocol):
         use_cache: bool = True,
         log: Path | None = None,
         note: Callable[[str], None] = ...,
-        control: Stoppable | None = None,
+        control: Cancellation | None = None,
     ) -> EngineImage: ...
 
     def tag(self, image: str, reference: str) -> None: ...
@@ -159,11 +159,11 @@ class ImageBuilder(Protocol):
         reference: str,
         architecture: Architecture,
         *,
-        control: Stoppable | None = None,
+        control: Cancellation | None = None,
     ) -> None: ...
 
-    def extract(
+    def read_files(
         self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
     ) -> dict[str, bytes]: ...
 
-    def output(self, image: str, argv: Sequence[str]) -> bytes | None: ...
+    def run_program(self, image: str, argv: Sequence[str]) -> bytes | None: ...

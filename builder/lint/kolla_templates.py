@@ -16,7 +16,7 @@ ENDINGS = ("_append", "_remove", "_override")
 
 
 @dataclass(frozen=True)
-class Offer:
+class CustomizationPoints:
     """What can be changed in a release's templates."""
 
     images: dict[str, frozenset[str]]
@@ -27,7 +27,7 @@ class Offer:
     """List variables (``cron_packages_append`` …) → the image they belong to."""
 
 
-def read(folder: Path) -> Offer:
+def read(folder: Path) -> CustomizationPoints:
     """Parse every ``Dockerfile.j2`` below a folder; an image is named by its template's folder.
 
     :raises KollarmError: a template is no valid Jinja.
@@ -52,7 +52,9 @@ def read(folder: Path) -> Offer:
                 stem = f"{image.replace('-', '_')}_{kind.value}"
                 lists.update({stem + ending: image for ending in ENDINGS})
         images[image] = frozenset(assigned(tree))
-    return Offer(images, {name: frozenset(found) for name, found in blocks.items()}, lists)
+    return CustomizationPoints(
+        images, {name: frozenset(found) for name, found in blocks.items()}, lists
+    )
 
 
 def assigned(tree: nodes.Node) -> set[str]:

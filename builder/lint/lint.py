@@ -111,9 +111,9 @@ def lint(
             continue
         company = together if name in chosen else [overlay]
         with patched(tree.templates, company) as (folder, refused):
-            ground = LintContext(kolla_templates.read(folder), tree)
+            context = LintContext(kolla_templates.read(folder), tree)
             faults += [fault for fault in refused if fault.where.startswith(f"{overlay.folder}/")]
-            faults += check(overlay, company, ground)
+            faults += check(overlay, company, context)
     for combined in (lambda: compose(together, {}), lambda: merge(together)):
         try:
             combined()

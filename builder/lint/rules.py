@@ -10,7 +10,7 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from builder.facts import RenderedTree
 from builder.kolla.releases import RELEASES, spans
 from builder.lint import kolla_templates, sed_edits
-from builder.lint.kolla_templates import Offer
+from builder.lint.kolla_templates import CustomizationPoints
 from builder.lint.treepatch import changes, faults_of_image_patches
 from builder.overlays import settings
 from builder.overlays.model import (
@@ -49,29 +49,29 @@ JINJA_NAMES = frozenset(
 class LintContext:
     """What an overlay is held against."""
 
-    offer: Offer
+    points: CustomizationPoints
     """The release's templates, with the tree patches that come before."""
     tree: RenderedTree
     """Its templates, rendered as they are."""
 
 
-def check(overlay: Overlay, together: Sequence[Overlay], ground: LintContext) -> list[Fault]:
+def check(overlay: Overlay, together: Sequence[Overlay], context: LintContext) -> list[Fault]:
     """Everything wrong with one overlay.
 
     :param together: the overlays that will be composed with it, and itself.
     """
     faults = [
-        *_description(overlay, ground.offer),
-        *_settings(overlay, ground),
-        *_patches(overlay, ground),
+        *_description(overlay, context.points),
+        *_settings(overlay, context),
+        *_patches(overlay, context),
     ]
     override = Override((), ())
     if overlay.template is not None:
         override = parse(overlay.template, str(overlay.template_path))
         faults += override.faults
-        faults += _override(overlay, override, together, ground.offer)
-        faults += _undefined(overlay, together, ground)
-    return faults + list(_silent(overlay, override, ground))
+        faults += _override(overlay, override, together, context.points)
+        faults += _undefined(overlay, together, context)
+    return faults + list(_silent(overlay, override, context))
 
 
 def out_of_place(
@@ -107,25 +107,25 @@ def out_of_place(
 
 
 def _override(
-    overlay: Overlay, override: Override, together: Sequence[Overlay], offer: Offer
+    overlay: Overlay, override: Override, together: Sequence[Overlay], points: CustomizationPoints
 ) -> Iterator[Fault]:
     read_anywhere = {name for one in together for name, _ in _used(one)}
     for part in override.parts:
         if isinstance(part, Block):
-            yield from _block(overlay, part, offer)
+            yield from _block(overlay, part, points)
         elif isinstance(part, Assignment):
-            if part.name in offer.lists or part.name in read_anywhere:
+            if part.name in points.lists or part.name in read_anywhere:
                 continue
             where = f"{overlay.template_path}:{part.line}"
-            hint = did_you_mean(part.name, offer.lists)
+            hint = did_you_mean(part.name, points.lists)
             yield Fault(where, f"nothing uses the variable {part.name!r}", hint)
 
 
-def _block(overlay: Overlay, block: Block, offer: Offer) -> Iterator[Fault]:
+def _block(overlay: Overlay, block: Block, points: CustomizationPoints) -> Iterator[Fault]:
     where = f"{overlay.template_path}:{block.line}"
-    having = offer.blocks.get(block.name)
+    having = points.blocks.get(block.name)
     if having is None:
-        hint = did_you_mean(block.name, offer.blocks)
+        hint = did_you_mean(block.name, points.blocks)
         yield Fault(where, f"no template has a block {block.name!r}", hint)
         return
     images = set(overlay.description.applies_to.images)
@@ -134,13 +134,13 @@ def _block(overlay: Overlay, block: Block, offer: Offer) -> Iterator[Fault]:
         yield Fault(where, f"block {block.name!r} is in none of its images", f"it is in {some}")
 
 
-def _undefined(overlay: Overlay, together: Sequence[Overlay], ground: LintContext) -> list[Fault]:
+def _undefined(overlay: Overlay, together: Sequence[Overlay], context: LintContext) -> list[Fault]:
     images = set(overlay.description.applies_to.images)
-    names = {*ground.tree.template_names, *JINJA_NAMES, *ground.offer.lists}
+    names = {*context.tree.template_names, *JINJA_NAMES, *context.points.lists}
     for one in together:
         names |= {*one.description.variables, *one.description.inputs}
         names |= kolla_templates.assigned(_tree(one))
-    for image, own in ground.offer.images.items():
+    for image, own in context.points.images.items():
         if not images or image in images:
             names |= own
     faults: dict[str, Fault] = {}
@@ -152,7 +152,7 @@ def _undefined(overlay: Overlay, together: Sequence[Overlay], ground: LintContex
     return list(faults.values())
 
 
-def _description(overlay: Overlay, offer: Offer) -> Iterator[Fault]:
+def _description(overlay: Overlay, points: CustomizationPoints) -> Iterator[Fault]:
     path = overlay.folder / DESCRIPTION
     where = str(path)
     description = overlay.description
@@ -164,8 +164,8 @@ def _description(overlay: Overlay, offer: Offer) -> Iterator[Fault]:
     for kind, images in description.inputs.items():
         named += [(("inputs", kind, number), name) for number, name in enumerate(images)]
     for position, name in named:
-        if name not in offer.images:
-            hint = did_you_mean(name, offer.images)
+        if name not in points.images:
+            hint = did_you_mean(name, points.images)
             yield Fault(place_of(path, position), f"no image {name!r}", hint)
     beside = (KOLLA_BUILD, TREE_PATCH, PATCHES)
     if (
@@ -180,18 +180,18 @@ def _description(overlay: Overlay, offer: Offer) -> Iterator[Fault]:
         yield from error.faults
 
 
-def _settings(overlay: Overlay, ground: LintContext) -> Iterator[Fault]:
+def _settings(overlay: Overlay, context: LintContext) -> Iterator[Fault]:
     try:
         sections = settings.read(overlay)
     except ConfigError as error:
         yield from error.faults
         return
-    images = ground.offer.images
+    images = context.points.images
     for name, options in sections.items():
         if name == "DEFAULT":
             for option in options:
-                if option not in ground.tree.known_options:
-                    hint = did_you_mean(option, ground.tree.known_options)
+                if option not in context.tree.known_options:
+                    hint = did_you_mean(option, context.tree.known_options)
                     where = settings.place_of(overlay, name, option)
                     yield Fault(where, f"Kolla has no option {option!r}", hint)
         elif name != "profiles" and not any(
@@ -202,7 +202,7 @@ def _settings(overlay: Overlay, ground: LintContext) -> Iterator[Fault]:
             yield Fault(where, f"no image has a section [{name}]", did_you_mean(name, images))
 
 
-def _patches(overlay: Overlay, ground: LintContext) -> Iterator[Fault]:
+def _patches(overlay: Overlay, context: LintContext) -> Iterator[Fault]:
     try:
         patches = overlay.image_patches()
         yield from faults_of_image_patches(overlay)
@@ -211,39 +211,42 @@ def _patches(overlay: Overlay, ground: LintContext) -> Iterator[Fault]:
         return
     where = overlay.folder / PATCHES
     for image in patches:
-        if image not in ground.offer.images:
-            hint = did_you_mean(image, ground.offer.images)
+        if image not in context.points.images:
+            hint = did_you_mean(image, context.points.images)
             yield Fault(str(where / image), f"no image {image!r}", hint)
-    if patches and "patches_path" not in ground.tree.known_options:
+    if patches and "patches_path" not in context.tree.known_options:
         yield Fault(
             str(where),
-            f"Kolla {ground.tree.kolla_version} applies no patches to files in images",
+            f"Kolla {context.tree.kolla_version} applies no patches to files in images",
             "limit the overlay to releases from 2025.1 on, or use a block",
         )
 
 
-def _silent(overlay: Overlay, override: Override, ground: LintContext) -> Iterator[Fault]:
+def _silent(overlay: Overlay, override: Override, context: LintContext) -> Iterator[Fault]:
     """Steps that may leave their file unchanged, in the override and in the tree patch."""
     blocks = [part for part in override.parts if isinstance(part, Block)]
     limit = set(overlay.description.applies_to.images)
     for found in sed_edits.find(sed_edits.without_jinja(overlay.template or "")):
         inside = [block for block in blocks if block.line <= found.line]
-        images = ground.offer.blocks.get(inside[-1].name, frozenset()) if inside else frozenset()
+        images = context.points.blocks.get(inside[-1].name, frozenset()) if inside else frozenset()
         place = f"{overlay.template_path}:{found.line}"
-        yield from _of_step(found, place, (images & limit) if limit else images, ground.tree)
+        yield from _of_step(found, place, (images & limit) if limit else images, context.tree)
     for change in changes(overlay.tree_patch() or ""):
         if not change.path.endswith("/Dockerfile.j2"):
             continue
         image = change.path.split("/")[-2]
         for found in sed_edits.find(sed_edits.without_jinja(change.text), change.added):
             place = f"{overlay.folder / TREE_PATCH}:{change.first + found.line - 1}"
-            yield from _of_step(found, place, {image}, ground.tree)
+            yield from _of_step(found, place, {image}, context.tree)
 
 
 def _of_step(
-    found: sed_edits.Edit | sed_edits.Lenient, place: str, images: Iterable[str], tree: RenderedTree
+    found: sed_edits.SedEdit | sed_edits.UncheckedPatch,
+    place: str,
+    images: Iterable[str],
+    tree: RenderedTree,
 ) -> Iterator[Fault]:
-    if isinstance(found, sed_edits.Lenient):
+    if isinstance(found, sed_edits.UncheckedPatch):
         yield Fault(place, "the build goes on when this patch doesn't apply", "remove the ||")
         return
     verdicts = {}

@@ -31,7 +31,7 @@ _NO_COMMAND = {"if", "then", "else", "do", "while", "!", "{"}
 
 
 @dataclass(frozen=True)
-class Edit:
+class SedEdit:
     """A ``sed -i`` of one file."""
 
     line: int
@@ -43,7 +43,7 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class Lenient:
+class UncheckedPatch:
     """A ``patch`` whose failure the RUN passes over."""
 
     line: int
@@ -62,7 +62,7 @@ def without_jinja(source: str) -> str:
     return "".join(parts)
 
 
-def find(text: str, lines: Collection[int] | None = None) -> Iterator[Edit | Lenient]:
+def find(text: str, lines: Collection[int] | None = None) -> Iterator[SedEdit | UncheckedPatch]:
     """What the RUN instructions of a Dockerfile's text do to files.
 
     :param text: as :func:`without_jinja` leaves it.
@@ -74,7 +74,7 @@ def find(text: str, lines: Collection[int] | None = None) -> Iterator[Edit | Len
             yield from _of_run(instruction.value, instruction.first)
 
 
-def _of_run(value: str, line: int) -> Iterator[Edit | Lenient]:
+def _of_run(value: str, line: int) -> Iterator[SedEdit | UncheckedPatch]:
     try:
         lexer = shlex.shlex(value, posix=True, punctuation_chars="();|&\n")
         lexer.whitespace_split = True
@@ -100,9 +100,9 @@ def _of_run(value: str, line: int) -> Iterator[Edit | Lenient]:
         if command[0] == "sed" and (parsed := _sed(command[1:])):
             arguments, files = parsed
             for file in files:
-                yield Edit(line, file, arguments, file in asked)
+                yield SedEdit(line, file, arguments, file in asked)
         elif command[0] == "patch" and after == "||":
-            yield Lenient(line)
+            yield UncheckedPatch(line)
 
 
 def _sed(words: list[str]) -> tuple[tuple[str, ...], list[str]] | None:
@@ -142,7 +142,7 @@ def _sed(words: list[str]) -> tuple[tuple[str, ...], list[str]] | None:
     return tuple(arguments), rest
 
 
-def tried(edit: Edit, content: bytes) -> bool | None:
+def tried(edit: SedEdit, content: bytes) -> bool | None:
     """Whether an edit changes this content; None when that can't be told here.
 
     sed runs in its sandbox: it can neither run commands nor write files.

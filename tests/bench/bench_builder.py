@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from builder import base_image, pipeline
-from builder.execute import BuildContext, BuildExecution
+from builder.execute import BuildExecution, BuildResources
 from builder.facts import RenderedImage
 from builder.kolla import releases
 from builder.overlays.model import choose
@@ -125,7 +125,7 @@ def joined(folder: Path, client: RegistryClient, made: Many, number: int) -> flo
     )
     own = BuildPlan(plan.release, plan.kolla_version, plan.registry, (), plan.images, indices, ())
     began = time.monotonic()
-    record = BuildExecution(own, BuildContext(client, {}, folder / "logs"), present).run()
+    record = BuildExecution(own, BuildResources(client, {}, folder / "logs"), present).run()
     took = time.monotonic() - began
     record.raise_for_failures()
     assert len(record.indices) == IMAGES

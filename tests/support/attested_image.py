@@ -6,7 +6,7 @@ from pathlib import Path
 
 from builder import attest, index
 from builder.attest import Attestor
-from builder.base_image import Base
+from builder.base_image import BaseSource
 from builder.engines.docker import DockerEngine
 from builder.facts import ImageSource, RenderedImage
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep, Target
@@ -83,7 +83,7 @@ class AttestedImage:
     def attest(self, key: signing.Key | None = None) -> None:
         overlays, engines = {"mine": self.overlay}, dict.fromkeys((X86, ARM), self.engine)
         [base] = {step.target.reference for step in self.plan.images[:1]}
-        bases = [Base(X86, base, "key of the base")]
+        bases = [BaseSource(X86, base, "key of the base")]
         request = {"release": "2026.1"}
         maker = Attestor(self.plan, self.client, overlays, bases, engines, request, key)
         content = index.compose(self.members)

@@ -167,7 +167,7 @@ def test_a_statement_about_another_index_does_not_count(
     [told] = attest.statements(image.client, image.step.repository, "t")
     told["subject"][0]["digest"]["sha256"] = "0" * 64
     content = index.compose(image.members)
-    subject = artifact.Subject(digest_of(content), OCI_INDEX, len(content))
+    subject = artifact.ArtifactSubject(digest_of(content), OCI_INDEX, len(content))
     forged = artifact.Artifact(
         statement.MEDIA_TYPE,
         statement.MEDIA_TYPE,

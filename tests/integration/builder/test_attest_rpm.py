@@ -38,6 +38,6 @@ def test_the_images_own_rpm_is_asked(tmp_path: Path) -> None:
             "pkg:rpm/centos/plain@1.2-3.el9?arch=noarch",
             "pkg:rpm/centos/with-epoch@1.2-3.el9?arch=noarch&epoch=4",
         ]
-        assert own.output(reference, ["no-such-program"]) is None
+        assert own.run_program(reference, ["no-such-program"]) is None
     finally:
         subprocess.run(["docker", "rmi", "-f", reference], check=True, capture_output=True)

@@ -14,7 +14,7 @@ import pytest
 from builder import pipeline
 from builder.attest import contents
 from builder.engines.buildx import BuildxEngine
-from builder.engines.protocol import BuildFailed, EngineError, Stoppable, Stopped
+from builder.engines.protocol import BuildFailed, Cancellation, Cancelled, EngineError
 from builder.record import State
 from core.config.model import Architecture, BaseImage, Bootstrap, Build, Config, Engine, Registry
 from core.errors import ConfigError
@@ -80,9 +80,9 @@ def test_each_architecture_is_built_by_its_node(registry: RunningRegistry, tmp_p
         buildx.publish(made, reference, architecture)
         found = client.image("test/parent", f"t-{architecture}")
         assert found is not None and found.digest == made.id
-        buildx.have(reference, architecture, f"k-{architecture}")
+        buildx.ensure_present(reference, architecture, f"k-{architecture}")
         with pytest.raises(EngineError, match="just pushed"):
-            buildx.have(reference, architecture, "another")
+            buildx.ensure_present(reference, architecture, "another")
 
 
 def test_what_is_built_upon_has_the_architecture(registry: RunningRegistry) -> None:
@@ -92,9 +92,9 @@ def test_what_is_built_upon_has_the_architecture(registry: RunningRegistry) -> N
     text = f'FROM scratch\nCOPY f /\nLABEL {LABEL}="k"\n'
     made = buildx.build(packed(text, f=b"1"), parent, ARM)
     buildx.publish(made, parent, ARM)
-    assert buildx.have(parent, ARM, "k") == f"{registry.address}/test/child@{made.id}"
+    assert buildx.ensure_present(parent, ARM, "k") == f"{registry.address}/test/child@{made.id}"
     with pytest.raises(EngineError, match="just pushed"):
-        buildx.have(parent, X86, "k")
+        buildx.ensure_present(parent, X86, "k")
     buildx.pull(parent, ARM)
     with pytest.raises(EngineError, match="is an image for arm64, not amd64"):
         buildx.pull(parent, X86)
@@ -134,7 +134,7 @@ def test_pushing_where_nobody_listens() -> None:
 
 def test_a_stopped_build_ends(registry: RunningRegistry) -> None:
     buildx = BuildxEngine(URL, RegistryClient(registry.address))
-    control = Stoppable()
+    control = Cancellation()
     text = tiny_root.SHELL + 'RUN ["/bin/sh", "-c", "while :; do :; done"]\n'
 
     def stop_when_running(step: str) -> None:
@@ -142,7 +142,7 @@ def test_a_stopped_build_ends(registry: RunningRegistry) -> None:
             threading.Timer(0.5, control.stop).start()
 
     began = time.monotonic()
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         buildx.build(
             packed(text, **{"root.tar": tiny_root.root()}), f"{registry.address}/test/x:t", X86,
             note=stop_when_running, control=control,
@@ -254,4 +254,4 @@ def test_what_a_program_of_an_image_prints(registry: RunningRegistry, tmp_path: 
     found = contents.read(buildx, reference)
     assert found is not None
     assert [package.name for package in sorted(found[1])] == ["plain", "with-epoch"]
-    assert buildx.output(reference, ["no-such-program"]) is None
+    assert buildx.run_program(reference, ["no-such-program"]) is None

@@ -14,7 +14,7 @@ import pytest
 from builder import base_image, index, pipeline
 from builder.engines.docker import DockerEngine
 from builder.engines.protocol import EngineError
-from builder.execute import BuildContext, BuildExecution
+from builder.execute import BuildExecution, BuildResources
 from builder.facts import RenderedImage
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep, Target
 from builder.record import BuildRecord
@@ -132,7 +132,7 @@ def apart(folder: Path, address: str) -> BuildPlan:
             IndexStep(name, f"apart/{name}", "t", (X86, ARM), BuildAction.WRITE, "a test")
             for name in ("lower", "upper")
         ),
-        tuple(base_image.Base(one, f"{address}/apart/root:{one}", "k") for one in (X86, ARM)),
+        tuple(base_image.BaseSource(one, f"{address}/apart/root:{one}", "k") for one in (X86, ARM)),
     )  # fmt: skip
 
 
@@ -170,8 +170,8 @@ def test_architectures_on_different_engines_are_built_at_the_same_time(
         def built(folder: str, builders: dict[Architecture, DockerEngine]) -> BuildRecord:
             (tmp_path / folder).mkdir()
             plan = apart(tmp_path / folder, registry.address)
-            means = BuildContext(client, builders, tmp_path / "logs", jobs=1)
-            record = BuildExecution(plan, means, {}).run()
+            resources = BuildResources(client, builders, tmp_path / "logs", jobs=1)
+            record = BuildExecution(plan, resources, {}).run()
             record.raise_for_failures()
             return record
 

@@ -49,9 +49,9 @@ def test_every_release_renders_for_arm(release: str) -> None:
     assert compute.parent == "nova-base"
     assert "FROM kollarm.invalid/rendered/" in (compute.context / "Dockerfile").read_text()
     assert arm.images["nova-base"].source is not None
-    offer = kolla_templates.read(tree.templates)
-    assert "nova_compute_footer" in offer.blocks
-    assert "nova_compute_packages_append" in offer.lists
+    points = kolla_templates.read(tree.templates)
+    assert "nova_compute_footer" in points.blocks
+    assert "nova_compute_packages_append" in points.lists
     assert {"base_arch", "base_distro", "image_name"} <= tree.template_names
 
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from builder.engines.docker import DockerEngine
-from builder.engines.protocol import BuildFailed, EngineError, Stoppable, Stopped
+from builder.engines.protocol import BuildFailed, Cancellation, Cancelled, EngineError
 from core.config.model import Architecture
 from core.oci.registry import RegistryClient
 from core.run import end, which
@@ -126,14 +126,14 @@ def test_a_stopped_build_ends_on_the_far_side_too(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(host.client("usual")), prepend=":")
-    control = Stoppable()
+    control = Cancellation()
 
     def stop_when_asleep(step: str) -> None:
         if "sleep" in step:
             threading.Timer(1, control.stop).start()
 
     content = context(tiny_root.SHELL + "RUN sleep 987\n", **{"root.tar": tiny_root.root()})
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         DockerEngine(host.url).build(
             content, "kollarm-test/far:t", X86, note=stop_when_asleep, control=control
         )

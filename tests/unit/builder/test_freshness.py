@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from builder import freshness, index
-from builder.base_image import Base
+from builder.base_image import BaseSource
 from builder.facts import ExistingImages
-from builder.freshness import Fresh
+from builder.freshness import Freshness
 from builder.plan import BuildAction, BuildPlan, Target, make_plan
 from core.config.model import Architecture
 from core.errors import ConfigError
@@ -56,18 +56,18 @@ def test_only_an_images_own_steps_count_and_the_oldest_of_them() -> None:
 
 
 def refreshed(remotes: dict[Target, RegistryImage]) -> BuildPlan:
-    world = ExistingImages(
+    existing = ExistingImages(
         {(t.name, t.architecture): found for t, found in remotes.items()}, {}, {}
     )
     return make_plan(
         list(remotes),
-        world,
+        existing,
         release="2026.1",
         kolla_version="22.2.0",
         registry="127.0.0.1:5055",
         tag="2026.1",
-        bases=[Base(X86, "debian:trixie", "k")],
-        fresh=Fresh(LIMIT, datetime(2026, 7, 1, tzinfo=UTC)),
+        bases=[BaseSource(X86, "debian:trixie", "k")],
+        fresh=Freshness(LIMIT, datetime(2026, 7, 1, tzinfo=UTC)),
     )
 
 
@@ -90,10 +90,10 @@ def test_a_refresh_builds_what_is_old_and_its_descendants() -> None:
         "nova-base": BuildAction.BUILD,
         "nova-compute": BuildAction.BUILD,
     }
-    assert all(step.anew for step in plan.images if step.action is BuildAction.BUILD)
+    assert all(step.rebuild for step in plan.images if step.action is BuildAction.BUILD)
     assert "2026-05-01" in plan.images[2].reason
     assert plan.images[3].reason == "its parent is made anew"
-    assert plan.bases[0].anew is False
+    assert plan.bases[0].rebuild is False
 
 
 def test_dates_after_this_machines_clock_say_nothing_of_an_age() -> None:
@@ -106,8 +106,8 @@ def test_dates_after_this_machines_clock_say_nothing_of_an_age() -> None:
 def test_a_refresh_of_base_takes_a_new_root() -> None:
     base = target("base", X86)
     plan = refreshed({base: with_history(base, OLD)})
-    assert plan.images[0].anew
-    assert plan.bases[0].anew
+    assert plan.images[0].rebuild
+    assert plan.bases[0].rebuild
 
 
 def test_what_a_killed_refresh_left_on_an_old_parent_is_found() -> None:
@@ -136,11 +136,11 @@ def test_members_of_other_architectures_stay_if_asked() -> None:
     assert index.others(both, [X86], None) == (arm_entry(),)
     assert index.others(both, [X86, ARM], None) == ()
     assert index.others(None, [X86], None) == ()
-    world = ExistingImages({("base", X86): found}, {}, {"base": both})
+    existing = ExistingImages({("base", X86): found}, {}, {"base": both})
     for keep, action in ((("arm64",), BuildAction.KEEP), ((), BuildAction.WRITE)):
         plan = make_plan(
             [goal],
-            world,
+            existing,
             release="2026.1",
             kolla_version="22.2.0",
             registry="r",

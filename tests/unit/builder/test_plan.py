@@ -27,10 +27,10 @@ def joined(members: dict[Architecture, RegistryImage]) -> ImageIndex:
     return ImageIndex(digest_of(index.compose(members)), OCI_INDEX, entries)
 
 
-def plan(targets: list[Target], world: ExistingImages, *, force: bool = False) -> BuildPlan:
+def plan(targets: list[Target], existing: ExistingImages, *, force: bool = False) -> BuildPlan:
     return make_plan(
         targets,
-        world,
+        existing,
         release="2026.1",
         kolla_version="22.2.0",
         registry="127.0.0.1:5055",
@@ -71,24 +71,24 @@ def test_descendants_of_the_unbuildable_are_left_out_with_a_word() -> None:
 def test_nothing_to_do() -> None:
     targets = [target("base", X86), target("base", ARM)]
     members = {goal.architecture: remote(goal) for goal in targets}
-    world = ExistingImages(
+    existing = ExistingImages(
         {("base", a): m for a, m in members.items()}, {}, {"base": joined(members)}
     )
-    made = plan(targets, world)
+    made = plan(targets, existing)
     assert made.idle
     assert {step.action for step in made.images} == {BuildAction.KEEP}
-    assert plan(targets, world, force=True).images[0].action is BuildAction.BUILD
+    assert plan(targets, existing, force=True).images[0].action is BuildAction.BUILD
 
 
 def test_a_changed_key_builds_that_architecture_and_writes_the_index() -> None:
     targets = [target("base", X86), target("base", ARM)]
     members = {goal.architecture: remote(goal) for goal in targets}
-    world = ExistingImages(
+    existing = ExistingImages(
         {("base", X86): members[X86], ("base", ARM): replace(remote(targets[1]), key="older")},
         {},
         {"base": joined(members)},
     )
-    made = plan(targets, world)
+    made = plan(targets, existing)
     assert [step.action for step in made.images] == [BuildAction.KEEP, BuildAction.BUILD]
     assert made.indices[0].action is BuildAction.WRITE
     assert "changed" in made.images[1].reason
@@ -104,16 +104,16 @@ def test_a_lost_index_alone_is_written_without_a_build() -> None:
 def test_what_the_engine_has_is_pushed_only_if_it_is_right() -> None:
     goal = target("base", ARM)
     right = EngineImage("id", "arm64", goal.key)
-    world = ExistingImages({}, {("base", ARM): right}, {})
-    assert plan([goal], world).images[0].action is BuildAction.PUSH
+    existing = ExistingImages({}, {("base", ARM): right}, {})
+    assert plan([goal], existing).images[0].action is BuildAction.PUSH
     wrong = ExistingImages({}, {("base", ARM): replace(right, architecture="amd64")}, {})
     assert plan([goal], wrong).images[0].action is BuildAction.BUILD
 
 
 def test_a_tag_with_the_wrong_architecture_is_built_again() -> None:
     goal = target("base", ARM)
-    world = ExistingImages({("base", ARM): replace(remote(goal), architecture="amd64")}, {}, {})
-    assert plan([goal], world).images[0].action is BuildAction.BUILD
+    existing = ExistingImages({("base", ARM): replace(remote(goal), architecture="amd64")}, {}, {})
+    assert plan([goal], existing).images[0].action is BuildAction.BUILD
 
 
 def test_the_plan_as_text_and_json() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from builder.facts import RenderedImage, RenderedTree
 from builder.lint import kolla_templates
-from builder.lint.kolla_templates import Offer
+from builder.lint.kolla_templates import CustomizationPoints
 from builder.lint.rules import LintContext, check, out_of_place
 from builder.lint.treepatch import patched
 from builder.overlays.model import Overlay, read
@@ -21,7 +21,7 @@ NAMES = frozenset({"base_arch", "image_name"})
 
 
 @pytest.fixture
-def offer(tmp_path: Path) -> Offer:
+def points(tmp_path: Path) -> CustomizationPoints:
     for image in ("cron", "nova-compute"):
         stem = image.replace("-", "_")
         folder = tmp_path / image
@@ -37,9 +37,9 @@ def offer(tmp_path: Path) -> Offer:
 
 
 def faults(
-    one: Overlay, offer: Offer, *others: Overlay, tree: RenderedTree | None = None
+    one: Overlay, points: CustomizationPoints, *others: Overlay, tree: RenderedTree | None = None
 ) -> list[Fault]:
-    return check(one, [one, *others], LintContext(offer, tree or bare_tree()))
+    return check(one, [one, *others], LintContext(points, tree or bare_tree()))
 
 
 def bare_tree(**images: RenderedImage) -> RenderedTree:
@@ -70,14 +70,14 @@ def written(folder: Path, template: str | None = None, **files: str) -> Overlay:
     return read(place)
 
 
-def test_what_templates_offer(offer: Offer) -> None:
-    assert set(offer.images) == {"cron", "nova-compute"}
-    assert offer.blocks["footer"] == {"cron", "nova-compute"}
-    assert offer.lists["nova_compute_packages_append"] == "nova-compute"
-    assert "macros" in offer.images["cron"]
+def test_what_templates_offer(points: CustomizationPoints) -> None:
+    assert set(points.images) == {"cron", "nova-compute"}
+    assert points.blocks["footer"] == {"cron", "nova-compute"}
+    assert points.lists["nova_compute_packages_append"] == "nova-compute"
+    assert "macros" in points.images["cron"]
 
 
-def test_nothing_is_wrong(offer: Offer) -> None:
+def test_nothing_is_wrong(points: CustomizationPoints) -> None:
     text = (
         "{% set cron_packages_append = ['x'] %}{% set mine = 1 %}"
         "{% block cron_footer %}{{ super() }}{{ macros.x() }}{{ mine }}{{ base_arch }}{{ site }}"
@@ -85,7 +85,7 @@ def test_nothing_is_wrong(offer: Offer) -> None:
         "{% for n in range(3) %}{{ loop.index }}{{ n }}{% endfor %}{% endblock %}"
     )
     one = overlay("a", text, variables={"site": {"description": "x"}})
-    assert faults(one, offer) == []
+    assert faults(one, points) == []
 
 
 @pytest.mark.parametrize(
@@ -97,18 +97,18 @@ def test_nothing_is_wrong(offer: Offer) -> None:
     ],
 )
 def test_a_misspelling_is_met_with_a_guess(
-    offer: Offer, text: str, line: int, word: str, guess: str
+    points: CustomizationPoints, text: str, line: int, word: str, guess: str
 ) -> None:
-    (fault,) = faults(overlay("a", text), offer)
+    (fault,) = faults(overlay("a", text), points)
     assert fault.where == f"/overlays/a/template-override.j2:{line}"
     assert repr(word) in fault.message
     assert fault.hint is not None and guess in fault.hint
 
 
-def test_unknown_images_and_blocks_outside_of_them(offer: Offer) -> None:
+def test_unknown_images_and_blocks_outside_of_them(points: CustomizationPoints) -> None:
     text = "{% block cron_footer %}{% endblock %}"
     one = overlay("a", text, applies_to={"images": ["nova-compute", "crn"]})
-    messages = [fault.message for fault in faults(one, offer)]
+    messages = [fault.message for fault in faults(one, points)]
     assert messages == ["no image 'crn'", "block 'cron_footer' is in none of its images"]
 
 
@@ -141,12 +141,14 @@ def test_an_overlay_that_applies_here() -> None:
     assert list(out_of_place(one, bare_tree(), "2026.1", Build())) == []
 
 
-def test_an_overlay_without_anything_changes_nothing(offer: Offer) -> None:
-    (fault,) = faults(overlay("a", None), offer)
+def test_an_overlay_without_anything_changes_nothing(points: CustomizationPoints) -> None:
+    (fault,) = faults(overlay("a", None), points)
     assert fault.message == "changes nothing"
 
 
-def test_options_and_sections_that_kolla_does_not_know(offer: Offer, tmp_path: Path) -> None:
+def test_options_and_sections_that_kolla_does_not_know(
+    points: CustomizationPoints, tmp_path: Path
+) -> None:
     one = written(
         tmp_path,
         **{
@@ -154,7 +156,7 @@ def test_options_and_sections_that_kolla_does_not_know(offer: Offer, tmp_path: P
             "[cron-plugin-x]\nlocation = x\n[crn]\nlocation = x\n"
         },
     )
-    messages = [fault.message for fault in faults(one, offer)]
+    messages = [fault.message for fault in faults(one, points)]
     assert messages == ["Kolla has no option 'mantainer'", "no image has a section [crn]"]
 
 
@@ -162,7 +164,7 @@ PATCH = "--- a\n+++ b\n@@ -1 +1 @@\n-one\n+two\n"
 
 
 def test_patches_for_unknown_images_and_those_that_change_nothing(
-    offer: Offer, tmp_path: Path
+    points: CustomizationPoints, tmp_path: Path
 ) -> None:
     one = written(
         tmp_path,
@@ -172,19 +174,19 @@ def test_patches_for_unknown_images_and_those_that_change_nothing(
         patches__crn__series="good\n",
         patches__crn__good=PATCH,
     )
-    found = faults(one, offer)
+    found = faults(one, points)
     assert [fault.message for fault in found] == ["changes nothing", "no image 'crn'"]
     old = replace(bare_tree(), known_options=frozenset())
-    assert any("applies no patches" in fault.message for fault in faults(one, offer, tree=old))
+    assert any("applies no patches" in fault.message for fault in faults(one, points, tree=old))
 
 
-def test_a_variable_of_another_overlay_is_known_with_it(offer: Offer) -> None:
+def test_a_variable_of_another_overlay_is_known_with_it(points: CustomizationPoints) -> None:
     one = overlay("a", "{% block cron_footer %}{{ theirs }}{% endblock %}")
     other = overlay("b", "{% set theirs = 1 %}")
-    assert faults(one, offer, other) == []
-    assert len(faults(one, offer)) == 1
+    assert faults(one, points, other) == []
+    assert len(faults(one, points)) == 1
     broken = overlay("c", "{% block")
-    assert len(faults(broken, offer, one)) == 1
+    assert len(faults(broken, points, one)) == 1
 
 
 def cron_tree(folder: Path) -> RenderedTree:
@@ -226,10 +228,10 @@ def cron_tree(folder: Path) -> RenderedTree:
     ],
 )
 def test_steps_that_change_nothing_without_a_word(
-    offer: Offer, tmp_path: Path, step: str, message: str | None
+    points: CustomizationPoints, tmp_path: Path, step: str, message: str | None
 ) -> None:
     one = overlay("a", f"{{% block cron_footer %}}\n{step}\n{{% endblock %}}")
-    found = faults(one, offer, tree=cron_tree(tmp_path))
+    found = faults(one, points, tree=cron_tree(tmp_path))
     if message is None:
         assert found == []
         return
@@ -239,7 +241,7 @@ def test_steps_that_change_nothing_without_a_word(
 
 
 def test_steps_in_a_tree_patch_are_found_with_their_line_in_the_patch(
-    offer: Offer, tmp_path: Path
+    points: CustomizationPoints, tmp_path: Path
 ) -> None:
     one = written(
         tmp_path,
@@ -247,7 +249,7 @@ def test_steps_in_a_tree_patch_are_found_with_their_line_in_the_patch(
         "@@ -1,4 +1,5 @@\n RUN sed -i s/own/step/ /etc/of-kolla\n-RUN gone\n"
         "+RUN echo \\\n+    && sed -i s/a/b/ /etc/x\n USER x\n",
     )
-    (fault,) = faults(one, offer, tree=cron_tree(tmp_path))
+    (fault,) = faults(one, points, tree=cron_tree(tmp_path))
     assert fault.where.endswith("mine/tree.patch:6")
     assert "/etc/x" in fault.message
 
@@ -269,9 +271,9 @@ def test_a_tree_patch_that_does_not_apply_is_named_with_its_line(tmp_path: Path)
         assert [fault.where.rpartition("/")[2] for fault in found] == ["tree.patch:1"]
 
 
-def test_sed_cannot_leave_its_sandbox(offer: Offer, tmp_path: Path) -> None:
+def test_sed_cannot_leave_its_sandbox(points: CustomizationPoints, tmp_path: Path) -> None:
     target = tmp_path / "written"
     step = f"RUN sed -i 's/cron/x/w {target}' /usr/local/bin/start"
     one = overlay("a", f"{{% block cron_footer %}}\n{step}\n{{% endblock %}}")
-    faults(one, offer, tree=cron_tree(tmp_path))
+    faults(one, points, tree=cron_tree(tmp_path))
     assert not target.exists()
