@@ -1,12 +1,10 @@
-"""What is promised of a prepared image: what the checks of the finished file hold it to."""
+"""What the finished file of a prepared image is held to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from guestprep.record import PreparationRecord
+from guestprep.plan.model import InstallStep, PreparationPlan, ReplaceStep
 from guestprep.spec import PreparationSpec
 
 
@@ -18,35 +16,17 @@ class Expectations:
     installed: tuple[tuple[str, str], ...] = ()
     """Name and version of each package that was put in."""
     replaced: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Version of each kernel that another took the place of, with the names of the packages that
-    went.
-    """
+    """Version of each kernel that was replaced, with the names of the packages removed with it."""
 
     @staticmethod
-    def of(spec: PreparationSpec, plan: Mapping[str, Any]) -> Expectations:
-        """What carrying out a plan promises.
-
-        :param plan: as plain data (:meth:`guestprep.plan.BuildPlan.to_dict`).
-        """
-        steps = plan["steps"]
+    def of(spec: PreparationSpec, plan: PreparationPlan) -> Expectations:
+        """What an image must be once a plan was carried out."""
         return Expectations(
             spec,
             tuple(
-                (str(package["name"]), str(package["version"]))
-                for step in steps
-                for package in step.get("packages", ())
+                (package.name, package.version)
+                for step in plan.of(InstallStep)
+                for package in step.packages
             ),
-            tuple(
-                (str(step["old"]), tuple(map(str, step["remove"])))
-                for step in steps
-                if step["kind"] == "replace"
-            ),
+            tuple((step.old, step.remove) for step in plan.of(ReplaceStep)),
         )
-
-    @staticmethod
-    def recorded(record: PreparationRecord) -> Expectations | None:
-        """What a record promises; None where it is of another version of kollarm."""
-        try:
-            return Expectations.of(PreparationSpec.from_data(record.inputs["wishes"]), record.plan)
-        except (KeyError, TypeError, ValueError):
-            return None

@@ -19,8 +19,9 @@ from guestprep import default_archives, record
 from guestprep.appliance import Appliance, Drive, launch_appliance
 from guestprep.appliance.exchange import eject_disk, insert_disk
 from guestprep.apply import ApplyResult, apply_offline
-from guestprep.archive import ArchiveClient
+from guestprep.archive.client import ArchiveClient
 from guestprep.attestation import provenance
+from guestprep.checks import Checks
 from guestprep.expectations import Expectations
 from guestprep.inside import apply_inside
 from guestprep.inspect import Inspection, inspect_disk
@@ -31,7 +32,7 @@ from guestprep.source import DiskFacts, disk_facts
 from guestprep.source.find import locate
 from guestprep.spec import PreparationPart, PreparationSpec
 from guestprep.target import DEBIAN_ARCHITECTURE
-from guestprep.verify import Checks, check_image, verify
+from guestprep.verify import check_image, verify
 from guestprep.workdir import room, workplace
 
 
@@ -93,9 +94,9 @@ def prepare(
             distribution=facts.distribution,
             release=facts.release,
             inputs=inputs,
-            plan=steps.to_dict(),
+            plan=steps,
             outcome=dataclasses.asdict(outcome),
-            checks=[check.to_dict() for check in checks.checks] if checks else [],
+            checks=checks.checks if checks else (),
             seconds=clock.seconds,
             architecture=facts.architecture,
             uefi=facts.uefi,
@@ -164,7 +165,7 @@ def _make(
             _convert(overlay, made, spec.compression)
         overlay.unlink()
         with clock.timed("verify"), progress.current().step("verify") as step:
-            promise = Expectations.of(spec, steps.to_dict())
+            promise = Expectations.of(spec, steps)
             checks = _verified(appliance if free else None, made, promise)
             held = sum(check.good for check in checks.checks)
             step.note(f"{held} of {len(checks.checks)} checks hold")

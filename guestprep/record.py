@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from core import files
 from core.cache import file_digest
 from core.errors import UnusableInput
 from core.progress import duration, size
+from guestprep.checks import Check
+from guestprep.expectations import Expectations
+from guestprep.plan.model import PreparationPlan
 from guestprep.spec import PreparationSpec
 
 #: Raised whenever the same source and request would give another result than before.
@@ -31,12 +36,11 @@ class PreparationRecord:
     """os-release's ID and VERSION_ID."""
     inputs: dict[str, object]
     """What the result depends on: the source's digest, the request, the recipe."""
-    plan: dict[str, object]
-    """As plain data."""
+    plan: PreparationPlan
     outcome: dict[str, object]
     """As plain data."""
-    checks: list[dict[str, object]]
-    """As plain data."""
+    checks: tuple[Check, ...]
+    """Of the finished file; none where there was nothing to do."""
     seconds: dict[str, float]
     """What each part took."""
     architecture: str = ""
@@ -48,16 +52,35 @@ class PreparationRecord:
     kept: bool = False
     """Whether an earlier run's result was found complete and left as it was."""
 
-    def to_dict(self) -> dict[str, object]:
-        return asdict(self)
+    @property
+    def expectations(self) -> Expectations | None:
+        """What the image is held to; None where another version of kollarm recorded the request."""
+        try:
+            spec = PreparationSpec.from_dict(self.inputs["wishes"])
+        except (KeyError, TypeError, ValueError):
+            return None
+        return Expectations.of(spec, self.plan)
 
-    def lines(self) -> list[str]:
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self) | {"plan": self.plan.to_dict()}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> PreparationRecord:
+        """The record that :meth:`to_dict` gave.
+
+        :raises KeyError, TypeError, ValueError: it is something else.
+        """
+        plan = PreparationPlan.from_dict(data["plan"])
+        checks = tuple(Check(**check) for check in data["checks"])
+        return PreparationRecord(**{**data, "plan": plan, "checks": checks})
+
+    def to_text(self) -> str:
         total = sum(self.seconds.values())
         if self.kept:
-            return [f"{self.output}: kept, made earlier from the same source ({size(self.size)})"]
-        if self.plan.get("empty"):
-            return [f"{self.output}: {size(self.size)}, a copy: its source is prepared already"]
-        return [f"{self.output}: {size(self.size)}, prepared in {duration(total)}"]
+            return f"{self.output}: kept, made earlier from the same source ({size(self.size)})"
+        if self.plan.empty:
+            return f"{self.output}: {size(self.size)}, a copy: its source is prepared already"
+        return f"{self.output}: {size(self.size)}, prepared in {duration(total)}"
 
 
 def record_path(output: Path) -> Path:
@@ -84,8 +107,8 @@ def write(record: PreparationRecord, path: Path) -> None:
 def beside(output: Path) -> PreparationRecord | None:
     """The record beside an image; None where there is none that can be read."""
     try:
-        return PreparationRecord(**json.loads(record_path(output).read_text()))
-    except (OSError, ValueError, TypeError):
+        return PreparationRecord.from_dict(json.loads(record_path(output).read_text()))
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 

@@ -125,7 +125,7 @@ class PreparationSpec:
         return data
 
     @staticmethod
-    def from_data(data: Any) -> PreparationSpec:
+    def from_dict(data: Any) -> PreparationSpec:
         """What :meth:`to_dict` gave; a file's source is only known by its name in the guest.
 
         :raises KeyError, TypeError, ValueError: it is something else.

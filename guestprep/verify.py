@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from core.cache import file_digest
 from core.progress import size
 from guestprep import record
 from guestprep.appliance import Drive, launch_appliance
+from guestprep.checks import Check, Checks
 from guestprep.expectations import Expectations
 from guestprep.facts import DriverLocation, GuestFacts, KernelFacts
 from guestprep.inspect import Inspection, inspect_disk
@@ -25,45 +25,6 @@ from guestprep.target import ARCHITECTURE, DRIVER
 
 #: Bytes that may be left behind the last partition.
 _SLACK = 4 << 20
-
-
-@dataclass(frozen=True)
-class Check:
-    """One claim and whether it holds."""
-
-    claim: str
-    good: bool
-    found: str = ""
-    """What was found instead; of no meaning when it holds."""
-
-    def __str__(self) -> str:
-        mark = "ok  " if self.good else "FAIL"
-        return f"{mark} {self.claim}" + (f" (found: {self.found})" if not self.good else "")
-
-    def to_dict(self) -> dict[str, object]:
-        found = "" if self.good else self.found
-        return {"claim": self.claim, "good": self.good, "found": found}
-
-
-@dataclass(frozen=True)
-class Checks:
-    """All claims about one image."""
-
-    path: str
-    checks: tuple[Check, ...]
-    dpkg_status: str = dataclasses.field(default="", repr=False)
-    """The text of its dpkg status file, as it was read for them."""
-
-    @property
-    def good(self) -> bool:
-        return all(check.good for check in self.checks)
-
-    def to_dict(self) -> dict[str, object]:
-        checks = [check.to_dict() for check in self.checks]
-        return {"good": self.good, "path": self.path, "checks": checks}
-
-    def lines(self) -> list[str]:
-        return [str(check) for check in self.checks]
 
 
 def verify(path: Path, promise: Expectations | None = None) -> Checks:
@@ -83,7 +44,7 @@ def verify(path: Path, promise: Expectations | None = None) -> Checks:
                 "it is the very file that was prepared (SHA256)", digest == recorded.sha256, digest
             )
         ]
-        promise = Expectations.recorded(recorded)
+        promise = recorded.expectations
     held = promise or Expectations()
     with (
         tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work,

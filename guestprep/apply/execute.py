@@ -16,7 +16,7 @@ from guestprep.apply.initramfs_steps import append_driver, create_initramfs
 from guestprep.apply.install import install
 from guestprep.apply.new_files import NewFiles
 from guestprep.apply.pending import PendingChanges
-from guestprep.archive import ArchiveClient
+from guestprep.archive.client import ArchiveClient
 from guestprep.inspect import Inspection
 from guestprep.inspect.layout import mount_all
 from guestprep.parse import grub

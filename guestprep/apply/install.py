@@ -17,7 +17,8 @@ from guestprep.apply.kernel_removal import (
 from guestprep.apply.module_stubs import INDEX_TEXTS, stubs
 from guestprep.apply.packages import InstalledFiles, add_packages, extended_states
 from guestprep.apply.pending import ModuleTree, PendingChanges
-from guestprep.archive import ArchiveClient, open_deb
+from guestprep.archive.client import ArchiveClient
+from guestprep.archive.deb import open_deb
 from guestprep.parse.text import decode, encode
 from guestprep.plan import InstallStep, ReplaceStep
 from guestprep.target import DEBIAN_ARCHITECTURE

@@ -13,8 +13,8 @@ from core.errors import KollarmError
 from guestprep.apply.depmod import INPUTS
 from guestprep.apply.maintainer_scripts import unknown_effects
 from guestprep.apply.new_files import NewFiles
-from guestprep.archive import ArchivePackage, Deb
-from guestprep.archive.deb import SCRIPTS
+from guestprep.archive.deb import SCRIPTS, Deb
+from guestprep.archive.package import ArchivePackage
 from guestprep.parse.cpio import clean_name
 from guestprep.parse.modules import is_module
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core import files
 from core.attestation import spdx, statement
+from guestprep.plan.model import InstallStep
 from guestprep.record import PreparationRecord
 
 BUILD_TYPE = "urn:kollarm:guest-image:1"
@@ -34,16 +35,14 @@ def envelope_path(output: Path) -> Path:
 
 def provenance(record: PreparationRecord) -> dict[str, object]:
     """An in-toto statement about the prepared image."""
-    listed = record.plan.get("steps")
-    steps = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     packages = [
         statement.dependency(
-            f"pkg:deb/{record.distribution}/{package['name']}@{package['version']}",
-            name=str(package["name"]),
-            sha256=str(package.get("sha256") or ""),
+            f"pkg:deb/{record.distribution}/{package.name}@{package.version}",
+            name=package.name,
+            sha256=package.sha256,
         )
-        for step in steps
-        for package in step.get("packages", ())
+        for step in record.plan.of(InstallStep)
+        for package in step.packages
     ]
     source = statement.dependency(
         Path(record.source).as_uri(), name="source", sha256=str(record.inputs["source"])
@@ -58,7 +57,7 @@ def provenance(record: PreparationRecord) -> dict[str, object]:
             internal={
                 "recipe": record.inputs["recipe"],
                 "archives": record.inputs["archives"],
-                "steps": [step.get("title") for step in steps],
+                "steps": [step.title for step in record.plan.steps],
             },
             dependencies=[source, *packages],
         ),

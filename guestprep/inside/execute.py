@@ -14,7 +14,7 @@ from guestprep.appliance import Appliance, ApplianceError, GuestCallError
 from guestprep.apply import ApplyResult
 from guestprep.apply.extras import add_files, grow
 from guestprep.apply.new_files import NewFiles
-from guestprep.archive import ArchiveClient
+from guestprep.archive.client import ArchiveClient
 from guestprep.inside.emulation import enable_emulation
 from guestprep.inspect import Inspection
 from guestprep.inspect.layout import mount_all

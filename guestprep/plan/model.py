@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from core.progress import size
 from guestprep.archive.package import ArchivePackage
 from guestprep.target import DRIVER
+
+#: What documents have of a package.
+_PACKAGE_KEYS = ("name", "version", "architecture", "archive", "filename", "sha256", "size")
 
 #: Bytes at a disk's end that no partition gets: the copy of its table, and alignment.
 GROWTH_MARGIN = 2 << 20
@@ -26,9 +30,13 @@ class PreparationStep:
         """What is done, in one line."""
         raise NotImplementedError
 
+    @classmethod
+    def kind(cls) -> str:
+        """The name that documents have for it."""
+        return cls.__name__.removesuffix("Step").lower()
+
     def to_dict(self) -> dict[str, object]:
-        kind = type(self).__name__.removesuffix("Step").lower()
-        return {"kind": kind, "title": self.title, **dataclasses.asdict(self)}
+        return {"kind": self.kind(), "title": self.title, **dataclasses.asdict(self)}
 
 
 @dataclass(frozen=True)
@@ -45,9 +53,10 @@ class InstallStep(PreparationStep):
     """The version of the kernel they have modules for; empty for other packages."""
 
     def to_dict(self) -> dict[str, object]:
-        kept = ("name", "version", "architecture", "archive", "filename", "sha256", "size")
         return super().to_dict() | {
-            "packages": [{key: getattr(entry, key) for key in kept} for entry in self.packages]
+            "packages": [
+                {key: getattr(entry, key) for key in _PACKAGE_KEYS} for entry in self.packages
+            ]
         }
 
     @property
@@ -210,6 +219,37 @@ class CleanStep(PreparationStep):
 
 StepT = TypeVar("StepT", bound=PreparationStep)
 
+_KINDS: dict[str, type[PreparationStep]] = {
+    step.kind(): step
+    for step in (
+        *(InstallStep, ReplaceStep, FileStep, CopyStep, TimezoneStep),
+        *(GrowStep, InitramfsStep, GrubStep, CleanStep),
+    )
+}
+
+
+def _step_from_dict(data: Mapping[str, Any]) -> PreparationStep:
+    kind = _KINDS[data["kind"]]
+    values = {field.name: _frozen(data[field.name]) for field in dataclasses.fields(kind)}
+    if issubclass(kind, InstallStep):
+        values["packages"] = tuple(map(_package_from_dict, data["packages"]))
+    if kind is GrubStep:
+        values["changes"] = tuple(
+            GrubChange(**{key: _frozen(value) for key, value in change.items()})
+            for change in data["changes"]
+        )
+    return kind(**values)
+
+
+def _package_from_dict(data: Mapping[str, Any]) -> ArchivePackage:
+    """A package as a document has it: without its relations, which mattered to the plan only."""
+    known = {key: data[key] for key in _PACKAGE_KEYS}
+    return ArchivePackage(**known, multi_arch="", relations={}, provides=(), installed_size=0)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
 
 @dataclass(frozen=True)
 class AlreadySatisfied:
@@ -247,6 +287,19 @@ class PreparationPlan:
             "settled": [dataclasses.asdict(entry) for entry in self.settled],
             "warnings": list(self.warnings),
         }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> PreparationPlan:
+        """The plan that :meth:`to_dict` gave; of packages without their relations.
+
+        :raises KeyError, TypeError, ValueError: it is something else.
+        """
+        return PreparationPlan(
+            subject=data["subject"],
+            steps=tuple(map(_step_from_dict, data["steps"])),
+            settled=tuple(AlreadySatisfied(**entry) for entry in data["settled"]),
+            warnings=tuple(data["warnings"]),
+        )
 
     def lines(self) -> list[str]:
         """The plan for a person."""

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from builder.record import ImageRecord, IndexRecord
 from core.config.model import Architecture
@@ -190,7 +189,6 @@ def _lines(text: str) -> tuple[tuple[str, str], ...]:
 
 def _guest(guest: GuestRecord) -> GuestView:
     prepared, published = guest.prepared, guest.published
-    plan: dict[str, Any] = prepared.plan
     told = [
         ("system", f"{prepared.distribution} {prepared.release}".strip()),
         ("image", f"{prepared.output} ({size(prepared.size)})"),
@@ -208,9 +206,9 @@ def _guest(guest: GuestRecord) -> GuestView:
             for title, proof in (("before", guest.before), ("after", guest.after))
             if proof is not None
         ),
-        steps=tuple((str(step["title"]), str(step["reason"])) for step in plan.get("steps", ())),
-        warnings=tuple(map(str, plan.get("warnings", ()))),
-        checks=tuple((bool(check["good"]), str(check["claim"])) for check in prepared.checks),
+        steps=tuple((step.title, step.reason) for step in prepared.plan.steps),
+        warnings=prepared.plan.warnings,
+        checks=tuple((check.good, check.claim) for check in prepared.checks),
         published=_published(published) if published else (),
         properties=tuple(sorted(published.properties.items())) if published else (),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from core import debian_root, progress
 from core.config.model import AptArchive
 from core.run import run
-from guestprep.archive import ArchiveClient
+from guestprep.archive.client import ArchiveClient
 from testbed.guest_image.kernel import Kernel, split
 from testbed.guest_image.layouts import SUITE, ImageLayout, KernelPackages
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from core import cache
 from core.config.model import AptArchive
 from core.run import run
-from guestprep.archive import ArchiveClient
+from guestprep.archive.client import ArchiveClient
 from tests.support.servers import stop_engine
 
 #: Those of trixie run on bookworm too; its runc doesn't, and the machine's own takes its place.

@@ -1,9 +1,11 @@
-"""The record of a guest image's preparation, and what dpkg says is installed in it."""
+"""A plan and the record of a preparation, and what dpkg says is installed in its result."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from guestprep.archive.package import ArchivePackage
+from guestprep.plan import FileStep, InstallStep, PreparationPlan, PreparationStep
 from guestprep.record import PreparationRecord
 
 STATUS = """\
@@ -21,8 +23,35 @@ Version: 1
 """
 
 
+def package(name: str, version: str) -> ArchivePackage:
+    """A package of an archive that needs no others."""
+    return ArchivePackage(
+        name=name,
+        version=version,
+        architecture="arm64",
+        multi_arch="",
+        relations={},
+        provides=(),
+        filename=f"pool/{name}.deb",
+        sha256="cd" * 32,
+        size=1,
+        installed_size=0,
+        archive="file:///archive",
+    )
+
+
+def install(name: str, version: str) -> InstallStep:
+    """A step that installs one package."""
+    return InstallStep("it is missing", (package(name, version),), (name,), kernel="")
+
+
+def plan(*steps: PreparationStep, warnings: tuple[str, ...] = ()) -> PreparationPlan:
+    """A plan of these steps."""
+    return PreparationPlan("an image", steps, settled=(), warnings=warnings)
+
+
 def record(tmp_path: Path) -> PreparationRecord:
-    package = {"name": "linux-modules-extra", "version": "4.15", "sha256": "cd" * 32}
+    """The record of an image that got a package and a file."""
     return PreparationRecord(
         name="ubuntu-18.04-arm64",
         source=str(tmp_path / "source.img"),
@@ -32,9 +61,9 @@ def record(tmp_path: Path) -> PreparationRecord:
         distribution="ubuntu",
         release="18.04",
         inputs={"source": "ef" * 32, "wishes": {}, "archives": [], "recipe": 1},
-        plan={"steps": [{"title": "install", "packages": [package]}, {"title": "clean"}]},
+        plan=plan(install("linux-modules-extra", "4.15"), FileStep("it is missing", "/etc/x", "")),
         outcome={},
-        checks=[],
+        checks=(),
         seconds={},
         architecture="aarch64",
         uefi="",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from builder.record import BuildRecord, ImageRecord, IndexRecord, State
@@ -9,11 +10,13 @@ from core.config.model import Architecture
 from core.paths import project_dir
 from guestprep.boot.report import BootReport
 from guestprep.boot.states import BootState
+from guestprep.checks import Check
 from guestprep.publish.model import PublishAction, PublishRecord
 from guestprep.record import PreparationRecord
 from kollarm.console_proof.model import Diagnosis, ProofReport, ProofStage
 from kollarm.guests.boots import KeptBoot
 from kollarm.run_images import GuestRecord, ImagesRecord
+from tests.support.preparation import install, plan
 
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
 
@@ -86,12 +89,11 @@ def record(folder: Path) -> ImagesRecord:
         distribution="ubuntu",
         release="18.04",
         inputs={},
-        plan={
-            "steps": [{"title": "install linux-modules-extra", "reason": HOSTILE}],
-            "warnings": [HOSTILE],
-        },
+        plan=plan(
+            replace(install("linux-modules-extra", "4.15"), reason=HOSTILE), warnings=(HOSTILE,)
+        ),
         outcome={},
-        checks=[{"claim": "the initramfs has virtio_gpu", "good": True, "found": ""}],
+        checks=(Check("the initramfs has virtio_gpu", good=True),),
         seconds={"launch": 12.0, "apply": 30.0},
     )
     published = PublishRecord(

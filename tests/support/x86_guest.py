@@ -13,7 +13,7 @@ from typing import Any
 from core import debian_root
 from core.config.model import AptArchive
 from core.run import run
-from guestprep.archive import ArchiveClient
+from guestprep.archive.client import ArchiveClient
 from guestprep.archive.deb import open_deb
 from guestprep.parse.cpio import Member, write_archive
 from testbed.guest_image.layouts import SUITE

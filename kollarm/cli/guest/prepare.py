@@ -78,4 +78,4 @@ def prepare_command(
     if as_json:
         print_json([record.to_dict() for record in records])
     else:
-        print_text("\n".join(line for record in records for line in record.lines()))
+        print_text("\n".join(record.to_text() for record in records))

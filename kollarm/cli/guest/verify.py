@@ -69,6 +69,6 @@ def show_checks(file: Path, *, as_json: bool) -> None:
     :raises KollarmError: a check failed.
     """
     checks = verify(file)
-    print_json(checks.to_dict()) if as_json else print_text("\n".join(checks.lines()))
+    print_json(checks.to_dict()) if as_json else print_text(checks.to_text())
     if not checks.good:
         raise KollarmError(f"{file}: not every check passed", hint=REMEDY)

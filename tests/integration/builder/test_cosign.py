@@ -19,7 +19,8 @@ from builder import attest
 from core import cache
 from core.attestation import signing
 from core.config.model import AptArchive
-from guestprep.archive import ArchiveClient, client
+from guestprep.archive import client
+from guestprep.archive.client import ArchiveClient
 from guestprep.attestation import provenance, signatures
 from tests.support import preparation
 from tests.support.attested_image import AttestedImage

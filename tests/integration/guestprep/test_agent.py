@@ -92,7 +92,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("agent") / "prepared.qcow2"
     record = pipeline.prepare(wanted, output)
     assert "qemu-guest-agent" in str(record.outcome["packages"])
-    assert record.checks and all(check["good"] for check in record.checks)
+    assert record.checks and all(check.good for check in record.checks)
     return output
 
 

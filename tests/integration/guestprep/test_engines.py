@@ -89,7 +89,7 @@ def results(image: GuestImage, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def test_both_pass_their_checks(results: list[Made]) -> None:
     for one in results:
-        assert one.record.checks and all(check["good"] for check in one.record.checks)
+        assert one.record.checks and all(check.good for check in one.record.checks)
 
 
 def test_the_initramfs_has_all_that_the_start_needs(results: list[Made]) -> None:

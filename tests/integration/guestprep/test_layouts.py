@@ -67,15 +67,13 @@ def prepared(
     image: GuestImage, output: Path, only: tuple[PreparationPart, ...] = ()
 ) -> PreparationRecord:
     record = pipeline.prepare(guest_of(image), output, only=only)
-    assert record.checks and all(check["good"] for check in record.checks)
+    assert record.checks and all(check.good for check in record.checks)
     assert file_digest(image.image) == image.sha256
     return record
 
 
 def kinds(record: PreparationRecord) -> set[str]:
-    steps = record.plan["steps"]
-    assert isinstance(steps, list)
-    return {step["kind"] for step in steps}
+    return {step.kind() for step in record.plan.steps}
 
 
 def shows_a_login_prompt(path: Path, screenshot: Path) -> None:

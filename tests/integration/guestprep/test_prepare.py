@@ -20,7 +20,7 @@ from core.errors import UnusableInput
 from guestprep import pipeline
 from guestprep.appliance import Appliance, Drive, launch_appliance
 from guestprep.appliance.exchange import eject_disk
-from guestprep.archive import ArchiveClient
+from guestprep.archive.client import ArchiveClient
 from guestprep.inspect import inspect_disk
 from guestprep.parse.compression import Compression
 from guestprep.parse.dpkg import parse_status
@@ -96,7 +96,7 @@ def test_the_seeds_own_case(bench: Bench, caplog: pytest.LogCaptureFixture) -> N
     assert caplog.messages.count("start: appliance") == 1
     assert digest(bench.source) == before
     assert record.sha256 == digest(output)
-    assert record.checks and all(check["good"] for check in record.checks)
+    assert record.checks and all(check.good for check in record.checks)
     assert {path.name for path in bench.folder.iterdir() if path.name.startswith(".")} == set()
 
     # What dpkg itself says of the result, and what the kernel would find in the initramfs.
@@ -157,10 +157,10 @@ def test_a_prepared_image_stays_as_it_is(
     source, output = Path("prepared.qcow2"), Path("prepared-again.qcow2")
     with caplog.at_level(logging.INFO):
         record = pipeline.prepare(bench.guest(source), output)
-    assert record.plan["empty"]
+    assert record.plan.empty
     assert digest(output) == digest(source) == record.sha256
     assert "  nothing to do: the image is prepared already" in caplog.messages
-    assert "a copy: its source is prepared already" in record.lines()[0]
+    assert "a copy: its source is prepared already" in record.to_text()
 
 
 def test_a_merged_usr_with_a_boot_partition_and_two_segments(bench: Bench) -> None:
@@ -176,9 +176,7 @@ def test_a_merged_usr_with_a_boot_partition_and_two_segments(bench: Bench) -> No
     )
     output = bench.folder / "merged-prepared.qcow2"
     record = pipeline.prepare(bench.guest(source), output)
-    steps = record.plan["steps"]
-    assert isinstance(steps, list)
-    assert "install" not in {step["kind"] for step in steps}
+    assert "install" not in {step.kind() for step in record.plan.steps}
     before = digest(output), sorted(output.parent.iterdir())
     looked = kollarm("guest", "inspect", output, "--json")
     assert looked.status == 0, looked.stderr
@@ -229,7 +227,7 @@ def test_another_file_system_and_every_further_request(bench: Bench, filesystem:
     )
     output = bench.folder / f"{filesystem}-prepared.qcow2"
     record = pipeline.prepare(guest, output)
-    claims = {str(check["claim"]): check["good"] for check in record.checks}
+    claims = {check.claim: check.good for check in record.checks}
     assert all(claims.values())
     assert {"the time zone is Europe/Berlin", "the disk has 1.0 GiB"} <= set(claims)
     assert claims["/etc/motd is as requested, mode 0640"]
@@ -282,7 +280,7 @@ def test_a_kernel_without_graphics_is_replaced(bench: Bench) -> None:
     other = replace(bench, archive=guest_disks.debian_archive(bench.folder / "debian"))
     output = bench.folder / "cloud-prepared.qcow2"
     record = pipeline.prepare(other.guest(source), output)
-    assert all(check["good"] for check in record.checks)
+    assert all(check.good for check in record.checks)
     with launch_appliance([Drive(output, "qcow2")]) as appliance:
         appliance.mount("/dev/sda1")
         boot = appliance.list_directory("/boot")

@@ -5,13 +5,24 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from guestprep.expectations import Expectations
+from guestprep.checks import Check
+from guestprep.plan import (
+    CleanStep,
+    CopyStep,
+    FileStep,
+    GrowStep,
+    GrubStep,
+    InitramfsStep,
+    ReplaceStep,
+    TimezoneStep,
+)
+from guestprep.plan.model import GrubChange
 from guestprep.record import PreparationRecord
 from guestprep.spec import FileSpec, PreparationPart, PreparationSpec
+from tests.support.preparation import install, package, plan
 
 SPEC = PreparationSpec(
     consoles=("ttyAMA0", "tty0"),
@@ -22,16 +33,31 @@ SPEC = PreparationSpec(
     timezone="Europe/Berlin",
     size=4 << 30,
 )
-STEPS: list[dict[str, Any]] = [
-    {"kind": "install", "packages": [{"name": "htop", "version": "3.4", "sha256": "cd" * 32}]},
-    {
-        "kind": "replace",
-        "packages": [{"name": "linux-image-arm64", "version": "6.12"}],
-        "old": "6.12-cloud-arm64",
-        "remove": ["linux-image-cloud-arm64"],
-    },
-    {"kind": "grub", "path": "/boot/grub/grub.cfg"},
-]
+PLAN = plan(
+    install("htop", "3.4"),
+    ReplaceStep(
+        reason="it has no graphics",
+        packages=(package("linux-image-arm64", "6.12"),),
+        manual=("linux-image-arm64",),
+        kernel="6.12-arm64",
+        old="6.12-cloud-arm64",
+        remove=("linux-image-cloud-arm64",),
+    ),
+    FileStep("later kernels", "/etc/modules-load.d/kollarm.conf", "virtio-gpu\n"),
+    CopyStep("asked for", "/etc/motd", "/home/me/greeting", "ab" * 32, 0o640),
+    TimezoneStep("asked for", "Europe/Berlin", "/usr/share/zoneinfo/Europe/Berlin", named=True),
+    GrowStep("asked for", 4 << 30, 2 << 30, "/dev/sda1", 1, "ext4", "/", gpt=True),
+    InitramfsStep("it lacks the module", "/boot/initrd.img", "6.12-arm64"),
+    GrubStep(
+        "consoles",
+        "/boot/grub/grub.cfg",
+        ("ttyAMA0", "tty0"),
+        (GrubChange("Debian", ("quiet",), ("quiet", "console=tty0")),),
+        {"6.12-cloud-arm64": "6.12-arm64"},
+    ),
+    CleanStep("each guest needs its own", "the machine-id", (), ("/etc/machine-id",)),
+    warnings=("no cloud-init",),
+)
 
 
 def record() -> PreparationRecord:
@@ -45,16 +71,19 @@ def record() -> PreparationRecord:
         distribution="debian",
         release="13",
         inputs={"wishes": SPEC.to_dict()},
-        plan={"steps": STEPS},
+        plan=PLAN,
         outcome={},
-        checks=[],
+        checks=(Check("it starts", good=False, found="it doesn't"),),
         seconds={},
     )
-    return PreparationRecord(**json.loads(json.dumps(made.to_dict())))
+    read = PreparationRecord.from_dict(json.loads(json.dumps(made.to_dict())))
+    assert json.dumps(read.to_dict()) == json.dumps(made.to_dict())
+    assert read.plan.lines() == PLAN.lines() and read.checks == made.checks
+    return read
 
 
 def test_a_record_promises_what_was_requested_and_installed() -> None:
-    promise = Expectations.recorded(record())
+    promise = record().expectations
     assert promise is not None
     (file,) = promise.spec.files
     assert replace(promise.spec, files=(replace(file, source=SPEC.files[0].source),)) == SPEC
@@ -64,4 +93,4 @@ def test_a_record_promises_what_was_requested_and_installed() -> None:
 
 @pytest.mark.parametrize("spec", [None, {}, {**SPEC.to_dict(), "colour": "green"}])
 def test_a_record_of_another_time_promises_nothing(spec: object) -> None:
-    assert Expectations.recorded(replace(record(), inputs={"wishes": spec})) is None
+    assert replace(record(), inputs={"wishes": spec}).expectations is None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from guestprep.checks import Checks
 from guestprep.expectations import Expectations
 from guestprep.facts import (
     DriverLocation,
@@ -24,7 +25,7 @@ from guestprep.inspect import Inspection
 from guestprep.inspect.collect import GuestContents
 from guestprep.inspect.layout import DiskLayout
 from guestprep.spec import FileSpec, PreparationSpec
-from guestprep.verify import Checks, check_image
+from guestprep.verify import check_image
 from tests.unit.guestprep.plan.test_plan import VERSION, prepared
 
 GIB = 1 << 30
@@ -84,7 +85,7 @@ def failed(found: Checks) -> list[str]:
 def test_all_claims_hold_of_a_good_image() -> None:
     found = checks(good())
     assert found.good and len(found.checks) == 26
-    assert all(line.startswith("ok   ") for line in found.lines())
+    assert all(line.startswith("ok   ") for line in found.to_text().splitlines())
     document = json.loads(json.dumps(found.to_dict()))
     assert document["good"] is True
     assert document["checks"][0] == {

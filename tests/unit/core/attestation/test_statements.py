@@ -47,7 +47,10 @@ def test_a_guest_has_its_provenance_beside_it(tmp_path: Path) -> None:
     told = json.loads(provenance.statement_path(made).read_text())
     assert told["subject"] == [{"name": "ubuntu-18.04-arm64", "digest": {"sha256": "ab" * 32}}]
     definition = told["predicate"]["buildDefinition"]
-    assert definition["internalParameters"]["steps"] == ["install", "clean"]
+    assert definition["internalParameters"]["steps"] == [
+        "install linux-modules-extra 4.15",
+        "write /etc/x",
+    ]
     source, package = definition["resolvedDependencies"]
     assert source["digest"] == {"sha256": "ef" * 32}
     assert package["uri"] == "pkg:deb/ubuntu/linux-modules-extra@4.15"

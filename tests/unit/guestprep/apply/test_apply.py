@@ -17,7 +17,7 @@ from guestprep.apply.module_stubs import INDEX_TEXTS, stubs
 from guestprep.apply.new_files import NewFiles
 from guestprep.apply.new_initramfs import derive_initramfs, wanted_modules
 from guestprep.apply.packages import add_packages, extended_states, status_paragraph
-from guestprep.archive import open_deb
+from guestprep.archive.deb import open_deb
 from guestprep.facts import InitramfsKind
 from guestprep.parse import grub
 from guestprep.parse.compression import Compression

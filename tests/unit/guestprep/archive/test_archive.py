@@ -8,8 +8,10 @@ import pytest
 
 from core.config.model import AptArchive
 from core.download import DownloadError
-from guestprep.archive import ArchiveClient, open_deb, resolve
+from guestprep.archive.client import ArchiveClient
+from guestprep.archive.deb import open_deb
 from guestprep.archive.fetch import ArchiveError
+from guestprep.archive.resolve import resolve
 from guestprep.parse.dpkg import parse_status
 from tests.support import guest_disks, synthetic
 

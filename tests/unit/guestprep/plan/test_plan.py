@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from core.errors import UnusableInput
-from guestprep.archive import ArchivePackage
+from guestprep.archive.package import ArchivePackage
 from guestprep.facts import (
     DriverLocation,
     GrubFacts,

@@ -13,6 +13,7 @@ from guestprep.inspect import Identity
 from guestprep.parse.cloudcfg import default_user
 from guestprep.publish.guest_system import bootable_system, require_bootable
 from guestprep.record import PreparationRecord
+from tests.support.preparation import plan
 
 FOUND = Identity("aarch64", "EFI/BOOT/BOOTAA64.EFI", "ubuntu", "22.04", "ubuntu")
 
@@ -27,8 +28,8 @@ system_info:
 def record(**settings: str) -> PreparationRecord:
     known = {"architecture": "aarch64", "uefi": "x", "distribution": "debian", "release": "12"}
     return PreparationRecord(
-        name="x", source="", output="", sha256="", size=0, inputs={}, plan={}, outcome={},
-        checks=[], seconds={}, **(known | settings),  # type: ignore[arg-type]
+        name="x", source="", output="", sha256="", size=0, inputs={}, plan=plan(), outcome={},
+        checks=(), seconds={}, **(known | settings),  # type: ignore[arg-type]
     )  # fmt: skip
 
 
