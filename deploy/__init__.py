@@ -1,7 +1,8 @@
-"""``kollarm deploy``: thin over kolla-ansible, and honest about what it would ignore.
+"""``kollarm deploy``: a front end to kolla-ansible for clouds of two architectures.
 
-:func:`plan` says what will be written and run, :func:`execute` does it.
-:func:`core.kolla_ansible.images.images_for` works out which images a host needs.
+It writes kolla-ansible's configuration, refuses what kolla-ansible would silently ignore,
+checks that the registry has every image the hosts will pull, and runs the stages.
+:func:`plan` makes the plan, :func:`execute` carries it out.
 """
 
 from core.kolla_ansible.images import images_for

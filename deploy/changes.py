@@ -1,4 +1,4 @@
-"""Files to be written, compared with what is there: shown as a diff, written at once."""
+"""The files of the configuration folder: compared, shown as a diff, written."""
 
 from __future__ import annotations
 
@@ -6,35 +6,45 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from core import files
 from core.errors import Fault
 from deploy.inventory import HEADER
 
-#: A line whose value is nobody's business; names of key *files* are no secrets.
+#: A line whose value is masked in diffs; the names of key *files* are not secret.
 _SECRET = re.compile(r"^([+ -]?\s*\S*(?:password|passwd|secret|token)\S*\s*:)\s*\S.*$", re.I)
+
+
+class FileAction(StrEnum):
+    """What is done with a file of the configuration folder."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REMOVE = "remove"
+    KEEP = "keep"
 
 
 @dataclass(frozen=True)
 class FileChange:
-    """One file of the configuration folder."""
+    """One file of the configuration folder, as it is and as it will be."""
 
     path: Path
     name: str
     """Its path within the folder."""
     before: str | None
-    """What it holds now; None: it isn't there."""
+    """Its present content; None: it doesn't exist."""
     after: str | None
-    """What it will hold; None: it goes away."""
+    """Its new content; None: it is removed."""
 
     @property
-    def action(self) -> str:
+    def action(self) -> FileAction:
         if self.before == self.after:
-            return "keep"
+            return FileAction.KEEP
         if self.before is None:
-            return "create"
-        return "remove" if self.after is None else "update"
+            return FileAction.CREATE
+        return FileAction.REMOVE if self.after is None else FileAction.UPDATE
 
     @property
     def diff(self) -> str:
@@ -49,8 +59,8 @@ class FileChange:
         return "\n".join(_SECRET.sub(r"\1 ********", line) for line in lines)
 
     def apply(self) -> None:
-        """Write or remove the file; folders on the way can be entered by their owner alone."""
-        if self.action == "keep":
+        """Write or remove the file; new folders are accessible to their owner only."""
+        if self.action is FileAction.KEEP:
             return
         if self.after is None:
             self.path.unlink(missing_ok=True)
@@ -59,16 +69,17 @@ class FileChange:
         files.write(self.path, self.after, mode=0o600)
 
     def to_dict(self) -> dict[str, object]:
-        return {"path": str(self.path), "action": self.action, "diff": self.diff}
+        return {"path": str(self.path), "action": self.action.value, "diff": self.diff}
 
 
 def compare(
     folder: Path, wanted: Mapping[str, str], present: Mapping[str, str]
 ) -> tuple[FileChange, ...]:
-    """What has to change so that the folder holds what is wanted.
+    """The changes that give the folder its new files.
 
-    Files of ours that are no longer wanted go away; a stranger's stay.
+    Files that kollarm wrote earlier and no longer needs are removed; other files stay.
 
+    :param wanted: the new files, by name.
     :param present: the folder's files by name (:func:`read`).
     """
     names = dict.fromkeys([*wanted, *(n for n, t in present.items() if t.startswith(HEADER))])
@@ -77,13 +88,15 @@ def compare(
     )
 
 
-def strangers(folder: Path, wanted: Mapping[str, str], present: Mapping[str, str]) -> list[Fault]:
-    """Files in the way that kollarm didn't write: they are never overwritten."""
+def foreign_files(
+    folder: Path, wanted: Mapping[str, str], present: Mapping[str, str]
+) -> list[Fault]:
+    """Refuse to overwrite files that kollarm didn't write."""
     return [
         Fault(
             str(folder / name),
-            "wasn't written by kollarm and would be overwritten",
-            "move it away; what it sets goes under deploy in the configuration file",
+            "was not written by kollarm and would be overwritten",
+            "move it away, and set its variables under deploy in the configuration file",
         )
         for name in wanted
         if name in present and not present[name].startswith(HEADER)
@@ -91,7 +104,7 @@ def strangers(folder: Path, wanted: Mapping[str, str], present: Mapping[str, str
 
 
 def read(folder: Path) -> dict[str, str]:
-    """The files that could be ours or in our way: globals, globals.d and the inventory."""
+    """The folder's present files by name: globals.yml, globals.d and the inventory."""
     patterns = ("globals.yml", "globals.d/*", "inventory/*", "inventory/*_vars/*")
     return {
         str(path.relative_to(folder)): path.read_text(errors="replace")

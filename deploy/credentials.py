@@ -1,4 +1,4 @@
-"""The cloud that ``kollarm deploy`` made: where its configuration and its credentials lie."""
+"""Where the configuration and the credentials of the deployed cloud are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 from core.config.deploy import Deploy
 from core.config.model import Config
 
-#: The cloud that kolla-ansible's clouds.yaml names first.
+#: The administrator's entry in the clouds.yaml that kolla-ansible writes.
 CLOUD = "kolla-admin"
 
 
@@ -19,18 +19,18 @@ def config_dir(config: Config, deploy: Deploy) -> Path:
 
 
 def clouds_file(config: Config) -> Path | None:
-    """The clouds.yaml that post-deploy left, for publishing to the cloud just made."""
+    """The clouds.yaml that the stage post-deploy wrote; None before that."""
     path = config_dir(config, config.deploy) / "clouds.yaml" if config.deploy else None
     return path if path is not None and path.is_file() else None
 
 
 def openrc_file(config: Config) -> Path | None:
-    """The credentials that a release writes which has no clouds.yaml (Rocky)."""
+    """The credentials file of releases without clouds.yaml (Rocky); None before post-deploy."""
     path = config_dir(config, config.deploy) / "admin-openrc.sh" if config.deploy else None
     return path if path is not None and path.is_file() else None
 
 
 def cloud_names(clouds_yaml: Path) -> frozenset[str]:
-    """The clouds that a clouds.yaml has."""
+    """The names of the clouds in a clouds.yaml."""
     data = yaml.safe_load(clouds_yaml.read_text())
     return frozenset(data["clouds"])

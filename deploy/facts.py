@@ -1,4 +1,4 @@
-"""What a plan is made from, beside the configuration: looked up once, then plain data."""
+"""What a plan is made from, besides the configuration: read once, then plain data."""
 
 from __future__ import annotations
 
@@ -15,93 +15,98 @@ from core.kolla_ansible.toolchain import tree_of
 from deploy import changes
 from deploy.inventory import HEADER
 from deploy.passwords import PasswordsPlan, plan_passwords
-from deploy.record import PreviousRun, earlier
+from deploy.record import PreviousRun, previous_run
 from deploy.settings import Settings
 from deploy.stages import DeployStage, collections_folder
 
 
 @dataclass(frozen=True)
 class DeployFacts:
-    """What a plan is made from, beside the configuration."""
+    """What a plan is made from, besides the configuration."""
 
     tree: ReleaseFiles
     present: Mapping[str, str]
     """Files of the configuration folder, by name."""
     passwords: PasswordsPlan
-    collection: bool
+    has_collection: bool
     """Whether openstack.kolla is installed there."""
-    earlier: PreviousRun
+    previous: PreviousRun
 
 
-def gather(given: Settings) -> DeployFacts:
-    """Look at the release's files and at what lies in the configuration folder."""
-    tree = tree_of(given.release)
-    folder = given.config_dir
+def gather(settings: Settings) -> DeployFacts:
+    """Read the release's files and the configuration folder."""
+    tree = tree_of(settings.release)
+    folder = settings.config_dir
     return DeployFacts(
         tree,
         changes.read(folder),
         plan_passwords(folder / "passwords.yml", tree),
-        (collections_folder(given) / "ansible_collections/openstack/kolla").is_dir(),
-        earlier(folder),
+        (collections_folder(settings) / "ansible_collections/openstack/kolla").is_dir(),
+        previous_run(folder),
     )
 
 
-def dropped_in(
-    given: Settings, tree: ReleaseFiles, present: Mapping[str, str]
+def user_globals_d(
+    settings: Settings, tree: ReleaseFiles, present: Mapping[str, str]
 ) -> tuple[dict[str, Mapping[str, JsonValue]], list[Fault]]:
-    """The user's own files of globals.d, in the order in which Ansible takes them."""
-    found: dict[str, Mapping[str, JsonValue]] = {}
+    """Read the user's own files of globals.d, in the order in which Ansible loads them.
+
+    :returns: the variables of each file by its path, and what is wrong with the files.
+    """
+    variables: dict[str, Mapping[str, JsonValue]] = {}
     faults: list[Fault] = []
     for name, text in sorted(present.items()):
         if not name.startswith("globals.d/") or text.startswith(HEADER):
             continue
-        place = str(given.config_dir / name)
+        path = str(settings.config_dir / name)
         suffix = Path(name).suffix
         if not tree.has_globals_d:
             faults.append(
                 Fault(
-                    place,
-                    f"kolla-ansible {given.release.version} doesn't load globals.d",
+                    path,
+                    f"kolla-ansible {settings.release.version} doesn't load globals.d",
                     "move what it sets to deploy.globals",
                 )
             )
         elif suffix != ".yml":
-            # Since 19.0.0 .yaml and .json are loaded too, before that not.
-            faults.append(Fault(place, "may not be loaded", "name it .yml"))
+            # Before 19.0.0 only .yml is loaded; since then .yaml and .json too.
+            faults.append(Fault(path, "may not be loaded", "name it .yml"))
         elif not text.startswith("$ANSIBLE_VAULT"):
             try:
                 data = yaml.safe_load(text) or {}
-                found[place] = data if isinstance(data, dict) else {}
+                variables[path] = data if isinstance(data, dict) else {}
             except yaml.YAMLError:
-                faults.append(Fault(place, "is no valid YAML"))
-    return found, faults
+                faults.append(Fault(path, "is not valid YAML"))
+    return variables, faults
 
 
-def impossible(given: Settings, facts: DeployFacts, stages: Sequence[DeployStage]) -> list[Fault]:
-    """What this release, or what lies in the folder, rules out."""
+def unsupported(
+    settings: Settings, facts: DeployFacts, stages: Sequence[DeployStage]
+) -> list[Fault]:
+    """Refuse what this release, or the state of the folder, makes impossible."""
     faults = []
-    nova = given.deploy.globals.get("enable_nova") is not False
-    too_early = given.release.genconfig_needs_toolbox and nova and not facts.earlier.deployed
-    if DeployStage.GENCONFIG in stages and too_early:
+    with_nova = settings.deploy.globals.get("enable_nova") is not False
+    needs_deploy = settings.release.genconfig_needs_toolbox and with_nova
+    if DeployStage.GENCONFIG in stages and needs_deploy and not facts.previous.deployed:
         faults.append(
             Fault(
                 "stage genconfig",
-                f"kolla-ansible {given.release.version} can't generate nova's configuration "
-                "before a first deploy: it asks the kolla_toolbox container",
-                "deploy first; kolla_ansible.version can name a release before the fault",
+                f"kolla-ansible {settings.release.version} can't generate nova's configuration "
+                "before the first deploy, because it runs a command in the kolla_toolbox container",
+                "deploy first, or set kolla_ansible.version to an older version that can",
             )
         )
-    wanted = given.deploy.collections
-    if wanted.mirror and wanted.path:
-        faults.append(Fault("deploy.collections", "names a mirror and a path", "leave one out"))
-    if wanted.path and not wanted.path.exists():
-        faults.append(Fault("deploy.collections.path", f"{wanted.path} isn't there"))
-    if facts.tree.script and any(c.isspace() for c in str(given.config_dir)):
+    source = settings.deploy.collections
+    if source.mirror and source.path:
+        faults.append(Fault("deploy.collections", "has both mirror and path", "leave one out"))
+    if source.path and not source.path.exists():
+        faults.append(Fault("deploy.collections.path", f"{source.path} does not exist"))
+    if facts.tree.script and any(c.isspace() for c in str(settings.config_dir)):
         faults.append(
             Fault(
                 "deploy.config_dir",
-                f"{str(given.config_dir)!r} has a space, which this release's shell tool splits at",
-                "name another folder",
+                f"{str(settings.config_dir)!r} has a space, which this release's tool splits at",
+                "choose another folder",
             )
         )
     return faults

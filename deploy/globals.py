@@ -1,7 +1,7 @@
-"""globals.yml and globals.d: what holds for the whole cloud.
+"""globals.yml and globals.d: variables of the whole cloud.
 
-These files go to Ansible as extra variables and so beat every host's and
-group's: nothing that may differ between hosts is ever written here.
+kolla-ansible passes these files to Ansible as extra variables, which override those of
+hosts and groups: nothing that may differ between hosts is ever written here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from core.kolla_ansible.release_files import ReleaseFiles
-from deploy.inventory import document
+from deploy.inventory import yaml_document
 from deploy.settings import Settings
 
 #: The user's ``deploy.globals``; the number leaves room before and after for files of their own.
@@ -33,14 +33,14 @@ SOURCES = {
 }
 
 
-def derived_globals(given: Settings, tree: ReleaseFiles) -> dict[str, JsonValue]:
-    """The variables that the configuration's other sections stand for."""
-    vips = given.deploy.vips
-    found: dict[str, JsonValue | None] = {
-        "kolla_base_distro": given.distro,
-        "docker_registry": given.registry,
-        "docker_registry_insecure": given.registry_insecure,
-        "docker_namespace": given.namespace,
+def derived_globals(settings: Settings, tree: ReleaseFiles) -> dict[str, JsonValue]:
+    """The variables that kollarm sets itself, from the other sections of kollarm.yml."""
+    vips = settings.deploy.vips
+    derived: dict[str, JsonValue | None] = {
+        "kolla_base_distro": settings.distro,
+        "docker_registry": settings.registry,
+        "docker_registry_insecure": settings.registry_insecure,
+        "docker_namespace": settings.namespace,
         "kolla_internal_vip_address": vips.internal,
         "kolla_external_vip_address": vips.external,
         "kolla_internal_fqdn": vips.internal_fqdn,
@@ -48,37 +48,37 @@ def derived_globals(given: Settings, tree: ReleaseFiles) -> dict[str, JsonValue]
         "kolla_external_vip_interface": vips.external_interface,
     }
     if "kolla_install_type" in tree.defaults:
-        found["kolla_install_type"] = given.deploy.install_type
+        derived["kolla_install_type"] = settings.deploy.install_type
     if "openstack_tag" in tree.defaults:
-        # The tag itself, not its parts: no suffix for an architecture can get in.
-        found["openstack_tag"] = given.tag
+        # The whole tag, so that no suffix for an architecture can be added to it.
+        derived["openstack_tag"] = settings.tag
     else:
-        found["openstack_release"] = given.tag
-    if given.deploy.custom_config:
-        found["node_custom_config"] = str(given.deploy.custom_config)
+        derived["openstack_release"] = settings.tag
+    if settings.deploy.custom_config:
+        derived["node_custom_config"] = str(settings.deploy.custom_config)
     elif "node_config" not in str(tree.defaults.get("node_custom_config", "")):
-        # The release's default doesn't follow --configdir.
-        found["node_custom_config"] = str(given.config_dir / "config")
-    if given.release.transport_url_slash:
-        # One line for each of the two instead of 67 templates: all of them
-        # write ``transport_url = {{ rpc_transport_url }}`` (or notify_…).
+        # The release's default ignores --configdir.
+        derived["node_custom_config"] = str(settings.config_dir / "config")
+    if settings.release.transport_url_slash:
+        # The release's 67 templates all write ``transport_url = {{ rpc_transport_url }}``
+        # (or notify_…), so the variables are corrected instead of the templates.
         for name in ("rpc_transport_url", "notify_transport_url"):
-            found[name] = str(tree.defaults[name]).rstrip("/") + "/"
-    return {name: value for name, value in found.items() if value is not None}
+            derived[name] = str(tree.defaults[name]).rstrip("/") + "/"
+    return {name: value for name, value in derived.items() if value is not None}
 
 
-def globals_files(given: Settings, tree: ReleaseFiles) -> dict[str, str]:
-    """globals.yml and, where the release loads it, the user's part in globals.d."""
-    own = dict(given.deploy.globals)
-    derived = derived_globals(given, tree)
+def globals_files(settings: Settings, tree: ReleaseFiles) -> dict[str, str]:
+    """globals.yml and, if the release loads globals.d, a file there with the user's variables."""
+    own = dict(settings.deploy.globals)
+    derived = derived_globals(settings, tree)
     if tree.has_globals_d:
-        files = {"globals.yml": document(derived)}
+        files = {"globals.yml": yaml_document(derived)}
         if own:
-            files[USER_FILE] = document(own, "# From deploy.globals.\n")
+            files[USER_FILE] = yaml_document(own, "# From deploy.globals.\n")
         return files
-    return {"globals.yml": document(derived | own)}
+    return {"globals.yml": yaml_document(derived | own)}
 
 
-def effective_globals(given: Settings, tree: ReleaseFiles) -> dict[str, JsonValue]:
-    """Every variable that beats a host's own."""
-    return derived_globals(given, tree) | dict(given.deploy.globals)
+def effective_globals(settings: Settings, tree: ReleaseFiles) -> dict[str, JsonValue]:
+    """Every variable that overrides a host's own."""
+    return derived_globals(settings, tree) | dict(settings.deploy.globals)

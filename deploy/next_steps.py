@@ -1,4 +1,4 @@
-"""After post-deploy: where the credentials are, and the way to an ARM guest's console."""
+"""After post-deploy: protecting the credentials, and what the user can do next."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ from deploy.credentials import CLOUD
 from deploy.settings import Settings
 
 
-def secure(folder: Path) -> list[Path]:
-    """Take the credentials that a release writes for everybody to read from the others."""
-    changed = []
+def restrict_credentials(folder: Path) -> None:
+    """Let only their owner read the credentials, which kolla-ansible writes for everybody."""
     for name in ("clouds.yaml", *(p.name for p in folder.glob("*-openrc*.sh"))):
         path = folder / name
         if path.is_file() and path.stat().st_mode & 0o077:
             path.chmod(0o600)
-            changed.append(path)
-    return changed
 
 
-def closing_note(given: Settings) -> str:
-    """How to log in, boot an ARM guest and open its console."""
-    folder = given.config_dir
+def next_steps(settings: Settings) -> str:
+    """The commands that log in, boot an ARM guest and open its console."""
+    folder = settings.config_dir
     clouds, openrc = folder / "clouds.yaml", folder / "admin-openrc.sh"
-    vips = given.deploy.vips
+    vips = settings.deploy.vips
     address = vips.external_fqdn or vips.external or vips.internal_fqdn or vips.internal
     if clouds.is_file():
         credentials = str(clouds)
@@ -34,8 +31,8 @@ def closing_note(given: Settings) -> str:
     else:
         credentials = str(openrc)
         log_in = [f". {shlex.quote(str(openrc))}"]
-    image = shlex.quote(given.guests[0]) if given.guests else "IMAGE"
-    publish = "kollarm guest publish" + ("" if given.guests else " FILE --name IMAGE")
+    image = shlex.quote(settings.guests[0]) if settings.guests else "IMAGE"
+    publish = "kollarm guest publish" + ("" if settings.guests else " FILE --name IMAGE")
     return "\n".join(
         [
             f"The cloud answers at {address}; credentials of its administrator: {credentials}",

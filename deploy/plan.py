@@ -1,4 +1,4 @@
-"""The plan of a deployment: from the configuration and what is there, nothing is changed."""
+"""The plan of a deployment, made from the configuration and the present files."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from core import cache
 from core.config.deploy import Deploy
 from core.config.model import Config
 from core.errors import ConfigError
-from core.kolla_ansible.release_files import ReleaseFiles
 from deploy import changes
-from deploy.changes import FileChange
-from deploy.facts import DeployFacts, dropped_in, gather, impossible
+from deploy.changes import FileAction, FileChange
+from deploy.facts import DeployFacts, gather, unsupported, user_globals_d
 from deploy.globals import globals_files
 from deploy.inventory import inventory_files, unread_interfaces
 from deploy.passwords import PasswordsPlan
-from deploy.placement import misplaced, unknown_variables
+from deploy.placement import misplaced_variables, unknown_variables
 from deploy.preflight import RequiredImage
 from deploy.record import PreviousRun
-from deploy.required_images import needed_images
-from deploy.settings import Settings, machines, settings
+from deploy.required_images import required_images
+from deploy.settings import Settings, resolved_hosts, settings_for
 from deploy.stages import (
     DEFAULT_STAGES,
     PULLING,
@@ -37,88 +36,77 @@ from deploy.stages import (
 class DeployPlan:
     """Everything that ``kollarm deploy`` is about to do."""
 
-    given: Settings
+    settings: Settings
     options: AnsibleOptions
     digest: str
     stages: tuple[DeployStage, ...]
-    """What will run; ``skipped`` was done by an earlier run, and ``requested`` is what was asked
-    for.
-    """
+    """The stages to run, in order."""
     skipped: tuple[DeployStage, ...]
+    """Requested stages that an earlier run finished."""
     files: tuple[FileChange, ...]
     passwords: PasswordsPlan
     commands: tuple[Command, ...]
     images: tuple[RequiredImage, ...]
-    """What hosts will pull, looked up before the first pulling stage."""
+    """What the hosts will pull, looked up before the first stage that pulls."""
     notes: tuple[str, ...]
+    """What the user should know, one sentence each."""
     deployed: bool
+    """Whether the stage deploy ever succeeded."""
     requested: tuple[DeployStage, ...]
+    """The stages that the user named, or the default ones."""
 
-    def again(self, config_words: Sequence[str] = ()) -> str:
-        """The command that goes on with the stage that failed: the same one, resumed.
+    def resume_command(self, config_words: Sequence[str] = ()) -> str:
+        """The command that continues with the stage that failed.
 
-        :param config_words: that name the configuration file, where it isn't the usual one.
+        :param config_words: the options that name the configuration file, if it isn't the default.
         """
         stages = () if self.requested == DEFAULT_STAGES else self.requested
         words = ["kollarm", "deploy", *stages, *self.options.words, *config_words, "--resume"]
         return shlex.join(words)
 
     def to_dict(self) -> dict[str, object]:
-        """The plan as plain data, without a single password."""
+        """The plan as plain data, without any password."""
         return {
-            "release": self.given.release.name,
-            "environment": list(self.given.release.requirements),
-            "config_dir": str(self.given.config_dir),
+            "release": self.settings.release.name,
+            "environment": list(self.settings.release.requirements),
+            "config_dir": str(self.settings.config_dir),
             "stages": [stage.value for stage in self.stages],
             "skipped": [stage.value for stage in self.skipped],
             "files": [change.to_dict() for change in self.files],
-            "passwords": {
-                "path": str(self.passwords.path),
-                "action": self.passwords.action.value,
-                "added": list(self.passwords.added),
-            },
-            "commands": [
-                {"stage": c.stage.value, "argv": list(c.argv), "env": c.env, "line": c.line}
-                for c in self.commands
-            ],
-            "images": [
-                {
-                    "image": one.image,
-                    "name": one.name,
-                    "architecture": one.architecture.value,
-                    "hosts": list(one.hosts),
-                }
-                for one in self.images
-            ],
+            "passwords": self.passwords.to_dict(),
+            "commands": [command.to_dict() for command in self.commands],
+            "images": [image.to_dict() for image in self.images],
             "notes": list(self.notes),
         }
 
     def to_text(self) -> str:
-        """The plan for a person: files as a diff, then the exact commands."""
-        lines = [f"# {self.given.release.name}: {', '.join(self.given.release.requirements)}"]
+        """The plan for a person: the changed files as diffs, then the exact commands."""
+        lines = [f"# {self.settings.release.name}: {', '.join(self.settings.release.requirements)}"]
         lines += [f"# note: {note}" for note in self.notes]
         for change in self.files:
-            if change.action != "keep":
+            if change.action is not FileAction.KEEP:
                 lines += [f"# {change.action} {change.path}", change.diff]
-        unchanged = sum(change.action == "keep" for change in self.files)
+        unchanged = sum(change.action is FileAction.KEEP for change in self.files)
         if unchanged:
-            lines.append(f"# {unchanged} files unchanged in {self.given.config_dir}")
-        lines.append(f"# {self.passwords}")
+            lines.append(f"# {unchanged} files unchanged in {self.settings.config_dir}")
+        lines.append(f"# {self.passwords.to_text()}")
         lines += [f"# {stage.value}: done by an earlier run" for stage in self.skipped]
-        seen = False
+        preflight = self._preflight()
         for command in self.commands:
-            if not seen and command.stage in PULLING:
-                seen = True
-                lines += self._preflight()
+            if command.stage in PULLING:
+                lines += preflight
+                preflight = []
             lines.append(command.line)
         return "\n".join(lines) + "\n"
 
     def _preflight(self) -> list[str]:
-        count = len({one.image for one in self.images})
-        lines = [f"# look up {count} images in the registry:"]
-        return lines + [
-            f"#   {one.image} ({one.architecture.oci}): {', '.join(one.hosts)}"
-            for one in self.images
+        count = len({required.image for required in self.images})
+        return [
+            f"# look up {count} images in the registry:",
+            *(
+                f"#   {required.image} ({required.architecture.oci}): {', '.join(required.hosts)}"
+                for required in self.images
+            ),
         ]
 
 
@@ -130,32 +118,34 @@ def plan(
     options: AnsibleOptions | None = None,
     resume: bool = False,
 ) -> DeployPlan:
-    """Work out what deploying means now: reads files, downloads the release's, changes nothing.
+    """Make the plan; the release's files are downloaded if needed, nothing else changes.
 
-    :param stages: which stages, in this order; none: all of the usual ones.
+    :param stages: which stages, in this order; none: the default ones.
     :param resume: leave out stages that an earlier run of the same configuration finished.
-    :raises ConfigError: with every fault of the deploy section.
+    :raises ConfigError: the deploy section is wrong; with every fault in it.
     """
-    given = settings(config, deploy)
+    settings = settings_for(config, deploy)
     return make_plan(
-        given, gather(given), chosen(stages), options or AnsibleOptions(), resume=resume
+        settings, gather(settings), named_stages(stages), options or AnsibleOptions(), resume=resume
     )
 
 
-def chosen(stages: Sequence[DeployStage | str]) -> tuple[DeployStage, ...]:
+def named_stages(stages: Sequence[DeployStage | str]) -> tuple[DeployStage, ...]:
     """The stages by name.
 
     :raises ConfigError: there is no such stage.
     """
     known = {stage.value: stage for stage in DeployStage}
-    wrong = [str(name) for name in stages if str(name) not in known]
-    if wrong:
-        raise ConfigError(f"no such stage: {', '.join(wrong)}", hint=f"stages: {', '.join(known)}")
+    unknown = [str(name) for name in stages if str(name) not in known]
+    if unknown:
+        raise ConfigError(
+            f"no such stage: {', '.join(unknown)}", hint=f"stages: {', '.join(known)}"
+        )
     return tuple(known[str(name)] for name in stages) or DEFAULT_STAGES
 
 
 def make_plan(
-    given: Settings,
+    settings: Settings,
     facts: DeployFacts,
     stages: Sequence[DeployStage],
     options: AnsibleOptions,
@@ -167,82 +157,78 @@ def make_plan(
     :raises ConfigError: as :func:`plan`.
     """
     tree = facts.tree
-    hosts = machines(given)
-    wanted = globals_files(given, tree) | {
-        f"inventory/{name}": text for name, text in inventory_files(given, tree, hosts).items()
+    hosts = resolved_hosts(settings)
+    wanted = globals_files(settings, tree) | {
+        f"inventory/{name}": text for name, text in inventory_files(settings, tree, hosts).items()
     }
-    extra, faults = dropped_in(given, tree, facts.present)
-    faults += misplaced(given, tree, hosts, extra)
-    faults += changes.strangers(given.config_dir, wanted, facts.present)
-    faults += impossible(given, facts, stages)
+    globals_d, faults = user_globals_d(settings, tree, facts.present)
+    faults += misplaced_variables(settings, tree, hosts, globals_d)
+    faults += changes.foreign_files(settings.config_dir, wanted, facts.present)
+    faults += unsupported(settings, facts, stages)
     if faults:
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        count = "1 error" if len(faults) == 1 else f"{len(faults)} errors"
         raise ConfigError(f"the deploy section has {count}", faults)
     digest = cache.digest(
         {
             "files": wanted,
-            "dropped_in": {name: dict(variables) for name, variables in extra.items()},
-            "requirements": given.release.requirements,
+            "dropped_in": {name: dict(variables) for name, variables in globals_d.items()},
+            "requirements": settings.release.requirements,
             "options": [options.limit, options.tags, options.skip_tags, options.check],
         }
     )
-    skipped = _already_done(stages, facts.earlier, digest) if resume else ()
-    left = tuple(stage for stage in stages if stage not in skipped)
-    needed, untold = needed_images(given, tree, hosts, options, extra)
+    skipped = _already_done(stages, facts.previous, digest) if resume else ()
+    remaining = tuple(stage for stage in stages if stage not in skipped)
+    images, undetermined = required_images(settings, tree, hosts, options, globals_d)
     notes = [
-        *unknown_variables(given, tree),
+        *unknown_variables(settings, tree),
         *(
-            f"{name}: kolla-ansible {given.release.version} has no such variable; not written"
+            f"{name}: kolla-ansible {settings.release.version} has no such variable; it is left out"
             for name in unread_interfaces(tree, hosts)
         ),
-        *untold,
+        *undetermined,
     ]
-    if DeployStage.POST_DEPLOY in left and (options.limit or options.tags):
-        notes.append("post-deploy works on this machine alone: limit and tags aren't passed to it")
+    if DeployStage.POST_DEPLOY in remaining and (options.limit or options.tags):
+        notes.append("post-deploy runs on this machine only, without --limit and --tags")
     return DeployPlan(
-        given,
-        options,
-        digest,
-        left,
-        skipped,
-        changes.compare(given.config_dir, wanted, facts.present),
-        facts.passwords,
-        _commands(given, tree, left, options, facts.collection),
-        needed if any(stage in PULLING for stage in left) else (),
-        tuple(notes),
-        facts.earlier.deployed,
-        tuple(stages),
+        settings=settings,
+        options=options,
+        digest=digest,
+        stages=remaining,
+        skipped=skipped,
+        files=changes.compare(settings.config_dir, wanted, facts.present),
+        passwords=facts.passwords,
+        commands=_commands(settings, facts, remaining, options),
+        images=images if any(stage in PULLING for stage in remaining) else (),
+        notes=tuple(notes),
+        deployed=facts.previous.deployed,
+        requested=tuple(stages),
     )
 
 
 def _commands(
-    given: Settings,
-    tree: ReleaseFiles,
-    stages: Sequence[DeployStage],
-    options: AnsibleOptions,
-    collection: bool,
+    settings: Settings, facts: DeployFacts, stages: Sequence[DeployStage], options: AnsibleOptions
 ) -> tuple[Command, ...]:
     commands: list[Command] = []
     for stage in stages:
         if stage is DeployStage.BOOTSTRAP_SERVERS:
-            install = collection_command(given, tree, collection)
+            install = collection_command(settings, facts.tree, facts.has_collection)
             commands += [install] if install else []
         if stage is not DeployStage.CONFIG:
-            commands.append(stage_command(given, tree, stage, options))
+            commands.append(stage_command(settings, facts.tree, stage, options))
     return tuple(commands)
 
 
 def _already_done(
-    stages: Sequence[DeployStage], before: PreviousRun, digest: str
+    stages: Sequence[DeployStage], previous: PreviousRun, digest: str
 ) -> tuple[DeployStage, ...]:
-    """The leading stages that needn't run again; writing the configuration always does."""
-    if before.digest != digest:
+    """The leading stages that an earlier run finished; the stage config is never among them."""
+    if previous.digest != digest:
         return ()
     done: list[DeployStage] = []
     for stage in stages:
         if stage is DeployStage.CONFIG:
             continue
-        if stage.value not in before.done:
+        if stage.value not in previous.done:
             break
         done.append(stage)
     return tuple(done)

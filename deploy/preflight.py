@@ -1,4 +1,4 @@
-"""Before a pull: every image each host will pull exists for that host's architecture."""
+"""The check before hosts pull images: the registry has each, for the host's architecture."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ class RequiredImage:
     """An image that hosts of one architecture pull."""
 
     image: str
-    """With registry, repository and tag, as kolla-ansible asks for it."""
+    """The reference that kolla-ansible pulls, with registry, repository and tag."""
     name: str
-    """The image's own name."""
+    """The name alone (``nova-compute``)."""
     architecture: Architecture
     hosts: tuple[str, ...]
+    """The hosts that pull it."""
 
     @property
     def registry(self) -> str:
-        """``host:port``; Docker Hub's where none is written."""
+        """``host:port``; Docker Hub if the reference has none."""
         first, slash, _ = self.image.partition("/")
         named = slash and ("." in first or ":" in first or first == "localhost")
         return first if named else "docker.io"
@@ -41,49 +42,58 @@ class RequiredImage:
         path = self.image.removeprefix(f"{self.registry}/")
         return path.rsplit(":", 1)[1] if ":" in path else "latest"
 
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "image": self.image,
+            "name": self.name,
+            "architecture": self.architecture.value,
+            "hosts": list(self.hosts),
+        }
+
 
 @dataclass(frozen=True)
 class MissingImage:
-    """An image that isn't there, or isn't for the hosts' architecture."""
+    """An image that the registry doesn't have, or not for the hosts' architecture."""
 
-    needed: RequiredImage
-    there: frozenset[str] | None
+    required: RequiredImage
+    present: frozenset[str] | None
+    """The architectures that the registry has; None: it doesn't have the image."""
 
-    def __str__(self) -> str:
-        hosts = ", ".join(self.needed.hosts)
-        if self.there is None:
-            what = "is not in the registry"
+    def to_text(self) -> str:
+        hosts = ", ".join(self.required.hosts)
+        if self.present is None:
+            problem = "is not in the registry"
         else:
-            has = ", ".join(sorted(self.there)) or "nothing"
-            what = f"has no {self.needed.architecture.oci} (only {has})"
-        return f"{self.needed.image} {what}; wanted by {hosts}"
+            only = ", ".join(sorted(self.present)) or "nothing"
+            problem = f"has no {self.required.architecture.oci} (only {only})"
+        return f"{self.required.image} {problem}; required by {hosts}"
 
 
 class ImagesMissing(KollarmError):
-    """Some images that hosts are about to pull aren't in the registry."""
+    """The registry doesn't have some of the images that hosts would pull."""
 
     def __init__(self, missing: Sequence[MissingImage], total: int, words: Sequence[str] = ()):
         self.missing = tuple(missing)
         super().__init__(
             f"{len(missing)} of {total} images are missing from the registry; nothing was pulled",
             hint="build them: " + "; ".join(build_commands(missing, words)),
-            details="\n".join(map(str, missing)),
+            details="\n".join(image.to_text() for image in missing),
         )
 
 
-def look(
-    needed: Iterable[RequiredImage], client_at: Callable[[str], RegistryClient]
+def missing_images(
+    required: Iterable[RequiredImage], client_at: Callable[[str], RegistryClient]
 ) -> tuple[MissingImage, ...]:
-    """Ask the registry for every image and return those that are missing.
+    """Look up every image and return those that the registry doesn't have.
 
-    :param client_at: gives the client of the registry at a ``host:port``.
+    :param client_at: returns the client of the registry at a ``host:port``.
     :raises KollarmError: a registry can't be reached or refuses.
     """
-    wanted = list(needed)
-    references = list(dict.fromkeys((n.registry, n.repository, n.tag) for n in wanted))
+    images = list(required)
+    references = list(dict.fromkeys((i.registry, i.repository, i.tag) for i in images))
     clients = {name: client_at(name) for name in dict.fromkeys(r for r, _, _ in references)}
     with ThreadPoolExecutor(8) as pool:
-        found = dict(
+        present = dict(
             zip(
                 references,
                 pool.map(lambda r: clients[r[0]].architectures(r[1], r[2]), references),
@@ -91,22 +101,22 @@ def look(
             )
         )
     missing = []
-    for one in wanted:
-        there = found[one.registry, one.repository, one.tag]
-        if there is None or one.architecture.oci not in there:
-            missing.append(MissingImage(one, there))
+    for image in images:
+        architectures = present[image.registry, image.repository, image.tag]
+        if architectures is None or image.architecture.oci not in architectures:
+            missing.append(MissingImage(image, architectures))
     return tuple(missing)
 
 
 def build_commands(missing: Iterable[MissingImage], words: Sequence[str] = ()) -> tuple[str, ...]:
-    """The commands that make what is missing, one per architecture.
+    """The commands that build the missing images, one for each architecture.
 
-    :param words: that name the configuration file, where it isn't the usual one.
+    :param words: the options that name the configuration file, if it isn't the default.
     """
     names: dict[Architecture, list[str]] = {}
-    for one in missing:
-        names.setdefault(one.needed.architecture, []).append(one.needed.name)
+    for image in missing:
+        names.setdefault(image.required.architecture, []).append(image.required.name)
     return tuple(
-        shlex.join(["kollarm", "build", *sorted(set(found)), "--arch", architecture.value, *words])
-        for architecture, found in names.items()
+        shlex.join(["kollarm", "build", *sorted(set(images)), "--arch", architecture.value, *words])
+        for architecture, images in names.items()
     )

@@ -1,4 +1,4 @@
-"""What Ansible's output says about each host and each failed task."""
+"""Ansible's output, parsed: the result of each host and each failed task."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ _COUNT = re.compile(r"(\w+)=(\d+)")
 _TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?P<name>.*?)\] \**$")
 #: ``fatal: [host]: FAILED! => …``; a loop's items print ``failed: [host] (item=…) => …``.
 _FAILED = re.compile(
-    r"^(?P<word>fatal|failed): \[(?P<host>[^\]]+?)(?: -> [^\]]+)?\]"
-    r"(?:: (?P<kind>FAILED|UNREACHABLE)!)?(?: \(item=(?P<item>.*?)\))?(?: => (?P<what>.*))?$"
+    r"^(?:fatal|failed): \[(?P<host>[^\]]+?)(?: -> [^\]]+)?\]"
+    r"(?:: (?:FAILED|UNREACHABLE)!)?(?: \(item=(?P<item>.*?)\))?(?: => (?P<result>.*))?$"
 )
-#: The older writer puts a JSON document on the line, ansible-core 2.19 a header of its own.
-_ERROR = re.compile(r"^\[ERROR\]: (?P<what>.*)$")
 _MESSAGE = re.compile(r'"msg": "(?P<text>(?:[^"\\]|\\.)*)"')
 
 
@@ -49,13 +47,13 @@ class TaskFailure:
 
 @dataclass(frozen=True)
 class Recap:
-    """The end of one playbook run."""
+    """The results of one playbook run."""
 
     hosts: tuple[HostResult, ...]
     failures: tuple[TaskFailure, ...]
 
-    def table(self) -> str:
-        """The hosts as aligned columns."""
+    def to_text(self) -> str:
+        """The hosts' results as a table."""
         columns = ("host", "ok", "changed", "unreachable", "failed", "skipped")
         rows = [columns, *([str(asdict(h)[c]) for c in columns] for h in self.hosts)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
@@ -75,10 +73,10 @@ class Recap:
 
 
 def parse_recap(lines: Iterable[str]) -> Recap:
-    """Read an ansible-playbook run's output.
+    """Parse the output of ansible-playbook.
 
-    A task whose failure was ignored (``...ignoring``) or rescued is no failure:
-    only hosts that the recap counts as failed or unreachable keep theirs.
+    A failure that was ignored (``...ignoring``) or rescued doesn't count: only failures of hosts
+    that the recap counts as failed or unreachable are kept.
     """
     hosts: dict[str, HostResult] = {}
     failures: list[TaskFailure] = []
@@ -86,18 +84,18 @@ def parse_recap(lines: Iterable[str]) -> Recap:
     for line in lines:
         if line.startswith("PLAY RECAP"):
             in_recap = True
-        elif named := _TASK.match(line):
-            task, in_recap = named["name"], False
-        elif in_recap and (found := _HOST.match(line)):
-            counts = {name: int(count) for name, count in _COUNT.findall(found["counts"])}
+        elif title := _TASK.match(line):
+            task, in_recap = title["name"], False
+        elif in_recap and (row := _HOST.match(line)):
+            counts = {name: int(count) for name, count in _COUNT.findall(row["counts"])}
             known = {k: v for k, v in counts.items() if k in HostResult.__dataclass_fields__}
-            hosts[found["host"]] = HostResult(found["host"], **known)
+            hosts[row["host"]] = HostResult(row["host"], **known)
         elif failed := _FAILED.match(line):
             # The last line of a failed loop only says that items failed.
-            said = _message(failed["what"] or "")
-            if not (said == "One or more items failed" and failures):
+            message = _message(failed["result"] or "")
+            if not (message == "One or more items failed" and failures):
                 item = f"{failed['item']}: " if failed["item"] else ""
-                failures.append(TaskFailure(failed["host"], task, item + said))
+                failures.append(TaskFailure(failed["host"], task, item + message))
         elif line.startswith("...ignoring") and failures:
             failures = [f for f in failures if f.task != task]
     bad = {name for name, result in hosts.items() if not result.good}
@@ -105,7 +103,7 @@ def parse_recap(lines: Iterable[str]) -> Recap:
     return Recap(tuple(hosts.values()), kept)
 
 
-def _message(what: str) -> str:
-    found = _MESSAGE.search(what)
-    text = found["text"].encode().decode("unicode_escape", "replace") if found else what
+def _message(result: str) -> str:
+    match = _MESSAGE.search(result)
+    text = match["text"].encode().decode("unicode_escape", "replace") if match else result
     return " ".join(text.split())[:500]

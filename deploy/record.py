@@ -1,4 +1,4 @@
-"""What a deployment did, kept so that a later run can go on from where it stopped."""
+"""What a deployment did, kept so that a later run can continue where it stopped."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class StageResult:
 
     stage: DeployStage
     exit_status: int
-    """Kolla-ansible's."""
+    """kolla-ansible's exit status."""
     seconds: float
     recap: Recap | None = None
     log: Path | None = None
-    """The file with all that it printed."""
+    """The file with its whole output."""
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -37,15 +37,17 @@ class StageResult:
 
 @dataclass(frozen=True)
 class DeployRecord:
-    """All stages that ran."""
+    """The stages that ran and what they left."""
 
     release: str
+    """The OpenStack release."""
     version: str
+    """The version of kolla-ansible."""
     digest: str
-    """Of everything the plan was made from; a plan of another digest starts anew."""
+    """Of everything the plan was made from; ``--resume`` skips stages of the same digest only."""
     stages: tuple[StageResult, ...] = ()
     skipped: tuple[DeployStage, ...] = ()
-    """Stages that an earlier run had done."""
+    """Stages that an earlier run finished."""
     clouds_yaml: Path | None = None
     """The credentials that post-deploy wrote."""
     note: str | None = None
@@ -71,27 +73,27 @@ class DeployRecord:
         """For a person: each stage with its recap, then what to do next."""
         parts = [f"{stage.value}: done by an earlier run" for stage in self.skipped]
         for result in self.stages:
-            ended = "done" if result.exit_status == 0 else f"exit status {result.exit_status}"
-            parts.append(f"{result.stage.value}: {ended} ({result.seconds:.0f} s)")
+            outcome = "done" if result.exit_status == 0 else f"exit status {result.exit_status}"
+            parts.append(f"{result.stage.value}: {outcome} ({result.seconds:.0f} s)")
             if result.recap and result.recap.hosts:
-                parts.append(result.recap.table())
+                parts.append(result.recap.to_text())
         return "\n".join([*parts, *([self.note] if self.note else [])])
 
 
 @dataclass(frozen=True)
 class PreviousRun:
-    """What is remembered of earlier runs."""
+    """The journal of earlier runs."""
 
     digest: str = ""
     done: tuple[str, ...] = ()
-    """Stages that ended well with this digest."""
+    """Stages that succeeded with this digest."""
     deployed: bool = False
-    """Whether ``deploy`` ever ended well."""
+    """Whether the stage ``deploy`` ever succeeded."""
 
 
 @dataclass
 class Journal:
-    """The file in the configuration folder, rewritten after every stage."""
+    """The journal in the configuration folder, written after every stage."""
 
     path: Path
     digest: str
@@ -99,7 +101,7 @@ class Journal:
     deployed: bool = False
 
     def add(self, stage: DeployStage) -> None:
-        """Remember that a stage ended well."""
+        """Record that a stage succeeded."""
         if stage.value not in self.done:
             self.done.append(stage.value)
         if stage is DeployStage.DESTROY:
@@ -112,8 +114,8 @@ class Journal:
         files.write(self.path, json.dumps(data, indent=2) + "\n", mode=0o600)
 
 
-def earlier(config_dir: Path) -> PreviousRun:
-    """What earlier runs left; nothing when there were none or the file is damaged."""
+def previous_run(config_dir: Path) -> PreviousRun:
+    """Read the journal of earlier runs; it is empty if there is none or it is damaged."""
     try:
         data = json.loads((config_dir / NAME).read_text())
         return PreviousRun(str(data["digest"]), tuple(data["done"]), bool(data["deployed"]))

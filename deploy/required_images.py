@@ -1,4 +1,4 @@
-"""The images of a whole cloud: each once per architecture, with the hosts that pull it."""
+"""The images that the hosts of a cloud pull, each once per architecture."""
 
 from __future__ import annotations
 
@@ -12,63 +12,64 @@ from core.kolla_ansible.images import host_images
 from core.kolla_ansible.release_files import ReleaseFiles
 from core.kolla_ansible.templar import Undetermined
 from deploy.globals import effective_globals
-from deploy.inventory import groups_of, host_variables
+from deploy.inventory import host_variables, hosts_by_group
 from deploy.preflight import RequiredImage
 from deploy.settings import ResolvedHost, Settings
 from deploy.stages import AnsibleOptions
 
 
-def needed_images(
-    given: Settings,
+def required_images(
+    settings: Settings,
     tree: ReleaseFiles,
-    machines: Sequence[ResolvedHost],
+    hosts: Sequence[ResolvedHost],
     options: AnsibleOptions,
-    dropped_in: Mapping[str, Mapping[str, JsonValue]],
+    globals_d: Mapping[str, Mapping[str, JsonValue]],
 ) -> tuple[tuple[RequiredImage, ...], tuple[str, ...]]:
-    """What the chosen hosts will pull, and notes about hosts for which it can't be told.
+    """The images that the hosts within ``--limit`` will pull.
 
-    :param dropped_in: the user's own files of globals.d, in the order they are loaded.
+    :param globals_d: the variables of the user's own files in globals.d, in loading order.
+    :returns: the images, and notes about hosts whose images can't be determined in advance.
     """
-    groups = groups_of(given, tree, machines)
-    above = effective_globals(given, tree)
-    for file in dropped_in.values():
-        above |= dict(file)
-    hosts: dict[tuple[str, str, Architecture], list[str]] = {}
+    groups = hosts_by_group(settings, tree, hosts)
+    overriding = effective_globals(settings, tree)
+    for file in globals_d.values():
+        overriding |= dict(file)
+    pulling: dict[tuple[str, str, Architecture], list[str]] = {}
     notes: list[str] = []
-    for machine in machines:
-        if not chosen(options.limit, machine.name, groups):
+    for host in hosts:
+        if not within_limit(options.limit, host.name, groups):
             continue
-        # A group's variables are weaker than a host's own, "all" is the weakest.
-        variables: dict[str, object] = {**given.deploy.group_variables.get("all", {})}
-        for group, found in given.deploy.group_variables.items():
-            if group != "all" and machine.name in groups.get(group, ()):
-                variables.update(found)
-        variables.update(host_variables(given, tree, machine))
-        variables.update(above)
+        # A host's variables override its groups', and these override those of "all".
+        variables: dict[str, object] = {**settings.deploy.group_variables.get("all", {})}
+        for group, group_variables in settings.deploy.group_variables.items():
+            if group != "all" and host.name in groups.get(group, ()):
+                variables.update(group_variables)
+        variables.update(host_variables(settings, tree, host))
+        variables.update(overriding)
         try:
             uses = host_images(
                 tree,
                 groups,
-                machine.name,
+                host.name,
                 variables,
-                machine.architecture,
+                host.architecture,
                 tags=options.tags,
                 skip_tags=options.skip_tags,
             )
         except Undetermined as error:
-            notes.append(f"the images of {machine.name} can't be told beforehand: {error}")
+            notes.append(f"the images of {host.name} can't be determined in advance: {error}")
             continue
         for use in uses:
-            hosts.setdefault((use.image, use.name, machine.architecture), []).append(machine.name)
-    needed = tuple(RequiredImage(*key, tuple(found)) for key, found in sorted(hosts.items()))
-    return needed, tuple(notes)
+            pulling.setdefault((use.image, use.name, host.architecture), []).append(host.name)
+    images = tuple(RequiredImage(*key, tuple(names)) for key, names in sorted(pulling.items()))
+    return images, tuple(notes)
 
 
-def chosen(limit: str | None, host: str, groups: Mapping[str, Sequence[str]]) -> bool:
-    """Whether a host is within Ansible's ``--limit``: names, groups, wildcards, ``!`` and ``&``.
+def within_limit(limit: str | None, host: str, groups: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a host matches Ansible's ``--limit``: names, groups, wildcards, ``!`` and ``&``.
 
-    A pattern of another kind (an index, a regular expression, a file) leaves
-    every host in: the preflight then asks for more than will be pulled, not less.
+    With other patterns (an index, a regular expression, a file) every host matches: the
+    preflight then looks up more images than will be pulled, never fewer.
     Source: https://docs.ansible.com/ansible/latest/inventory_guide/intro_patterns.html
     """
     if not limit:
@@ -77,16 +78,16 @@ def chosen(limit: str | None, host: str, groups: Mapping[str, Sequence[str]]) ->
     if any(part.lstrip("!&")[:1] in ("~", "@") or "[" in part for part in parts):
         return True
 
-    def inside(pattern: str) -> bool:
+    def matches(pattern: str) -> bool:
         return (
             pattern == "all"
             or fnmatchcase(host, pattern)
-            or any(fnmatchcase(name, pattern) and host in found for name, found in groups.items())
+            or any(fnmatchcase(name, pattern) and host in hosts for name, hosts in groups.items())
         )
 
-    wanted = [part for part in parts if part[0] not in "!&"] or ["all"]
+    included = [part for part in parts if part[0] not in "!&"] or ["all"]
     return (
-        any(map(inside, wanted))
-        and all(inside(part[1:]) for part in parts if part[0] == "&")
-        and not any(inside(part[1:]) for part in parts if part[0] == "!")
+        any(map(matches, included))
+        and all(matches(part[1:]) for part in parts if part[0] == "&")
+        and not any(matches(part[1:]) for part in parts if part[0] == "!")
     )

@@ -1,4 +1,4 @@
-"""What the pure functions of deploy work from: the configuration, put together once."""
+"""The settings of a deployment, put together from the sections of the configuration."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _RANGE = re.compile(r"\[(\d+):(\d+)\]")
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything about a deployment that the configuration says."""
+    """Everything that the configuration says about a deployment."""
 
     release: DeployRelease
     distro: str
     registry: str
-    """Host:port that the cloud's hosts pull from."""
+    """``host:port`` of the registry that the cloud's hosts pull from."""
     registry_insecure: bool
     namespace: str
     tag: str
@@ -36,24 +36,24 @@ class Settings:
 
     @property
     def inventory(self) -> Path:
-        """The inventory directory that kolla-ansible is given."""
+        """The inventory directory for kolla-ansible."""
         return self.config_dir / "inventory"
 
 
 @dataclass(frozen=True)
 class ResolvedHost:
-    """One machine of the cloud, ranges and common settings resolved."""
+    """One host of the cloud, ranges and common settings resolved."""
 
     name: str
     key: str
-    """Its key in ``deploy.hosts`` (the range it came from)."""
+    """Its key in ``deploy.hosts`` (a name or a range)."""
     architecture: Architecture
     groups: tuple[str, ...]
     local: bool
     derived: dict[str, JsonValue]
-    """The variables that the configuration's other keys stand for."""
+    """The variables that follow from its other keys."""
     own: dict[str, JsonValue]
-    """The user's further variables, as written."""
+    """The host's own ``variables`` in the configuration."""
 
     @property
     def variables(self) -> dict[str, JsonValue]:
@@ -61,14 +61,14 @@ class ResolvedHost:
         return self.derived | self.own
 
 
-def settings(config: Config, deploy: Deploy) -> Settings:
+def settings_for(config: Config, deploy: Deploy) -> Settings:
     """The settings of a configuration.
 
     :raises ConfigError: the release can't be deployed.
     """
-    wanted = deploy.kolla_ansible
+    versions = deploy.kolla_ansible
     return Settings(
-        release=find(config.release, version=wanted.version, ansible=wanted.ansible),
+        release=find(config.release, version=versions.version, ansible=versions.ansible),
         distro=config.build.distro.value,
         registry=config.registry.address,
         registry_insecure=config.registry.insecure or config.registry.embedded,
@@ -80,42 +80,42 @@ def settings(config: Config, deploy: Deploy) -> Settings:
     )
 
 
-def machines(given: Settings) -> tuple[ResolvedHost, ...]:
-    """Every machine of the cloud, in the order of the configuration."""
+def resolved_hosts(settings: Settings) -> tuple[ResolvedHost, ...]:
+    """Every host of the cloud, in the order of the configuration."""
     return tuple(
         ResolvedHost(
-            name,
-            key,
-            host.architecture,
-            tuple(host.groups),
-            host.connection == "local",
-            dict(_derived(given, host)),
-            dict(host.variables),
+            name=name,
+            key=key,
+            architecture=host.architecture,
+            groups=tuple(host.groups),
+            local=host.connection == "local",
+            derived=dict(_derived(settings, host)),
+            own=dict(host.variables),
         )
-        for key, host in given.deploy.hosts.items()
-        for name in names(key)
+        for key, host in settings.deploy.hosts.items()
+        for name in expand_range(key)
     )
 
 
-def names(pattern: str) -> tuple[str, ...]:
-    """The names that an Ansible host range stands for: ``control[01:03]`` is three.
+def expand_range(pattern: str) -> tuple[str, ...]:
+    """The host names of an Ansible host range such as ``control[01:03]``.
 
     Source: https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html
     (adding ranges of hosts).
     """
-    found = _RANGE.search(pattern)
-    if not found:
+    match = _RANGE.search(pattern)
+    if not match:
         return (pattern,)
-    first, last = found.groups()
+    first, last = match.groups()
     width = len(first) if first.startswith("0") else 0
     return tuple(
-        pattern[: found.start()] + f"{number:0{width}d}" + pattern[found.end() :]
+        pattern[: match.start()] + f"{number:0{width}d}" + pattern[match.end() :]
         for number in range(int(first), int(last) + 1)
     )
 
 
-def _derived(given: Settings, host: Host) -> Iterator[tuple[str, JsonValue]]:
-    common, own = given.deploy.ssh, host.ssh
+def _derived(settings: Settings, host: Host) -> Iterator[tuple[str, JsonValue]]:
+    common, own = settings.deploy.ssh, host.ssh
     if host.address:
         yield "ansible_host", host.address
     if host.connection == "local":
@@ -136,5 +136,5 @@ def _derived(given: Settings, host: Host) -> Iterator[tuple[str, JsonValue]]:
     if host.python:
         yield "ansible_python_interpreter", host.python
     yield from (
-        dict(given.deploy.interfaces.variables()) | dict(host.interfaces.variables())
+        dict(settings.deploy.interfaces.variables()) | dict(host.interfaces.variables())
     ).items()

@@ -12,7 +12,7 @@ from deploy.settings import Settings
 
 
 class DeployStage(StrEnum):
-    """A step of deploying, by the name of kolla-ansible's command."""
+    """A stage of a deployment; the values are kolla-ansible's commands."""
 
     CONFIG = "config"
     BOOTSTRAP_SERVERS = "bootstrap-servers"
@@ -26,7 +26,7 @@ class DeployStage(StrEnum):
     DESTROY = "destroy"
 
 
-#: What runs when no stage is named, in this order.
+#: The stages that run if none is named, in this order.
 DEFAULT_STAGES = (
     DeployStage.CONFIG,
     DeployStage.BOOTSTRAP_SERVERS,
@@ -36,13 +36,13 @@ DEFAULT_STAGES = (
     DeployStage.POST_DEPLOY,
 )
 
-#: Stages that pull images, before the first of which the registry is looked into.
+#: Stages that pull images; before the first of them the registry is checked.
 PULLING = (DeployStage.PULL, DeployStage.DEPLOY, DeployStage.RECONFIGURE, DeployStage.UPGRADE)
 
 
 @dataclass(frozen=True)
 class AnsibleOptions:
-    """What is passed on to kolla-ansible."""
+    """Options that are passed on to kolla-ansible."""
 
     limit: str | None = None
     tags: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class AnsibleOptions:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """As ``kollarm deploy`` takes them."""
+        """The options of ``kollarm deploy``."""
         limit = ("--limit", self.limit) if self.limit else ()
         tags = (word for tag in self.tags for word in ("--tags", tag))
         skipped = (word for tag in self.skip_tags for word in ("--skip-tags", tag))
@@ -60,45 +60,59 @@ class AnsibleOptions:
 
 @dataclass(frozen=True)
 class Command:
-    """A program of the release's environment, with arguments and variables."""
+    """A command to run in the release's environment."""
 
     stage: DeployStage
     argv: tuple[str, ...]
-    """Its name (found in the environment's ``bin``) and arguments; no secrets."""
+    """The program, found in the environment's ``bin``, and its arguments; no secrets."""
     env: dict[str, str] = field(default_factory=dict)
-    """Variables on top of the usual ones."""
+    """Environment variables that it needs."""
 
     @property
     def line(self) -> str:
-        """The command as a shell takes it."""
+        """The command as it is typed in a shell."""
         words = [f"{name}={shlex.quote(value)}" for name, value in self.env.items()]
         return " ".join([*words, shlex.join(self.argv)])
 
+    @property
+    def is_kolla_ansible(self) -> bool:
+        """Whether it is the stage itself, not a preparation for it."""
+        return self.argv[0] == "kolla-ansible"
 
-def ansible_environment(given: Settings) -> dict[str, str]:
-    """Variables for every Ansible program: our collections, no colours in what is parsed."""
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "stage": self.stage.value,
+            "argv": list(self.argv),
+            "env": self.env,
+            "line": self.line,
+        }
+
+
+def ansible_environment(settings: Settings) -> dict[str, str]:
+    """Environment variables for Ansible's programs: where collections are, and no colours."""
+    folder = collections_folder(settings)
     return {
-        "ANSIBLE_COLLECTIONS_PATH": f"{collections_folder(given)}:/usr/share/ansible/collections",
+        "ANSIBLE_COLLECTIONS_PATH": f"{folder}:/usr/share/ansible/collections",
         "ANSIBLE_NOCOLOR": "1",
     }
 
 
-def collections_folder(given: Settings) -> Path:
-    """Where openstack.kolla is installed: beside the configuration, one for each release."""
-    return given.config_dir / "collections" / given.release.name
+def collections_folder(settings: Settings) -> Path:
+    """Where the collection openstack.kolla is installed: a folder for each release."""
+    return settings.config_dir / "collections" / settings.release.name
 
 
 def stage_command(
-    given: Settings, tree: ReleaseFiles, stage: DeployStage, options: AnsibleOptions
+    settings: Settings, tree: ReleaseFiles, stage: DeployStage, options: AnsibleOptions
 ) -> Command:
     """kolla-ansible's command for a stage.
 
-    The Python tool is never given ``--passwords``: it checks the file and then ignores
-    it, so passwords.yml always lies in the configuration folder.
+    ``--passwords`` is not passed to the Python tool, which checks that file but doesn't use it:
+    passwords.yml is always in the configuration folder.
     """
-    env = ansible_environment(given)
+    env = ansible_environment(settings)
     passed: list[str] = []
-    # post-deploy works on the deploying host alone, which a limit would leave out.
+    # post-deploy runs on localhost only, which --limit would exclude.
     if stage is not DeployStage.POST_DEPLOY:
         if options.limit:
             passed += ["--limit", options.limit]
@@ -109,33 +123,33 @@ def stage_command(
     if options.check:
         if not tree.script or "--check, -C" in tree.script:
             passed += ["--check"]
-        else:  # an older shell tool hands EXTRA_OPTS on to ansible-playbook
+        else:  # older shell tools pass EXTRA_OPTS on to ansible-playbook
             env["EXTRA_OPTS"] = "--check"
     if stage is DeployStage.DESTROY:
-        # kollarm itself has asked.
+        # kollarm itself has already asked.
         passed += ["--yes-i-really-really-mean-it"]
-    where = ["-i", str(given.inventory), "--configdir", str(given.config_dir)]
+    where = ["-i", str(settings.inventory), "--configdir", str(settings.config_dir)]
     if tree.script:
-        # Rocky's tool settles on /etc/kolla/passwords.yml before it reads --configdir.
-        where += ["--passwords", str(given.config_dir / "passwords.yml")]
-    # The Python tool takes its command first, and the shell tool's getopt doesn't mind.
+        # Rocky's shell tool would use /etc/kolla/passwords.yml, whatever --configdir says.
+        where += ["--passwords", str(settings.config_dir / "passwords.yml")]
+    # The Python tool requires the command first; the shell tool accepts that too.
     return Command(stage, ("kolla-ansible", stage.value, *where, *passed), env)
 
 
-def collection_command(given: Settings, tree: ReleaseFiles, installed: bool) -> Command | None:
-    """The installation of openstack.kolla, where the release wants it and it isn't there.
+def collection_command(settings: Settings, tree: ReleaseFiles, installed: bool) -> Command | None:
+    """The command that installs openstack.kolla; None if it isn't needed or is installed.
 
-    Everything else that the release requires is in the ``ansible`` package
-    already, hence ``--no-deps``: nothing is asked of Ansible Galaxy.
+    All other collections that the release requires are in the ``ansible`` package, hence
+    ``--no-deps``: Ansible Galaxy is not used.
     """
     if installed or tree.kolla_collection is None:
         return None
     repository, branch = tree.kolla_collection
-    wanted = given.deploy.collections
-    source = str(wanted.path) if wanted.path else f"git+{wanted.mirror or repository},{branch}"
-    folder = str(collections_folder(given))
+    copy = settings.deploy.collections
+    source = str(copy.path) if copy.path else f"git+{copy.mirror or repository},{branch}"
+    folder = str(collections_folder(settings))
     return Command(
         DeployStage.BOOTSTRAP_SERVERS,
         ("ansible-galaxy", "collection", "install", "--no-deps", "--force", "-p", folder, source),
-        ansible_environment(given),
+        ansible_environment(settings),
     )

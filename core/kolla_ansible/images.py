@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from core.config.model import Architecture
-from core.kolla_ansible.release_files import Play, ReleaseFiles, Sample
+from core.kolla_ansible.release_files import Play, ReleaseFiles, SampleInventory
 from core.kolla_ansible.templar import Templar, Undetermined, truth
 
 #: The host that stands for "a machine with these groups" in :func:`images_for`.
@@ -58,7 +58,9 @@ def images_for(
     return tuple(sorted({use.name for use in uses}))
 
 
-def expand(sample: Sample, hosts: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+def expand(
+    sample: SampleInventory, hosts: Mapping[str, Iterable[str]]
+) -> dict[str, tuple[str, ...]]:
     """Every group's hosts, those of child groups included.
 
     :param hosts: hosts given directly to groups.

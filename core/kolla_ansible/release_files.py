@@ -27,7 +27,7 @@ _ROLE_KEYWORDS = frozenset({"role", "tags", "when", "vars", "become", "delegate_
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleInventory:
     """A sample inventory: its groups in order, with direct hosts and child groups.
 
     Source of the format:
@@ -43,7 +43,7 @@ class Sample:
         return tuple(dict.fromkeys([*self.hosts, *self.children]))
 
 
-def parse_sample(text: str) -> Sample:
+def parse_inventory(text: str) -> SampleInventory:
     """Read an INI inventory; variables and comments are left out."""
     hosts: dict[str, list[str]] = {}
     children: dict[str, list[str]] = {}
@@ -63,7 +63,7 @@ def parse_sample(text: str) -> Sample:
                     target = None
         elif target is not None:
             target.append(words[0])
-    return Sample(
+    return SampleInventory(
         {name: tuple(found) for name, found in hosts.items()},
         {name: tuple(found) for name, found in children.items()},
     )
@@ -95,9 +95,9 @@ class ReleaseFiles:
             raise UnusableInput(f"{root} is no kolla-ansible: it has no ansible/site.yml")
 
     @cached_property
-    def sample(self) -> Sample:
+    def sample(self) -> SampleInventory:
         """The multinode sample inventory."""
-        return parse_sample((self.root / "ansible/inventory/multinode").read_text())
+        return parse_inventory((self.root / "ansible/inventory/multinode").read_text())
 
     @cached_property
     def defaults(self) -> Mapping[str, Any]:

@@ -77,7 +77,7 @@ class Cloud:
         if push:
             for image in {one.repository for one in made.images}:
                 self.registry.push(
-                    image.removeprefix("kolla/"), ["amd64", "arm64"], tag=made.given.tag
+                    image.removeprefix("kolla/"), ["amd64", "arm64"], tag=made.settings.tag
                 )
         passwords = self.folder / "passwords.yml"
         if self.release in _PASSWORDS and not passwords.exists():

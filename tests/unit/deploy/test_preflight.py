@@ -1,4 +1,4 @@
-"""The look for images before a deployment, without a registry."""
+"""The check for images before a deployment, without a registry."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from core.config.model import Architecture
 from core.oci.registry import RegistryClient
-from deploy.preflight import ImagesMissing, RequiredImage, look
+from deploy.preflight import RequiredImage, build_commands, missing_images
 
 
 class RegistryInMemory(RegistryClient):
@@ -20,23 +20,24 @@ class RegistryInMemory(RegistryClient):
         return self.content.get(f"{repository}:{tag}")
 
 
-def test_what_the_registry_lacks() -> None:
+def test_images_missing_for_an_architecture() -> None:
     registry = RegistryInMemory(
         {"kolla/a:t": frozenset({"amd64"}), "kolla/b:t": frozenset({"amd64", "arm64"})}
     )
-    wanted = [
+    required = [
         RequiredImage(f"reg:5000/kolla/{name}:t", name, architecture, ("h",))
         for name in "abc"
         for architecture in Architecture
     ]
-    missing = look(wanted, lambda address: registry)
-    assert [(m.needed.name, m.needed.architecture.value) for m in missing] == [
+    missing = missing_images(required, lambda address: registry)
+    assert [(m.required.name, m.required.architecture.value) for m in missing] == [
         ("a", "aarch64"), ("c", "x86_64"), ("c", "aarch64"),
     ]  # fmt: skip
-    assert "has no arm64 (only amd64)" in str(missing[0])
-    assert ImagesMissing(missing, 6, ("--config", "x.yml")).hint == (
-        "build them: kollarm build a c --arch aarch64 --config x.yml; "
-        "kollarm build c --arch x86_64 --config x.yml"
+    assert missing[0].present == frozenset({"amd64"})
+    assert missing[1].present is None
+    assert build_commands(missing, ("--config", "x.yml")) == (
+        "kollarm build a c --arch aarch64 --config x.yml",
+        "kollarm build c --arch x86_64 --config x.yml",
     )
 
 
@@ -50,5 +51,5 @@ def test_what_the_registry_lacks() -> None:
     ],
 )
 def test_parts_of_an_image(image: str, parts: tuple[str, str, str]) -> None:
-    needed = RequiredImage(image, "a", Architecture.X86_64, ())
-    assert (needed.registry, needed.repository, needed.tag) == parts
+    required = RequiredImage(image, "a", Architecture.X86_64, ())
+    assert (required.registry, required.repository, required.tag) == parts

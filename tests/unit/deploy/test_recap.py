@@ -42,12 +42,12 @@ def test_hosts_and_failures() -> None:
         TaskFailure("arm1", "prechecks : Check NTP", 'No "daemon" runs.'),
         TaskFailure("far", "prechecks : Check NTP", "Failed to connect"),
     )
-    table = recap.table().splitlines()
+    table = recap.to_text().splitlines()
     assert table[0].split() == ["host", "ok", "changed", "unreachable", "failed", "skipped"]
     assert table[2].split() == ["ctl1", "6", "1", "0", "1", "2"]
 
 
-def test_an_ignored_failure_is_none() -> None:
+def test_an_ignored_failure_does_not_count() -> None:
     lines = ["TASK [x] ***", 'fatal: [a]: FAILED! => {"msg": "m"}', "...ignoring", "PLAY RECAP **"]
     assert not parse_recap([*lines, "a : ok=1 changed=0 unreachable=0 failed=0"]).failures
 

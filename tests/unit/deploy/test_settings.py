@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.settings import names
+from deploy.settings import expand_range
 
 
 @pytest.mark.parametrize(
@@ -17,4 +17,4 @@ from deploy.settings import names
     ],
 )
 def test_ranges(pattern: str, expanded: tuple[str, ...]) -> None:
-    assert names(pattern) == expanded
+    assert expand_range(pattern) == expanded

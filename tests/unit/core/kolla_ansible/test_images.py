@@ -6,9 +6,9 @@ import pytest
 
 from core.config.model import Architecture
 from core.kolla_ansible.images import expand, host_images, images_for
-from core.kolla_ansible.release_files import ReleaseFiles, parse_sample
+from core.kolla_ansible.release_files import ReleaseFiles, parse_inventory
 from core.kolla_ansible.templar import Templar, Undetermined, truth
-from deploy.required_images import chosen
+from deploy.required_images import within_limit
 
 ARM, X86 = Architecture.AARCH64, Architecture.X86_64
 
@@ -39,7 +39,7 @@ def test_what_cannot_be_told_is_said(small: ReleaseFiles) -> None:
 
 
 def test_expansion_survives_a_circle() -> None:
-    sample = parse_sample("[a:children]\nb\n[b:children]\na\n[c]\nx\n")
+    sample = parse_inventory("[a:children]\nb\n[b:children]\na\n[c]\nx\n")
     assert expand(sample, {"a": ["h"]})["b"] == ("h",)
 
 
@@ -100,4 +100,4 @@ def test_untruth(value: object) -> None:
 )
 def test_limits(limit: str | None, hosts: set[str]) -> None:
     groups = {"control": ("ctl1",), "compute": ("arm1",)}
-    assert {host for host in ("ctl1", "arm1") if chosen(limit, host, groups)} == hosts
+    assert {host for host in ("ctl1", "arm1") if within_limit(limit, host, groups)} == hosts
