@@ -24,8 +24,9 @@ from builder.context import archive, dockerfile
 from builder.engines.protocol import BuildFailed, Cancellation, Cancelled, ImageBuilder
 from builder.facts import EngineImage
 from builder.kolla import sources
-from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep, Target
+from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
 from builder.record import BuildRecord, ImageRecord, IndexRecord, State
+from builder.targets import Target
 from core import progress
 from core.config.model import Architecture
 from core.errors import KollarmError
@@ -233,10 +234,7 @@ class BuildExecution:
         builder = self.resources.builders[target.architecture]
         builder.publish(made, target.reference, target.architecture, control=control)
         remote = self.resources.client.image(target.repository, target.tag)
-        if remote is None or (remote.key, remote.architecture) != (
-            target.key,
-            target.architecture.oci,
-        ):
+        if remote is None or not target.matches(remote):
             raise KollarmError(
                 f"{target.reference} was pushed, but the registry has something else",
                 hint="does somebody else push to the same tag?",
@@ -288,20 +286,18 @@ class BuildExecution:
         members = {member: self.remotes[step.name, member] for member in step.members}
         try:
             current = client.index(step.repository, step.tag)
-            kept = index.others(current, members, step.keep)
-            if current is not None and index.is_current(current, members, kept):
-                digest, state = current.digest, State.KEPT
-            else:
+            composed = index.compose(members, index.others(current, members, step.keep))
+            state = State.KEPT
+            if current is None or current.digest != composed.digest:
                 if self.resources.attestor is not None:
-                    made = index.compose(members, kept)
-                    self.resources.attestor.attest(step, made, members, self._builder_with)
-                digest = index.write(client, step.repository, step.tag, members, kept)
+                    self.resources.attestor.attest(step, composed, self._builder_with)
+                index.write(client, step.repository, step.tag, composed)
                 state = State.WRITTEN
         except KollarmError as error:
             return IndexRecord(
                 step.name, reference, State.FAILED, members=step.members, error=error.message
             )
-        return IndexRecord(step.name, reference, state, digest, step.members)
+        return IndexRecord(step.name, reference, state, composed.digest, step.members)
 
     def _builder_with(self, step: ImageStep) -> ImageBuilder | None:
         """What can look into an image, pulled if need be; None where there is nothing."""

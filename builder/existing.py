@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from builder.engines.protocol import ImageBuilder
 from builder.facts import EngineImage
-from builder.plan import Target
+from builder.targets import Target
 from core.config.model import Architecture
 from core.oci.model import ImageIndex, RegistryImage
 from core.oci.registry import RegistryClient

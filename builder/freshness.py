@@ -1,6 +1,6 @@
-"""Whether an image holds what the distribution has published since: asked for with a refresh.
+"""How old an image's packages are, which a refresh asks.
 
-An image's own creation date doesn't tell, since its steps may have come from the
+An image's own creation date doesn't say it, since its steps may have come from the
 engine's layer cache; the dates of the steps do, which the image's config keeps:
 https://github.com/opencontainers/image-spec/blob/main/config.md (``history``).
 """
@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from builder.context import dockerfile
+from builder.reasons import BuildReason
 from core.errors import ConfigError, Fault
 from core.oci.model import RegistryImage
 
-#: What the clocks of two machines may differ by.
+#: The largest difference between the clocks of two machines that is taken for normal.
 TOLERANCE = timedelta(minutes=5)
 
 _AGE = re.compile(r"(\d+)([hdw])")
@@ -25,17 +26,17 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 @dataclass(frozen=True)
 class Freshness:
-    """The steps that are fresh: those carried out from one moment to another."""
+    """The time in which steps count as fresh."""
 
     since: datetime
     until: datetime
-    """Now, with what clocks may differ by: a later date is one of another clock, and with a clock
-    that far behind nothing would ever be too old.
+    """Now, with a tolerance: a later date is one of another clock, and with a clock that far
+    behind nothing would ever be too old.
     """
 
     @classmethod
     def within(cls, age: timedelta) -> Freshness:
-        """Those of the last hours or days, by this machine's clock."""
+        """The last hours or days, by this machine's clock."""
         now = datetime.now(UTC)
         return cls(now - age, now + TOLERANCE)
 
@@ -47,8 +48,8 @@ def age(text: str) -> timedelta:
     """
     if not (match := _AGE.fullmatch(text)):
         raise ConfigError(
-            "an age can't be understood",
-            [Fault("--refresh", f"{text!r} is no age", "12h, 7d and 2w are")],
+            "an age is invalid",
+            [Fault("--refresh", f"invalid age {text!r}", "examples: 12h, 7d, 2w")],
         )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
@@ -65,21 +66,23 @@ def oldest_step(history: Sequence[str], text: str) -> datetime | None:
 
 
 def reason(
-    found: RegistryImage, text: str, parent: RegistryImage | None, fresh: Freshness
-) -> str | None:
-    """Why an image has to be made anew, in words; None when it is fresh.
+    image: RegistryImage, text: str, parent: RegistryImage | None, fresh: Freshness
+) -> tuple[BuildReason, str] | None:
+    """Why an image has to be rebuilt, with details in words; None when it is fresh.
 
+    :param text: its Dockerfile.
     :param parent: the Kolla image it starts from, as it is in the registry.
     """
-    if parent is not None and found.diff_ids[: len(parent.diff_ids)] != parent.diff_ids:
-        return "made from its parent as it was before"
-    oldest = oldest_step(found.history, text)
+    if parent is not None and image.diff_ids[: len(parent.diff_ids)] != parent.diff_ids:
+        return BuildReason.OLD_PARENT, ""
+    oldest = oldest_step(image.history, text)
     if oldest is None:
-        return "its age isn't known"
+        return BuildReason.AGE_UNKNOWN, ""
+    date = f"they are of {oldest:%Y-%m-%d %H:%M}"
     if oldest < fresh.since:
-        return f"its packages are of {oldest:%Y-%m-%d %H:%M}"
+        return BuildReason.OLD_PACKAGES, date
     if oldest > fresh.until:
-        return f"its packages are of {oldest:%Y-%m-%d %H:%M}, which this machine's clock is before"
+        return BuildReason.CLOCK_BEHIND, date
     return None
 
 

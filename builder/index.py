@@ -1,6 +1,6 @@
 """Joining images of several architectures under one tag.
 
-No layer moves: the index names manifests that the repository already holds.
+No layer moves: the index lists manifests that the repository already holds.
 Format: https://github.com/opencontainers/image-spec/blob/main/image-index.md
 """
 
@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from core.config.model import Architecture
 from core.oci.model import ImageIndex, IndexEntry, RegistryImage
 from core.oci.registry import OCI_INDEX, RegistryClient, RegistryError, digest_of
 
 
+@dataclass(frozen=True)
+class ComposedIndex:
+    """An index to write."""
+
+    members: Mapping[Architecture, RegistryImage]
+    others: tuple[IndexEntry, ...]
+    """Entries of the earlier index that stay beside the members."""
+    content: bytes
+    digest: str
+
+
 def entry(member: RegistryImage) -> IndexEntry:
-    """An image as an index names it."""
+    """An image's entry in an index."""
     return IndexEntry(
         member.digest,
         member.media_type,
@@ -27,11 +39,11 @@ def entry(member: RegistryImage) -> IndexEntry:
 
 
 def compose(
-    members: Mapping[Architecture, RegistryImage], kept: Sequence[IndexEntry] = ()
-) -> bytes:
+    members: Mapping[Architecture, RegistryImage], others: Sequence[IndexEntry] = ()
+) -> ComposedIndex:
     """The OCI index over these members; the same members give the same bytes.
 
-    :param kept: what an earlier index names besides (:func:`others`).
+    :param others: entries of an earlier index that stay (:func:`others`).
     """
     entries = [entry(members[architecture]) for architecture in sorted(members)]
     document = {
@@ -48,10 +60,11 @@ def compose(
                     **({"variant": one.variant} if one.variant else {}),
                 },
             }
-            for one in (*entries, *kept)
+            for one in (*entries, *others)
         ],
     }
-    return json.dumps(document, indent=2).encode()
+    content = json.dumps(document, indent=2).encode()
+    return ComposedIndex(members, tuple(others), content, digest_of(content))
 
 
 def others(
@@ -69,17 +82,8 @@ def others(
     )
 
 
-def is_current(
-    index: ImageIndex | None,
-    members: Mapping[Architecture, RegistryImage],
-    kept: Sequence[IndexEntry] = (),
-) -> bool:
-    """Whether an index already is what :func:`compose` would make of these."""
-    return index is not None and index.digest == digest_of(compose(members, kept))
-
-
 def faults(members: Mapping[Architecture, RegistryImage]) -> list[str]:
-    """What forbids joining these members, in words."""
+    """The reasons why these members can't be joined, in words."""
     found = [
         f"the member for {architecture} is an image for "
         f"{member.os or 'no system'}/{member.architecture or 'no architecture'}"
@@ -96,38 +100,28 @@ def faults(members: Mapping[Architecture, RegistryImage]) -> list[str]:
     return found
 
 
-def write(
-    client: RegistryClient,
-    repository: str,
-    tag: str,
-    members: Mapping[Architecture, RegistryImage],
-    kept: Sequence[IndexEntry] = (),
-) -> str:
-    """Write the index under a tag, read it back and check what it leads to.
+def write(client: RegistryClient, repository: str, tag: str, index: ComposedIndex) -> None:
+    """Write an index under a tag, read it back and check where it leads.
 
-    :param kept: what the earlier index names besides, and stays.
-    :returns: the index's digest.
-    :raises RegistryError: a member isn't what it stands for, or the registry
+    :raises RegistryError: a member is not of its architecture, or the registry
         has something else than what was written.
     """
-    name = f"{client.address}/{repository}:{tag}"
-    if wrong := faults(members):
+    if wrong := faults(index.members):
+        name = f"{client.address}/{repository}:{tag}"
         raise RegistryError(f"{name} is not joined: {'; '.join(wrong)}")
-    digest = client.put_manifest(repository, tag, compose(members, kept), OCI_INDEX)
-    check(client, repository, tag, digest, kept)
-    return digest
+    digest = client.put_manifest(repository, tag, index.content, OCI_INDEX)
+    check(client, repository, tag, digest, index.others)
 
 
 def check(
     client: RegistryClient, repository: str, tag: str, digest: str, kept: Sequence[IndexEntry] = ()
 ) -> None:
-    """Read an index back by its tag, and follow what an earlier one named to its config.
+    """Read an index back by its tag, and follow the entries of an earlier one to their configs.
 
     Its other members were read from the registry right before, by the digests that
-    the index names: there is nothing else under a digest.
+    the index lists: there is nothing else under a digest.
 
-    :raises RegistryError: the tag leads elsewhere, or an entry isn't of the
-        architecture it stands for.
+    :raises RegistryError: the tag leads elsewhere, or an entry is not of its architecture.
     """
     name = f"{client.address}/{repository}:{tag}"
     index = client.index(repository, tag)
@@ -139,7 +133,9 @@ def check(
     for one in kept:
         member = client.image(repository, one.digest)
         if member is None:
-            raise RegistryError(f"{name}: the entry for {one.architecture} leads nowhere")
+            raise RegistryError(
+                f"{name}: the manifest listed for {one.architecture} does not exist"
+            )
         if (member.os, member.architecture) != (one.os, one.architecture):
             raise RegistryError(
                 f"{name}: the entry for {one.os}/{one.architecture} is an image for "

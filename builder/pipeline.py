@@ -13,8 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder import base_image, existing, keys
-from builder.context import certificates, dockerfile
+from builder import base_image, existing
+from builder.context import certificates
 from builder.engines.buildx import SCHEME, BuildxEngine
 from builder.engines.protocol import ImageBuilder
 from builder.execute import BuildExecution, BuildResources
@@ -25,8 +25,9 @@ from builder.kolla.render import RenderRequest, render
 from builder.kolla.toolchain import toolchain
 from builder.overlays.combine import Composition, combine
 from builder.overlays.model import Overlay, choose
-from builder.plan import BuildPlan, Target, make_plan, select
+from builder.plan import BuildPlan, make_plan, select
 from builder.record import BuildRecord
+from builder.targets import targets_of
 from core import trust
 from core.config.model import Architecture, Config
 from core.errors import ConfigError, Fault
@@ -161,13 +162,16 @@ def prepare(
     chosen = dict.fromkeys(wanted, images) if images else profiles.wanted(config, wanted)
     selected, left_out = select(trees, chosen)
     tag = config.build.tag or config.release
+    namespace = f"{config.registry.address}/{config.build.namespace}"
     bases = {
         architecture: base_image.of(tree, config.build.base) for architecture, tree in trees.items()
     }
     targets = [
         target
         for architecture, names in selected.items()
-        for target in design(config, trees[architecture], bases[architecture], names, tag)
+        for target in targets_of(
+            trees[architecture], bases[architecture], names, namespace=namespace, tag=tag
+        )
     ]
     remote, indices = existing.registry(client, targets, tag)
     missing = [
@@ -277,30 +281,6 @@ def request_for(config: Config, composed: Composition, architecture: Architectur
         tree_patches=composed.tree_patches,
         patches=composed.patches,
     )
-
-
-def design(
-    config: Config, tree: RenderedTree, root: base_image.BaseSource, names: Sequence[str], tag: str
-) -> list[Target]:
-    """The images as they should be, each after its parent."""
-    targets: dict[str, Target] = {}
-    for name in names:
-        rendered = tree.images[name]
-        text = dockerfile.without_date((rendered.context / "Dockerfile").read_text())
-        if rendered.parent is None and root.bootstrap is not None:
-            text = dockerfile.on_prepared_root(text, root.packages)
-        parent_key = targets[rendered.parent].key if rendered.parent else root.key
-        targets[name] = Target(
-            name=name,
-            architecture=tree.architecture,
-            parent=rendered.parent,
-            key=keys.image_key(rendered, text, parent_key, tree.architecture, {}),
-            reference=f"{config.registry.address}/{config.build.namespace}/{rendered.published}:"
-            f"{tag}-{tree.architecture}",
-            rendered=rendered,
-            dockerfile=text,
-        )
-    return list(targets.values())
 
 
 def connect(

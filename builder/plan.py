@@ -1,26 +1,25 @@
-"""What a build will do, worked out from facts alone: no server, no file is touched."""
+"""The plan of a build, worked out from facts alone: no server, no file is touched."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from builder import freshness, index
 from builder.base_image import BaseSource
-from builder.facts import EngineImage, ExistingImages, RenderedImage, RenderedTree
+from builder.facts import EngineImage, ExistingImages, RenderedTree
 from builder.freshness import Freshness
+from builder.reasons import BuildReason
+from builder.targets import Target
 from core.config.model import Architecture
 from core.errors import ConfigError, Fault
 from core.suggest import did_you_mean
 
-#: Why an image is built that the registry has with another key.
-CHANGED = "what it is made from has changed"
-
 
 class BuildAction(StrEnum):
-    """What is done with an image or index."""
+    """The action on an image or index."""
 
     KEEP = "keep"
     PUSH = "push"
@@ -29,47 +28,23 @@ class BuildAction(StrEnum):
 
 
 @dataclass(frozen=True)
-class Target:
-    """One image of one architecture as it should be."""
-
-    name: str
-    architecture: Architecture
-    parent: str | None
-    """The Kolla image it starts from; None for ``base``."""
-    key: str
-    """The digest over everything it is built from."""
-    reference: str
-    """What the engine and the registry call it."""
-    rendered: RenderedImage
-    dockerfile: str
-    """Its Dockerfile; the parent that its FROM names is put in when it is built."""
-
-    @property
-    def repository(self) -> str:
-        """The path of its repository in the registry."""
-        return self.reference.rsplit(":", 1)[0].split("/", 1)[1]
-
-    @property
-    def published(self) -> str:
-        """What it is called in its registry, without the namespace."""
-        return self.repository.rsplit("/", 1)[-1]
-
-    @property
-    def tag(self) -> str:
-        return self.reference.rsplit(":", 1)[1]
-
-
-@dataclass(frozen=True)
 class ImageStep:
     """What happens to one image of one architecture, and why."""
 
     target: Target
     action: BuildAction
-    reason: str
+    reason: BuildReason
+    detail: str = ""
+    """More about the reason, in words."""
     local: EngineImage | None = None
-    """The image that the engine has already, for Action.PUSH."""
+    """The image that the engine has already, for BuildAction.PUSH."""
     rebuild: bool = False
-    """Built without the engine's layer cache, from what archives and sources have now."""
+    """Built without the engine's layer cache, from the archives and sources as they are now."""
+
+    @property
+    def explanation(self) -> str:
+        """Its reason in words."""
+        return explained(self.reason, self.detail)
 
 
 @dataclass(frozen=True)
@@ -81,9 +56,16 @@ class IndexStep:
     tag: str
     members: tuple[Architecture, ...]
     action: BuildAction
-    reason: str
+    reason: BuildReason
+    detail: str = ""
+    """More about the reason, in words."""
     keep: tuple[str, ...] | None = ()
     """Architectures (by OCI's names) whose entries stay beside the members; None for any."""
+
+    @property
+    def explanation(self) -> str:
+        """Its reason in words."""
+        return explained(self.reason, self.detail)
 
 
 @dataclass(frozen=True)
@@ -98,7 +80,7 @@ class BuildPlan:
     indices: tuple[IndexStep, ...]
     bases: tuple[BaseSource, ...]
     left_out: tuple[str, ...] = ()
-    """Images that the release can't build on an architecture, in words."""
+    """A sentence for each image that the release can't build on an architecture."""
 
     @property
     def idle(self) -> bool:
@@ -122,7 +104,7 @@ class BuildPlan:
                     "parent": step.target.parent,
                     "key": step.target.key,
                     "action": step.action.value,
-                    "reason": step.reason,
+                    "reason": step.explanation,
                 }
                 for step in self.images
             ],
@@ -132,19 +114,21 @@ class BuildPlan:
                     "reference": f"{self.registry}/{step.repository}:{step.tag}",
                     "members": [member.value for member in step.members],
                     "action": step.action.value,
-                    "reason": step.reason,
+                    "reason": step.explanation,
                 }
                 for step in self.indices
             ],
             "left_out": list(self.left_out),
         }
 
-    def __str__(self) -> str:
+    def to_text(self) -> str:
+        """One line for each image and index."""
         rows = [
-            (step.action, step.target.name, step.target.architecture.value, step.reason)
+            (step.action, step.target.name, step.target.architecture.value, step.explanation)
             for step in self.images
         ] + [
-            (step.action, f"{step.name}:{step.tag}", "index", step.reason) for step in self.indices
+            (step.action, f"{step.name}:{step.tag}", "index", step.explanation)
+            for step in self.indices
         ]
         width = max((len(row[1]) for row in rows), default=0)
         lines = [f"{row[0]:5} {row[1]:{width}} {row[2]:8} {row[3]}" for row in rows]
@@ -154,12 +138,12 @@ class BuildPlan:
 def select(
     trees: Mapping[Architecture, RenderedTree], wanted: Mapping[Architecture, Sequence[str]]
 ) -> tuple[dict[Architecture, list[str]], list[str]]:
-    """The images to look after for each architecture, each after its parent.
+    """The images to build for each architecture, each after its parent.
 
     :param wanted: for each architecture names, or regular expressions that match whole names.
-    :returns: the images, and in words what is left out since the release calls
-        it unbuildable.
-    :raises ConfigError: something wanted is in no tree.
+    :returns: the images, and a sentence for each image that is left out because the release
+        calls it unbuildable.
+    :raises ConfigError: a name or pattern matches no image.
     """
     faults: list[Fault] = []
     left_out: list[str] = []
@@ -171,7 +155,7 @@ def select(
             if not found:
                 fault = Fault(
                     "build.images",
-                    f"{pattern!r} is no image of this release",
+                    f"{pattern!r} is not an image of this release",
                     did_you_mean(pattern, tree.images),
                 )
                 faults += [] if fault in faults else [fault]
@@ -183,14 +167,14 @@ def select(
                 names += [one for one in line if one not in names]
         chosen[architecture] = names
     if faults:
-        raise ConfigError("images that don't exist are asked for", faults)
+        raise ConfigError("unknown images are requested", faults)
     return chosen, left_out
 
 
 def matching(tree: RenderedTree, pattern: str) -> list[str]:
     """The images that a name or regular expression means.
 
-    :raises ConfigError: it is no valid regular expression.
+    :raises ConfigError: it is not a valid regular expression.
     """
     if pattern in tree.images:
         return [pattern]
@@ -198,7 +182,7 @@ def matching(tree: RenderedTree, pattern: str) -> list[str]:
         expression = re.compile(pattern)
     except re.error as error:
         raise ConfigError(
-            "an image pattern is wrong", [Fault("build.images", f"{pattern!r}: {error}")]
+            "an image pattern is invalid", [Fault("build.images", f"{pattern!r}: {error}")]
         ) from error
     return [name for name in sorted(tree.images) if expression.fullmatch(name)]
 
@@ -226,38 +210,15 @@ def make_plan(
     fresh: Freshness | None = None,
     keep: tuple[str, ...] | None = (),
 ) -> BuildPlan:
-    """Compare what should be with what is.
+    """Compare the images as they should be with those that exist.
 
     :param targets: each after its parent.
     :param tag: of the indices.
-    :param force: build every image again.
-    :param fresh: build again what holds older packages than these; None asks for no refresh.
+    :param force: rebuild every image.
+    :param fresh: rebuild images with older packages; None for no refresh.
     :param keep: as :attr:`IndexStep.keep`.
     """
     images = _image_steps(targets, existing, force, fresh)
-    kept = {step.target.name: True for step in images}
-    for step in images:
-        kept[step.target.name] &= step.action is BuildAction.KEEP
-    indices = []
-    for name in dict.fromkeys(target.name for target in targets):
-        own = [target for target in targets if target.name == name]
-        members = {
-            target.architecture: existing.remote.get((name, target.architecture)) for target in own
-        }
-        present = {key: value for key, value in members.items() if value is not None}
-        current = existing.indices.get(name)
-        beside = index.others(current, members, keep)
-        if kept[name] and index.is_current(current, present, beside):
-            action, reason = BuildAction.KEEP, "names these members already"
-        elif current is None:
-            action, reason = BuildAction.WRITE, "not in the registry"
-        else:
-            action, reason = BuildAction.WRITE, "its members change"
-        if beside:
-            reason += f"; {', '.join(one.architecture for one in beside)} stays in it"
-        indices.append(
-            IndexStep(name, own[0].repository, tag, tuple(sorted(members)), action, reason, keep)
-        )
     building = {step.target.architecture for step in images if step.action is BuildAction.BUILD}
     # forced builds start from the root at hand, refreshed ones from the archive as it is now
     renewed = {
@@ -271,7 +232,7 @@ def make_plan(
         registry=registry,
         overlays=tuple(overlays),
         images=images,
-        indices=tuple(indices),
+        indices=tuple(_index_steps(images, existing, tag, keep)),
         bases=tuple(
             replace(base, rebuild=base.architecture in renewed)
             for base in bases
@@ -281,49 +242,104 @@ def make_plan(
     )
 
 
+def explained(reason: BuildReason, detail: str) -> str:
+    """A reason in words, with its detail if there is one."""
+    return f"{reason}; {detail}" if detail else reason.value
+
+
+def _index_steps(
+    images: Sequence[ImageStep],
+    existing: ExistingImages,
+    tag: str,
+    keep: tuple[str, ...] | None,
+) -> Iterator[IndexStep]:
+    by_name: dict[str, list[ImageStep]] = {}
+    for step in images:
+        by_name.setdefault(step.target.name, []).append(step)
+    for name, steps in by_name.items():
+        architectures = sorted(step.target.architecture for step in steps)
+        present = {
+            architecture: image
+            for architecture in architectures
+            if (image := existing.remote.get((name, architecture))) is not None
+        }
+        current = existing.indices.get(name)
+        others = index.others(current, architectures, keep)
+        action, reason = BuildAction.WRITE, BuildReason.MEMBERS_CHANGE
+        if current is None:
+            reason = BuildReason.NOT_IN_REGISTRY
+        elif (
+            all(step.action is BuildAction.KEEP for step in steps)
+            and index.compose(present, others).digest == current.digest
+        ):
+            action, reason = BuildAction.KEEP, BuildReason.SAME_MEMBERS
+        stays = ", ".join(one.architecture for one in others)
+        yield IndexStep(
+            name,
+            steps[0].target.repository,
+            tag,
+            tuple(architectures),
+            action,
+            reason,
+            f"{stays} stays in it" if stays else "",
+            keep,
+        )
+
+
 def _image_steps(
-    targets: Sequence[Target], existing: ExistingImages, force: bool, fresh: Freshness | None
+    targets: Sequence[Target],
+    existing: ExistingImages,
+    force: bool,
+    fresh: Freshness | None,
 ) -> tuple[ImageStep, ...]:
     steps: dict[tuple[str, Architecture], ImageStep] = {}
     for target in targets:
-        above = steps.get((target.parent or "", target.architecture))
+        parent = steps.get((target.parent or "", target.architecture))
         step = _image_step(target, existing)
-        if step.reason == CHANGED and above and above.action is BuildAction.BUILD:
-            step = replace(step, reason="its parent changes")
+        if (
+            step.reason is BuildReason.INPUTS_CHANGED
+            and parent is not None
+            and parent.action is BuildAction.BUILD
+        ):
+            step = replace(step, reason=BuildReason.PARENT_CHANGES)
         if force:
-            step = ImageStep(target, BuildAction.BUILD, "asked for", rebuild=True)
+            step = _rebuilt(target, BuildReason.FORCED)
         elif fresh and step.action is not BuildAction.BUILD:
-            step = _refreshed(step, above, existing, fresh)
+            step = _refreshed(step, parent, existing, fresh)
         elif fresh:
             step = replace(step, rebuild=True)
         steps[target.name, target.architecture] = step
     return tuple(steps.values())
 
 
+def _rebuilt(target: Target, reason: BuildReason, detail: str = "") -> ImageStep:
+    return ImageStep(target, BuildAction.BUILD, reason, detail, rebuild=True)
+
+
 def _refreshed(
-    step: ImageStep, above: ImageStep | None, existing: ExistingImages, fresh: Freshness
+    step: ImageStep, parent: ImageStep | None, existing: ExistingImages, fresh: Freshness
 ) -> ImageStep:
-    """The step for an image whose key is right, when the archive's updates are asked for."""
+    """The step for an image whose key is right, when the archive's updates are requested."""
     target = step.target
-    if above and above.rebuild:
-        return ImageStep(target, BuildAction.BUILD, "its parent is made anew", rebuild=True)
-    found = existing.remote.get((target.name, target.architecture))
-    if step.action is BuildAction.PUSH or found is None:
-        return ImageStep(target, BuildAction.BUILD, "not in the registry", rebuild=True)
-    parent = existing.remote.get((above.target.name, target.architecture)) if above else None
-    old = freshness.reason(found, target.dockerfile, parent, fresh)
-    return ImageStep(target, BuildAction.BUILD, old, rebuild=True) if old else step
+    if parent and parent.rebuild:
+        return _rebuilt(target, BuildReason.PARENT_REBUILT)
+    remote = existing.remote.get((target.name, target.architecture))
+    if step.action is BuildAction.PUSH or remote is None:
+        return _rebuilt(target, BuildReason.NOT_IN_REGISTRY)
+    above = existing.remote.get((parent.target.name, target.architecture)) if parent else None
+    old = freshness.reason(remote, target.dockerfile, above, fresh)
+    return _rebuilt(target, *old) if old else step
 
 
 def _image_step(target: Target, existing: ExistingImages) -> ImageStep:
     place = (target.name, target.architecture)
     remote, local = existing.remote.get(place), existing.local.get(place)
-    if remote and (remote.key, remote.architecture) == (target.key, target.architecture.oci):
-        return ImageStep(target, BuildAction.KEEP, "the registry has it with the same key")
-    if local and (local.key, local.architecture) == (target.key, target.architecture.oci):
-        return ImageStep(target, BuildAction.PUSH, "the engine has it with the same key", local)
+    if remote and target.matches(remote):
+        return ImageStep(target, BuildAction.KEEP, BuildReason.UP_TO_DATE)
+    if local and target.matches(local):
+        return ImageStep(target, BuildAction.PUSH, BuildReason.IN_ENGINE, local=local)
     if remote is None:
-        return ImageStep(target, BuildAction.BUILD, "not in the registry")
+        return ImageStep(target, BuildAction.BUILD, BuildReason.NOT_IN_REGISTRY)
     if remote.key is None:
-        return ImageStep(target, BuildAction.BUILD, "the registry's was not built by kollarm")
-    return ImageStep(target, BuildAction.BUILD, CHANGED)
+        return ImageStep(target, BuildAction.BUILD, BuildReason.FOREIGN)
+    return ImageStep(target, BuildAction.BUILD, BuildReason.INPUTS_CHANGED)

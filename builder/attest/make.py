@@ -13,13 +13,14 @@ from builder.attest.artifact import Artifact, ArtifactSubject
 from builder.base_image import BaseSource
 from builder.engines.protocol import ImageBuilder
 from builder.facts import ImageSource
+from builder.index import ComposedIndex
 from builder.kolla import sources
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
 from core.attestation import signing, spdx, statement
 from core.cache import file_digest
 from core.config.model import Architecture
 from core.oci.model import RegistryImage
-from core.oci.registry import OCI_INDEX, RegistryClient, digest_of
+from core.oci.registry import OCI_INDEX, RegistryClient
 from core.run import run
 
 BUILD_TYPE = "urn:kollarm:kolla-index:1"
@@ -45,13 +46,11 @@ class Attestor:
     def attest(
         self,
         step: IndexStep,
-        index: bytes,
-        members: Mapping[Architecture, RegistryImage],
+        index: ComposedIndex,
         engine_with: Callable[[ImageStep], ImageBuilder | None],
     ) -> None:
-        """Write everything that is told of an index and its members.
+        """Write the attestations of an index and its members.
 
-        :param index: its content.
         :param engine_with: the engine that has an image under its tag, for reading what
             is in it; None where there is none.
         :raises KollarmError: the registry or an engine refuses.
@@ -59,9 +58,9 @@ class Attestor:
         images = {
             one.target.architecture: one for one in self.plan.images if one.target.name == step.name
         }
-        for architecture, member in members.items():
+        for architecture, member in index.members.items():
             self._bill(step, images[architecture], member, engine_with)
-        self._provenance(step, index, images, members)
+        self._provenance(step, index, images)
 
     def _bill(
         self,
@@ -92,18 +91,17 @@ class Attestor:
     def _provenance(
         self,
         step: IndexStep,
-        index: bytes,
+        index: ComposedIndex,
         images: Mapping[Architecture, ImageStep],
-        members: Mapping[Architecture, RegistryImage],
     ) -> None:
-        subject = ArtifactSubject(digest_of(index), OCI_INDEX, len(index))
+        subject = ArtifactSubject(index.digest, OCI_INDEX, len(index.content))
         predicate = statement.provenance(
             BUILD_TYPE,
             external={**self.request, "image": step.name, "tag": step.tag},
             internal={
                 "kolla": self.plan.kolla_version,
                 "keys": {str(one): image.target.key for one, image in images.items()},
-                "members": {str(one): member.digest for one, member in members.items()},
+                "members": {str(one): member.digest for one, member in index.members.items()},
             },
             dependencies=list(self._dependencies(images.values())),
         )

@@ -16,6 +16,7 @@ from kollarm.cli.common import (
     print_table,
     print_text,
     read_config,
+    show,
     with_config,
     with_dry_run,
     with_json,
@@ -73,7 +74,7 @@ def build(
         plan = pipeline.plan(
             config, project_dir=folder, images=wanted, architectures=chosen, options=options
         )
-        print_json(plan.to_dict()) if as_json else print_text(str(plan))
+        show(plan, as_json=as_json)
         return
     with alone(config):
         start_registry(config)

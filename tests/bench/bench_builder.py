@@ -10,7 +10,9 @@ from builder.execute import BuildExecution, BuildResources
 from builder.facts import RenderedImage
 from builder.kolla import releases
 from builder.overlays.model import choose
-from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep, Target
+from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
+from builder.reasons import BuildReason
+from builder.targets import Target
 from core import venv
 from core.config.load import load
 from core.config.model import Architecture
@@ -106,10 +108,10 @@ def many(client: RegistryClient) -> Many:
                 RenderedImage(name, Path(name), None, name),
                 "FROM scratch",
             )
-            steps.append(ImageStep(target, BuildAction.KEEP, "there"))
+            steps.append(ImageStep(target, BuildAction.KEEP, BuildReason.UP_TO_DATE))
     indices = tuple(
         IndexStep(f"image-{number}", f"bench/image-{number}", "t", tuple(Architecture),
-                  BuildAction.WRITE, "missing")
+                  BuildAction.WRITE, BuildReason.NOT_IN_REGISTRY)
         for number in range(IMAGES)
     )  # fmt: skip
     plan = BuildPlan("2026.1", "22.2.0", client.address, (), tuple(steps), indices, ())

@@ -14,7 +14,7 @@ from builder import index
 from builder.engines.docker import DockerEngine
 from core.config.model import Architecture
 from core.errors import KollarmError
-from core.oci.registry import RegistryClient, RegistryError, digest_of
+from core.oci.registry import RegistryClient, RegistryError
 from tests.faults.counts import MOMENTS, count
 from tests.support.proxy import Fault, Proxy
 from tests.support.registries import RunningRegistry, pushed, pushed_members
@@ -52,13 +52,13 @@ def test_an_index_is_the_old_or_the_new_one_whatever_fails(
     straight = RegistryClient(registry.address)
     shaky = RegistryClient(f"127.0.0.1:{proxy.port}")
     one, other = (pushed_members(DockerEngine(), straight, "x", what) for what in ("one", "other"))
-    index.write(straight, "test/x", "t", one)
-    digests = {digest_of(index.compose(each)): each for each in (one, other)}
+    index.write(straight, "test/x", "t", index.compose(one))
+    digests = {index.compose(each).digest: each for each in (one, other)}
     for moment in range(MOMENTS):
         proxy.faults.extend(dice.choices(FAULTS, k=dice.randint(1, 12)))
         wanted = other if moment % 2 == 0 else one
         try:
-            index.write(shaky, "test/x", "t", wanted)
+            index.write(shaky, "test/x", "t", index.compose(wanted))
             count(SUBJECT, "written nevertheless")
         except RegistryError as error:
             assert error.message
@@ -67,7 +67,7 @@ def test_an_index_is_the_old_or_the_new_one_whatever_fails(
         found = straight.index("test/x", "t")
         assert found is not None and found.digest in digests
         index.check(straight, "test/x", "t", found.digest)
-        index.write(shaky, "test/x", "t", wanted)
+        index.write(shaky, "test/x", "t", index.compose(wanted))
         count(SUBJECT, "finished by the next run")
     count(SUBJECT, "faults met", proxy.met)
     count(SUBJECT, "indices lost or wrong", 0)
@@ -107,7 +107,9 @@ def test_a_registry_that_is_killed_and_comes_back(
     faults: list[KollarmError] = []
 
     def write(what: str) -> None:
-        index.write(client, "test/y", "t", pushed_members(DockerEngine(), client, "y", what))
+        index.write(
+            client, "test/y", "t", index.compose(pushed_members(DockerEngine(), client, "y", what))
+        )
 
     def attempt(what: str) -> None:
         try:

@@ -9,7 +9,9 @@ from builder.attest import Attestor
 from builder.base_image import BaseSource
 from builder.engines.docker import DockerEngine
 from builder.facts import ImageSource, RenderedImage
-from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep, Target
+from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
+from builder.reasons import BuildReason
+from builder.targets import Target
 from core.attestation import signing
 from core.attestation.finding import AttestationFinding
 from core.config.model import Architecture
@@ -47,7 +49,9 @@ class AttestedImage:
 
     def __init__(self, registry: RunningRegistry, folder: Path, name: str):
         self.engine, self.client = DockerEngine(), RegistryClient(registry.address)
-        self.step = IndexStep(name, f"kolla/{name}", "t", (X86, ARM), BuildAction.WRITE, "")
+        self.step = IndexStep(
+            name, f"kolla/{name}", "t", (X86, ARM), BuildAction.WRITE, BuildReason.NOT_IN_REGISTRY
+        )
         self.overlay = folder / "overlay"
         self.overlay.mkdir()
         (self.overlay / "overlay.yml").write_text("why: a test\n")
@@ -69,7 +73,7 @@ class AttestedImage:
             source = ImageSource(name, "url", "http://a.example/x.tar.gz", sha256="ab" * 32)
             rendered = RenderedImage(name, folder, None, name, source=source)
             target = Target(name, architecture, None, "k", reference, rendered, "")
-            steps.append(ImageStep(target, BuildAction.PUSH, ""))
+            steps.append(ImageStep(target, BuildAction.PUSH, BuildReason.IN_ENGINE))
         self.plan = BuildPlan(
             release="2026.1",
             kolla_version="22.2.0",
@@ -86,9 +90,9 @@ class AttestedImage:
         bases = [BaseSource(X86, base, "key of the base")]
         request = {"release": "2026.1"}
         maker = Attestor(self.plan, self.client, overlays, bases, engines, request, key)
-        content = index.compose(self.members)
-        maker.attest(self.step, content, self.members, lambda step: self.engine)
-        index.write(self.client, self.step.repository, "t", self.members)
+        composed = index.compose(self.members)
+        maker.attest(self.step, composed, lambda step: self.engine)
+        index.write(self.client, self.step.repository, "t", composed)
 
     def verify(self, key: signing.PublicKey | None = None) -> list[AttestationFinding]:
         return attest.verify(self.client, self.step.repository, "t", key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from builder.facts import RenderedImage, RenderedTree
-from builder.plan import Target
+from builder.targets import Target
 from core.config.model import Architecture
 from core.oci.model import RegistryImage
 from core.oci.registry import digest_of

@@ -18,7 +18,7 @@ from builder.attest.cosign import SIGNATURE, SIMPLE_SIGNING
 from core.attestation import signing, spdx, statement
 from core.cache import file_digest
 from core.config.model import Architecture
-from core.oci.registry import OCI_INDEX, RegistryError, digest_of
+from core.oci.registry import OCI_INDEX, RegistryError
 from guestprep.attestation import provenance, signatures
 from tests.support import preparation
 from tests.support.attested_image import AttestedImage
@@ -50,7 +50,7 @@ def test_an_index_is_told_of_and_verified(registry: RunningRegistry, tmp_path: P
     image = AttestedImage(registry, tmp_path, "told")
     with pytest.raises(RegistryError, match="there is no index"):
         image.verify()
-    index.write(image.client, image.step.repository, "t", image.members)
+    index.write(image.client, image.step.repository, "t", index.compose(image.members))
     assert [finding.good for finding in image.verify()] == [False, False, False]
 
     image.attest()
@@ -102,7 +102,7 @@ def test_telling_again_leaves_one_of_each(registry: RunningRegistry, tmp_path: P
     image = AttestedImage(registry, tmp_path, "twice")
     image.attest()
     image.attest()
-    digest = digest_of(index.compose(image.members))
+    digest = index.compose(image.members).digest
     assert len(artifact.referrers(image.client, image.step.repository, digest)) == 1
 
 
@@ -117,7 +117,7 @@ def test_a_signature_is_what_cosign_looks_for(
     )
     assert image.verify(signing.read_public_key(public))[0].text == "signed with the key"
 
-    digest = digest_of(index.compose(image.members))
+    digest = index.compose(image.members).digest
     manifest = image.client.manifest(image.step.repository, digest.replace(":", "-") + ".sig")
     assert manifest is not None
     [layer] = manifest.document["layers"]
@@ -166,8 +166,8 @@ def test_a_statement_about_another_index_does_not_count(
     image.attest()
     [told] = attest.statements(image.client, image.step.repository, "t")
     told["subject"][0]["digest"]["sha256"] = "0" * 64
-    content = index.compose(image.members)
-    subject = artifact.ArtifactSubject(digest_of(content), OCI_INDEX, len(content))
+    composed = index.compose(image.members)
+    subject = artifact.ArtifactSubject(composed.digest, OCI_INDEX, len(composed.content))
     forged = artifact.Artifact(
         statement.MEDIA_TYPE,
         statement.MEDIA_TYPE,

@@ -167,7 +167,7 @@ def test_a_token_for_each_scope_with_a_helpers_credentials(
     put(client, "test/guarded", "t-x", X86, "key")
     found = client.image("test/guarded", "t-x")
     assert found is not None and found.key == "key"
-    index.write(client, "test/guarded", "t", {X86: found})
+    index.write(client, "test/guarded", "t", index.compose({X86: found}))
     # a registry names the actions of a scope in any order
     scopes = {
         (scope.rpartition(":")[0], *sorted(scope.rpartition(":")[2].split(",")))
@@ -248,7 +248,7 @@ def test_a_registry_that_falters_is_asked_again(tmp_path: Path) -> None:
             put(client, "test/falters", "t-x", X86, "key")
             found = client.image("test/falters", "t-x")
             assert found is not None
-            index.write(client, "test/falters", "t", {X86: found})
+            index.write(client, "test/falters", "t", index.compose({X86: found}))
             assert {number > 1 for number in seen.values()} == {True}
         direct = RegistryClient(registry.address).index("test/falters", "t")
         assert direct is not None and len(direct.entries) == 1

@@ -16,8 +16,10 @@ from builder.engines.docker import DockerEngine
 from builder.engines.protocol import EngineError
 from builder.execute import BuildExecution, BuildResources
 from builder.facts import RenderedImage
-from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep, Target
+from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
+from builder.reasons import BuildReason
 from builder.record import BuildRecord
+from builder.targets import Target
 from core.config import model
 from core.config.model import Architecture, Build, Config
 from core.oci.registry import RegistryClient
@@ -108,7 +110,7 @@ def test_an_engine_with_certificates_builds_and_pushes(remote: Remote, tmp_path:
             assert found is not None
             members[architecture] = found
         assert ends[X86].image(f"{registry.address}/test/apart:t-{ARM}") is None
-        index.write(client, "test/apart", "t", members)
+        index.write(client, "test/apart", "t", index.compose(members))
     finally:
         registry.stop()
 
@@ -125,11 +127,14 @@ def apart(folder: Path, address: str) -> BuildPlan:
                 f"{address}/apart/{name}:t-{architecture}",
                 RenderedImage(name, folder / "context", parent, name), text,
             )  # fmt: skip
-            steps.append(ImageStep(target, BuildAction.BUILD, "a test"))
+            steps.append(ImageStep(target, BuildAction.BUILD, BuildReason.FORCED))
     return BuildPlan(
         "t", "22", address, (), tuple(steps),
         tuple(
-            IndexStep(name, f"apart/{name}", "t", (X86, ARM), BuildAction.WRITE, "a test")
+            IndexStep(
+                name, f"apart/{name}", "t", (X86, ARM), BuildAction.WRITE,
+                BuildReason.MEMBERS_CHANGE,
+            )
             for name in ("lower", "upper")
         ),
         tuple(base_image.BaseSource(one, f"{address}/apart/root:{one}", "k") for one in (X86, ARM)),

@@ -30,7 +30,7 @@ def rendered(context: Path) -> RenderedImage:
 
 def test_the_key_of_an_image_stays(tmp_path: Path) -> None:
     text = "FROM anything\n# comment\n\nRUN true\n"
-    key = keys.image_key(rendered(tmp_path / "nova"), text, "f" * 64, Architecture.AARCH64, {})
+    key = keys.image_key(rendered(tmp_path / "nova"), text, "f" * 64, Architecture.AARCH64)
     assert key == "2beb2c28a3e64ff7e884586ac752ae81de9350afc6577f3f24212f4b154fab19"
 
 

@@ -9,11 +9,13 @@ import pytest
 from builder import index
 from builder.facts import EngineImage, ExistingImages
 from builder.kolla.releases import spans
-from builder.plan import BuildAction, BuildPlan, Target, make_plan, select
+from builder.plan import BuildAction, BuildPlan, make_plan, select
+from builder.reasons import BuildReason
+from builder.targets import Target
 from core.config.model import Architecture
 from core.errors import ConfigError
 from core.oci.model import ImageIndex, IndexEntry, RegistryImage
-from core.oci.registry import OCI_INDEX, digest_of
+from core.oci.registry import OCI_INDEX
 from tests.support.build_targets import remote, target, tree
 
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
@@ -24,7 +26,7 @@ def joined(members: dict[Architecture, RegistryImage]) -> ImageIndex:
         IndexEntry(m.digest, m.media_type, m.manifest_size, m.os, m.architecture)
         for m in members.values()
     )
-    return ImageIndex(digest_of(index.compose(members)), OCI_INDEX, entries)
+    return ImageIndex(index.compose(members).digest, OCI_INDEX, entries)
 
 
 def plan(targets: list[Target], existing: ExistingImages, *, force: bool = False) -> BuildPlan:
@@ -91,7 +93,7 @@ def test_a_changed_key_builds_that_architecture_and_writes_the_index() -> None:
     made = plan(targets, existing)
     assert [step.action for step in made.images] == [BuildAction.KEEP, BuildAction.BUILD]
     assert made.indices[0].action is BuildAction.WRITE
-    assert "changed" in made.images[1].reason
+    assert made.images[1].reason is BuildReason.INPUTS_CHANGED
 
 
 def test_a_lost_index_alone_is_written_without_a_build() -> None:
@@ -119,7 +121,7 @@ def test_a_tag_with_the_wrong_architecture_is_built_again() -> None:
 def test_the_plan_as_text_and_json() -> None:
     goal = target("base", ARM)
     made = plan([goal], ExistingImages({}, {}, {}))
-    assert "build base" in str(made)
+    assert "build base" in made.to_text()
     document = made.to_dict()
     assert document["images"] == [
         {
@@ -129,7 +131,7 @@ def test_the_plan_as_text_and_json() -> None:
             "parent": None,
             "key": "k-base-aarch64",
             "action": "build",
-            "reason": "not in the registry",
+            "reason": BuildReason.NOT_IN_REGISTRY.value,
         }
     ]
 

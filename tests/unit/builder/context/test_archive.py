@@ -32,7 +32,7 @@ def image(tmp_path: Path) -> RenderedImage:
 
 
 def key(image: RenderedImage, text: str = "FROM a\nRUN b\n", parent: str = "p") -> str:
-    return keys.image_key(image, text, parent, ARM, {})
+    return keys.image_key(image, text, parent, ARM)
 
 
 def test_a_key_is_over_content_alone(image: RenderedImage) -> None:
