@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -141,13 +140,11 @@ def test_a_stopped_build_ends(registry: RunningRegistry) -> None:
         if "RUN" in step:
             threading.Timer(0.5, control.stop).start()
 
-    began = time.monotonic()
     with pytest.raises(Cancelled):
         buildx.build(
             packed(text, **{"root.tar": tiny_root.root()}), f"{registry.address}/test/x:t", X86,
             note=stop_when_running, control=control,
         )  # fmt: skip
-    assert time.monotonic() - began < 60
 
 
 def test_what_is_in_an_image_is_read_without_an_engine(registry: RunningRegistry) -> None:

@@ -1,0 +1,57 @@
+"""Disks that can't be prepared are refused, and nothing is written."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from core.cache import file_digest
+from core.errors import UnusableInput
+from guestprep import pipeline
+from tests.support import guest_disks
+from tests.support.disks import Disks
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "messages"),
+    [
+        (
+            "foreign",
+            guest_disks.Recipe(loader=False, os_release="ID=gentoo\nPRETTY_NAME=Gentoo\n"),
+            ("no UEFI boot path", "its distribution is unknown: Gentoo"),
+        ),
+        (
+            "full",
+            guest_disks.Recipe(extra={"filling": b"x" * (46 << 20)}),
+            ("no room on the image's /",),
+        ),
+    ],
+)
+def test_refused_with_nothing_written(
+    disks: Disks, name: str, recipe: guest_disks.Recipe, messages: tuple[str, ...]
+) -> None:
+    source = disks.disk(name, recipe)
+    before = file_digest(source)
+    output = disks.folder / "results" / f"{name}.qcow2"
+    with pytest.raises(UnusableInput) as caught:
+        pipeline.prepare(disks.guest(source), output)
+    for message in messages:
+        assert message in f"{caught.value.message}\n{caught.value.details}"
+    assert file_digest(source) == before
+    assert not list(output.parent.glob(f"*{name}*"))
+    assert not list(output.parent.glob(f".*{name}*"))
+
+
+def test_an_encrypted_root_is_refused(disks: Disks) -> None:
+    raw = disks.folder / "encrypted.raw"
+    with raw.open("wb") as disk:
+        disk.truncate(32 << 20)
+    subprocess.run(["sgdisk", "-n1:1M:+16M", raw], check=True, capture_output=True)
+    with raw.open("r+b") as disk:
+        disk.seek(1 << 20)
+        disk.write(b"LUKS\xba\xbe\x00\x01" + b"aes".ljust(160, b"\0") + b"1" * 36)
+    with pytest.raises(UnusableInput, match="root file system is encrypted"):
+        pipeline.prepare(disks.guest(raw), disks.folder / "results" / "encrypted.qcow2")

@@ -1,0 +1,118 @@
+"""The cache by content: entries are made once, and go when nobody asks for them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from core import cache
+
+
+def test_a_cache_entry_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
+    made: list[Path] = []
+
+    def make(folder: Path) -> None:
+        time.sleep(0.2)
+        made.append(folder)
+        (folder / "file").write_text("content")
+
+    results: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(cache.entry("kind", "name", make)))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert {(path / "file").read_text() for path in results} == {"content"}
+
+
+def test_a_failed_cache_entry_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
+
+    def make(folder: Path) -> None:
+        (folder / "half").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.entry("kind", "name", make)
+    assert [path.name for path in (tmp_path / "kind").iterdir()] == [".name.lock"]
+
+
+#: Asks for an entry, whose times are then set back by some days; waits for input if told to.
+ASKING = """
+import os, sys, time
+from core import cache
+name, days, wait = sys.argv[1:]
+folder = cache.entry("kind", name, lambda folder: None, lifetime=30 * 86400.0)
+for mark in folder.iterdir():
+    os.utime(mark, (time.time() - float(days) * 86400,) * 2)
+print(folder, flush=True)
+wait and sys.stdin.read()
+"""
+
+
+def test_entries_that_nobody_asks_for_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
+
+    def asked(name: str, *, days_ago: float) -> Path:
+        argv = [sys.executable, "-c", ASKING, name, str(days_ago), ""]
+        return Path(subprocess.run(argv, capture_output=True, text=True, check=True).stdout[:-1])
+
+    old, used, young = (asked(name, days_ago=0) for name in ("old", "used", "young"))
+    asked("old", days_ago=31)
+    asked("used", days_ago=2)
+    asked("young", days_ago=29)
+    # what is of another kind has a time of its own, or none
+    cache.entry("other", "x", lambda folder: None)
+    os.utime(tmp_path / "other" / "x" / ".complete", (0, 0))
+    asked("another", days_ago=0)
+    assert (old.exists(), used.exists(), young.exists()) == (False, True, True)
+    assert (tmp_path / "other" / "x").exists()
+
+
+def test_a_new_entry_stays_though_the_clock_jumps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
+    argv = [sys.executable, "-c", ASKING, "made", "0", ""]
+    made = Path(subprocess.run(argv, capture_output=True, text=True, check=True).stdout[:-1])
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 400 * 86400)
+    cache.entry("kind", "other", lambda folder: None, lifetime=30 * 86400.0)
+    assert made.exists()
+
+
+def test_an_entry_in_use_stays_though_it_is_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
+    argv = [sys.executable, "-c", ASKING, "name", "365", "wait"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdin is not None
+        folder = Path(other.stdout.readline()[:-1])
+        cache.entry("kind", "one", lambda folder: None, lifetime=1.0)
+        assert folder.exists()
+        other.stdin.close()
+    cache.entry("kind", "two", lambda folder: None, lifetime=1.0)
+    assert not folder.exists()
+    # this process holds its own
+    os.utime(tmp_path / "kind" / "one" / ".used", (0, 0))
+    cache.entry("kind", "three", lambda folder: None, lifetime=1.0)
+    assert (tmp_path / "kind" / "one").exists()
+
+
+def test_a_digest_depends_on_content_not_on_order() -> None:
+    assert cache.digest({"a": 1, "b": [2]}) == cache.digest({"b": [2], "a": 1})
+    assert cache.digest({"a": 1}) != cache.digest({"a": "1"})
