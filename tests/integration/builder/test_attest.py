@@ -79,7 +79,7 @@ def test_an_index_is_told_of_and_verified(registry: RunningRegistry, tmp_path: P
     assert image.client.index(image.step.repository, tag) is not None
 
 
-def test_the_bill_of_materials_is_read_from_the_images_own_databases(
+def test_the_bill_of_materials_is_from_the_images_databases(
     registry: RunningRegistry, tmp_path: Path
 ) -> None:
     image = AttestedImage(registry, tmp_path, "billed")

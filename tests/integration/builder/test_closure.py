@@ -154,7 +154,7 @@ def test_an_index_has_the_architectures_that_pull_it(cloud: Cloud) -> None:
     assert members("nova-api") == {"amd64"}
 
 
-def test_a_run_for_one_architecture_leaves_the_others_in_the_index(cloud: Cloud) -> None:
+def test_a_run_for_one_architecture_keeps_the_others_entries(cloud: Cloud) -> None:
     done = kollarm("build", "--config", cloud.path, "--arch", "aarch64", "--json")
     assert done.status == 0, done.stderr
     index = cloud.client.index("kolla/cron", "t")
@@ -162,7 +162,7 @@ def test_a_run_for_one_architecture_leaves_the_others_in_the_index(cloud: Cloud)
     assert {entry.architecture for entry in index.entries} == {"amd64", "arm64"}
 
 
-def test_members_that_the_configuration_does_not_build_stay_only_if_asked(cloud: Cloud) -> None:
+def test_members_outside_the_configuration_stay_only_if_asked(cloud: Cloud) -> None:
     document = yaml.safe_load(cloud.path.read_text())
     document["build"]["engines"] = {"aarch64": {"url": "local"}}
     del document["build"]["profiles"]["x86_64"]

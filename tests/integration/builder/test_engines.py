@@ -158,9 +158,7 @@ def overlap(record: BuildRecord) -> float:
     return min(end for _, end in found) - max(began for began, _ in found)
 
 
-def test_architectures_on_different_engines_are_built_at_the_same_time(
-    remote: Remote, tmp_path: Path
-) -> None:
+def test_architectures_on_different_engines_build_at_once(remote: Remote, tmp_path: Path) -> None:
     registry = RunningRegistry(tmp_path / "registry")
     try:
         client = RegistryClient(registry.address)

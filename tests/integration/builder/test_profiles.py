@@ -75,14 +75,14 @@ def test_every_image_that_hosts_pull_is_one_that_kolla_builds(release: str, agen
         assert "fluentd" not in chosen[ARM] and "fluentd" in chosen[X86]
 
 
-def test_names_in_the_registry_are_those_that_kolla_ansible_pulls() -> None:
+def test_names_in_the_registry_are_those_kolla_ansible_pulls() -> None:
     """Up to Xena with the distribution and the kind in front, later without."""
     for release, name in (("rocky", "ubuntu-source-nova-compute"), ("2026.1", "nova-compute")):
         tree = pipeline.render_all(config(release), [], [ARM])[ARM]
         assert tree.images["nova-compute"].published == name
 
 
-def test_what_a_release_cannot_build_is_left_out_with_a_word() -> None:
+def test_what_a_release_cannot_build_is_left_out_with_a_note() -> None:
     made = config("2026.1", distro=Distro.DEBIAN)
     trees = pipeline.render_all(made, [], [X86, ARM])
     chosen, left_out = select(trees, {X86: ["bifrost.*", "cron"], ARM: ["bifrost.*", "cron"]})

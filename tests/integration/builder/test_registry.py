@@ -157,7 +157,7 @@ def test_a_failing_step_is_named_with_its_last_lines(engine: DockerEngine, tmp_p
     assert caught.value.hint == f"the whole log: {log}"
 
 
-def test_what_a_failing_step_printed_is_told_without_the_engines_own_words(
+def test_a_failing_steps_output_is_shown_without_the_engines(
     engine: DockerEngine,
 ) -> None:
     text = f"{tiny_root.SHELL}RUN echo before\nRUN echo some words; echo more >&2; exit 3\n"

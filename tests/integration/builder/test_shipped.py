@@ -93,7 +93,7 @@ def test_each_applies_to_some_release() -> None:
         )
 
 
-def test_rocky_takes_the_devices_out_right_before_the_start_script() -> None:
+def test_rocky_removes_devices_right_before_the_start_script() -> None:
     name = "nova-compute-no-pci-passthrough"
     rendered = image("rocky", "nova-compute", name, distro=Distro.UBUNTU)
     lines = dockerfile.essence((rendered.context / "Dockerfile").read_text()).splitlines()

@@ -169,7 +169,7 @@ def instance(cloud: Cloud, image: str, **more: Any) -> Iterator[Any]:
         compute.wait_for_delete(server, wait=180)
 
 
-def test_an_unprepared_image_fails_because_its_display_isnt_active(cloud: Cloud) -> None:
+def test_an_unprepared_image_fails_as_its_display_is_inactive(cloud: Cloud) -> None:
     done = cloud.verify(UNPREPARED)
     assert done.status == 1
     report = done.document

@@ -74,7 +74,7 @@ def road(source: GuestImage, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         EmbeddedGlance(config.state_dir, config.cloud.port).stop()
 
 
-def test_the_road_ends_well_and_says_so_in_one_document(road: Road) -> None:
+def test_the_run_succeeds_and_leaves_one_document(road: Road) -> None:
     assert road.first.status == 0, road.first.stderr
     record = road.first.document
     assert {row["state"] for row in record["build"]["images"]} <= {"built", "pushed"}
@@ -113,9 +113,7 @@ def test_each_entry_runs_on_its_own_architecture(road: Road, platform: str, mach
     assert said.stdout.strip() == machine
 
 
-def test_what_was_built_is_pulled_and_deployed_on_a_host_of_each_kind(
-    road: Road, tmp_path: Path
-) -> None:
+def test_built_images_are_deployed_on_a_host_of_each_kind(road: Road, tmp_path: Path) -> None:
     """By kolla-ansible into the real engine; both "hosts" are this machine."""
     registry = road.config.registry.address
     tags = ("--tags", "cron", "--tags", "memcached")
@@ -144,7 +142,7 @@ def test_what_was_built_is_pulled_and_deployed_on_a_host_of_each_kind(
                 remove(name)
 
 
-def test_the_console_is_dark_before_and_shows_a_login_prompt_after(road: Road) -> None:
+def test_the_console_shows_a_login_prompt_only_afterwards(road: Road) -> None:
     [guest] = road.first.document["guests"]
     assert guest["before"]["passed"] is False
     assert guest["before"]["state"] == "display not active"
@@ -223,7 +221,7 @@ def test_preparing_a_prepared_image_changes_nothing(road: Road, tmp_path: Path) 
     assert plan.document[0]["steps"] == []
 
 
-def test_a_build_that_is_interrupted_leaves_no_index_and_goes_on_later(road: Road) -> None:
+def test_an_interrupted_build_leaves_no_index_and_goes_on_later(road: Road) -> None:
     words = ("build", "cron", "--config", road.path, "--force")
     reference = f"docker://{road.config.registry.address}/kolla/cron:2026.1"
     inspect = ["skopeo", "inspect", "--tls-verify=false", "--raw", reference]

@@ -64,7 +64,7 @@ def test_an_unknown_image_is_met_with_a_guess() -> None:
     assert fault.hint is not None and "nova-compute" in fault.hint
 
 
-def test_descendants_of_the_unbuildable_are_left_out_with_a_word() -> None:
+def test_descendants_of_the_unbuildable_are_left_out() -> None:
     chosen, left_out = select({ARM: tree(ARM, ("nova-base",))}, {ARM: ["nova-compute", "cron"]})
     assert chosen[ARM] == ["base", "cron"]
     assert left_out == ["nova-compute can't be built on aarch64 in this release"]
@@ -82,7 +82,7 @@ def test_nothing_to_do() -> None:
     assert plan(targets, existing, force=True).images[0].action is BuildAction.BUILD
 
 
-def test_a_changed_key_builds_that_architecture_and_writes_the_index() -> None:
+def test_a_changed_key_builds_its_architecture_and_the_index() -> None:
     targets = [target("base", X86), target("base", ARM)]
     members = {goal.architecture: remote(goal) for goal in targets}
     existing = ExistingImages(

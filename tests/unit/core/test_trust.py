@@ -10,7 +10,7 @@ from core import trust
 from core.errors import ConfigError
 
 
-def test_the_environments_ca_bundle_is_used_unless_one_is_configured(tmp_path: Path) -> None:
+def test_a_configured_ca_bundle_beats_the_environments(tmp_path: Path) -> None:
     pem = tmp_path / "ca.pem"
     pem.write_text("-----BEGIN CERTIFICATE-----\n")
     environ = {"SSL_CERT_FILE": str(pem), "PIP_CERT": "/elsewhere"}

@@ -82,7 +82,7 @@ def record() -> PreparationRecord:
     return read
 
 
-def test_a_record_promises_what_was_requested_and_installed() -> None:
+def test_a_record_expects_what_was_requested_and_installed() -> None:
     promise = record().expectations
     assert promise is not None
     (file,) = promise.spec.files
@@ -92,5 +92,5 @@ def test_a_record_promises_what_was_requested_and_installed() -> None:
 
 
 @pytest.mark.parametrize("spec", [None, {}, {**SPEC.to_dict(), "colour": "green"}])
-def test_a_record_of_another_time_promises_nothing(spec: object) -> None:
+def test_a_record_of_another_version_expects_nothing(spec: object) -> None:
     assert replace(record(), inputs={"wishes": spec}).expectations is None

@@ -57,7 +57,7 @@ def test_web_download(
         pytest.param("missing", GlanceError, "import failed", id="no-file"),
     ],
 )
-def test_a_web_download_that_goes_wrong_is_an_error_and_leaves_nothing(
+def test_a_failed_web_download_is_an_error_and_leaves_nothing(
     connection: Any,
     api: Glance,
     images: dict[str, Path],
@@ -74,7 +74,7 @@ def test_a_web_download_that_goes_wrong_is_an_error_and_leaves_nothing(
     assert all_of(api, spec) == []
 
 
-def test_a_method_that_cannot_be_used_is_named_before_anything_is_made(
+def test_an_unusable_method_is_refused_before_anything_is_made(
     connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
     with pytest.raises(KollarmError, match="address at which Glance can fetch"):

@@ -139,7 +139,7 @@ def test_a_server_that_dies_during_the_upload_is_tried_again(
     assert [image.id for image in all_of(api, spec)] == [record.image_id]
 
 
-def test_a_run_killed_before_the_name_was_given_is_finished_without_an_upload(
+def test_a_run_killed_before_naming_is_finished_without_upload(
     connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
     old = publish(connection, images["first"], spec)

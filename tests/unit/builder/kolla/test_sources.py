@@ -39,7 +39,7 @@ def chosen(nova: RenderedTree, wanted: dict[str, SourceOf]) -> RenderedImage:
     return sources.chosen({X86: nova}, wanted)[X86].images["nova-base"]
 
 
-def test_without_wishes_all_is_as_the_release_has_it(nova: RenderedTree) -> None:
+def test_without_a_request_all_is_as_the_release_has_it(nova: RenderedTree) -> None:
     assert chosen(nova, {}) == nova.images["nova-base"]
 
 
@@ -68,7 +68,7 @@ def test_a_name_that_the_release_lacks_is_met_with_a_guess(nova: RenderedTree) -
     assert fault.hint is not None and "nova-base" in fault.hint
 
 
-def test_what_is_switched_off_is_nothing_wherever_it_would_come_from() -> None:
+def test_a_source_that_is_switched_off_is_left_out() -> None:
     off = ImageSource("p", "url", "https://a.example/p", enabled=False)
     other = replace(off, location="https://b.example/p")
     assert keys.source_identity(off) == keys.source_identity(other)

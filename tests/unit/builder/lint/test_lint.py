@@ -163,7 +163,7 @@ def test_options_and_sections_that_kolla_does_not_know(
 PATCH = "--- a\n+++ b\n@@ -1 +1 @@\n-one\n+two\n"
 
 
-def test_patches_for_unknown_images_and_those_that_change_nothing(
+def test_patches_for_unknown_images_and_without_effect(
     points: CustomizationPoints, tmp_path: Path
 ) -> None:
     one = written(
@@ -227,7 +227,7 @@ def cron_tree(folder: Path) -> RenderedTree:
         ("RUN patch -p1 < /x", None),
     ],
 )
-def test_steps_that_change_nothing_without_a_word(
+def test_steps_that_silently_change_nothing(
     points: CustomizationPoints, tmp_path: Path, step: str, message: str | None
 ) -> None:
     one = overlay("a", f"{{% block cron_footer %}}\n{step}\n{{% endblock %}}")
@@ -240,7 +240,7 @@ def test_steps_that_change_nothing_without_a_word(
     assert fault.where == "/overlays/a/template-override.j2:2"
 
 
-def test_steps_in_a_tree_patch_are_found_with_their_line_in_the_patch(
+def test_steps_in_a_tree_patch_are_found_with_their_line(
     points: CustomizationPoints, tmp_path: Path
 ) -> None:
     one = written(

@@ -56,7 +56,7 @@ def test_relative_paths_are_taken_from_the_files_folder() -> None:
     assert guest.archives[0].keyring == Path("/k.gpg")
 
 
-def test_unknown_keys_wrong_types_and_impossible_combinations_come_together() -> None:
+def test_faults_of_every_kind_are_reported_together() -> None:
     found = faults(
         """\
 release: 2026.1
@@ -162,7 +162,7 @@ def test_a_release_of_the_catalogue_needs_no_list_of_its_own() -> None:
     assert "source.mirror: only a release of the catalogue" in found[1]
 
 
-def test_further_wishes_for_a_guest() -> None:
+def test_further_settings_of_a_guest() -> None:
     (guest,) = parse(
         """
         guests:

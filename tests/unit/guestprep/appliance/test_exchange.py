@@ -26,7 +26,7 @@ class Asked:
         return answer
 
 
-def test_a_disk_that_cannot_be_listed_just_now_is_looked_for_again() -> None:
+def test_a_disk_that_cannot_be_listed_yet_is_looked_for_again() -> None:
     asked = Asked(False, UDEV, True)
     wait_until(asked)
     assert asked.times == 3

@@ -110,7 +110,7 @@ def test_an_appended_segment_has_all_and_indexes_all(
         assert after["lib"].data == b"usr/lib"
 
 
-def test_another_kernels_initramfs_keeps_everything_but_the_modules(tmp_path: Path) -> None:
+def test_another_kernels_initramfs_keeps_all_but_the_modules(tmp_path: Path) -> None:
     recipe = guest_disks.Recipe(compressions=(Compression.NONE, Compression.ZSTD))
     copy = tmp_path / "initrd"
     copy.write_bytes(guest_disks.initramfs(recipe))

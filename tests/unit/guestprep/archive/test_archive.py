@@ -72,7 +72,7 @@ def test_packages_of_every_compression_are_read(tmp_path: Path, compression: str
         assert [entry.size for entry in data if entry.isfile()] == [7]
 
 
-def test_dependencies_come_first_and_the_installed_ones_not_at_all(
+def test_dependencies_come_first_and_installed_ones_do_not(
     made: synthetic.SignedArchive,
 ) -> None:
     client = _client(made)

@@ -26,7 +26,7 @@ from guestprep.boot.watch import (
 DARK, LOGIN, BOOTING = BootState.DISPLAY_NOT_ACTIVE, BootState.LOGIN_PROMPT, BootState.BOOTING
 
 
-def test_a_login_prompt_on_the_screen_passes_when_the_serial_console_has_one_too() -> None:
+def test_a_login_prompt_passes_when_it_is_on_both_consoles() -> None:
     watch = BootWatch(timeout=900)
     watch.see(10, BOOTING, BOOTING)
     assert watch.verdict(10) is None
@@ -78,7 +78,7 @@ def test_a_machine_that_goes_on_isnt_stuck() -> None:
     assert watch.verdict(20 + STUCK_GRACE) is None
 
 
-def test_a_prompt_that_messages_were_written_over_is_asked_for_anew() -> None:
+def test_an_overwritten_prompt_is_asked_for_again() -> None:
     watch = BootWatch(timeout=900)
     assert not watch.wants_return(99)
     # No key before the system is up: the firmware and GRUB would take it.

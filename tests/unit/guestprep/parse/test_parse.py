@@ -98,7 +98,7 @@ def test_relations_keep_what_is_meant_for_the_architecture() -> None:
 # -- modules --------------------------------------------------------------------
 
 
-def test_closure_follows_dependencies_and_soft_ones_and_leaves_out_what_is_built_in() -> None:
+def test_closure_follows_hard_and_soft_dependencies() -> None:
     index = modules.parse_index(
         "kernel/virtio-gpu.ko.zst: kernel/drm.ko.zst\nkernel/drm.ko.zst:\n"
         "kernel/crc32c_generic.ko.zst:\nkernel/other.ko.zst:\n",
@@ -221,7 +221,7 @@ def test_requested_words_keep_the_other_words_in_their_order(words: list[str]) -
 # -- the rest -------------------------------------------------------------------
 
 
-def test_sha256sums_knows_both_forms_and_distrusts_contradictions() -> None:
+def test_sha256sums_knows_both_forms_and_no_contradictions() -> None:
     a, b = "a" * 64, "b" * 64
     found = parse_sums(f"{a}  one\n{b} *two\n{a}  three\n{b}  three\n")
     assert found == {"one": a, "two": b}

@@ -91,7 +91,7 @@ def test_packages_that_cannot_be_had_are_refused() -> None:
         )
 
 
-def test_a_package_that_the_screen_needs_already_is_not_installed_twice() -> None:
+def test_a_package_the_screen_needs_is_not_installed_twice() -> None:
     from tests.unit.guestprep.plan.test_plan import EXTRA, META  # noqa: PLC0415 — one of many there
 
     shelf = Shelf(EXTRA, META, package("htop", "3.0", META.name))

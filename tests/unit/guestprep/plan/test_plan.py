@@ -143,7 +143,7 @@ def plan(
     return make_plan(found, status, PreparationSpec(), Shelf(*packages))
 
 
-def test_the_seeds_own_case() -> None:
+def test_a_bionic_cloud_image_gets_modules_initramfs_and_console() -> None:
     made = plan(facts(), EXTRA, META)
     (install,) = made.of(InstallStep)
     assert [entry.name for entry in install.packages] == [EXTRA.name, META.name]
@@ -291,7 +291,7 @@ def test_modules_that_nobody_has_are_refused() -> None:
         plan(facts(kernels=(kernel(drm=False),)))
 
 
-def test_a_newer_kernel_comes_when_the_modules_of_this_one_are_gone() -> None:
+def test_a_newer_kernel_comes_when_this_ones_modules_are_gone() -> None:
     newer = "4.15.0-100-generic"
     shelf = (
         package("linux-image-generic", "4.15.0.100", f"linux-image-{newer}"),

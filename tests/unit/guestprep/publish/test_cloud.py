@@ -137,7 +137,7 @@ def faltering() -> Iterator[tuple[str, list[str]]]:
         thread.join()
 
 
-def test_a_question_whose_connection_was_given_up_is_asked_again_and_nothing_else(
+def test_only_a_get_is_repeated_after_a_closed_connection(
     faltering: tuple[str, list[str]], tmp_path: Path
 ) -> None:
     address, came = faltering

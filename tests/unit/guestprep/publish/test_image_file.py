@@ -66,7 +66,7 @@ def test_an_image_that_needs_another_file_is_refused(tmp_path: Path) -> None:
         look(data)
 
 
-def test_another_format_is_refused_with_the_command_that_converts_it(tmp_path: Path) -> None:
+def test_another_format_is_refused_with_a_converting_command(tmp_path: Path) -> None:
     vmdk = tmp_path / "a.vmdk"
     subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", vmdk, "1M"], check=True)
     with pytest.raises(UnusableInput, match="vmdk") as caught:

@@ -40,7 +40,7 @@ def test_an_empty_cloud_gets_an_upload() -> None:
     assert made.properties[OWNER_MARK] == "jammy"
 
 
-def test_what_another_machine_left_half_uploaded_is_named_and_left() -> None:
+def test_another_machines_half_upload_is_reported_and_kept() -> None:
     there = image(status="saving", size=None, hash_value=None, checksum=None, hidden=True)
     made = decide(SPEC, LOCAL, CloudFacts((there,)))
     assert (made.action, made.remove, made.strays) == (PublishAction.UPLOAD, (), ("id1",))
@@ -64,7 +64,7 @@ def test_changed_properties_are_updated_without_an_upload() -> None:
     }
 
 
-def test_a_property_that_is_no_longer_wanted_goes_and_others_properties_stay() -> None:
+def test_an_unwanted_property_goes_and_others_stay() -> None:
     earlier = replace(SPEC, properties={"hw_qemu_guest_agent": "yes"})
     there = without(image(spec=earlier), somebodys="own")
     made = decide(SPEC, LOCAL, CloudFacts((there,)))
@@ -77,7 +77,7 @@ def test_an_empty_value_leaves_a_property_out() -> None:
     assert "hw_pointer_model" not in properties.wanted(spec)
 
 
-def test_other_content_is_uploaded_beside_and_the_old_one_retired() -> None:
+def test_other_content_is_uploaded_and_the_old_image_retired() -> None:
     assert plan(image(hash_value="bb")) == (PublishAction.REPLACE, None, ["id1"])
     assert plan(image(size=999)) == (PublishAction.REPLACE, None, ["id1"])
     assert plan(image(disk_format="raw")) == (PublishAction.REPLACE, None, ["id1"])
@@ -100,7 +100,7 @@ def test_an_image_that_kollarm_did_not_make_is_refused() -> None:
     assert "id1" in made.reasons[0]
 
 
-def test_another_projects_image_is_refused_though_it_bears_the_mark() -> None:
+def test_another_projects_image_is_refused_despite_the_mark() -> None:
     made = decide(SPEC, LOCAL, CloudFacts((image(),), project="mine"))
     assert made.action is PublishAction.REFUSE
     assert "another project" in made.reasons[0]
@@ -156,14 +156,14 @@ def test_a_checked_image_that_did_not_get_its_name_is_finished() -> None:
     assert PropertyChange(RUN_MARK, "x.y.1.2", None) in made.changes
 
 
-def test_going_back_to_an_image_that_was_replaced_needs_no_upload() -> None:
+def test_going_back_to_a_replaced_image_needs_no_upload() -> None:
     old = without(image(hidden=True), **{SUCCESSOR: "id2"})
     made = decide(SPEC, LOCAL, CloudFacts((old, image(2, hash_value="bb"))))
     assert (made.action, made.image_id, made.retire) == (PublishAction.FINISH, "id1", ("id2",))
     assert PropertyChange(SUCCESSOR, "id2", None) in made.changes
 
 
-def test_an_old_image_that_still_has_the_name_is_retired_by_the_next_run() -> None:
+def test_an_old_image_with_the_name_is_retired_by_the_next_run() -> None:
     both = (image(1, hash_value="bb"), image(2))
     assert plan(*both) == (PublishAction.FINISH, "id2", ["id1"])
 

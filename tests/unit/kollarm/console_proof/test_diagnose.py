@@ -76,7 +76,7 @@ def test_a_known_fault_names_its_stage_and_remedy(
     assert found.fault == fault
 
 
-def test_the_last_hosts_own_fault_counts_more_than_that_no_host_is_left() -> None:
+def test_the_last_hosts_fault_counts_more_than_no_valid_host() -> None:
     fault = (
         "Exceeded maximum number of retries. Exhausted all hosts available for retrying build "
         "failures for instance X. Last exception: UEFI is not supported\n" + NO_HOST

@@ -66,7 +66,7 @@ def test_kvm_is_judged_by_what_a_launch_made_of_it(
     assert (found.level is Level.GOOD) is works
 
 
-def test_a_kernel_that_is_there_that_is_not_and_one_for_root_alone(
+def test_a_present_a_missing_and_an_unreadable_kernel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SUPERMIN_KERNEL", raising=False)

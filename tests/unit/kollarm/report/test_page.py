@@ -92,7 +92,7 @@ def test_an_endless_diff_is_cut(tmp_path: Path) -> None:
     assert lines[-1] == ("hunk", "… 5 more lines")
 
 
-def test_the_consoles_of_a_cloud_are_a_page_of_their_own_until_images_are_made(
+def test_consoles_alone_are_a_page_until_images_are_made(
     tmp_path: Path,
 ) -> None:
     path = write_consoles(Config(release="2026.1", state_dir=tmp_path), consoles())
