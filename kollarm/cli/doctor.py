@@ -1,4 +1,4 @@
-"""``kollarm doctor``: what is lacking, each with its remedy."""
+"""``kollarm doctor``: check this machine and its services, with a remedy for each problem."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ import click
 
 from core.config.model import Config
 from kollarm import doctor
-from kollarm.cli.common import optional_config, print_json, print_text, with_config, with_json
+from kollarm.cli.common import optional_config, show, with_config, with_json
 
 
 @click.command("doctor")
-@click.option("--fix", is_flag=True, help="Install and start what is lacking, where that does it.")
+@click.option(
+    "--fix",
+    is_flag=True,
+    help="Install missing packages and start stopped services where possible.",
+)
 @with_config
 @with_json
 def doctor_command(fix: bool, config_path: Path, as_json: bool) -> None:
-    """Say what this machine, its engines, the registry and the cloud lack.
+    """Check this machine and its services; suggest a fix for each problem.
 
-    What the configuration asks for decides what is looked at; without a
-    configuration, kollarm's defaults do. Each line that needs one has its remedy.
-    The exit status is 1 when something is lacking without which a run would fail.
+    Checks only what the configuration needs; without a configuration, what kollarm's
+    defaults need. The exit status is 1 if something is missing and a run would fail.
     """
     config = optional_config(config_path) or Config()
     report = doctor.examine(config)
@@ -29,8 +32,9 @@ def doctor_command(fix: bool, config_path: Path, as_json: bool) -> None:
         doctor.fix(report)
         report = doctor.examine(config)
     if fix:
+        # what is still missing, --fix can't fix
         rest = [dataclasses.replace(finding, fix=None) for finding in report.findings]
         report = doctor.DoctorReport(tuple(rest))
-    print_json(report.to_dict()) if as_json else print_text("\n".join(report.lines()))
-    if report.lacking:
+    show(report, as_json=as_json)
+    if report.missing:
         raise click.exceptions.Exit(1)

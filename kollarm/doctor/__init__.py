@@ -1,4 +1,4 @@
-"""What this machine, its engines, registry and cloud lack for what a configuration wants."""
+"""Checks that this machine, its engines, registry and cloud have what a configuration needs."""
 
 from kollarm.doctor.examine import examine
 from kollarm.doctor.fix import fix

@@ -1,4 +1,4 @@
-"""This machine's clock, against the servers that a run would speak to."""
+"""This machine's clock, compared with the servers that a run would use."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from urllib3.exceptions import InsecureRequestWarning
 from core.config.model import Config
 from core.oci.registry import is_loopback
 from core.progress import duration
-from kollarm.doctor.model import DoctorFinding, good, lacking, note
+from kollarm.doctor.model import DoctorFinding, good, missing, note
 
-#: Seconds of difference that signatures, tokens and certificates bear.
+#: Seconds of difference that signatures, tokens and certificates tolerate.
 TOLERANCE = 60.0
 
 
 def servers(config: Config) -> list[str]:
-    """URLs of servers that aren't this machine, in the order of asking."""
+    """URLs of servers on other machines, in the order in which they are asked."""
     found = []
     if not config.registry.embedded and not is_loopback(config.registry.address):
         scheme = "http" if config.registry.insecure else "https"
@@ -32,7 +32,7 @@ def servers(config: Config) -> list[str]:
 
 
 def clock(config: Config) -> Iterator[DoctorFinding]:
-    """Compare this machine's time with the first server that tells its own."""
+    """Compare this machine's time with that of the first server that answers."""
     for url in servers(config):
         before = time.time()
         try:
@@ -40,18 +40,18 @@ def clock(config: Config) -> Iterator[DoctorFinding]:
             theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()
         except (requests.RequestException, KeyError, ValueError, TypeError):
             continue
-        # an answer out of a cache bears the date of its making
+        # the date of an answer from a cache is the date when it was cached
         theirs += float(answer.headers.get("Age", "0") or 0)
         yield judge((before + time.time()) / 2 - theirs, url)
         return
-    yield note("clock", "no server to compare it with could be asked")
+    yield note("clock", "no server could be asked for the time")
 
 
 def _head(url: str) -> requests.Response:
-    """The head of an answer; nothing but its date is read.
+    """The head of an answer, of which only the date is used.
 
-    By a wrong clock no certificate is valid: a server that can't prove who it is may
-    tell the time too.
+    With a wrong clock no certificate is valid, so the date of a server without a valid
+    certificate counts too.
     """
     try:
         return requests.head(url, timeout=10)
@@ -62,16 +62,21 @@ def _head(url: str) -> requests.Response:
 
 
 def judge(ahead: float, url: str) -> DoctorFinding:
-    """What a difference to a server's clock means; positive when this machine is ahead."""
+    """Whether a difference from a server's clock is acceptable.
+
+    :param ahead: seconds; positive if this machine is ahead.
+    """
     host = url.split("/")[2]
     if abs(ahead) <= TOLERANCE:
-        return good("clock", f"agrees with {host}'s within {max(1, round(abs(ahead)))} s")
+        return good(
+            "clock", f"agrees with the clock of {host} within {max(1, round(abs(ahead)))} s"
+        )
     way = "ahead of" if ahead > 0 else "behind"
-    return lacking(
+    return missing(
         "clock",
-        f"{_difference(abs(ahead))} {way} {host}'s: certificates, archives' signatures and tokens "
-        "would be refused",
-        "set it: timedatectl set-ntp true, or install chrony",
+        f"{_difference(abs(ahead))} {way} the clock of {host}: certificates, signatures of "
+        "archives and tokens would be refused",
+        "set the clock: timedatectl set-ntp true, or install chrony",
     )
 
 

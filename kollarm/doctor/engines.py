@@ -1,4 +1,4 @@
-"""The container engines, and whether they can run the programs they have to."""
+"""The container engines, and whether they can run the programs of their architectures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from builder.engines.protocol import EngineError
 from core.config.model import Architecture, Config
 from core.oci.client import client_for
 from core.run import run, which
-from kollarm.doctor.model import DoctorFinding, Fix, failed, good, lacking, note
+from kollarm.doctor.model import DoctorFinding, Fix, failed, good, missing, note
 
 #: The oldest Docker Engine that kollarm's calls are known to work with.
 OLDEST = (20, 10)
@@ -22,7 +22,7 @@ BINFMT = Path("/proc/sys/fs/binfmt_misc")
 
 
 def engines(config: Config) -> Iterator[DoctorFinding]:
-    """Each engine: reachable, recent enough, and able to build its architectures."""
+    """Check that each engine is reachable, recent enough and able to build its architectures."""
     places: dict[str, list[Architecture]] = {}
     for architecture, engine in config.build.engines.items():
         places.setdefault(engine.url, []).append(architecture)
@@ -54,13 +54,15 @@ def _engine(
     except EngineError as error:
         yield failed(subject, error, Fix(script="setup-engine") if url == "local" else None)
         return
-    found = f"Docker Engine {info.version}, {info.architecture}"
+    version = f"Docker Engine {info.version}, {info.architecture}"
     numbers = tuple(int(number) for number in re.findall(r"\d+", info.version)[:2])
     if numbers < OLDEST:
-        wanted = ".".join(map(str, OLDEST))
-        yield lacking(subject, f"{found} is too old", f"install {wanted} or newer on that machine")
+        oldest = ".".join(map(str, OLDEST))
+        yield missing(
+            subject, f"{version} is too old", f"install {oldest} or newer on that machine"
+        )
         return
-    yield good(subject, f"{found}: builds {', '.join(architectures)}")
+    yield good(subject, f"{version}: builds {', '.join(architectures)}")
     for architecture in architectures:
         if architecture.oci == info.architecture:
             continue
@@ -69,9 +71,9 @@ def _engine(
         else:
             yield note(
                 f"{architecture} programs",
-                f"{url} would emulate them; whether it can isn't seen from here",
+                f"{url} would emulate them; whether it can is not visible from here",
                 "on that machine: install qemu-user-static and binfmt-support, or name an "
-                f"engine of its own for {architecture} in build.engines",
+                f"engine for {architecture} in build.engines",
             )
 
 
@@ -81,32 +83,35 @@ def _own_name() -> str:
 
 
 def foreign(architecture: Architecture, folder: Path = BINFMT) -> DoctorFinding:
-    """Whether this machine's kernel runs another architecture's programs, in containers too."""
+    """Check that this kernel runs another architecture's programs, also in containers."""
     subject = f"{architecture} programs"
     handler = folder / f"qemu-{architecture}"
     fix = Fix(packages=("qemu-user-static", "binfmt-support", "arch-test"), script="setup-foreign")
     remedy = "install qemu-user-static and binfmt-support, then restart systemd-binfmt"
     try:
-        said = handler.read_text()
+        content = handler.read_text()
     except OSError:
-        return lacking(subject, f"the kernel has no handler for them ({handler})", remedy, fix)
-    if not said.startswith("enabled"):
-        return lacking(
+        return missing(subject, f"the kernel has no handler for them ({handler})", remedy, fix)
+    if not content.startswith("enabled"):
+        return missing(
             subject, f"their handler {handler} is disabled", f"echo 1 | sudo tee {handler}", fix
         )
-    interpreter = _field(said, "interpreter")
-    if "F" not in _field(said, "flags:"):
-        return lacking(
+    interpreter = _field(content, "interpreter")
+    if "F" not in _field(content, "flags:"):
+        return missing(
             subject,
-            f"their handler {handler} lacks the flag F, so it isn't found inside containers",
+            f"their handler {handler} does not have the flag F, so containers do not find it",
             remedy,
             fix,
         )
     if which("arch-test") is not None:
         test = run(["arch-test", architecture.debian], check=False, timeout=60)
         if test.status != 0:
-            return lacking(
-                subject, f"they don't run, though {interpreter} is registered for them", remedy, fix
+            return missing(
+                subject,
+                f"they do not run, although {interpreter} is registered for them",
+                remedy,
+                fix,
             )
     return good(subject, f"run by emulation ({interpreter})")
 

@@ -1,7 +1,8 @@
-"""Looking at everything a configuration needs, the slow questions at the same time."""
+"""Checking everything that a configuration needs, the slow checks at the same time."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,7 @@ from kollarm.doctor import clock, engines, machine, services, space
 from kollarm.doctor.model import DoctorFinding, DoctorReport
 
 #: In the order in which their findings are shown.
-QUESTIONS: tuple[Callable[[Config], Iterable[DoctorFinding]], ...] = (
+CHECKS: tuple[Callable[[Config], Iterable[DoctorFinding]], ...] = (
     machine.programs,
     engines.engines,
     machine.appliance,
@@ -23,7 +24,7 @@ QUESTIONS: tuple[Callable[[Config], Iterable[DoctorFinding]], ...] = (
 
 
 def examine(config: Config) -> DoctorReport:
-    """Look at everything that the configuration needs; nothing is changed by it."""
-    with ThreadPoolExecutor(len(QUESTIONS)) as pool:
-        asked = [pool.submit(lambda ask: tuple(ask(config)), question) for question in QUESTIONS]
-        return DoctorReport(tuple(finding for one in asked for finding in one.result()))
+    """Check everything that the configuration needs; change nothing."""
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        findings = pool.map(lambda check: tuple(check(config)), CHECKS)
+        return DoctorReport(tuple(itertools.chain.from_iterable(findings)))

@@ -1,4 +1,4 @@
-"""Doing what a report's remedies say, where that is a package, a script or one command."""
+"""Carrying out the remedies of a report that are a package, a script or a command."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from core.paths import project_dir
 from core.run import have, run
 from kollarm.doctor.model import DoctorReport
 
-#: Seconds for an installation, a slow mirror included.
+#: Seconds that an installation may take, from a slow mirror too.
 LIMIT = 1800.0
 
 QUIET = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
 
 
 def fix(report: DoctorReport) -> None:
-    """Install and start what the report says is lacking, as root or through sudo.
+    """Install missing packages and start stopped services, as root or through sudo.
 
-    :raises KollarmError: this is no Debian or Ubuntu, or one of the steps failed.
+    :raises KollarmError: apt is not available, or one of the steps failed.
     """
     fixes = [finding.fix for finding in report.fixable if finding.fix is not None]
     packages = list(dict.fromkeys(name for one in fixes for name in one.packages))
@@ -38,8 +38,8 @@ def fix(report: DoctorReport) -> None:
 def _install(packages: list[str]) -> None:
     if not have("apt-get"):
         raise KollarmError(
-            "packages can only be installed with apt here",
-            hint=f"install by hand: {' '.join(packages)}",
+            "packages can be installed only with apt",
+            hint=f"install them by hand: {' '.join(packages)}",
         )
     with progress.current().step(f"install {' '.join(packages)}") as step:
         apt = [*as_root(), "env", *(f"{name}={value}" for name, value in QUIET.items()), "apt-get"]
@@ -50,9 +50,11 @@ def _install(packages: list[str]) -> None:
 
 
 def as_root() -> list[str]:
-    """What to put before a command so that root runs it."""
+    """The words to put before a command so that root runs it."""
     if os.geteuid() == 0:
         return []
     if not have("sudo"):
-        raise KollarmError("root's rights are needed, and there is no sudo", hint="run it as root")
+        raise KollarmError(
+            "root privileges are required, and sudo is not installed", hint="run it as root"
+        )
     return ["sudo"]

@@ -1,4 +1,4 @@
-"""This machine's programs, and what reading and booting guest images needs."""
+"""This machine's programs, and what is needed to read and boot guest images."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from core.progress import duration
 from core.run import which
 from guestprep.appliance import ApplianceError, Drive, acceleration, launch_appliance
 from guestprep.boot.machine import Accelerator, choose_accelerator, find_firmware
-from kollarm.doctor.model import DoctorFinding, Fix, failed, good, lacking, note
+from kollarm.doctor.model import DoctorFinding, Fix, failed, good, missing, note
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A program and the Debian package that brings it."""
+    """A program and the Debian package that contains it."""
 
     command: str
     package: str
@@ -40,8 +40,8 @@ DEPLOY_TOOLS = (Tool("ssh", "openssh-client"),)
 REGISTRY_TOOLS = (Tool("docker-registry", "docker-registry"),)
 
 
-def wanted_tools(config: Config) -> list[Tool]:
-    """The programs that what the configuration asks for runs."""
+def required_tools(config: Config) -> list[Tool]:
+    """The programs that a run of the configuration needs."""
     tools = [*KOLLA_TOOLS]
     if config.registry.embedded:
         tools += REGISTRY_TOOLS
@@ -57,45 +57,45 @@ def wanted_tools(config: Config) -> list[Tool]:
 
 
 def programs(config: Config) -> Iterator[DoctorFinding]:
-    """Whether each program is there."""
-    tools = wanted_tools(config)
-    missing = [tool for tool in tools if which(tool.command) is None]
-    for tool in missing:
-        yield lacking(
+    """Check that each program is installed."""
+    tools = required_tools(config)
+    absent = [tool for tool in tools if which(tool.command) is None]
+    for tool in absent:
+        yield missing(
             "programs",
             f"{tool.command} isn't installed",
             f"install the package {tool.package}",
             Fix(packages=(tool.package,)),
         )
-    if not missing:
+    if not absent:
         yield good("programs", ", ".join(tool.command for tool in tools))
     # Virtual environments for Kolla, kolla-ansible and the embedded Glance.
     if importlib.util.find_spec("ensurepip") is None:
-        yield lacking(
+        yield missing(
             "programs",
-            "this Python can't make virtual environments with pip",
+            "this Python cannot make virtual environments with pip",
             "install the package python3-venv",
             Fix(packages=("python3-venv",)),
         )
 
 
 def firmware(config: Config) -> Iterator[DoctorFinding]:
-    """UEFI firmware for booting arm64 guests, and what runs their instructions."""
+    """Check that there is UEFI firmware for arm64 guests, and whether KVM can run them."""
     if all(guest.boot == "none" for guest in config.guests):
         return
     try:
-        found = find_firmware()
+        files = find_firmware()
     except KollarmError as error:
         yield failed("firmware", error, Fix(packages=("qemu-efi-aarch64",)))
         return
-    yield good("firmware", str(found.code))
+    yield good("firmware", str(files.code))
     if which("qemu-system-aarch64") is None:
         return
-    if choose_accelerator(Accelerator.AUTO, found) is Accelerator.KVM:
+    if choose_accelerator(Accelerator.AUTO, files) is Accelerator.KVM:
         yield good("booting guests", "arm64 guests boot with KVM")
     else:
         why = (
-            "KVM doesn't work here"
+            "KVM does not work here"
             if platform.machine() == Architecture.AARCH64
             else f"this machine is {platform.machine()}"
         )
@@ -103,39 +103,39 @@ def firmware(config: Config) -> Iterator[DoctorFinding]:
 
 
 def kernel(folder: Path = Path("/boot")) -> DoctorFinding:
-    """A kernel that libguestfs may read, to start its appliance with."""
+    """Check that there is a kernel that libguestfs can start its appliance with."""
     if named := os.environ.get("SUPERMIN_KERNEL"):
         return good("kernel", f"SUPERMIN_KERNEL names {named}")
     kernels = sorted(folder.glob("vmlinu[xz]-*"))
-    readable = [one for one in kernels if os.access(one, os.R_OK)]
+    readable = [path for path in kernels if os.access(path, os.R_OK)]
     if readable:
         return good("kernel", f"{readable[-1]} can be read")
     if kernels:
-        return lacking(
+        return missing(
             "kernel",
-            f"{kernels[-1]} can't be read by this user, and libguestfs has to",
+            f"{kernels[-1]} cannot be read by this user, as libguestfs requires",
             f"sudo chmod a+r {kernels[-1]}",
             Fix(command=("chmod", "a+r", str(kernels[-1]))),
         )
     ubuntu = platform.freedesktop_os_release().get("ID") == "ubuntu"
     debian = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     package = "linux-image-virtual" if ubuntu else f"linux-image-cloud-{debian}"
-    return lacking(
+    return missing(
         "kernel",
         f"there is no kernel in {folder} for libguestfs to start its appliance with",
-        f"install the package {package}; the machine needn't boot it",
+        f"install the package {package}; the machine does not have to boot it",
         Fix(packages=(package,)),
     )
 
 
 def appliance(config: Config) -> Iterator[DoctorFinding]:
-    """libguestfs, by starting its appliance, and whether it could use KVM for that."""
+    """Check that libguestfs starts its appliance, and whether it can use KVM for that."""
     if not config.guests:
         return
     host = kernel()
     yield host
     if importlib.util.find_spec("guestfs") is None:
-        yield lacking(
+        yield missing(
             "libguestfs",
             "this Python has no guestfs module",
             "install the package python3-guestfs and make .venv from the distribution's own "
@@ -144,7 +144,7 @@ def appliance(config: Config) -> Iterator[DoctorFinding]:
         )
         return
     if host.remedy:
-        return  # it would only fail, and say the same
+        return  # it would fail for the same reason
     present = acceleration.present()
     known = present and not acceleration.usable()
     started = time.monotonic()
@@ -161,17 +161,17 @@ def appliance(config: Config) -> Iterator[DoctorFinding]:
 
 
 def acceleration_finding(*, present: bool, known: bool, works: bool) -> DoctorFinding:
-    """What a launch told of KVM.
+    """Whether KVM works, judged by a launch of the appliance.
 
-    :param present: the device may be opened.
-    :param known: an earlier launch had found it broken.
-    :param works: the launch just now could use it.
+    :param present: whether the device can be opened.
+    :param known: whether an earlier launch had found it broken.
+    :param works: whether this launch could use it.
     """
     if not present:
         if acceleration.DEVICE.exists():
             return note(
                 "KVM",
-                f"{acceleration.DEVICE} is there, but not for this user: "
+                f"{acceleration.DEVICE} exists, but this user may not use it: "
                 "guest images are read by emulation, several times slower",
                 "sudo adduser $USER kvm, and log in again",
             )
@@ -183,11 +183,11 @@ def acceleration_finding(*, present: bool, known: bool, works: bool) -> DoctorFi
         )
     if works:
         return good("KVM", f"{acceleration.DEVICE} works")
-    when = "as an earlier launch since this boot found" if known else "as the launch just now found"
+    when = "an earlier launch since this boot" if known else "this launch"
     return note(
         "KVM",
-        f"{acceleration.DEVICE} is there but doesn't work, {when}: guest images are read by "
-        "emulation, several times slower",
-        "usually nested virtualization that the outer hypervisor can't do: ask its operator, "
+        f"{acceleration.DEVICE} exists but does not work, as {when} showed: guest images are read "
+        "by emulation, several times slower",
+        "usually the outer hypervisor does not support nested virtualization: ask its operator, "
         "or use another machine",
     )

@@ -1,4 +1,4 @@
-"""What an examination finds, as plain data."""
+"""The findings of an examination, as plain data."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from core.errors import KollarmError
 
 
 class Level(StrEnum):
-    """How a finding bears on what is wanted."""
+    """How serious a finding is."""
 
     GOOD = "ok"
     NOTE = "note"
-    LACKING = "lacking"
+    """Something is slower than it could be, or could not be checked."""
+    MISSING = "missing"
+    """Something is missing or wrong, and a run would fail."""
 
 
 @dataclass(frozen=True)
@@ -21,24 +23,24 @@ class Fix:
     """What ``--fix`` does about a finding."""
 
     packages: tuple[str, ...] = ()
-    """Of Debian or Ubuntu, to be installed."""
+    """Packages of Debian or Ubuntu to install."""
     script: str | None = None
-    """One of the project's ``scripts``, which starts what doesn't run."""
+    """One of the project's ``scripts`` to run, which starts a service."""
     command: tuple[str, ...] = ()
-    """Run as root."""
+    """A command to run as root."""
 
 
 @dataclass(frozen=True)
 class DoctorFinding:
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     subject: str
-    """What was looked at, in a few words."""
+    """The thing, in a few words."""
     level: Level
     text: str
-    """What was found."""
+    """Its state."""
     remedy: str | None = None
-    """What to do about it; None where nothing has to be done."""
+    """What to do about it; None if nothing has to be done."""
     fix: Fix | None = None
 
     def to_dict(self) -> dict[str, object]:
@@ -52,47 +54,48 @@ class DoctorFinding:
 
 
 def good(subject: str, text: str) -> DoctorFinding:
-    """A finding that all is well."""
+    """A finding that something is as it should be."""
     return DoctorFinding(subject, Level.GOOD, text)
 
 
 def note(subject: str, text: str, remedy: str | None = None) -> DoctorFinding:
-    """A finding that something is slower, or couldn't be looked at."""
+    """A finding that something is slower, or could not be checked."""
     return DoctorFinding(subject, Level.NOTE, text, remedy)
 
 
-def lacking(subject: str, text: str, remedy: str, fix: Fix | None = None) -> DoctorFinding:
-    """A finding that something is missing without which a run would fail."""
-    return DoctorFinding(subject, Level.LACKING, text, remedy, fix)
+def missing(subject: str, text: str, remedy: str, fix: Fix | None = None) -> DoctorFinding:
+    """A finding that something is missing or wrong, and a run would fail."""
+    return DoctorFinding(subject, Level.MISSING, text, remedy, fix)
 
 
 def failed(subject: str, error: KollarmError, fix: Fix | None = None) -> DoctorFinding:
-    """The finding that an error amounts to: its hint is the remedy."""
-    return DoctorFinding(subject, Level.LACKING, error.message, error.hint, fix)
+    """A finding made from an error: its hint is the remedy."""
+    return DoctorFinding(subject, Level.MISSING, error.message, error.hint, fix)
 
 
 @dataclass(frozen=True)
 class DoctorReport:
-    """Everything that was found, in the order of looking."""
+    """All findings, in the order of the checks."""
 
     findings: tuple[DoctorFinding, ...] = field(default=())
 
     @property
-    def lacking(self) -> tuple[DoctorFinding, ...]:
-        """The findings without whose remedy a run would fail."""
-        return tuple(one for one in self.findings if one.level is Level.LACKING)
+    def missing(self) -> tuple[DoctorFinding, ...]:
+        """The findings that would make a run fail."""
+        return tuple(finding for finding in self.findings if finding.level is Level.MISSING)
 
     @property
     def fixable(self) -> tuple[DoctorFinding, ...]:
-        return tuple(one for one in self.lacking if one.fix is not None)
+        """Those of them that ``--fix`` can do something about."""
+        return tuple(finding for finding in self.missing if finding.fix is not None)
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "ok": not self.lacking,
+            "ok": not self.missing,
             "findings": [finding.to_dict() for finding in self.findings],
         }
 
-    def lines(self) -> list[str]:
+    def to_text(self) -> str:
         """A line for each finding, each remedy below its finding, and the verdict."""
         width = max((len(finding.subject) for finding in self.findings), default=0)
         lines = []
@@ -100,16 +103,16 @@ class DoctorReport:
             lines.append(f"{finding.level.value:7}  {finding.subject:{width}}  {finding.text}")
             if finding.remedy:
                 lines.append(f"{'':7}  {'':{width}}  → {finding.remedy}")
-        return [*lines, "", self.verdict]
+        return "\n".join([*lines, "", self.verdict])
 
     @property
     def verdict(self) -> str:
         """The whole in one sentence."""
-        count, easy = len(self.lacking), len(self.fixable)
+        count, fixable = len(self.missing), len(self.fixable)
         if not count:
-            return "nothing is lacking"
-        things = "1 thing is" if count == 1 else f"{count} things are"
-        if not easy:
-            return f"{things} lacking"
-        share = "it" if count == easy == 1 else "all" if count == easy else f"{easy} of them"
-        return f"{things} lacking; kollarm doctor --fix sees to {share}"
+            return "no problems found"
+        problems = f"{count} problem{'s' if count > 1 else ''} found"
+        if not fixable:
+            return problems
+        share = "it" if count == 1 else "them" if count == fixable else f"{fixable} of them"
+        return f"{problems}; run 'kollarm doctor --fix' to fix {share}"

@@ -1,4 +1,4 @@
-"""The registry and the cloud: reachable, with the credentials at hand."""
+"""The registry and the cloud: reachable with this user's credentials."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from core.config.model import Config
 from core.errors import KollarmError
 from core.oci.client import client_for
 from guestprep.publish.cloud import Glance
-from kollarm.doctor.model import DoctorFinding, failed, good, lacking
+from kollarm.doctor.model import DoctorFinding, failed, good, missing
 from kollarm.guests.cloud import cloud_for
 from kollarm.services import ports
 from kollarm.services.glance import EmbeddedGlance
@@ -16,7 +16,7 @@ from kollarm.services.registry import EmbeddedRegistry
 
 
 def registry(config: Config) -> Iterator[DoctorFinding]:
-    """The registry: answers, and lets this user write."""
+    """Check that the registry answers and that this user may write to it."""
     settings = config.registry
     subject = f"registry {settings.address}"
     if settings.embedded:
@@ -34,11 +34,11 @@ def registry(config: Config) -> Iterator[DoctorFinding]:
     except KollarmError as error:
         yield failed(subject, error)
         return
-    yield good(subject, f"answers, and {config.build.namespace}/base may be written")
+    yield good(subject, f"answers, and this user may write {config.build.namespace}/base")
 
 
 def cloud(config: Config) -> Iterator[DoctorFinding]:
-    """The cloud: its credentials are accepted, and Glance answers."""
+    """Check that the cloud accepts the credentials and that its Glance answers."""
     if not config.guests:
         return
     if config.cloud.embedded:
@@ -62,13 +62,13 @@ def _embedded(subject: str, pid: int | None, port: int, key: str) -> DoctorFindi
         return good(subject, f"runs on this machine (process {pid})")
     holder = ports.listener(port)
     if holder is None:
-        return good(subject, f"starts on this machine when it is wanted; port {port} is free")
+        return good(subject, f"will be started when needed; port {port} is free")
     text = f"port {port} is in use by process {holder.pid} ({holder.name()})"
     owner = ports.service_folder(holder)
     if owner is not None:
-        return lacking(
+        return missing(
             subject,
             f"{text}, the same service of another project ({owner})",
-            f"python -m kollarm.services stop {owner.parent}, or name another port in {key}",
+            f"python -m kollarm.services stop {owner.parent}, or choose another port in {key}",
         )
-    return lacking(subject, text, f"end that program, or name another port in {key}")
+    return missing(subject, text, f"end that program, or choose another port in {key}")

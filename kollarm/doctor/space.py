@@ -1,4 +1,4 @@
-"""Room on the disks for what the configuration asks for, by file system."""
+"""Free space on the disks for what the configuration needs, by file system."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from builder.engines.protocol import EngineError
 from core.config.model import Config, Guest
 from core.paths import cache_dir
 from core.progress import size
-from kollarm.doctor.model import DoctorFinding, good, lacking
+from kollarm.doctor.model import DoctorFinding, good, missing
 
 MIB = 1 << 20
 
@@ -26,15 +26,15 @@ ROOT, IMAGE, PUSHED = 320 * MIB, 250 * MIB, 120 * MIB
 CACHE = 3 << 30
 #: libguestfs's appliance, below /var/tmp.
 APPLIANCE = 600 * MIB
-#: A guest's source where its size can't be asked for.
+#: A guest's source whose size is not known.
 SOURCE = 1 << 30
-#: What may not be used up.
+#: What has to stay free.
 RESERVE = 500 * MIB
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a run may write below a folder, roughly."""
+    """The space that a run may use in a folder, roughly."""
 
     what: str
     folder: Path
@@ -42,28 +42,28 @@ class Need:
 
 
 def needs(config: Config) -> list[Need]:
-    """What a run of everything may write, by folder; what is there already isn't counted off."""
+    """The space that a full run may use, by folder; existing files are not subtracted."""
     images, architectures = len(config.build.images), len(config.build.engines)
-    found = [Need("cache", cache_dir(), CACHE)]
+    result = [Need("cache", cache_dir(), CACHE)]
     if (folder := _engine_folder(config)) is not None:
         local = sum(engine.url == "local" for engine in config.build.engines.values())
-        found.append(Need("container engine", folder, local * (ROOT + images * IMAGE)))
+        result.append(Need("container engine", folder, local * (ROOT + images * IMAGE)))
     if config.registry.embedded:
         pushed = architectures * images * PUSHED
-        found.append(Need("embedded registry", config.state_dir, pushed))
+        result.append(Need("embedded registry", config.state_dir, pushed))
     if config.guests:
-        found.append(Need("libguestfs's appliance", Path("/var/tmp"), APPLIANCE))
+        result.append(Need("libguestfs's appliance", Path("/var/tmp"), APPLIANCE))
     for guest in config.guests:
-        # the result, what the run changes meanwhile, and the upload in an embedded Glance
+        # the result, the changes while it is made, and the upload to an embedded Glance
         copies = 3 if config.cloud.embedded else 2
-        found.append(
+        result.append(
             Need(f"guest {guest.name}", config.state_dir, copies * source_size(guest) + 200 * MIB)
         )
-    return found
+    return result
 
 
 def source_size(guest: Guest) -> int:
-    """Bytes of a guest's source: of the file, or as its server tells."""
+    """Bytes of a guest's source: of its file, or as its server says."""
     source = guest.source
     try:
         if source.path is not None:
@@ -87,7 +87,7 @@ def _engine_folder(config: Config) -> Path | None:
 
 
 def space(config: Config) -> Iterator[DoctorFinding]:
-    """For each file system: what is free, and whether the needs on it fit."""
+    """Check for each file system that what is needed on it fits."""
     by_device: dict[int, list[Need]] = {}
     for need in needs(config):
         by_device.setdefault(_existing(need.folder).stat().st_dev, []).append(need)
@@ -96,16 +96,16 @@ def space(config: Config) -> Iterator[DoctorFinding]:
 
 
 def judge(needs: list[Need], free: int) -> DoctorFinding:
-    """Whether needs that share a file system fit into what is free on it."""
+    """Check that needs that share a file system fit into its free space."""
     total = sum(need.bytes for need in needs)
     shares = ", ".join(f"{need.what} {size(need.bytes)}" for need in needs)
     place = _mount_point(_existing(needs[0].folder))
     text = f"{place}: {size(free)} free, about {size(total)} needed ({shares})"
     if free < total + RESERVE:
-        return lacking(
+        return missing(
             "disk space",
             text,
-            f"make {size(total + RESERVE - free)} more room, or move a folder: state_dir, "
+            f"free {size(total + RESERVE - free)} more, or move a folder: state_dir, "
             "KOLLARM_CACHE, LIBGUESTFS_CACHEDIR, the engine's data-root",
         )
     return good("disk space", text)

@@ -255,7 +255,7 @@ def test_a_certificates_dates_point_to_the_clock(
     assert found.status == 1
     assert words in wrong[f"registry {address}"]["text"]
     assert "this machine's clock says" in wrong[f"registry {address}"]["remedy"]
-    assert wrong["clock"]["level"] == "lacking" and "400 days" in wrong["clock"]["text"]
+    assert wrong["clock"]["level"] == "missing" and "400 days" in wrong["clock"]["text"]
     levels = {one["subject"]: one["level"] for one in right.document["findings"]}
     assert levels[f"registry {address}"] == "ok", right.stdout
     count(SUBJECT, "certificates refused, the clock named")

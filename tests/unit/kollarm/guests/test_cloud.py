@@ -85,5 +85,5 @@ def test_the_doctor_finds_the_deployed_cloud(
 
 def test_a_cloud_that_no_one_names_is_a_finding(tmp_path: Path, deployed: Path) -> None:
     [finding] = services.cloud(config(tmp_path))
-    assert finding.level is Level.LACKING
+    assert finding.level is Level.MISSING
     assert finding.remedy
