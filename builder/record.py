@@ -8,6 +8,8 @@ from pathlib import Path
 
 from core.config.model import Architecture
 from core.errors import KollarmError
+from core.progress import duration, size
+from core.tables import table
 
 
 class State(StrEnum):
@@ -111,6 +113,32 @@ class BuildRecord:
             details="\n".join(details),
         )
 
+    def to_text(self) -> str:
+        """The record as two tables."""
+        images = [
+            [
+                row.image,
+                row.architecture.value,
+                row.state.value,
+                _short(row.digest),
+                size(row.size) if row.size else "",
+                duration(row.seconds) if row.seconds else "",
+            ]
+            for row in self.images
+        ]
+        indices = [
+            [row.reference, ", ".join(row.members), row.state.value, _short(row.digest)]
+            for row in self.indices
+        ]
+        columns = ["image", "architecture", "state", "digest", "size", "time"]
+        return "\n".join(
+            [
+                table("Container images", columns, images),
+                table("Indices", ["reference", "architectures", "state", "digest"], indices),
+                *(f"left out: {line}" for line in self.left_out),
+            ]
+        )
+
     def to_dict(self) -> dict[str, object]:
         """The record as plain data."""
 
@@ -129,3 +157,8 @@ class BuildRecord:
             "indices": [plain(row) for row in self.indices],
             "left_out": list(self.left_out),
         }
+
+
+def _short(digest: str | None) -> str:
+    """As much of a digest as a person needs to tell it from others."""
+    return (digest or "")[:19]

@@ -1,4 +1,4 @@
-"""The whole road: container images, then guest images prepared, proven and published."""
+"""A full run: build container images, then prepare, prove and publish guest images."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from builder import pipeline
 from builder.record import BuildRecord
 from core import progress
 from core.config.model import Config, Guest
 from core.errors import KollarmError
+from core.progress import duration, size
+from core.tables import table
 from guestprep import publish
 from guestprep.publish.cloud import Glance
 from guestprep.record import PreparationRecord
@@ -23,14 +26,16 @@ from kollarm.services.registry import start_registry
 
 @dataclass(frozen=True)
 class GuestRecord:
-    """What became of one guest image; ``before`` and ``after`` are its boots."""
+    """What was done with one guest image."""
 
     name: str
     prepared: PreparationRecord
-    before: boots.KeptBoot | None
-    after: boots.KeptBoot | None
-    published: publish.PublishRecord | None
-    """None where the run ended before that."""
+    before: boots.KeptBoot | None = None
+    """The boot of the source; None if it was not booted."""
+    after: boots.KeptBoot | None = None
+    """The boot of the prepared image; None if it was not booted."""
+    published: publish.PublishRecord | None = None
+    """None if the run ended before that."""
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -41,10 +46,17 @@ class GuestRecord:
             "published": self.published.to_dict() if self.published else None,
         }
 
+    @property
+    def seconds(self) -> float:
+        """The time that this run spent on preparing and booting."""
+        fresh = [boot for boot in (self.before, self.after) if boot is not None and not boot.kept]
+        preparing = 0.0 if self.prepared.kept else sum(self.prepared.seconds.values())
+        return preparing + sum(boot.report.seconds for boot in fresh)
+
 
 @dataclass(frozen=True)
 class ImagesRecord:
-    """What became of everything in the configuration."""
+    """What was done with everything in the configuration."""
 
     build: BuildRecord
     guests: tuple[GuestRecord, ...]
@@ -57,32 +69,69 @@ class ImagesRecord:
             "seconds": round(self.seconds, 3),
         }
 
+    def to_text(self) -> str:
+        """The record as tables."""
+        text = [self.build.to_text()]
+        if self.guests:
+            text += [self._guests_table(), self._glance_table()]
+        return "\n".join([*text, f"done in {duration(self.seconds)}"])
+
+    def _guests_table(self) -> str:
+        rows = [
+            [
+                guest.name,
+                "kept" if guest.prepared.kept else "prepared",
+                size(guest.prepared.size),
+                guest.before.report.state.value if guest.before else "",
+                guest.after.report.state.value if guest.after else "",
+                str(guest.after.screenshot) if guest.after else "",
+                duration(guest.seconds) if guest.seconds else "",
+            ]
+            for guest in self.guests
+        ]
+        columns = [
+            "guest",
+            "state",
+            "size",
+            "console before",
+            "console after",
+            "screenshot",
+            "time",
+        ]
+        return table("Guest images", columns, rows)
+
+    def _glance_table(self) -> str:
+        published = [guest.published for guest in self.guests if guest.published is not None]
+        rows = [
+            [image.name, image.action.done, image.image_id, image.visibility, image.status]
+            for image in published
+        ]
+        return table("Glance", ["image", "state", "id", "visibility", "status"], rows)
+
 
 class PartialRun:
-    """What has been done so far on the road, also when it ends early."""
+    """The records of a run that has not ended, or that ended early."""
 
     def __init__(self, config: Config):
-        self.build = BuildRecord(config.release, config.registry.address, (), (), 0.0)
+        self.builds = [BuildRecord(config.release, config.registry.address, (), (), 0.0)]
+        """Records of the build, of which the last one counts."""
         self.guests: dict[str, GuestRecord] = {}
         self._started = time.monotonic()
 
-    def built(self, record: BuildRecord) -> None:
-        """Take note of a build's end, or of its breaking off."""
-        self.build = record
-
     def record(self) -> ImagesRecord:
+        """What was done until now."""
         seconds = time.monotonic() - self._started
-        return ImagesRecord(self.build, tuple(self.guests.values()), seconds)
+        return ImagesRecord(self.builds[-1], tuple(self.guests.values()), seconds)
 
 
-def run(config: Config, folder: Path, journey: PartialRun) -> ImagesRecord:
-    """Build, prepare, prove and publish all that the configuration names.
+def run(config: Config, folder: Path, partial: PartialRun) -> ImagesRecord:
+    """Build, prepare, prove and publish everything in the configuration.
 
-    The cloud is asked first: that it can't be reached is said before an hour of
+    The cloud is asked first: that it can't be reached should be known before an hour of
     building, not after it.
 
-    :param folder: of the configuration file.
-    :param journey: is told of each thing that is done.
+    :param folder: the folder of the configuration file.
+    :param partial: receives the record of each thing that is done.
     :raises KollarmError: something failed; what was complete by then stays.
     """
     start_registry(config)
@@ -92,42 +141,39 @@ def run(config: Config, folder: Path, journey: PartialRun) -> ImagesRecord:
             connection = cloud_for(config)
             Glance(connection).import_methods()
     with progress.current().step("container images"):
-        journey.built(pipeline.build(config, project_dir=folder, on_interrupt=journey.built))
-        journey.build.raise_for_failures()
+        keep = partial.builds.append
+        keep(pipeline.build(config, project_dir=folder, on_interrupt=keep))
+        partial.builds[-1].raise_for_failures()
     for guest in config.guests:
-        for state in _guest(config, guest, connection):
-            journey.guests[guest.name] = state
-    return journey.record()
+        with progress.current().step(f"guest {guest.name}"):
+            for record in _guest(config, guest, connection):
+                partial.guests[guest.name] = record
+    return partial.record()
 
 
-def _guest(config: Config, guest: Guest, connection: object) -> Iterator[GuestRecord]:
-    """Prepare, prove and publish a guest; what has become of it after each part."""
-    result = selection.output(config, guest)
-    with progress.current().step(f"guest {guest.name}"):
-        prepared = prepare.prepare(config, guest, result)
-        done = GuestRecord(guest.name, prepared, None, None, None)
-        yield done
-        if guest.boot == "both":
-            source, _ = locate(guest.source)
-            with progress.current().step("boot the source, as it was published"):
-                before = boots.prove(
-                    source, result.parent, f"{guest.name}-before", guest.boot_timeout
-                )
-            done = replace(done, before=before)
-            yield done
-        if guest.boot != "none":
-            with progress.current().step("boot the prepared image"):
-                after = boots.prove(
-                    result, result.parent, f"{guest.name}-after", guest.boot_timeout
-                )
-            done = replace(done, after=after)
-            yield done
-            if not after.report.passed:
-                raise KollarmError(
-                    f"{guest.name}: {after.report.summary}",
-                    hint="it was not published; the screenshot shows what the console had",
-                    details=f"screenshot: {after.screenshot}",
-                )
-        system = publish.bootable_system(result, prepared)
-        spec = selection.publish_spec(config, guest, result, system, prepared)
-        yield replace(done, published=publish.publish(connection, result, spec))
+def _guest(config: Config, guest: Guest, connection: Any) -> Iterator[GuestRecord]:
+    """Prepare, prove and publish a guest; yield its record after each of them."""
+    image = selection.output(config, guest)
+    prepared = prepare.prepare(config, guest, image)
+    record = GuestRecord(guest.name, prepared)
+    yield record
+    if guest.boot == "both":
+        source, _ = locate(guest.source)
+        with progress.current().step("boot the source, as it was published"):
+            boot = boots.prove(source, image.parent, f"{guest.name}-before", guest.boot_timeout)
+        record = replace(record, before=boot)
+        yield record
+    if guest.boot != "none":
+        with progress.current().step("boot the prepared image"):
+            boot = boots.prove(image, image.parent, f"{guest.name}-after", guest.boot_timeout)
+        record = replace(record, after=boot)
+        yield record
+        if not boot.report.passed:
+            raise KollarmError(
+                f"{guest.name}: {boot.report.summary}",
+                hint="it was not published; the screenshot shows its console",
+                details=f"screenshot: {boot.screenshot}",
+            )
+    system = publish.bootable_system(image, prepared)
+    spec = selection.publish_spec(config, guest, image, system, prepared)
+    yield replace(record, published=publish.publish(connection, image, spec))

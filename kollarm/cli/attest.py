@@ -1,4 +1,4 @@
-"""``kollarm attest``: what the registry is told of the images, verified and shown."""
+"""``kollarm attest``: check and show the attestations of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from builder import attest, pipeline
 from builder.plan import IndexStep
-from core.attestation.finding import AttestationFinding
+from core.attestation.finding import AttestationFinding, AttestationReport
 from core.attestation.signing import PublicKey, read_key, read_public_key
 from core.config.model import Config
 from core.errors import KollarmError
@@ -18,8 +18,8 @@ from core.oci.registry import RegistryClient
 from guestprep.attestation import signatures
 from kollarm.cli.common import (
     print_json,
-    print_table,
     read_config,
+    show,
     with_config,
     with_json,
 )
@@ -42,11 +42,13 @@ def group() -> None:
 )
 @with_config
 @with_json
-def verify(names: tuple[str, ...], key: Path | None, config_path: Path, as_json: bool) -> None:
-    """Check that images have their provenance and bills of materials, and who signed them.
+def verify_command(
+    names: tuple[str, ...], key: Path | None, config_path: Path, as_json: bool
+) -> None:
+    """Check that images have provenance and bills of materials, and who signed them.
 
-    IMAGE is the name of a container image; what it starts from is looked at too.  GUEST is the
-    name of a guest, whose prepared image is looked at.  Default: all of the configuration.
+    IMAGE is the name of a container image; its parents are checked too. GUEST is the name
+    of a guest, whose prepared image is checked. Default: everything in the configuration.
     """
     config = read_config(config_path)
     public = _public_key(config, key)
@@ -59,46 +61,31 @@ def verify(names: tuple[str, ...], key: Path | None, config_path: Path, as_json:
             findings += attest.verify(client, index.repository, index.tag, public)
     for guest in chosen:
         findings += signatures.verify(selection.output(config, guest), public)
-    good = all(finding.good for finding in findings)
-    if as_json:
-        print_json({"ok": good, "findings": [finding.to_dict() for finding in findings]})
-    else:
-        print_table(
-            "Attestations",
-            ["image", "what", "", "found"],
-            [
-                [
-                    finding.reference,
-                    finding.what,
-                    "ok" if finding.good else "lacking",
-                    finding.text,
-                ]
-                for finding in findings
-            ],
-        )
-    if not good:
-        count = sum(not finding.good for finding in findings)
-        raise KollarmError(f"{count} of {len(findings)} attestations are lacking or wrong")
+    report = AttestationReport(tuple(findings))
+    show(report, as_json=as_json)
+    if report.bad:
+        count = len(findings)
+        raise KollarmError(f"{report.bad} of {count} attestations are missing or invalid")
 
 
 @group.command("show", short_help="Print an image's attestations as JSON.")
 @click.argument("image")
 @with_config
-def show(image: str, config_path: Path) -> None:
-    """Print the statements about an image's index as JSON."""
+def show_command(image: str, config_path: Path) -> None:
+    """Print the attestations of an image's index as JSON."""
     config = read_config(config_path)
     client = _client(config)
-    found = [
+    documents = [
         document
         for index in _indices(config, config_path, (image,))
         if index.name == image
         for document in attest.statements(client, index.repository, index.tag)
     ]
-    print_json(found)
+    print_json(documents)
 
 
 def _indices(config: Config, config_path: Path, images: tuple[str, ...]) -> Sequence[IndexStep]:
-    """The indices that the configuration wants, or those of the images named."""
+    """The indices of the configuration, or of the images that were named."""
     plan = pipeline.plan(config, project_dir=config_path.resolve().parent, images=images or None)
     return plan.indices
 

@@ -7,13 +7,10 @@ from pathlib import Path
 import click
 
 from builder import freshness, pipeline
-from builder.record import BuildRecord
 from core.config.model import Architecture
-from core.progress import duration, size
 from kollarm.cli.common import (
     alone,
     print_json,
-    print_table,
     print_text,
     read_config,
     show,
@@ -31,18 +28,18 @@ from kollarm.services.registry import start_registry
     "architectures",
     multiple=True,
     type=click.Choice([architecture.value for architecture in Architecture]),
-    help="Only this architecture; may be given more than once. Default: the configuration's.",
+    help="Build only this architecture. Repeatable. Default: those of the configuration.",
 )
-@click.option("--force", is_flag=True, help="Build also what is there with the same key.")
+@click.option("--force", is_flag=True, help="Rebuild images even if they are up to date.")
 @click.option(
     "--refresh",
     metavar="AGE",
-    help="Build again what holds packages older than AGE (12h, 7d, 2w), and what starts from it.",
+    help="Rebuild images whose packages are older than AGE (12h, 7d, 2w), and their children.",
 )
 @click.option(
     "--keep-members",
     is_flag=True,
-    help="In indices, keep images of architectures that the configuration doesn't build.",
+    help="Keep images of other architectures than the configuration's in indices.",
 )
 @with_config
 @with_dry_run
@@ -59,8 +56,8 @@ def build(
 ) -> None:
     """Build container images, push them, and join the architectures under one tag.
 
-    IMAGE is the name of a Kolla image (default: the configuration's list). What
-    is in the registry already, made from the same inputs, is left alone.
+    IMAGE is the name of a Kolla image (default: the configuration's list). Images that
+    the registry has already, built from the same inputs, are kept.
     """
     options = pipeline.BuildOptions(
         force, freshness.age(refresh) if refresh else None, keep_members
@@ -81,42 +78,5 @@ def build(
         record = pipeline.build(
             config, project_dir=folder, images=wanted, architectures=chosen, options=options
         )
-    if as_json:
-        print_json(record.to_dict())
-    else:
-        print_record(record)
+    show(record, as_json=as_json)
     record.raise_for_failures()
-
-
-def print_record(record: BuildRecord) -> None:
-    """Print what a build did as tables."""
-    print_table(
-        "Container images",
-        ["image", "architecture", "state", "digest", "size", "time"],
-        [
-            [
-                row.image,
-                row.architecture.value,
-                row.state.value,
-                short(row.digest),
-                size(row.size) if row.size else "",
-                duration(row.seconds) if row.seconds else "",
-            ]
-            for row in record.images
-        ],
-    )
-    print_table(
-        "Indices",
-        ["reference", "architectures", "state", "digest"],
-        [
-            [row.reference, ", ".join(row.members), row.state.value, short(row.digest)]
-            for row in record.indices
-        ],
-    )
-    for line in record.left_out:
-        print_text(f"left out: {line}")
-
-
-def short(digest: str | None) -> str:
-    """A digest as far as a person needs it to tell two apart."""
-    return (digest or "")[:19]

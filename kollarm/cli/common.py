@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
-from rich.table import Table
 
 from core import lock, trust
 from core.config.load import DEFAULT_NAME, load
@@ -142,16 +140,3 @@ def show_all(results: Sequence[Result], *, as_json: bool) -> None:
         print_json([result.to_dict() for result in results])
     else:
         print_text("\n".join(result.to_text() for result in results))
-
-
-def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table of results; where there is no terminal, wide enough not to fold."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=180)
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)

@@ -19,6 +19,7 @@ from kollarm.cli.common import (
     print_json,
     print_text,
     read_config,
+    show,
     with_config,
     with_dry_run,
     with_json,
@@ -29,14 +30,16 @@ from kollarm.services.registry import start_registry
 
 @click.command("deploy")
 @click.argument("stages", nargs=-1, metavar="[STAGE]…")
-@click.option("--resume", is_flag=True, help="Go on with the stage that failed.")
-@click.option("--limit", help="Only these hosts, as Ansible takes them.")
+@click.option("--resume", is_flag=True, help="Continue with the stage that failed.")
+@click.option("--limit", help="Deploy only to these hosts (an Ansible pattern).")
 @click.option(
-    "--tags", multiple=True, help="Only this part, as kolla-ansible names it; repeatable."
+    "--tags", multiple=True, help="Run only this part, a tag of kolla-ansible. Repeatable."
 )
-@click.option("--skip-tags", multiple=True, help="Not this part; repeatable.")
-@click.option("--check", is_flag=True, help="Let Ansible say what it would change.")
-@click.option("--yes", is_flag=True, help="Don't ask before destroy.")
+@click.option("--skip-tags", multiple=True, help="Skip this part. Repeatable.")
+@click.option(
+    "--check", is_flag=True, help="Let Ansible report what it would change; change nothing."
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation before destroy.")
 @with_config
 @with_dry_run
 @with_json
@@ -54,10 +57,10 @@ def deploy_command(
 ) -> None:
     """Deploy the cloud of the configuration's deploy section with kolla-ansible.
 
-    STAGE is config, bootstrap-servers, prechecks, pull, deploy, post-deploy (all
-    of these by default), genconfig, reconfigure, upgrade or destroy; and proof, which
-    ends the default where deploy.proof says what to prove: a guest's console on each
-    architecture of the cloud.
+    STAGE is config, bootstrap-servers, prechecks, pull, deploy, post-deploy (all of these
+    by default), genconfig, reconfigure, upgrade, destroy or proof. The stage proof proves a
+    guest's console on each architecture of the cloud; it is the last of the default stages
+    if deploy.proof is configured.
     """
     config = read_config(config_path)
     if config.deploy is None:
@@ -69,7 +72,7 @@ def deploy_command(
         not stages and not check and config.deploy.proof is not None
     )
     if proving:
-        deployment.wishes(config.deploy, config.state_dir)  # whether it can be done, before an hour
+        deployment.proof_specs(config.deploy, config.state_dir)  # errors before an hour's work
     if stages == (deployment.NAME,):
         _prove(config, dry_run=dry_run, as_json=as_json)
         return
@@ -77,7 +80,7 @@ def deploy_command(
     options = deploy.AnsibleOptions(limit=limit, tags=tags, skip_tags=skip_tags, check=check)
     plan = deploy.plan(config, config.deploy, stages, options=options, resume=resume)
     if dry_run:
-        print_json(plan.to_dict()) if as_json else print_text(plan.to_text())
+        show(plan, as_json=as_json)
         if proving and not as_json:
             _prove(config, dry_run=True, as_json=False)
         return
@@ -90,7 +93,7 @@ def deploy_command(
             config_words=config_words(config_path),
         )
     if not (proving and as_json):
-        print_json(record.to_dict()) if as_json else print_text(record.to_text())
+        show(record, as_json=as_json)
     if proving:
         _prove(config, as_json=as_json, stages=record.to_dict())
 
@@ -108,29 +111,28 @@ def _prove(
     """
     assert config.deploy is not None
     if dry_run:
-        todo = deployment.wishes(config.deploy, config.state_dir)
+        specs = deployment.proof_specs(config.deploy, config.state_dir)
         if as_json:
-            print_json({"proofs": {arch.value: wish.image for arch, wish in todo.items()}})
+            print_json({"proofs": {arch.value: spec.image for arch, spec in specs.items()}})
         else:
-            for arch, wish in todo.items():
-                print_text(f"prove the console of {wish.image} ({arch.value})")
+            for arch, spec in specs.items():
+                print_text(f"prove the console of {spec.image} ({arch.value})")
         return
     with alone(config):
-        done = deployment.prove_deployment(config, config.deploy)
-        page = report.write_consoles(config, done.reports)
+        proof = deployment.prove_deployment(config, config.deploy)
+        page = report.write_consoles(config, proof.reports)
     if as_json:
-        print_json((stages or {}) | {"proof": done.to_dict() | {"report": str(page)}})
+        print_json((stages or {}) | {"proof": proof.to_dict() | {"report": str(page)}})
     else:
-        print_text(done.to_text())
-        print_text(f"the report: {page}")
-    if not done.passed:
-        raise KollarmError("not every architecture's console works", hint="see above")
+        print_text(f"{proof.to_text()}\nthe report: {page}")
+    if not proof.passed:
+        raise KollarmError("the console does not work on every architecture", hint="see above")
 
 
 def _confirm(question: str) -> bool:
     if not sys.stdin.isatty():
         raise ConfigError(
-            "destroying has to be confirmed, and there is no terminal to ask at",
-            hint="--yes confirms it beforehand",
+            "destroying a cloud requires confirmation, and there is no terminal to ask at",
+            hint="confirm it with --yes",
         )
     return click.confirm(question, err=True)

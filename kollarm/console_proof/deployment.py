@@ -41,62 +41,62 @@ class DeploymentProof:
         )
 
 
-def wishes(deploy: Deploy, folder: Path) -> dict[Architecture, ProofSpec]:
-    """What is to be proved, for each architecture of the cloud's compute hosts.
+def proof_specs(deploy: Deploy, folder: Path) -> dict[Architecture, ProofSpec]:
+    """The proof for each architecture of the cloud's compute hosts.
 
     :param folder: where the screenshots go.
-    :raises ConfigError: the configuration doesn't say, or leaves an architecture out.
+    :raises ConfigError: deploy.proof is missing, or omits an architecture.
     """
-    wanted = deploy.proof
-    if wanted is None:
+    settings = deploy.proof
+    if settings is None:
         raise ConfigError(
-            "the configuration doesn't say what to prove",
+            "the configuration does not say what to prove",
             hint="deploy.proof names the cloud and an image for each architecture, see "
             "docs/console.md",
         )
     present = {host.architecture for host in deploy.hosts.values() if "compute" in host.groups}
-    lacking = sorted(arch.value for arch in present - set(wanted.images))
-    if lacking:
+    missing = sorted(arch.value for arch in present - set(settings.images))
+    if missing:
         raise ConfigError(
-            f"the cloud has compute hosts for {', '.join(lacking)}, but deploy.proof.images "
+            f"the cloud has compute hosts for {', '.join(missing)}, but deploy.proof.images "
             "names no image for it",
-            hint="publish one and name it there",
+            hint="publish an image for it and name it there",
         )
     return {
         arch: ProofSpec(
             image=image,
-            flavor=wanted.flavor,
-            network=wanted.network,
+            flavor=settings.flavor,
+            network=settings.network,
             host=None,
-            timeout=wanted.timeout,
+            timeout=settings.timeout,
             screenshot=folder / f"{arch.value}.png",
         )
-        for arch, image in sorted(wanted.images.items())
+        for arch, image in sorted(settings.images.items())
     }
 
 
 def prove_deployment(config: Config, deploy: Deploy) -> DeploymentProof:
     """Prove a console on each architecture.
 
-    :raises ConfigError: the configuration doesn't say what to prove.
-    :raises KollarmError: an image isn't for the architecture that it should prove.
+    :raises ConfigError: deploy.proof is missing, or omits an architecture.
+    :raises KollarmError: an image is for another architecture than it should prove.
     """
     folder = config.state_dir / NAME
-    todo = wishes(deploy, folder)
+    specs = proof_specs(deploy, folder)
     assert deploy.proof is not None
     folder.mkdir(parents=True, exist_ok=True)
     connection = cloud_for(config, deploy.proof.cloud)
     reports: dict[Architecture, ProofReport] = {}
-    for arch, wish in todo.items():
-        wish.screenshot.unlink(missing_ok=True)
-        report = prove(connection, wish)
+    for arch, spec in specs.items():
+        spec.screenshot.unlink(missing_ok=True)
+        report = prove(connection, spec)
         if report.architecture != arch.value:
             raise KollarmError(
-                f"the image {wish.image} proves nothing for {arch.value}: its property "
+                f"the image {spec.image} proves nothing for {arch.value}: its property "
                 f"architecture is {report.architecture or 'not set'}",
-                hint="kollarm guest audit lists such images with the command that mends each",
+                hint="kollarm guest audit lists such images with the command that fixes each",
             )
         reports[arch] = report
-    done = DeploymentProof(reports)
-    files.write(folder / "proof.json", json.dumps(done.to_dict(), indent=2, default=str) + "\n")
-    return done
+    proof = DeploymentProof(reports)
+    files.write(folder / "proof.json", json.dumps(proof.to_dict(), indent=2, default=str) + "\n")
+    return proof

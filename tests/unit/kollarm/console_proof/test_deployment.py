@@ -9,7 +9,7 @@ import pytest
 from core.config.deploy import Deploy
 from core.config.model import Architecture
 from core.errors import ConfigError
-from kollarm.console_proof.deployment import wishes
+from kollarm.console_proof.deployment import proof_specs
 
 HOSTS = {
     "control": {"architecture": "x86_64", "groups": ["control"]},
@@ -25,7 +25,7 @@ def deployment(**proof: object) -> Deploy:
 
 
 def test_each_architecture_gets_its_image(tmp_path: Path) -> None:
-    todo = wishes(
+    todo = proof_specs(
         deployment(cloud="new", images={"aarch64": "jammy-arm64"}, flavor="m1.small"), tmp_path
     )
     [(arch, wish)] = todo.items()
@@ -35,10 +35,10 @@ def test_each_architecture_gets_its_image(tmp_path: Path) -> None:
 
 def test_an_architecture_without_an_image_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="compute hosts for aarch64"):
-        wishes(deployment(cloud="new", images={"x86_64": "jammy"}), tmp_path)
+        proof_specs(deployment(cloud="new", images={"x86_64": "jammy"}), tmp_path)
 
 
 def test_nothing_to_prove_is_said_with_where_to_say_it(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        wishes(deployment(), tmp_path)
+        proof_specs(deployment(), tmp_path)
     assert caught.value.hint is not None and "deploy.proof" in caught.value.hint
