@@ -10,8 +10,6 @@ from builder import freshness, pipeline
 from core.config.model import Architecture
 from kollarm.cli.common import (
     alone,
-    print_json,
-    print_text,
     read_config,
     show,
     with_config,
