@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +26,9 @@ CALL_LIMIT = 1800.0
 
 #: Bytes to read in one message; libguestfs's messages end at 4 MiB.
 _PIECE = 2 << 20
+
+#: Bytes of the log's end that an error shows.
+_LOG_TAIL = 4000
 
 #: Seconds the worker has to close its handle once told to end.
 ENDING = 6.0
@@ -104,11 +107,11 @@ class Appliance:
             f"libguestfs, {method}: the appliance ended unexpectedly", details=self.log_tail()
         )
 
-    def log_tail(self, size: int = 4000) -> str:
+    def log_tail(self) -> str:
         """The end of what the worker and the hypervisor printed."""
         try:
             end = self._log.seek(0, os.SEEK_END)
-            self._log.seek(max(0, end - size))
+            self._log.seek(max(0, end - _LOG_TAIL))
             return self._log.read().decode("utf-8", "replace").strip()
         except ValueError:  # closed
             return ""
@@ -191,15 +194,8 @@ class Appliance:
     def is_file(self, path: str) -> bool:
         return bool(self.call("is_file", path, followsymlinks=True))
 
-    def is_directory(self, path: str) -> bool:
-        return bool(self.call("is_dir", path, followsymlinks=True))
-
     def is_link(self, path: str) -> bool:
         return bool(self.call("is_symlink", path))
-
-    def real_path(self, path: str) -> str:
-        """The path with every symbolic link followed, inside the guest."""
-        return cast(str, self.call("realpath", path))
 
     def list_directory(self, path: str) -> list[str]:
         """Names in a directory, sorted; empty when there is no such directory."""
@@ -210,10 +206,6 @@ class Appliance:
 
     def glob(self, pattern: str) -> list[str]:
         return sorted(cast(list[str], self.call("glob_expand", pattern, directoryslash=False)))
-
-    def find(self, directory: str) -> list[str]:
-        """Every path below a directory, relative to it."""
-        return cast(list[str], self.call("find", directory))
 
     def file_size(self, path: str) -> int:
         return cast(int, self.call("filesize", path))
@@ -238,10 +230,6 @@ class Appliance:
     def download(self, path: str, local: Path) -> None:
         self.call("download", path, str(local))
 
-    def tar_out(self, directory: str, local: Path, excludes: Sequence[str] = ()) -> None:
-        """A directory as an uncompressed tar archive."""
-        self.call("tar_out", directory, str(local), excludes=list(excludes))
-
     # -- writing ---------------------------------------------------------------
 
     def tar_in(self, local: Path, directory: str) -> None:
@@ -261,6 +249,3 @@ class Appliance:
     def remove(self, path: str) -> None:
         """Remove a file or a whole directory; nothing happens where there is none."""
         self.call("rm_rf", path)
-
-    def sync(self) -> None:
-        self.call("sync")

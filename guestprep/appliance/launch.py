@@ -34,34 +34,31 @@ class Drive:
 
 
 @contextmanager
-def launch_appliance(
-    drives: Sequence[Drive], *, memory: int | None = None, exchangeable: bool = False
-) -> Iterator[Appliance]:
+def launch_appliance(drives: Sequence[Drive], *, exchangeable: bool = False) -> Iterator[Appliance]:
     """A running appliance with these disks; gone when the block ends, however it ends.
 
     A launch with KVM that hangs or fails is repeated once without; what was learned
     is remembered for this process and, for some days, for this machine.
 
-    :param memory: MiB for the virtual machine; default: libguestfs's own choice.
     :param exchangeable: whether the disks shall be exchangeable later, where the backend can.
     :raises ApplianceError: it could not be started; the hint has the remedy.
     """
-    appliance = _launch(drives, memory, exchangeable)
+    appliance = _launch(drives, exchangeable)
     try:
         yield appliance
     finally:
         appliance.kill()
 
 
-def _launch(drives: Sequence[Drive], memory: int | None, exchangeable: bool) -> Appliance:
+def _launch(drives: Sequence[Drive], exchangeable: bool) -> Appliance:
     reporter = progress.current()
     with reporter.step("appliance") as step:
         if not acceleration.usable():
             step.note("emulating the processor (no usable KVM)")
-            return _attempt(drives, memory, exchangeable, emulate=True)
+            return _attempt(drives, exchangeable, emulate=True)
         started = time.monotonic()
         try:
-            return _attempt(drives, memory, exchangeable, emulate=False)
+            return _attempt(drives, exchangeable, emulate=False)
         except ApplianceError as error:
             if error.hint:  # a cause was found, and it isn't KVM
                 raise
@@ -70,14 +67,12 @@ def _launch(drives: Sequence[Drive], memory: int | None, exchangeable: bool) -> 
                 f"{time.monotonic() - started:.0f} s): trying once without, which is slower"
             )
             log.debug("%s", error.details)
-        appliance = _attempt(drives, memory, exchangeable, emulate=True)
+        appliance = _attempt(drives, exchangeable, emulate=True)
         acceleration.remember_broken()
         return appliance
 
 
-def _attempt(
-    drives: Sequence[Drive], memory: int | None, exchangeable: bool, *, emulate: bool
-) -> Appliance:
+def _attempt(drives: Sequence[Drive], exchangeable: bool, *, emulate: bool) -> Appliance:
     backend = os.environ.get("LIBGUESTFS_BACKEND", "direct")
     environment = {"LIBGUESTFS_BACKEND": backend}
     if emulate:
@@ -85,8 +80,6 @@ def _attempt(
     limit = TCG_LIMIT if emulate or not acceleration.present() else acceleration.limit(KVM_LIMIT)
     appliance = Appliance(environment)
     try:
-        if memory is not None:
-            appliance.call("set_memsize", memory)
         appliance.call("set_network", False)
         # Measured under emulation: a second processor takes a tenth to a fifth off a launch.
         appliance.call("set_smp", min(2, os.cpu_count() or 1))

@@ -15,7 +15,7 @@ from guestprep.facts import InitramfsKind
 from guestprep.inspect.initramfs import LOAD_LIST, module_folder
 from guestprep.parse.compression import Compression, compress
 from guestprep.parse.cpio import Member, write_archive
-from guestprep.parse.initramfs import Reading, link_targets, members, resolve
+from guestprep.parse.initramfs import InitramfsReader, link_targets, resolve
 from guestprep.parse.modules import is_module, module_name
 from guestprep.parse.text import decode, word_lines
 
@@ -57,7 +57,7 @@ def build_segment(
     :param load: names of modules to load, in order.
     :param work: an empty local folder.
     """
-    reading = Reading()
+    reader = InitramfsReader(copy)
     found: dict[str, Member] = {}
     base = work / "tree"
     staged = base / "lib" / "modules" / version
@@ -68,7 +68,7 @@ def build_segment(
 
     present: set[str] = set()
     marker = f"lib/modules/{version}/"
-    for member in members(copy, reading, keep):
+    for member in reader.members(keep):
         if member.data is not None and marker in member.name and stat.S_ISREG(member.mode):
             inside = member.name.partition(marker)[2]
             if is_module(inside) or inside in INPUTS:
@@ -89,7 +89,7 @@ def build_segment(
         if name not in present and name in inputs:
             files[f"{folder}/{name}"] = inputs[name]
     files |= load_list(found, kind, load)
-    return _segment(files, found, reading, tuple(module_name(path) for path in new))
+    return _segment(files, found, reader, tuple(module_name(path) for path in new))
 
 
 def _new_modules(
@@ -164,11 +164,11 @@ def overlay_archive(files: dict[str, bytes], found: dict[str, Member]) -> bytes:
 def _segment(
     files: dict[str, bytes],
     found: dict[str, Member],
-    reading: Reading,
+    reader: InitramfsReader,
     modules: tuple[str, ...],
 ) -> NewSegment:
     archive = overlay_archive(files, found)
-    last = reading.segments[-1]
+    last = reader.segments[-1]
     compression = Compression(last.compression)
     data = compress(archive, compression)
     if compression is Compression.LZ4:

@@ -16,7 +16,7 @@ from guestprep.facts import InitramfsKind
 from guestprep.inspect.initramfs import LOAD_LIST, module_folder
 from guestprep.parse.compression import Compression, UnreadableStream, compress_file
 from guestprep.parse.cpio import DamagedArchive, Member, copy_archive
-from guestprep.parse.initramfs import Reading, archives, members
+from guestprep.parse.initramfs import InitramfsReader
 from guestprep.parse.modules import ModuleIndex
 
 
@@ -54,20 +54,20 @@ def derive_initramfs(
     :param load: names of modules to have loaded.
     :param work: an empty local folder.
     """
-    reading = Reading()
+    reader = InitramfsReader(copy)
     found: dict[str, Member] = {}
-    for member in members(copy, reading, lambda name: name == LOAD_LIST):
+    for member in reader.members(lambda name: name == LOAD_LIST):
         found[member.name] = member
     plain = work / "plain"
     try:
         with plain.open("wb") as out:
-            for source in archives(copy, Reading()):
+            for source in reader.archives():
                 copy_archive(source, out, lambda name: f"lib/modules/{old}" in name)
             out.write(_addition(kind, new, wanted, tree, load, found, work))
     except (DamagedArchive, UnreadableStream) as error:
         raise UnusableInput(f"{copy.name} can't be read: {error}") from error
     made = work / "made"
-    compress_file(plain, made, Compression(reading.segments[-1].compression))
+    compress_file(plain, made, Compression(reader.segments[-1].compression))
     plain.unlink()
     return made
 

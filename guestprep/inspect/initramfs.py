@@ -8,7 +8,7 @@ from pathlib import Path
 from guestprep.facts import InitramfsFacts, InitramfsKind
 from guestprep.parse.cpio import Member
 from guestprep.parse.elf import elf_architecture
-from guestprep.parse.initramfs import Reading, link_targets, members, resolve
+from guestprep.parse.initramfs import InitramfsReader, link_targets, resolve
 from guestprep.parse.modules import is_module, module_name, parse_dep
 from guestprep.parse.text import decode, word_lines
 
@@ -49,10 +49,10 @@ def read_initramfs(copy: Path, path: str, version: str) -> InitramfsFacts:
 
     :param path: its name in the guest.
     """
-    reading = Reading()
+    reader = InitramfsReader(copy)
     found: dict[str, Member] = {}
     programs: dict[str, str] = {}
-    for member in members(copy, reading, wanted):
+    for member in reader.members(wanted):
         found[member.name] = member
         if member.data is not None and _is_program(member.name):
             programs[member.name] = elf_architecture(member.data[:64])
@@ -65,7 +65,7 @@ def read_initramfs(copy: Path, path: str, version: str) -> InitramfsFacts:
         path=path,
         size=copy.stat().st_size,
         kind=kind,
-        segments=tuple(segment.compression.value for segment in reading.segments),
+        segments=tuple(segment.compression.value for segment in reader.segments),
         modules=tuple(sorted({module_name(name) for name in inside})),
         loads=_loads(found),
         indexed=tuple(
@@ -74,7 +74,7 @@ def read_initramfs(copy: Path, path: str, version: str) -> InitramfsFacts:
             else ()
         ),
         programs=tuple(sorted(set(programs.values()) - {""})),
-        fault=reading.fault,
+        fault=reader.fault,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from guestprep.parse.compression import Compression, DecompressedStream, UnreadableStream, detect
@@ -29,17 +29,6 @@ class Segment:
     compression: Compression
 
 
-@dataclass
-class Reading:
-    """What reading an initramfs gave."""
-
-    at: int = 0
-    """Offset of the segment that is being read."""
-    segments: list[Segment] = field(default_factory=list)
-    fault: str | None = None
-    """Why reading ended early; None when all was understood."""
-
-
 class _Plain:
     """The uncompressed rest of a file as pieces; the reader's position tells the end."""
 
@@ -52,57 +41,68 @@ class _Plain:
             yield bytes(self._content[at : at + _PIECE])
 
 
-def members(path: Path, reading: Reading, wanted: Callable[[str], bool]) -> Iterator[Member]:
-    """Every member of every archive in a file, in the kernel's order.
+class InitramfsReader:
+    """An initramfs file, read archive by archive in the kernel's order.
 
-    Never raises for what the file holds: where it can't be understood, the iteration ends and
-    *reading* says why.
-
-    :param reading: filled while iterating.
-    :param wanted: for which names of regular files the content is wanted.
+    Reading never raises for what the file holds: where that can't be understood, it ends, and
+    :attr:`fault` says why.
     """
-    for source in archives(path, reading):
-        try:
-            yield from read_members(source, wanted)
-        except (DamagedArchive, UnreadableStream) as error:
-            reading.fault = f"{error} (segment at byte {reading.at})"
-            return
 
+    def __init__(self, path: Path):
+        self._path = path
+        self._at = 0
+        #: The segments read so far.
+        self.segments: list[Segment] = []
+        #: Why reading ended early; None when all was understood.
+        self.fault: str | None = None
 
-def archives(path: Path, reading: Reading) -> Iterator[ByteReader]:
-    """Every archive in a file, each to be read up to its trailer before the next is asked for.
+    def members(self, wanted: Callable[[str], bool]) -> Iterator[Member]:
+        """Every member of every archive.
 
-    Ends where the file can't be understood; *reading* then says why.
-    """
-    if path.stat().st_size == 0:
-        reading.fault = "the file is empty"
-        return
-    with (
-        path.open("rb") as stream,
-        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-        memoryview(mapped) as content,
-    ):
-        at = _skip_zeros(content, 0)
-        while at < len(content) and reading.fault is None:
-            reading.at = at
-            compression = detect(bytes(content[at : at + 8]))
-            if compression is None:
-                reading.fault = f"unknown format at byte {at}"
+        :param wanted: for which names of regular files the content is wanted.
+        """
+        for archive in self.archives():
+            try:
+                yield from read_members(archive, wanted)
+            except (DamagedArchive, UnreadableStream) as error:
+                self.fault = f"{error} (segment at byte {self._at})"
                 return
-            if compression is Compression.NONE:
-                source = ByteReader(iter(_Plain(content, at)))
-                yield source
-                end = at + source.position
-            else:
-                packed = DecompressedStream(content, at, compression)
+
+    def archives(self) -> Iterator[ByteReader]:
+        """Every archive, each to be read up to its trailer before the next is asked for."""
+        self.segments, self.fault = [], None
+        if self._path.stat().st_size == 0:
+            self.fault = "the file is empty"
+            return
+        with (
+            self._path.open("rb") as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+            memoryview(mapped) as content,
+        ):
+            self._at = _skip_zeros(content, 0)
+            while self._at < len(content) and self.fault is None:
                 try:
-                    yield from _within(ByteReader(iter(packed)))
+                    yield from self._segment(content)
                 except UnreadableStream as error:
-                    reading.fault = f"{error} (segment at byte {at})"
-                    return
-                end = packed.end
-            reading.segments.append(Segment(at, end, compression))
-            at = _skip_zeros(content, end)
+                    self.fault = f"{error} (segment at byte {self._at})"
+
+    def _segment(self, content: memoryview) -> Iterator[ByteReader]:
+        """The archives of one segment."""
+        start = self._at
+        compression = detect(bytes(content[start : start + 8]))
+        if compression is None:
+            self.fault = f"unknown format at byte {start}"
+            return
+        if compression is Compression.NONE:
+            source = ByteReader(iter(_Plain(content, start)))
+            yield source
+            end = start + source.position
+        else:
+            packed = DecompressedStream(content, start, compression)
+            yield from _within(ByteReader(iter(packed)))
+            end = packed.end
+        self.segments.append(Segment(start, end, compression))
+        self._at = _skip_zeros(content, end)
 
 
 def _within(source: ByteReader) -> Iterator[ByteReader]:

@@ -17,7 +17,7 @@ from core.config.model import Architecture
 from core.errors import KollarmError
 from core.run import run
 from guestprep.parse.elf import elf_architecture
-from guestprep.parse.initramfs import Reading, members
+from guestprep.parse.initramfs import InitramfsReader
 from testbed.guest_image import archive, disk, root
 from testbed.guest_image.kernel import Kernel
 from testbed.guest_image.layouts import SUITE, ImageLayout, KernelPackages
@@ -249,17 +249,17 @@ def check_initramfs(path: Path) -> None:
 
     :raises KollarmError: one has, or the file can't be understood.
     """
-    reading = Reading()
+    reader = InitramfsReader(path)
     foreign: dict[str, str] = {}
     count = 0
-    for member in members(path, reading, lambda name: True):
+    for member in reader.members(lambda name: True):
         architecture = elf_architecture(member.data or b"")
         count += architecture == "aarch64"
         if architecture not in ("", "aarch64"):
             foreign[member.name] = architecture
-    if reading.fault or foreign or not count:
+    if reader.fault or foreign or not count:
         raise KollarmError(
             "the test image's initramfs isn't one for arm64: "
-            + (reading.fault or f"{foreign or 'no program is in it'}"),
+            + (reader.fault or f"{foreign or 'no program is in it'}"),
             hint="this is a defect of kollarm/data/with-native-tools.sh",
         )

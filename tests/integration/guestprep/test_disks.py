@@ -16,7 +16,7 @@ from guestprep.archive.client import ArchiveClient
 from guestprep.inspect import inspect_disk
 from guestprep.parse.compression import Compression
 from guestprep.parse.dpkg import parse_status
-from guestprep.parse.initramfs import Reading, members
+from guestprep.parse.initramfs import InitramfsReader
 from guestprep.plan import PreparationPlan, make_plan
 from guestprep.source import disk_facts
 from guestprep.spec import PreparationSpec
@@ -161,7 +161,8 @@ def test_a_kernel_without_graphics_is_replaced(disks: Disks) -> None:
     assert installed.installed("linux-image-arm64") is not None
     assert installed.installed("linux-image-cloud-arm64") is None
     assert not [name for name in info if "cloud" in name]
-    found = {entry.name for entry in members(disks.folder / "initrd", Reading(), lambda _: False)}
+    reader = InitramfsReader(disks.folder / "initrd")
+    found = {entry.name for entry in reader.members(lambda _: False)}
     place = f"usr/lib/modules/{guest_disks.GENERIC}/kernel"
     # The root's file system is built into the old kernel, and a module of the new one.
     assert {f"{place}/fs/ext4.ko", f"{place}/lib/soft-helper.ko"} <= found

@@ -14,7 +14,7 @@ from guestprep import pipeline
 from guestprep.appliance import Drive, launch_appliance
 from guestprep.appliance.exchange import eject_disk
 from guestprep.parse.compression import Compression
-from guestprep.parse.initramfs import Reading, members
+from guestprep.parse.initramfs import InitramfsReader
 from guestprep.record import PreparationRecord
 from tests.support import guest_disks
 from tests.support.appliance import counted_calls
@@ -130,12 +130,9 @@ def test_the_menu_puts_the_console_on_the_screen(contents: Contents) -> None:
 
 
 def test_the_initramfs_gets_a_segment_with_the_driver(contents: Contents) -> None:
-    reading = Reading()
-    found = {
-        entry.name: entry
-        for entry in members(contents.initramfs, reading, lambda name: name.endswith("modules"))
-    }
-    assert [segment.compression for segment in reading.segments] == [Compression.GZIP] * 2
+    reader = InitramfsReader(contents.initramfs)
+    found = {entry.name: entry for entry in reader.members(lambda name: name.endswith("modules"))}
+    assert [segment.compression for segment in reader.segments] == [Compression.GZIP] * 2
     folder = f"lib/modules/{guest_disks.VERSION}/kernel"
     assert f"{folder}/drivers/gpu/drm/virtio/virtio-gpu.ko" in found
     assert f"{folder}/lib/soft-helper.ko" in found

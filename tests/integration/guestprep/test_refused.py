@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
         (
             "foreign",
             guest_disks.Recipe(loader=False, os_release="ID=gentoo\nPRETTY_NAME=Gentoo\n"),
-            ("no UEFI boot path", "its distribution is unknown: Gentoo"),
+            ("EFI system partition", "Gentoo"),
         ),
         (
             "full",

@@ -61,10 +61,10 @@ def _file(parse: Callable[[Path], object], name: str = "input") -> Callable[[byt
 
 
 def _ramfs(path: Path) -> object:
-    reading = initramfs.Reading()
-    found = {m.name: m for m in initramfs.members(path, reading, lambda name: True)}
+    reader = initramfs.InitramfsReader(path)
+    found = {member.name: member for member in reader.members(lambda name: True)}
     links = initramfs.link_targets(found)
-    return [initramfs.resolve(name, links) for name in found], reading.fault
+    return [initramfs.resolve(name, links) for name in found], reader.fault
 
 
 def _index(data: bytes) -> object:

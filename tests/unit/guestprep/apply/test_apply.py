@@ -23,10 +23,10 @@ from guestprep.parse import grub
 from guestprep.parse.compression import Compression
 from guestprep.parse.cpio import Member
 from guestprep.parse.dpkg import parse_status
-from guestprep.parse.initramfs import Reading, members
+from guestprep.parse.initramfs import InitramfsReader
 from guestprep.parse.modules import parse_dep, parse_index
 from tests.support import guest_disks, synthetic
-from tests.unit.guestprep.plan.test_plan import package
+from tests.support.guest_facts import a_package
 
 VERSION = guest_disks.VERSION
 MODULES = synthetic.BASIC | synthetic.GRAPHICS
@@ -39,7 +39,7 @@ def tree(base: Path, files: dict[str, bytes], version: str = VERSION) -> Path:
 
 
 def read(path: Path) -> dict[str, Member]:
-    return {member.name: member for member in members(path, Reading(), lambda name: True)}
+    return {member.name: member for member in InitramfsReader(path).members(lambda name: True)}
 
 
 def test_stand_ins_are_indexed_like_the_modules_they_stand_for(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_another_kernels_initramfs_keeps_all_but_the_modules(tmp_path: Path) -> 
 def test_packages_are_placed_below_usr_on_a_merged_system(tmp_path: Path) -> None:
     made = guest_disks.archive(tmp_path / "archive")
     deb = open_deb(made.folder / "pool" / "extra.deb")
-    extra = package(deb.fields["Package"], deb.fields["Version"])
+    extra = a_package(deb.fields["Package"], deb.fields["Version"])
     path = tmp_path / "new.tar"
     with closing(NewFiles(path, usr_merged=True)) as new:
         done = add_packages([(extra, deb)], new, tmp_path / "modules")
@@ -180,7 +180,7 @@ def test_a_package_whose_script_must_run_is_refused(tmp_path: Path) -> None:
         closing(NewFiles(tmp_path / "new.tar", usr_merged=False)) as new,
         pytest.raises(KollarmError, match="daemon can't be installed offline: its postinst"),
     ):
-        add_packages([(package("daemon", "1"), open_deb(path))], new, tmp_path / "modules")
+        add_packages([(a_package("daemon"), open_deb(path))], new, tmp_path / "modules")
 
 
 def test_scripts_without_effect_are_left_out() -> None:
@@ -239,3 +239,10 @@ def test_small_texts(tmp_path: Path) -> None:
     text = status_paragraph(open_deb(path), {"etc/c": "c4ca"})
     assert text.startswith("Package: c\nStatus: install ok installed\n")
     assert text.endswith("Conffiles:\n /etc/c c4ca\n")
+
+
+def test_the_agents_scripts_may_be_left_out() -> None:
+    script = {"postinst": b"#!/bin/sh\ndeb-systemd-helper enable qemu-guest-agent.service\n"}
+    assert unknown_effects("qemu-guest-agent", script) == ()
+    assert unknown_effects("libglib2.0-0t64", script) == ()
+    assert unknown_effects("other-agent", script) == ("postinst",)

@@ -10,7 +10,7 @@ import zstandard
 
 from guestprep.parse import compression
 from guestprep.parse.cpio import Member, write_archive
-from guestprep.parse.initramfs import Reading, members
+from guestprep.parse.initramfs import InitramfsReader
 
 MIB = 1 << 20
 
@@ -36,40 +36,40 @@ def bomb(path: Path, size: int) -> Path:
     return path
 
 
-def peak(path: Path, *, wanted: bool) -> tuple[float, Reading]:
-    reading = Reading()
+def peak(path: Path, *, wanted: bool) -> tuple[float, InitramfsReader]:
+    reader = InitramfsReader(path)
     tracemalloc.start()
-    for _ in members(path, reading, lambda name: wanted):
+    for _ in reader.members(lambda name: wanted):
         pass
     used = tracemalloc.get_traced_memory()[1] / MIB
     tracemalloc.stop()
-    return used, reading
+    return used, reader
 
 
 def test_what_is_skipped_needs_little_memory(tmp_path: Path) -> None:
     path = bomb(tmp_path / "bomb", 600 * MIB)
     assert path.stat().st_size < MIB
-    used, reading = peak(path, wanted=False)
+    used, reader = peak(path, wanted=False)
     assert used < 150
-    assert reading.fault is None
+    assert reader.fault is None
 
 
 def test_a_file_larger_than_any_is_refused_before_it_is_read(tmp_path: Path) -> None:
-    used, reading = peak(bomb(tmp_path / "bomb", 600 * MIB), wanted=True)
+    used, reader = peak(bomb(tmp_path / "bomb", 600 * MIB), wanted=True)
     assert used < 150
-    assert reading.fault is not None and "a file of 629145600 bytes" in reading.fault
+    assert reader.fault is not None and "a file of 629145600 bytes" in reader.fault
 
 
 def test_a_name_longer_than_any_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "name"
     path.write_bytes(header("a", 0)[:94] + b"%08x" % 0xFFFFFFFF + b"0" * 8 + bytes(64))
-    _, reading = peak(path, wanted=True)
-    assert reading.fault is not None and "a name of 4294967295 bytes" in reading.fault
+    _, reader = peak(path, wanted=True)
+    assert reader.fault is not None and "a name of 4294967295 bytes" in reader.fault
 
 
 def test_what_unpacks_without_end_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compression, "MOST", 32 * MIB)
-    _, reading = peak(bomb(tmp_path / "bomb", 64 * MIB), wanted=False)
-    assert reading.fault is not None and "unpacks to more than" in reading.fault
+    _, reader = peak(bomb(tmp_path / "bomb", 64 * MIB), wanted=False)
+    assert reader.fault is not None and "unpacks to more than" in reader.fault

@@ -13,7 +13,7 @@ from guestprep.parse import grub, modules, text
 from guestprep.parse.compression import Compression, compress
 from guestprep.parse.cpio import Member, write_archive
 from guestprep.parse.dpkg import parse_status
-from guestprep.parse.initramfs import Reading, link_targets, members, resolve
+from guestprep.parse.initramfs import InitramfsReader, link_targets, resolve
 from guestprep.parse.relation import Alternative, compare, parse_relations
 from guestprep.source.checksum import parse_sums
 from guestprep.source.qcow2 import parse_header
@@ -66,7 +66,7 @@ def test_initramfs_reader_takes_anything(
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "file"
     path.write_bytes(head + rest)
-    list(members(path, Reading(), lambda name: True))
+    list(InitramfsReader(path).members(lambda name: True))
 
 
 # -- small texts ----------------------------------------------------------------
@@ -123,9 +123,9 @@ def test_closure_ends_on_circles() -> None:
 # -- initramfs ------------------------------------------------------------------
 
 
-def _read(path: Path) -> tuple[dict[str, Member], Reading]:
-    reading = Reading()
-    return {member.name: member for member in members(path, reading, lambda name: True)}, reading
+def _read(path: Path) -> tuple[dict[str, Member], InitramfsReader]:
+    reader = InitramfsReader(path)
+    return {member.name: member for member in reader.members(lambda name: True)}, reader
 
 
 @pytest.mark.parametrize("compression", WRITABLE)
@@ -140,12 +140,12 @@ def test_an_appended_segment_wins(tmp_path: Path, compression: Compression) -> N
     new = write_archive([Member("usr/lib/x", stat.S_IFREG | 0o644, 3, b"new")])
     path = tmp_path / "initrd"
     path.write_bytes(first + compress(old, compression) + compress(new, compression))
-    found, reading = _read(path)
-    assert reading.fault is None
+    found, reader = _read(path)
+    assert reader.fault is None
     assert found["usr/lib/x"].data == b"new"
     assert found["early"].data == b"1"
     assert (
-        reading.segments[-1].end
+        reader.segments[-1].end
         == path.stat().st_size
         - (len(new) - len(new.rstrip(b"\0")) if compression is Compression.NONE else 0)
         or compression is Compression.NONE
@@ -167,8 +167,8 @@ def test_a_cut_initramfs_is_noticed(tmp_path: Path, compression: Compression) ->
     whole = compress(write_archive([Member("a", stat.S_IFREG, len(content), content)]), compression)
     path = tmp_path / "initrd"
     path.write_bytes(whole[: len(whole) // 2])
-    _, reading = _read(path)
-    assert reading.fault
+    _, reader = _read(path)
+    assert reader.fault
 
 
 @given(st.dictionaries(st.text("abc/", min_size=1, max_size=8), st.text("abc/.", max_size=6)))

@@ -1,4 +1,4 @@
-"""Requests beside the screen: packages, files, time zone, size."""
+"""What is requested beside the screen: packages, files, time zone, size."""
 
 from __future__ import annotations
 
@@ -9,162 +9,190 @@ import pytest
 
 from core.config.model import Guest, GuestFile, GuestSource
 from core.errors import UnusableInput
-from guestprep.apply.maintainer_scripts import unknown_effects
-from guestprep.facts import DriverLocation, FileFacts, GuestFacts, Partition, Role
+from guestprep.archive.package import ArchivePackage
+from guestprep.facts import DriverLocation, FileFacts, GuestFacts, Role
 from guestprep.parse.dpkg import parse_status
 from guestprep.plan import CopyStep, GrowStep, InstallStep, PreparationPlan, TimezoneStep, make_plan
 from guestprep.spec import FileSpec, PreparationPart, PreparationSpec
-from tests.unit.guestprep.plan.test_plan import STATUS, Shelf, facts, kernel, package
+from tests.support.guest_facts import (
+    EXTRA,
+    GIB,
+    META,
+    STATUS,
+    UBUNTU_18_04,
+    StubArchive,
+    a_kernel,
+    a_package,
+    a_partition,
+)
 
-GIB = 1 << 30
+ROOT = a_partition(start=100 << 20, length=2 * GIB - (101 << 20))
+ESP = a_partition(
+    Role.ESP, number=15, type="vfat", mounted="/boot/efi", free=9, start=1 << 20, length=99 << 20
+)
+
+#: An image whose kernel needs nothing, on a disk of 2 GiB.
+IMAGE = replace(
+    UBUNTU_18_04,
+    disk=replace(UBUNTU_18_04.disk, virtual_size=2 * GIB),
+    partitions=(ROOT, ESP),
+    kernels=(a_kernel(gpu=DriverLocation.BUILTIN),),
+)
 
 
-def there() -> GuestFacts:
-    """An image whose kernel needs nothing, on a disk of 2 GiB."""
-    root = Partition(
-        "/dev/sda1",
-        Role.ROOT,
-        "ext4",
-        "cloudimg-rootfs",
-        "",
-        "",
-        "",
-        "/",
-        GIB,
-        number=1,
-        start=100 << 20,
-        length=2 * GIB - (101 << 20),
+def plan(facts: GuestFacts, spec: PreparationSpec, *packages: ArchivePackage) -> PreparationPlan:
+    return make_plan(facts, STATUS, spec, StubArchive(*packages))
+
+
+# -- packages -------------------------------------------------------------------
+
+
+def test_packages_are_installed_once_with_their_dependencies() -> None:
+    result = plan(
+        IMAGE,
+        PreparationSpec(packages=("htop", "qemu-guest-agent")),
+        a_package("htop", "3.0", depends="libncurses6"),
+        a_package("htop", "2.0"),
+        a_package("libncurses6", "6.5"),
+        a_package("qemu-guest-agent", "1:10.0"),
     )
-    esp = Partition(
-        "/dev/sda15",
-        Role.ESP,
-        "vfat",
-        "UEFI",
-        "",
-        "",
-        "",
-        "/boot/efi",
-        9,
-        number=15,
-        start=1 << 20,
-        length=99 << 20,
-    )
-    found = facts(kernels=(kernel(gpu=DriverLocation.BUILTIN),), partitions=(root, esp))
-    return replace(found, disk=replace(found.disk, virtual_size=2 * GIB))
-
-
-def plan(found: GuestFacts, spec: PreparationSpec, shelf: Shelf | None = None) -> PreparationPlan:
-    return make_plan(found, STATUS, spec, shelf or Shelf())
-
-
-def test_packages_come_with_what_they_need_once() -> None:
-    shelf = Shelf(
-        package("htop", "3.0", "libncurses6"),
-        package("htop", "2.0"),
-        package("libncurses6", "6.5"),
-        package("qemu-guest-agent", "1:10.0"),
-    )
-    made = plan(there(), PreparationSpec(packages=("htop", "qemu-guest-agent")), shelf)
-    (install,) = made.of(InstallStep)
+    (install,) = result.of(InstallStep)
     assert [(entry.name, entry.version) for entry in install.packages] == [
         ("libncurses6", "6.5"),
         ("htop", "3.0"),
         ("qemu-guest-agent", "1:10.0"),
     ]
     assert install.manual == ("htop", "qemu-guest-agent")
-    installed = parse_status(
+
+
+def test_an_installed_package_is_not_installed_again() -> None:
+    status = parse_status(
         "Package: htop\nStatus: install ok installed\nArchitecture: arm64\nVersion: 2.0\n"
     )
-    again = make_plan(there(), installed, PreparationSpec(packages=("htop",)), Shelf())
-    assert not again.of(InstallStep)
-    assert any(entry.topic == "package htop" for entry in again.settled)
+    result = make_plan(IMAGE, status, PreparationSpec(packages=("htop",)), StubArchive())
+    assert not result.of(InstallStep)
+    assert "package htop" in [entry.topic for entry in result.settled]
 
 
-def test_packages_that_cannot_be_had_are_refused() -> None:
-    with pytest.raises(UnusableInput, match="no archive has a package htopp"):
-        plan(there(), PreparationSpec(packages=("htopp",)))
-    with pytest.raises(UnusableInput, match="htop needs libncurses6"):
-        plan(
-            there(),
-            PreparationSpec(packages=("htop",)),
-            Shelf(package("htop", "3.0", "libncurses6")),
-        )
+def test_a_package_that_no_archive_has_is_refused() -> None:
+    with pytest.raises(UnusableInput, match="htopp"):
+        plan(IMAGE, PreparationSpec(packages=("htopp",)))
 
 
-def test_a_package_the_screen_needs_is_not_installed_twice() -> None:
-    from tests.unit.guestprep.plan.test_plan import EXTRA, META  # noqa: PLC0415 — one of many there
+def test_a_package_with_an_unmet_dependency_is_refused() -> None:
+    package = a_package("htop", depends="libncurses6")
+    with pytest.raises(UnusableInput, match="libncurses6"):
+        plan(IMAGE, PreparationSpec(packages=("htop",)), package)
 
-    shelf = Shelf(EXTRA, META, package("htop", "3.0", META.name))
-    made = plan(facts(), PreparationSpec(packages=("htop", META.name)), shelf)
-    names = [entry.name for step in made.of(InstallStep) for entry in step.packages]
+
+def test_a_package_that_the_screen_needs_is_not_installed_twice() -> None:
+    htop = a_package("htop", depends=META.name)
+    spec = PreparationSpec(packages=("htop", META.name))
+    result = plan(UBUNTU_18_04, spec, EXTRA, META, htop)
+    names = [entry.name for step in result.of(InstallStep) for entry in step.packages]
     assert names == [EXTRA.name, META.name, "htop"]
 
 
-def test_files_are_copied_where_they_differ(tmp_path: Path) -> None:
-    source = tmp_path / "motd"
-    source.write_text("hello\n")
-    guest = Guest(
-        name="g",
-        source=GuestSource(path=tmp_path),
-        files=[GuestFile(source=source, path="/etc/motd", mode="0640")],
-    )
-    spec = PreparationSpec.of(guest)
-    (copy,) = plan(there(), spec).of(CopyStep)
-    assert (copy.path, copy.mode) == ("/etc/motd", 0o640)
-    same = FileFacts("/etc/motd", spec.files[0].sha256, 0o640)
-    assert not plan(replace(there(), files=(same,)), spec).of(CopyStep)
-    other = replace(same, mode=0o644)
-    (copy,) = plan(replace(there(), files=(other,)), spec).of(CopyStep)
+# -- files ----------------------------------------------------------------------
+
+MOTD = FileSpec("/etc/motd", Path("motd"), 0o640, "ab" * 32)
+WITH_MOTD = PreparationSpec(files=(MOTD,))
+
+
+def test_a_missing_file_is_copied() -> None:
+    (copy,) = plan(IMAGE, WITH_MOTD).of(CopyStep)
+    assert (copy.path, copy.mode, copy.sha256) == ("/etc/motd", 0o640, MOTD.sha256)
+
+
+def test_a_file_that_is_the_same_is_not_copied() -> None:
+    same = FileFacts(MOTD.path, MOTD.sha256, MOTD.mode)
+    assert not plan(replace(IMAGE, files=(same,)), WITH_MOTD).of(CopyStep)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [FileFacts(MOTD.path, MOTD.sha256, 0o644), FileFacts(MOTD.path, "cd" * 32, MOTD.mode)],
+)
+def test_a_file_that_differs_is_replaced(other: FileFacts) -> None:
+    (copy,) = plan(replace(IMAGE, files=(other,)), WITH_MOTD).of(CopyStep)
     assert "replaced" in copy.reason
-    # The record of an image doesn't depend on where the file was copied from.
-    assert str(tmp_path) not in str(spec.to_dict())
-    source.unlink()
-    with pytest.raises(UnusableInput, match=r"motd can't be copied into the image: No such file"):
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    file = GuestFile(source=tmp_path / "motd", path="/etc/motd")
+    guest = Guest(name="g", source=GuestSource(path=tmp_path), files=[file])
+    with pytest.raises(UnusableInput, match="No such file"):
         PreparationSpec.of(guest)
 
 
-def test_files_on_another_partition_are_refused() -> None:
+def test_where_a_file_was_copied_from_is_not_recorded() -> None:
+    assert "source" not in str(WITH_MOTD.to_dict())
+
+
+def test_a_file_on_another_partition_is_refused() -> None:
     file = FileSpec("/boot/efi/startup.nsh", Path("x"), 0o644, "0" * 64)
-    with pytest.raises(UnusableInput, match="/boot/efi is a partition of its own"):
-        plan(there(), PreparationSpec(files=(file,)))
+    with pytest.raises(UnusableInput, match="/boot/efi"):
+        plan(IMAGE, PreparationSpec(files=(file,)))
 
 
-def test_a_time_zone_is_set_where_the_guest_has_it() -> None:
-    spec = PreparationSpec(timezone="Europe/Berlin")
-    zone = FileFacts("/usr/share/zoneinfo/Europe/Berlin", "0" * 64, 0o644)
-    found = replace(there(), timezone="Etc/UTC", timezone_file="Etc/UTC", files=(zone,))
-    (step,) = plan(found, spec).of(TimezoneStep)
-    assert step.named and step.target == zone.path
-    done = replace(found, timezone="Europe/Berlin", timezone_file="Europe/Berlin")
-    assert not plan(done, spec).of(TimezoneStep)
-    assert plan(replace(done, timezone_file="Etc/UTC"), spec).of(TimezoneStep)
-    with pytest.raises(UnusableInput, match="the image has no time zone Europe/Berlin"):
-        plan(there(), spec)
-    with_data = PreparationSpec(timezone="Europe/Berlin", packages=("tzdata",))
-    assert plan(there(), with_data, Shelf(package("tzdata", "1"))).of(TimezoneStep)
+# -- time zone ------------------------------------------------------------------
+
+BERLIN = FileFacts("/usr/share/zoneinfo/Europe/Berlin", "0" * 64, 0o644)
+IN_BERLIN = PreparationSpec(timezone="Europe/Berlin")
+IN_UTC = replace(IMAGE, timezone="Etc/UTC", timezone_file="Etc/UTC", files=(BERLIN,))
+
+
+def test_a_time_zone_is_set() -> None:
+    (step,) = plan(IN_UTC, IN_BERLIN).of(TimezoneStep)
+    assert step.named and step.target == BERLIN.path
+
+
+def test_a_time_zone_is_set_where_one_of_two_files_differs() -> None:
+    facts = replace(IN_UTC, timezone="Europe/Berlin")
+    assert plan(facts, IN_BERLIN).of(TimezoneStep)
+
+
+def test_a_time_zone_that_is_set_already_needs_no_step() -> None:
+    facts = replace(IN_UTC, timezone="Europe/Berlin", timezone_file="Europe/Berlin")
+    assert not plan(facts, IN_BERLIN).of(TimezoneStep)
+
+
+def test_a_time_zone_that_the_image_does_not_have_is_refused() -> None:
+    with pytest.raises(UnusableInput, match="Europe/Berlin"):
+        plan(IMAGE, IN_BERLIN)
+
+
+def test_a_time_zone_may_come_with_a_package() -> None:
+    spec = replace(IN_BERLIN, packages=("tzdata",))
+    assert plan(IMAGE, spec, a_package("tzdata")).of(TimezoneStep)
+
+
+# -- size -----------------------------------------------------------------------
 
 
 def test_the_last_partition_grows_with_the_disk() -> None:
-    (step,) = plan(there(), PreparationSpec(size=8 * GIB)).of(GrowStep)
+    (step,) = plan(IMAGE, PreparationSpec(size=8 * GIB)).of(GrowStep)
     assert (step.device, step.number, step.mounted, step.gpt) == ("/dev/sda1", 1, "/", True)
     assert 5 * GIB < step.gain < 6 * GIB
-    assert not plan(there(), PreparationSpec(size=2 * GIB)).of(GrowStep)
-    assert not plan(there(), PreparationSpec(size=8 * GIB, parts=(PreparationPart.GRUB,))).of(
-        GrowStep
-    )
 
 
-def test_a_disk_that_cannot_grow_is_refused() -> None:
-    with pytest.raises(UnusableInput, match=r"the disk has 2\.0 GiB, which is more than"):
-        plan(there(), PreparationSpec(size=GIB))
-    swap = replace(there().partitions[1], role=Role.SWAP, type="swap", mounted="", start=3 * GIB)
-    found = replace(there(), partitions=(there().partitions[0], swap))
-    with pytest.raises(UnusableInput, match="at its end is a partition with swap"):
-        plan(found, PreparationSpec(size=8 * GIB))
+@pytest.mark.parametrize(
+    "spec",
+    [
+        PreparationSpec(size=2 * GIB),
+        PreparationSpec(size=8 * GIB, parts=(PreparationPart.GRUB,)),
+    ],
+)
+def test_a_disk_does_not_grow_where_nothing_asks_for_it(spec: PreparationSpec) -> None:
+    assert not plan(IMAGE, spec).of(GrowStep)
 
 
-def test_the_agents_scripts_may_be_left_out() -> None:
-    script = {"postinst": b"#!/bin/sh\ndeb-systemd-helper enable qemu-guest-agent.service\n"}
-    assert unknown_effects("qemu-guest-agent", script) == ()
-    assert unknown_effects("libglib2.0-0t64", script) == ()
-    assert unknown_effects("other-agent", script) == ("postinst",)
+def test_a_disk_is_never_made_smaller() -> None:
+    with pytest.raises(UnusableInput, match=r"2\.0 GiB.*1\.0 GiB"):
+        plan(IMAGE, PreparationSpec(size=GIB))
+
+
+def test_a_disk_that_ends_in_swap_cannot_grow() -> None:
+    swap = a_partition(Role.SWAP, number=2, type="swap", mounted="", start=3 * GIB)
+    with pytest.raises(UnusableInput, match="swap"):
+        plan(replace(IMAGE, partitions=(ROOT, swap)), PreparationSpec(size=8 * GIB))

@@ -1,0 +1,68 @@
+"""Images that can't be prepared, and which obstacle is found in each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from core.errors import UnusableInput
+from guestprep.facts import GuestFacts
+from guestprep.plan.preconditions import Obstacle, check, find_obstacles
+from guestprep.spec import PreparationPart
+from tests.support.guest_facts import UBUNTU_18_04, a_kernel, an_initramfs
+
+EVERYTHING = tuple(PreparationPart)
+
+
+def obstacles(facts: GuestFacts, parts: tuple[PreparationPart, ...] = EVERYTHING) -> list[Obstacle]:
+    return [obstacle for obstacle, _ in find_obstacles(facts, parts)]
+
+
+def of_architecture(architecture: str) -> GuestFacts:
+    return replace(UBUNTU_18_04, architecture=architecture, kernels=(a_kernel(initramfs=None),))
+
+
+def with_initramfs(*, fault: str | None = None, programs: tuple[str, ...] = ()) -> GuestFacts:
+    initramfs = replace(an_initramfs("virtio"), fault=fault, programs=programs)
+    return replace(UBUNTU_18_04, kernels=(a_kernel(initramfs=initramfs),))
+
+
+@pytest.mark.parametrize(
+    ("facts", "obstacle"),
+    [
+        (of_architecture("x86_64"), Obstacle.ARCHITECTURE),
+        (of_architecture(""), Obstacle.ARCHITECTURE),
+        (replace(UBUNTU_18_04, uefi=""), Obstacle.NO_UEFI_LOADER),
+        (replace(UBUNTU_18_04, distribution="gentoo"), Obstacle.DISTRIBUTION),
+        (replace(UBUNTU_18_04, kernels=()), Obstacle.NO_KERNEL),
+        (replace(UBUNTU_18_04, grub=None), Obstacle.NO_GRUB_MENU),
+        (with_initramfs(fault="cut short"), Obstacle.UNREADABLE_INITRAMFS),
+        (with_initramfs(programs=("aarch64", "x86_64")), Obstacle.FOREIGN_INITRAMFS),
+    ],
+)
+def test_an_image_that_cannot_be_prepared(facts: GuestFacts, obstacle: Obstacle) -> None:
+    assert obstacles(facts) == [obstacle]
+
+
+def test_an_image_that_can_be_prepared() -> None:
+    assert obstacles(UBUNTU_18_04) == []
+    check(UBUNTU_18_04, EVERYTHING)
+
+
+def test_an_obstacle_to_other_parts_alone_does_not_count() -> None:
+    facts = replace(UBUNTU_18_04, distribution="gentoo", kernels=(), grub=None)
+    assert obstacles(facts, (PreparationPart.CLEAN,)) == []
+
+
+def test_all_obstacles_are_reported_at_once() -> None:
+    facts = replace(of_architecture("x86_64"), distribution="gentoo", grub=None)
+    with pytest.raises(UnusableInput) as caught:
+        check(facts, EVERYTHING)
+    assert "x86_64" in caught.value.message
+    assert caught.value.hint is not None
+    lines = (caught.value.details or "").splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        Obstacle.DISTRIBUTION,
+        Obstacle.NO_GRUB_MENU,
+    ]
