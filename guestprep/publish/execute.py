@@ -47,9 +47,9 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
         what was wanted.
     """
     started = time.monotonic()
-    if plan.action is PublishAction.REFUSE:
+    if plan.refusal is not None:
         raise KollarmError(
-            f"{plan.name} is not published: {'; '.join(plan.reasons)}", hint=_remedy(plan)
+            f"{plan.name} is not published: {'; '.join(plan.reasons)}", hint=plan.refusal.remedy
         )
     for note in plan.notes:
         progress.current().warn(note)
@@ -206,14 +206,3 @@ def _retire(glance: Glance, image_id: str, successor: str, plan: PublishPlan) ->
     else:
         glance.change(image_id, [mark, PropertyChange("os_hidden", old.hidden, True)])
     return image_id
-
-
-def _remedy(plan: PublishPlan) -> str:
-    reason = plan.reasons[0]
-    if "kollarm didn't make it" in reason or "another project" in reason:
-        return "kollarm guest publish --adopt takes it over; or give the guest another name"
-    if "right now" in reason:
-        return "wait for it to end"
-    if "deactivated" in reason:
-        return "openstack image set --activate makes it usable again"
-    return "delete or rename all but one of them: openstack image delete ID"

@@ -67,6 +67,30 @@ _DONE = {
 }
 
 
+class Refusal(StrEnum):
+    """Why an image is not published."""
+
+    UPLOADING = "another upload is running"
+    SEVERAL = "several images have the name"
+    FOREIGN = "not made by kollarm"
+    OTHER_PROJECT = "belongs to another project"
+    DEACTIVATED = "deactivated"
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return _REMEDIES[self]
+
+
+_REMEDIES = {
+    Refusal.UPLOADING: "wait for it to end",
+    Refusal.SEVERAL: "delete or rename all but one of them: openstack image delete ID",
+    Refusal.FOREIGN: "kollarm guest publish --adopt takes it over; or give the guest another name",
+    Refusal.OTHER_PROJECT: "give the guest another name, or log in to that project",
+    Refusal.DEACTIVATED: "openstack image set --activate makes it usable again",
+}
+
+
 @dataclass(frozen=True)
 class PublishSpec:
     """What the cloud is to have."""
@@ -204,6 +228,8 @@ class PublishPlan:
     replaced: Replaced
     method: Method
     source_url: str | None = None
+    refusal: Refusal | None = None
+    """Why nothing is done, where the action is to refuse."""
     image_id: str | None = None
     """The image it is about, where that exists already."""
     changes: tuple[PropertyChange, ...] = ()

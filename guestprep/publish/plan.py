@@ -1,4 +1,4 @@
-"""Deciding what publishing a guest comes to: a pure function of three facts.
+"""Deciding what publishing a guest amounts to: a pure function of three facts.
 
 An image is *ours* when it belongs to the connection's project and bears kollarm's
 mark for that guest's name; the mark is set when the record is created, before the
@@ -25,6 +25,7 @@ from guestprep.publish.model import (
     PublishAction,
     PublishPlan,
     PublishSpec,
+    Refusal,
     RemoteImage,
 )
 
@@ -73,8 +74,11 @@ def decide(spec: PublishSpec, local: LocalImage, facts: CloudFacts) -> PublishPl
         remove=remove,
         strays=strays,
     )
-    if reason := _refusal(spec, present, ours, facts):
-        return replace(base, action=PublishAction.REFUSE, reasons=(reason,), remove=())
+    if refused := _refusal(spec, present, ours, facts):
+        refusal, reason = refused
+        return replace(
+            base, action=PublishAction.REFUSE, refusal=refusal, reasons=(reason,), remove=()
+        )
     same = [image for image in present if image.same_content(local)]
     others = [image for image in present if image not in same[:1]]
     if same:
@@ -160,25 +164,32 @@ def _refusal(
     present: Sequence[RemoteImage],
     ours: Sequence[RemoteImage],
     facts: CloudFacts,
-) -> str | None:
-    """Why nothing can be done, if so."""
+) -> tuple[Refusal, str] | None:
+    """Why nothing can be done, in general and for a person; None where something can."""
     busy = [image for image in ours if image.id in facts.under_way]
     if busy:
-        return f"another run on this machine is uploading it right now (image {busy[0].id})"
+        return (
+            Refusal.UPLOADING,
+            f"another run on this machine is uploading it right now (image {busy[0].id})",
+        )
     foreign = [image for image in present if image not in ours]
     if len(present) > 1 and foreign:
         ids = ", ".join(f"{image.id} ({image.status})" for image in present)
-        return f"the cloud has {len(present)} images named {spec.name}: {ids}"
+        return Refusal.SEVERAL, f"the cloud has {len(present)} images named {spec.name}: {ids}"
     if foreign and not spec.adopt:
         other = facts.project is not None and foreign[0].owner != facts.project
         whose = "it belongs to another project" if other else "kollarm didn't make it"
         return (
+            Refusal.OTHER_PROJECT if other else Refusal.FOREIGN,
             f"the image {foreign[0].id} has that name, and {whose} "
-            f"(made {foreign[0].created_at}, project {foreign[0].owner})"
+            f"(made {foreign[0].created_at}, project {foreign[0].owner})",
         )
     deactivated = [image for image in present if image.status == "deactivated"]
     if deactivated:
-        return f"the image {deactivated[0].id} was deactivated by an administrator"
+        return (
+            Refusal.DEACTIVATED,
+            f"the image {deactivated[0].id} was deactivated by an administrator",
+        )
     return None
 
 

@@ -1,15 +1,19 @@
-"""What publishing comes to: every state a cloud can be in, without a cloud."""
+"""What publishing amounts to: every state a cloud can be in, without a cloud."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import KollarmError
 from guestprep.publish import properties
+from guestprep.publish.cloud import Glance
+from guestprep.publish.execute import execute
 from guestprep.publish.model import (
     MANAGED,
     OWNER_MARK,
@@ -18,6 +22,8 @@ from guestprep.publish.model import (
     CloudFacts,
     PropertyChange,
     PublishAction,
+    PublishPlan,
+    Refusal,
     RemoteImage,
 )
 from guestprep.publish.plan import changes, decide
@@ -93,17 +99,26 @@ def test_content_is_compared_with_whatever_digest_the_cloud_has() -> None:
         assert decide(SPEC, local, CloudFacts((there,))).action is PublishAction.REPLACE
 
 
+def hint(refused: PublishPlan) -> str:
+    """What is advised where a plan is a refusal; no call of Glance's is made for it."""
+    with pytest.raises(KollarmError) as caught:
+        execute(cast(Glance, None), refused)
+    return caught.value.hint or ""
+
+
 def test_an_image_that_kollarm_did_not_make_is_refused() -> None:
     foreign = without(image(), OWNER_MARK)
     made = decide(SPEC, LOCAL, CloudFacts((foreign,)))
-    assert made.action is PublishAction.REFUSE
+    assert (made.action, made.refusal) == (PublishAction.REFUSE, Refusal.FOREIGN)
     assert "id1" in made.reasons[0]
+    assert "--adopt" in hint(made)
 
 
 def test_another_projects_image_is_refused_despite_the_mark() -> None:
     made = decide(SPEC, LOCAL, CloudFacts((image(),), project="mine"))
-    assert made.action is PublishAction.REFUSE
-    assert "another project" in made.reasons[0]
+    assert (made.action, made.refusal) == (PublishAction.REFUSE, Refusal.OTHER_PROJECT)
+    # Taking it over would need that project's rights.
+    assert "--adopt" not in hint(made) and "another name" in hint(made)
 
 
 def test_it_is_adopted_when_that_is_allowed() -> None:
@@ -120,12 +135,13 @@ def test_it_is_adopted_when_that_is_allowed() -> None:
 def test_two_images_of_the_name_are_refused_even_when_adopting() -> None:
     foreign = without(image(2), OWNER_MARK)
     made = decide(replace(SPEC, adopt=True), LOCAL, CloudFacts((image(), foreign)))
-    assert made.action is PublishAction.REFUSE
+    assert (made.action, made.refusal) == (PublishAction.REFUSE, Refusal.SEVERAL)
     assert "id1" in made.reasons[0] and "id2" in made.reasons[0]
 
 
 def test_a_deactivated_image_is_refused() -> None:
-    assert plan(image(status="deactivated"))[0] is PublishAction.REFUSE
+    made = decide(SPEC, LOCAL, CloudFacts((image(status="deactivated"),)))
+    assert (made.action, made.refusal) == (PublishAction.REFUSE, Refusal.DEACTIVATED)
 
 
 def test_an_upload_that_is_under_way_is_left_alone() -> None:
