@@ -21,6 +21,9 @@ QEMU = f"qemu-system-{ARCHITECTURE}"
 #: The flash banks of QEMU's "virt" machine take files of exactly this size.
 FLASH_SIZE = 64 * 1024 * 1024
 
+#: Of the machine: MiB, and virtual processors.
+MEMORY, PROCESSORS = 1024, 2
+
 #: Seconds in which firmware must have printed something under a KVM that works.
 KVM_PROBE = 15.0
 
@@ -28,7 +31,6 @@ KVM_PROBE = 15.0
 class Accelerator(StrEnum):
     """How a guest's instructions are run."""
 
-    AUTO = "auto"
     KVM = "kvm"
     TCG = "tcg"
 
@@ -89,16 +91,13 @@ def find_tools() -> None:
 
 @dataclass(frozen=True)
 class VirtualMachine:
-    """A virtual machine's size and sockets."""
+    """A virtual machine and its sockets."""
 
     image: Path
     format: str
     """Of the image (``qcow2`` or ``raw``)."""
     firmware: Firmware
     accelerator: Accelerator
-    memory: int
-    """MiB."""
-    processors: int
     folder: Path
     """Where its sockets and its serial console's log are."""
 
@@ -127,8 +126,8 @@ class VirtualMachine:
             # Of what TCG can emulate, a plain ARMv8.0: "max" pays for pointer authentication.
             *("-cpu", "host" if kvm else "cortex-a57"),
             *("-accel", "kvm" if kvm else "tcg,thread=multi,tb-size=512"),
-            *("-m", str(self.memory)),
-            *("-smp", str(self.processors)),
+            *("-m", str(MEMORY)),
+            *("-smp", str(PROCESSORS)),
             *(
                 "-drive",
                 f"if=pflash,unit=0,format=raw,readonly=on,file={_escaped(self.firmware.code)}",
@@ -159,10 +158,8 @@ def _escaped(path: Path) -> str:
     return str(path).replace(",", ",,")
 
 
-def choose_accelerator(wanted: Accelerator, firmware: Firmware) -> Accelerator:
+def choose_accelerator(firmware: Firmware) -> Accelerator:
     """The accelerator to use: KVM only on the guest's own architecture and when it works."""
-    if wanted is not Accelerator.AUTO:
-        return wanted
     if platform.machine() != ARCHITECTURE or not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return Accelerator.TCG
     return Accelerator.KVM if _kvm_works(firmware) else Accelerator.TCG

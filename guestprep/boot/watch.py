@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 import subprocess
@@ -15,14 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core import progress
-from core.errors import CommandError, KollarmError, UnusableInput
-from core.run import end, run
+from core.errors import CommandError, KollarmError
+from core.run import end
 from guestprep.boot import machine
-from guestprep.boot.machine import Accelerator, VirtualMachine
+from guestprep.boot.machine import VirtualMachine
 from guestprep.boot.report import BootReport, Sighting
 from guestprep.boot.screen import ScreenReader, save
 from guestprep.boot.states import BootState, from_screen, from_serial, plain
 from guestprep.qemu_monitor import Monitor
+from guestprep.source import disk_facts
 
 #: Seconds between two looks.
 INTERVAL = 2.0
@@ -133,9 +133,6 @@ def boot(
     *,
     timeout: float = 900.0,
     screenshot: Path | None = None,
-    memory: int = 1024,
-    processors: int = 2,
-    accelerator: Accelerator = Accelerator.AUTO,
 ) -> BootReport:
     """Start an image the way Nova would, and watch it until the verdict is clear.
 
@@ -143,25 +140,23 @@ def boot(
 
     :param timeout: seconds after which the boot has failed, whatever it shows.
     :param screenshot: where the last screen is kept, as PNG.
-    :param memory: of the machine, in MiB.
+    :raises UnusableInput: the file is not a complete disk image.
     :raises KollarmError: QEMU, its firmware or the text recognition is missing,
         or QEMU ended by itself.
     """
     machine.find_tools()
     firmware = machine.find_firmware()
-    form = image_format(image)
-    chosen = machine.choose_accelerator(accelerator, firmware)
+    disk = disk_facts(image)
+    chosen = machine.choose_accelerator(firmware)
     with (
         progress.current().step(f"boot {image.name} ({chosen.upper()})") as step,
         _folder() as folder,
     ):
         made = VirtualMachine(
             image=image.absolute(),
-            format=form,
+            format=disk.format,
             firmware=firmware,
             accelerator=chosen,
-            memory=memory,
-            processors=processors,
             folder=folder,
         )
         with running(made) as process, Monitor(made.monitor) as monitor:
@@ -222,25 +217,6 @@ def pause(interval: float, took: float) -> float:
     :param took: seconds that the last look took.
     """
     return max(interval - took, took)
-
-
-def image_format(image: Path) -> str:
-    """The format of a disk image, as QEMU names it.
-
-    :raises UnusableInput: there is no such file, or it isn't a disk image.
-    """
-    if not image.is_file():
-        raise UnusableInput(f"{image}: there is no such file", hint="check the path")
-    try:
-        done = run(["qemu-img", "info", "--output=json", "-U", image], timeout=60)
-    except CommandError as error:
-        if error.status == 127:
-            raise
-        raise UnusableInput(f"{image}: not a usable disk image", details=error.details) from error
-    form = str(json.loads(done.stdout)["format"])
-    if form == "raw" and image.stat().st_size < 1024 * 1024:
-        raise UnusableInput(f"{image}: not a disk image", hint="expected a qcow2 or raw disk")
-    return form
 
 
 @contextmanager

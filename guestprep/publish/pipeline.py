@@ -30,7 +30,7 @@ def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
     :raises UnusableInput: the file is missing, damaged or no disk.
     :raises GlanceError: the cloud can't be reached or doesn't accept the credentials.
     """
-    local = image_file.look(image)
+    local = image_file.read_facts(image)
     glance = Glance(connection)
     if spec.properties and spec.check_properties:
         check_properties(glance, spec)

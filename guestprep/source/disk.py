@@ -1,4 +1,8 @@
-"""Facts of a disk file, and the refusal of files that are no complete disk by themselves."""
+"""Facts of a disk file, and the refusal of files that are not a complete disk by themselves.
+
+QEMU's tools are always told the format that the header has: left to guess, they would take what a
+guest wrote to the first sector of a raw disk for a header, with files of this machine named in it.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,9 @@ from core.errors import CommandError, UnusableInput
 from core.run import run
 from guestprep.source.qcow2 import HEADER_SIZE, MAGIC, parse_header
 
-#: Exit statuses of ``qemu-img check`` (qemu-img(1)).
-_CHECK_FAILED, _CORRUPT = 1, 2
+#: Exit statuses of ``qemu-img check`` for an image that is whole (qemu-img(1)): consistent, or
+#: with leaked clusters, which waste room and harm nothing.
+_WHOLE = (0, 3)
 
 #: Where a GPT's header or an MBR's signature is, by the size of a logical block.
 _GPT_OFFSETS = (512, 4096)
@@ -35,9 +40,9 @@ class DiskFacts:
 
 
 def disk_facts(path: Path) -> DiskFacts:
-    """What kind of disk a file is.
+    """The facts of a disk file, which is read only.
 
-    :raises UnusableInput: missing, unreadable, no disk, cut short, or a disk that needs
+    :raises UnusableInput: missing, unreadable, not a disk, cut short, or a disk that needs
         another file (backing file, external data file) or a key.
     """
     head = _read_head(path)
@@ -45,11 +50,7 @@ def disk_facts(path: Path) -> DiskFacts:
         _refuse_dependent(path, head)
         return _checked_qcow2(path)
     if not _has_partition_table(head):
-        kind = _known_kind(head)
-        raise UnusableInput(
-            f"{path} is not a disk image: {kind}",
-            hint="a qcow2 or raw image of a whole disk with a partition table is needed",
-        )
+        raise _not_a_disk(path, head)
     _refuse_cut_raw(path, head)
     return DiskFacts(
         path=str(path),
@@ -61,15 +62,17 @@ def disk_facts(path: Path) -> DiskFacts:
 
 
 def _read_head(path: Path) -> bytes:
+    if not path.exists():
+        raise UnusableInput(
+            f"{path}: no such file", hint="check the path, or download the image first"
+        )
+    if not path.is_file():
+        raise UnusableInput(
+            f"{path} is not a file", hint="a disk image in a file is needed, not a folder or device"
+        )
     try:
         with path.open("rb") as stream:
             return stream.read(8192)
-    except FileNotFoundError as error:
-        raise UnusableInput(
-            f"{path}: no such file", hint="check the path, or download the image first"
-        ) from error
-    except IsADirectoryError as error:
-        raise UnusableInput(f"{path} is a folder, not a disk image") from error
     except OSError as error:
         raise UnusableInput(f"{path} can't be read: {error.strerror}") from error
 
@@ -78,18 +81,18 @@ def _refuse_dependent(path: Path, head: bytes) -> None:
     header = parse_header(head[:HEADER_SIZE])
     if header is None:
         raise UnusableInput(
-            f"{path} is a qcow2 image cut short: even its header isn't whole",
+            f"{path} is a qcow2 image cut short: its header is not complete",
             hint="download or copy it again",
         )
     if header.has_backing_file:
         raise UnusableInput(
             f"{path} has a backing file: it holds only the difference to another image",
-            hint=f"make it whole first: qemu-img convert -O qcow2 {path.name} whole.qcow2",
+            hint=_convert(path),
         )
     if header.has_data_file:
         raise UnusableInput(
             f"{path} keeps its data in an external file",
-            hint=f"make it whole first: qemu-img convert -O qcow2 {path.name} whole.qcow2",
+            hint=_convert(path),
         )
     if header.encrypted:
         raise UnusableInput(f"{path} is an encrypted qcow2 image", hint="decrypt it first")
@@ -102,15 +105,14 @@ def _refuse_dependent(path: Path, head: bytes) -> None:
 def _checked_qcow2(path: Path) -> DiskFacts:
     """Let QEMU read the image's own tables: any that point beyond the end mean a cut file."""
     try:
-        done = run(["qemu-img", "info", "--output=json", "-f", "qcow2", path])
+        done = run(["qemu-img", "info", "--output=json", "-f", "qcow2", path], timeout=60)
     except CommandError as error:
         if error.status == 127:
             raise
         raise _damaged(path, error.details) from error
     info = cast(dict[str, object], json.loads(done.stdout))
-    checked = run(["qemu-img", "check", "-q", "-f", "qcow2", path], check=False)
-    # Status 3 is leaked clusters: wasteful, not wrong.
-    if checked.status in (_CHECK_FAILED, _CORRUPT):
+    checked = run(["qemu-img", "check", "-q", "-f", "qcow2", path], timeout=600, check=False)
+    if checked.status not in _WHOLE:
         lines = (checked.stderr or checked.stdout).strip().splitlines()
         raise _damaged(path, "\n".join(lines[:5]))
     specific = cast(dict[str, dict[str, str]], info.get("format-specific", {})).get("data", {})
@@ -152,15 +154,27 @@ def _refuse_cut_raw(path: Path, head: bytes) -> None:
             return
 
 
+def _convert(path: Path) -> str:
+    whole = path.with_name(f"{path.stem}-whole.qcow2")
+    return f"make a complete image of it: qemu-img convert -O qcow2 {path} {whole}"
+
+
+def _not_a_disk(path: Path, head: bytes) -> UnusableInput:
+    """The refusal of a file by what it probably is, for the person who named it by mistake."""
+    for magic, name in {b"KDMV": "VMware", b"conectix": "VHD", b"vhdxfile": "VHDX"}.items():
+        if head.startswith(magic):
+            return UnusableInput(f"{path} is a {name} disk, not qcow2 or raw", hint=_convert(path))
+    return UnusableInput(
+        f"{path} is not a disk image: {_known_kind(head)}",
+        hint="a qcow2 or raw image of a whole disk with a partition table is needed",
+    )
+
+
 def _known_kind(head: bytes) -> str:
-    """What a file that isn't a disk probably is, for the person who named it by mistake."""
     kinds = {
         b"\x1f\x8b": "it is compressed with gzip",
         b"\xfd7zXZ\x00": "it is compressed with xz",
         b"\x28\xb5\x2f\xfd": "it is compressed with zstd",
-        b"KDMV": "it is a VMware disk (qemu-img convert makes a qcow2 of it)",
-        b"conectix": "it is a VHD disk (qemu-img convert makes a qcow2 of it)",
-        b"vhdxfile": "it is a VHDX disk (qemu-img convert makes a qcow2 of it)",
         b"<!DOCTYPE": "it is an HTML page, perhaps an error message of a download",
         b"<html": "it is an HTML page, perhaps an error message of a download",
     }

@@ -91,7 +91,7 @@ def firmware(config: Config) -> Iterator[DoctorFinding]:
     yield good("firmware", str(files.code))
     if which("qemu-system-aarch64") is None:
         return
-    if choose_accelerator(Accelerator.AUTO, files) is Accelerator.KVM:
+    if choose_accelerator(files) is Accelerator.KVM:
         yield good("booting guests", "arm64 guests boot with KVM")
     else:
         why = (

@@ -17,7 +17,7 @@ from core.debian_root import DEFAULT_MIRROR, KEYRING
 from guestprep import pipeline
 from guestprep.appliance import Drive, launch_appliance
 from guestprep.boot import machine
-from guestprep.boot.machine import Accelerator, VirtualMachine
+from guestprep.boot.machine import VirtualMachine
 from guestprep.boot.watch import running
 from testbed.guest_image import LAYOUTS, make
 from testbed.guest_image.layouts import SUITE
@@ -52,9 +52,7 @@ def with_channel(image: Path, folder: Path) -> VirtualMachine:
         image=image,
         format="qcow2",
         firmware=firmware,
-        accelerator=machine.choose_accelerator(Accelerator.AUTO, firmware),
-        memory=1024,
-        processors=2,
+        accelerator=machine.choose_accelerator(firmware),
         folder=folder,
     )
 

@@ -19,7 +19,6 @@ from guestprep.boot.watch import (
     STUCK_GRACE,
     BootWatch,
     boot,
-    image_format,
     pause,
 )
 
@@ -142,7 +141,7 @@ def test_report_survives_json() -> None:
 
 def test_unusable_images(tmp_path: Path) -> None:
     with pytest.raises(UnusableInput, match="no such file"):
-        image_format(tmp_path / "missing.qcow2")
+        boot(tmp_path / "missing.qcow2")
     text = tmp_path / "text.img"
     text.write_text("no disk")
     with pytest.raises(UnusableInput, match="not a disk image"):

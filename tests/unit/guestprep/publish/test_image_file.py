@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import ConfigError, UnusableInput
 from core.progress import Progress
-from guestprep.publish.image_file import digests, look
+from guestprep.publish.image_file import digests, read_facts
 from guestprep.publish.model import Method
 from guestprep.publish.transfer import UploadStream, choose
 
@@ -26,10 +26,10 @@ def qcow2(path: Path, *options: str, content: int = 1 << 20) -> Path:
 
 def test_a_qcow2_and_a_raw_disk_are_known(tmp_path: Path) -> None:
     path = qcow2(tmp_path / "a.qcow2")
-    found = look(path)
+    found = read_facts(path)
     assert (found.disk_format, found.virtual_size) == ("qcow2", 1 << 20)
     assert found.size == path.stat().st_size
-    assert look(tmp_path / "a.raw").disk_format == "raw"
+    assert read_facts(tmp_path / "a.raw").disk_format == "raw"
 
 
 def test_what_is_no_disk_is_refused(tmp_path: Path) -> None:
@@ -39,18 +39,18 @@ def test_what_is_no_disk_is_refused(tmp_path: Path) -> None:
     empty.touch()
     for path in (noise, empty):
         with pytest.raises(UnusableInput, match="not a disk image"):
-            look(path)
+            read_facts(path)
     with pytest.raises(UnusableInput, match="no such file"):
-        look(tmp_path / "missing")
-    with pytest.raises(UnusableInput, match="not a file"):
-        look(tmp_path)
+        read_facts(tmp_path / "missing")
+    with pytest.raises(UnusableInput, match="is not a file"):
+        read_facts(tmp_path)
 
 
 def test_a_qcow2_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     path = qcow2(tmp_path / "a.qcow2")
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(UnusableInput, match="cut short"):
-        look(path)
+        read_facts(path)
 
 
 def test_an_image_that_needs_another_file_is_refused(tmp_path: Path) -> None:
@@ -59,18 +59,18 @@ def test_an_image_that_needs_another_file_is_refused(tmp_path: Path) -> None:
     subprocess.run(
         ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, overlay], check=True
     )
-    with pytest.raises(UnusableInput, match=r"backing file .*base\.qcow2"):
-        look(overlay)
+    with pytest.raises(UnusableInput, match="backing file"):
+        read_facts(overlay)
     qcow2(data, "-o", f"data_file={tmp_path}/data.bin")
-    with pytest.raises(UnusableInput, match="external data file"):
-        look(data)
+    with pytest.raises(UnusableInput, match="external file"):
+        read_facts(data)
 
 
 def test_another_format_is_refused_with_a_converting_command(tmp_path: Path) -> None:
     vmdk = tmp_path / "a.vmdk"
     subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", vmdk, "1M"], check=True)
-    with pytest.raises(UnusableInput, match="vmdk") as caught:
-        look(vmdk)
+    with pytest.raises(UnusableInput, match="VMware") as caught:
+        read_facts(vmdk)
     assert "qemu-img convert" in (caught.value.hint or "")
 
 

@@ -279,8 +279,20 @@ def test_a_raw_disk_cut_short_is_refused(tmp_path: Path) -> None:
         disk_facts(path)
 
 
+def test_an_image_does_not_choose_its_format(tmp_path: Path) -> None:
+    """A guest can write to a raw disk's first sector; QEMU would take this for a VMware disk."""
+    path = tmp_path / "disk.raw"
+    words = b"# Disk DescriptorFile\nversion=1\n"
+    path.write_bytes(words + bytes(510 - len(words)) + b"\x55\xaa" + bytes(1 << 20))
+    guess = run(["qemu-img", "info", path], check=False)
+    assert "file format: raw" not in guess.stdout
+    assert disk_facts(path).format == "raw"
+    path.write_bytes(b"KDMV" + bytes(506) + b"\x55\xaa")
+    assert disk_facts(path).format == "raw"
+
+
 def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnusableInput, match="no such file"):
         disk_facts(tmp_path / "none")
-    with pytest.raises(UnusableInput, match="is a folder"):
+    with pytest.raises(UnusableInput, match="is not a file"):
         disk_facts(tmp_path)
