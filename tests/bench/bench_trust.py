@@ -1,4 +1,4 @@
-"""What it costs that images are told of."""
+"""The cost of attesting images."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ WITHOUT = "registry: {attest: false, "
 
 
 @measure(
-    compared="`kollarm build` with nothing to do, each image told of (provenance, bills of "
+    compared="`kollarm build` with nothing to do, each image attested (provenance, bills of "
     "materials), against the same with `registry.attest: false`",
     goal=at_most(1.1),
 )
 def attesting(folder: Path) -> Samples:
-    """What is kept has been told of before: nothing is read or written for it."""
+    """Images that are kept have attestations already: nothing is read or written for them."""
     with project(folder, PROFILES) as (path, client):
         complete(path, client)
         without = path.with_name("without.yml")
