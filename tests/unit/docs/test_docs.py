@@ -1,26 +1,37 @@
-"""The documentation speaks of what there is."""
+"""The documentation names what exists: files, headings, commands, messages."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from core.config.model import Guest
 from core.paths import project_dir
 from kollarm.cli.main import cli
+from tests.layers import PRODUCT
 
 PAGES = sorted([*project_dir().glob("*.md"), *project_dir().glob("docs/*.md")])
+
+#: The pages that say where something is in the source.
+MAPS = ("HACKING.md", "CONTRIBUTING.md", "docs/design.md", "docs/coding-style.md")
 
 
 def sources() -> str:
     """All of the program's text, its strings joined as Python joins them."""
     text = "".join(
-        path.read_text()
-        for package in ("core", "builder", "guestprep", "deploy", "kollarm")
-        for path in (project_dir() / package).rglob("*.py")
+        path.read_text() for package in PRODUCT for path in (project_dir() / package).rglob("*.py")
     )
     return re.sub(r'"\s*\n\s*f?"', "", text)
+
+
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    """The names by which a page's headings can be linked to, as forges make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return frozenset(re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings)
 
 
 def test_the_messages_of_troubleshooting_are_the_programs() -> None:
@@ -42,11 +53,52 @@ def test_the_messages_of_troubleshooting_are_the_programs() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), f"{page.name}: {target}"
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
+        file = page.parent / target if target else page
+        assert file.exists(), f"{page.name}: {target}"
+        assert not anchor or anchor in anchors(file), f"{page.name}: {target}#{anchor}"
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    readme = project_dir() / "README.md"
+    linked = {
+        (project_dir() / target).resolve()
+        for target in re.findall(r"\]\(([^)#]+)\)", readme.read_text())
+    }
+    assert set(PAGES) - linked == {readme}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_paths_in_the_source_exist(name: str) -> None:
+    text = (project_dir() / name).read_text()
+    paths = re.findall(r"`((?:[\w.-]+/)+[\w.*-]*)`", text)
+    tops = {path.name for path in project_dir().iterdir()}
+    missing = [
+        path
+        for path in paths
+        if path.partition("/")[0] in tops and not any(project_dir().glob(path.rstrip("/")))
+    ]
+    assert missing == []
+
+
+def test_the_map_has_every_folder() -> None:
+    text = (project_dir() / "HACKING.md").read_text()
+    folders = {
+        f"{path.parent.relative_to(project_dir())}/"
+        for package in (*PRODUCT, "testbed")
+        for path in (project_dir() / package).rglob("__init__.py")
+        if path.parent.parent == project_dir() / package or path.parent.name == package
+    }
+    assert {folder for folder in folders if f"| `{folder}` |" not in text} <= {"testbed/"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_that_are_named_exist(page: Path) -> None:
     for command in re.findall(r"`kollarm ([a-z]+)", page.read_text()):
         assert command in cli.lazy, f"{page.name}: kollarm {command}"
+
+
+def test_the_example_of_guests_has_every_key() -> None:
+    text = (project_dir() / "examples" / "guests.yml").read_text()
+    keys = set(re.findall(r"^(?:  - |    )(\w+):", text, re.MULTILINE))
+    assert keys == set(Guest.model_fields)
