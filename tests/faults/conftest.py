@@ -29,5 +29,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     terminalreporter.section(f"faults (KOLLARM_FAULT_SEED={SEED})")
     for subject, counter in COUNTS.items():
-        told = ", ".join(f"{number} {what}" for what, number in counter.items())
-        terminalreporter.write_line(f"{subject}: {told}")
+        counts = ", ".join(f"{number} {what}" for what, number in counter.items())
+        terminalreporter.write_line(f"{subject}: {counts}")

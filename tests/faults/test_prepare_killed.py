@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from core.cache import file_digest
 from guestprep import record
 from tests.faults.counts import MOMENTS, count
 from tests.support import guest_disks
@@ -20,13 +20,9 @@ SUBJECT = "prepare killed"
 FINISHED = 3
 
 
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def test_killed_at_random_moments(tmp_path: Path, dice: random.Random) -> None:
     source = guest_disks.make(tmp_path / "source.qcow2", tmp_path / "work")
-    untouched = digest(source)
+    untouched = file_digest(source)
     packages = guest_disks.archive(tmp_path / "archive")
     archive = {
         "uri": f"file:{packages.folder}",
@@ -51,18 +47,18 @@ def test_killed_at_random_moments(tmp_path: Path, dice: random.Random) -> None:
         record.record_path(made).unlink(missing_ok=True)
         ended = run(words, {}, after=after, number=number)
         count(SUBJECT, moments.ended(number, ended))
-        assert digest(source) == untouched
+        assert file_digest(source) == untouched
         if record.record_path(made).exists():
-            told = json.loads(record.record_path(made).read_text())
-            assert told["sha256"] == digest(made)
+            recorded = json.loads(record.record_path(made).read_text())
+            assert recorded["sha256"] == file_digest(made)
         if made.exists():
             subprocess.run(["qemu-img", "check", "-q", made], check=True)
             assert made.stat().st_size >= 0.99 * usual_size
-        count(SUBJECT, "incomplete under a final name", 0)
+            count(SUBJECT, "already complete under the final name")
         if moment % FINISHED == FINISHED - 1:
             finished = run(words, {})
             assert finished.status == 0, finished.stderr
-            assert json.loads(record.record_path(made).read_text())["sha256"] == digest(made)
+            assert json.loads(record.record_path(made).read_text())["sha256"] == file_digest(made)
             left = [path.name for path in made.parent.iterdir() if path.name.startswith(".")]
             assert not left, left
             count(SUBJECT, "finished by the next run")

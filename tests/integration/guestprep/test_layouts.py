@@ -1,6 +1,6 @@
 """Each layout of cloud images: what its console shows before, and a login prompt after.
 
-Ubuntu 18.04's is booted on the whole road (test_road.py).
+Ubuntu 18.04's is booted in tests/integration/kollarm/test_images.py.
 
 Ubuntu 26.04's menu tries without an initramfs first. Here that try panics and the next one has
 the initramfs, since no arm64 kernel of Debian's has both a disk driver with ext4 built in and a

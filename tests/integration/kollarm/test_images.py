@@ -1,4 +1,4 @@
-"""The whole road, as ``make images`` travels it, on real parts alone."""
+"""All that ``make images`` does, with real engines, servers and emulated machines."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(360
 
 
 @dataclass(frozen=True)
-class Road:
-    """A project of its own, whose road was travelled once."""
+class Project:
+    """A project of its own, after the first ``kollarm images``."""
 
     path: Path
     config: Config
@@ -50,9 +50,9 @@ def source() -> GuestImage:
 
 
 @pytest.fixture(scope="module")
-def road(source: GuestImage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+def project(source: GuestImage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The quick start's own configuration, with ports and a state folder of its own."""
-    folder = tmp_path_factory.mktemp("road")
+    folder = tmp_path_factory.mktemp("images")
     data = yaml.safe_load((project_dir() / "examples" / "quickstart.yml").read_text())
     data["state_dir"] = "state"
     data["registry"]["address"] = f"127.0.0.1:{free_port()}"
@@ -68,25 +68,25 @@ def road(source: GuestImage, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     config = load(path)
     first = kollarm("images", "--config", path, "--json")
     try:
-        yield Road(path, config, digest, first)
+        yield Project(path, config, digest, first)
     finally:
         EmbeddedRegistry(config.registry, config.state_dir).stop()
         EmbeddedGlance(config.state_dir, config.cloud.port).stop()
 
 
-def test_the_run_succeeds_and_leaves_one_document(road: Road) -> None:
-    assert road.first.status == 0, road.first.stderr
-    record = road.first.document
+def test_the_run_succeeds_and_leaves_one_document(project: Project) -> None:
+    assert project.first.status == 0, project.first.stderr
+    record = project.first.document
     assert {row["state"] for row in record["build"]["images"]} <= {"built", "pushed"}
     assert len(record["build"]["images"]) == 6
     report = Path(record.pop("report"))
-    assert report == road.config.state_dir / "report.html" and report.stat().st_size > 10_000
-    assert json.loads((road.config.state_dir / "last-run.json").read_text()) == record
+    assert report == project.config.state_dir / "report.html" and report.stat().st_size > 10_000
+    assert json.loads((project.config.state_dir / "last-run.json").read_text()) == record
 
 
 @pytest.mark.parametrize("image", ["base", "cron", "memcached"])
-def test_one_tag_holds_both_architectures(road: Road, image: str) -> None:
-    reference = f"docker://{road.config.registry.address}/kolla/{image}:2026.1"
+def test_one_tag_holds_both_architectures(project: Project, image: str) -> None:
+    reference = f"docker://{project.config.registry.address}/kolla/{image}:2026.1"
     raw = run(["skopeo", "inspect", "--tls-verify=false", "--raw", reference]).stdout
     index = json.loads(raw)
     assert index["mediaType"] == "application/vnd.oci.image.index.v1+json"
@@ -106,16 +106,18 @@ def test_one_tag_holds_both_architectures(road: Road, image: str) -> None:
 @pytest.mark.parametrize(
     ("platform", "machine"), [("linux/amd64", "x86_64"), ("linux/arm64", "aarch64")]
 )
-def test_each_entry_runs_on_its_own_architecture(road: Road, platform: str, machine: str) -> None:
-    reference = f"{road.config.registry.address}/kolla/cron:2026.1"
+def test_each_entry_runs_on_its_own_architecture(
+    project: Project, platform: str, machine: str
+) -> None:
+    reference = f"{project.config.registry.address}/kolla/cron:2026.1"
     run(["docker", "pull", "--quiet", "--platform", platform, reference])
     said = run(["docker", "run", "--rm", "--platform", platform, reference, "uname", "-m"])
     assert said.stdout.strip() == machine
 
 
-def test_built_images_are_deployed_on_a_host_of_each_kind(road: Road, tmp_path: Path) -> None:
+def test_built_images_are_deployed_on_a_host_of_each_kind(project: Project, tmp_path: Path) -> None:
     """By kolla-ansible into the real engine; both "hosts" are this machine."""
-    registry = road.config.registry.address
+    registry = project.config.registry.address
     tags = ("--tags", "cron", "--tags", "memcached")
     with systemd_standin(tmp_path / "bus") as bus, containers("cron", "memcached"):
         (tmp_path / "kollarm.yml").write_text(
@@ -142,8 +144,8 @@ def test_built_images_are_deployed_on_a_host_of_each_kind(road: Road, tmp_path: 
                 remove(name)
 
 
-def test_the_console_shows_a_login_prompt_only_afterwards(road: Road) -> None:
-    [guest] = road.first.document["guests"]
+def test_the_console_shows_a_login_prompt_only_afterwards(project: Project) -> None:
+    [guest] = project.first.document["guests"]
     assert guest["before"]["passed"] is False
     assert guest["before"]["state"] == "display not active"
     assert "login" in guest["before"]["serial_state"]
@@ -152,16 +154,16 @@ def test_the_console_shows_a_login_prompt_only_afterwards(road: Road) -> None:
     with Image.open(guest["after"]["screenshot"]) as picture:
         assert picture.format == "PNG" and picture.width >= 640
         light = sum(picture.convert("L").histogram()[128:])
-    assert light > 500  # letters on a dark ground
+    assert light > 500  # letters on a dark background
 
 
-def test_the_serial_console_is_kept(road: Road) -> None:
-    [guest] = road.first.document["guests"]
+def test_the_serial_console_is_kept(project: Project) -> None:
+    [guest] = project.first.document["guests"]
     assert "console=ttyAMA0" in json.dumps(guest["prepared"]["plan"])
 
 
-def test_glance_knows_what_an_arm_guest_needs(road: Road) -> None:
-    image = the_image(road)
+def test_glance_knows_what_an_arm_guest_needs(project: Project) -> None:
+    image = the_image(project)
     assert (image.status, image.visibility, image.disk_format) == ("active", "public", "qcow2")
     wanted = {
         "architecture": "aarch64",
@@ -174,23 +176,23 @@ def test_glance_knows_what_an_arm_guest_needs(road: Road) -> None:
         "os_version": "18.04",
     }
     assert wanted.items() <= image.properties.items()
-    assert image.size == road.result.stat().st_size
+    assert image.size == project.result.stat().st_size
 
 
-def the_image(road: Road) -> Any:
-    glance = EmbeddedGlance(road.config.state_dir, road.config.cloud.port)
+def the_image(project: Project) -> Any:
+    glance = EmbeddedGlance(project.config.state_dir, project.config.cloud.port)
     connection = connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
     [image] = Glance(connection).find(name="ubuntu-18.04-arm64")
     return image
 
 
-def test_the_source_is_as_it_was(road: Road, source: GuestImage) -> None:
-    assert file_digest(source.image) == road.source_sha256
+def test_the_source_is_as_it_was(project: Project, source: GuestImage) -> None:
+    assert file_digest(source.image) == project.source_sha256
 
 
-def test_a_second_run_builds_prepares_boots_and_uploads_nothing(road: Road) -> None:
-    before = the_image(road)
-    again = kollarm("images", "--config", road.path, "--json")
+def test_a_second_run_builds_prepares_boots_and_uploads_nothing(project: Project) -> None:
+    before = the_image(project)
+    again = kollarm("images", "--config", project.path, "--json")
     assert again.status == 0, again.stderr
     record = again.document
     assert {row["state"] for row in record["build"]["images"]} == {"kept"}
@@ -198,21 +200,21 @@ def test_a_second_run_builds_prepares_boots_and_uploads_nothing(road: Road) -> N
     [guest] = record["guests"]
     assert guest["prepared"]["kept"] and guest["before"]["kept"] and guest["after"]["kept"]
     assert guest["published"]["action"] == "keep" and guest["published"]["sent"] == 0
-    assert the_image(road) == before
+    assert the_image(project) == before
 
 
-def test_the_tables_name_what_was_made(road: Road) -> None:
-    shown = kollarm("images", "--config", road.path)
+def test_the_tables_name_what_was_made(project: Project) -> None:
+    shown = kollarm("images", "--config", project.path)
     assert shown.status == 0
-    for word in ("memcached", "aarch64", "sha256:", "kolla/cron:2026.1", the_image(road).id):
+    for word in ("memcached", "aarch64", "sha256:", "kolla/cron:2026.1", the_image(project).id):
         assert word in shown.stdout
     assert "\x1b" not in shown.stdout
 
 
-def test_preparing_a_prepared_image_changes_nothing(road: Road, tmp_path: Path) -> None:
-    data = yaml.safe_load(road.path.read_text())
+def test_preparing_a_prepared_image_changes_nothing(project: Project, tmp_path: Path) -> None:
+    data = yaml.safe_load(project.path.read_text())
     [guest] = data["guests"]
-    guest["source"] = {"path": str(road.result), "sha256": file_digest(road.result)}
+    guest["source"] = {"path": str(project.result), "sha256": file_digest(project.result)}
     data["state_dir"] = str(tmp_path / "state")
     config = tmp_path / "kollarm.yml"
     config.write_text(yaml.safe_dump(data))
@@ -221,9 +223,9 @@ def test_preparing_a_prepared_image_changes_nothing(road: Road, tmp_path: Path) 
     assert plan.document[0]["steps"] == []
 
 
-def test_an_interrupted_build_leaves_no_index_and_goes_on_later(road: Road) -> None:
-    words = ("build", "cron", "--config", road.path, "--force")
-    reference = f"docker://{road.config.registry.address}/kolla/cron:2026.1"
+def test_an_interrupted_build_leaves_no_index_and_goes_on_later(project: Project) -> None:
+    words = ("build", "cron", "--config", project.path, "--force")
+    reference = f"docker://{project.config.registry.address}/kolla/cron:2026.1"
     inspect = ["skopeo", "inspect", "--tls-verify=false", "--raw", reference]
     before = run(inspect).stdout
     outcome = interrupted("(x86_64) …", *words)
@@ -234,25 +236,27 @@ def test_an_interrupted_build_leaves_no_index_and_goes_on_later(road: Road) -> N
 
 @pytest.mark.parametrize("sign", ["source …", "appliance …", "write …", "compress …"])
 def test_a_preparation_that_is_interrupted_leaves_nothing(
-    road: Road, source: GuestImage, tmp_path: Path, sign: str
+    project: Project, source: GuestImage, tmp_path: Path, sign: str
 ) -> None:
     target = tmp_path / "made" / "guest.qcow2"
-    outcome = interrupted(sign, "guest", "prepare", "--config", road.path, "-o", target)
+    outcome = interrupted(sign, "guest", "prepare", "--config", project.path, "-o", target)
     assert outcome.status == 130, outcome.stderr
     assert "Traceback" not in outcome.stderr
     assert not target.exists()
     assert not target.parent.exists() or not list(target.parent.iterdir())
-    assert file_digest(source.image) == road.source_sha256
+    assert file_digest(source.image) == project.source_sha256
 
 
-def test_a_boot_that_is_interrupted_leaves_no_machine(road: Road, tmp_path: Path) -> None:
-    outcome = interrupted("boot", "guest", "boot", road.result, "--screenshot", tmp_path / "s.png")
+def test_a_boot_that_is_interrupted_leaves_no_machine(project: Project, tmp_path: Path) -> None:
+    outcome = interrupted(
+        "boot", "guest", "boot", project.result, "--screenshot", tmp_path / "s.png"
+    )
     assert outcome.status == 130, outcome.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_verify_says_line_by_line_what_holds(road: Road, source: GuestImage) -> None:
-    good = kollarm("guest", "verify", road.result, "--json")
+def test_verify_says_line_by_line_what_holds(project: Project, source: GuestImage) -> None:
+    good = kollarm("guest", "verify", project.result, "--json")
     assert good.status == 0, good.stderr
     assert all(check["good"] for check in good.document["checks"])
     bad = kollarm("guest", "verify", source.image)
