@@ -82,6 +82,5 @@ def test_a_state_folder_that_may_not_be_written(
     config, state = configured(tmp_path, source)
     done = within(state, "ro", *command, "--config", config)
     assert done.returncode == 1, done.stderr
-    assert f"the state folder {state} can't be written: Read-only file system" in done.stderr
-    assert "hint: name another one with state_dir" in done.stderr
+    assert str(state) in done.stderr and "state_dir" in done.stderr
     count("read-only folder", "runs that said so")

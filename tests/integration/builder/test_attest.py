@@ -115,7 +115,7 @@ def test_a_signature_is_what_cosign_looks_for(
     subprocess.run(
         ["openssl", "ec", "-in", key, "-pubout", "-out", public], check=True, capture_output=True
     )
-    assert image.verify(signing.read_public_key(public))[0].text == "signed with the key"
+    assert image.verify(signing.read_public_key(public))[0].good
 
     digest = index.compose(image.members).digest
     manifest = image.client.manifest(image.step.repository, digest.replace(":", "-") + ".sig")
@@ -149,14 +149,14 @@ def test_another_key_and_no_signature_are_noticed(
     image = AttestedImage(registry, tmp_path, "wrong")
     own = signing.read_key(key)
     image.attest()
-    assert image.verify(own.public)[0].text == "the statement isn't signed"
+    assert not image.verify(own.public)[0].good
     image.attest(own)
     subprocess.run(
         ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key],
         check=True,
     )
     finding = image.verify(signing.read_key(key).public)[0]
-    assert not finding.good and finding.text == "the statement isn't signed with this key"
+    assert not finding.good and "key" in finding.text
 
 
 def test_a_statement_about_another_index_does_not_count(
@@ -175,7 +175,8 @@ def test_a_statement_about_another_index_does_not_count(
         {artifact.PREDICATE: statement.PROVENANCE},
     )
     artifact.attach(image.client, image.step.repository, subject, forged)
-    assert image.verify()[0].text == "it is about another index"
+    finding = image.verify()[0]
+    assert not finding.good and "another index" in finding.text
 
 
 def test_a_guests_image_is_verified_by_its_name(tmp_path: Path, key: Path) -> None:

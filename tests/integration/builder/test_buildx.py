@@ -95,9 +95,9 @@ def test_what_is_built_upon_has_the_architecture(registry: RunningRegistry) -> N
     with pytest.raises(EngineError, match="just pushed"):
         buildx.ensure_present(parent, X86, "k")
     buildx.pull(parent, ARM)
-    with pytest.raises(EngineError, match="is an image for arm64, not amd64"):
+    with pytest.raises(EngineError, match="arm64, not amd64"):
         buildx.pull(parent, X86)
-    with pytest.raises(EngineError, match="is an image for arm64, not amd64"):
+    with pytest.raises(EngineError, match="arm64, not amd64"):
         buildx.publish(made, parent, X86)
     with pytest.raises(EngineError, match="can't be looked at"):
         buildx.pull(f"{registry.address}/test/nowhere:t", X86)

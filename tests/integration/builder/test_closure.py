@@ -14,6 +14,7 @@ import yaml
 
 from builder import pipeline
 from builder.plan import BuildAction, BuildPlan
+from builder.reasons import BuildReason
 from core.config.load import load
 from core.config.model import Architecture, Config
 from core.oci.registry import RegistryClient
@@ -184,17 +185,17 @@ def test_why_is_said_for_each_image(cloud: Cloud) -> None:
         cloud.template.write_text("")
     lines = [line.split() for line in done.stdout.splitlines()]
     assert all(len(words) > 4 for words in lines)
-    said = {(words[1], words[2]): words[0] for words in lines}
-    assert said["nova-base", "aarch64"] == "build" and said["cron", "aarch64"] == "keep"
+    actions = {(words[1], words[2]): words[0] for words in lines}
+    assert actions["nova-base", "aarch64"] == "build" and actions["cron", "aarch64"] == "keep"
     reasons = {row["reason"] for row in json.loads(as_json.stdout)["images"]}
     assert reasons == {
-        "the registry has it with the same key",
-        "what it is made from has changed",
-        "its parent changes",
+        BuildReason.UP_TO_DATE,
+        BuildReason.INPUTS_CHANGED,
+        BuildReason.PARENT_CHANGES,
     }
 
 
 def test_an_age_that_is_none(cloud: Cloud) -> None:
     done = kollarm("build", "--config", cloud.path, "--refresh", "yesterday")
     assert done.status == 2
-    assert "'yesterday' is no age (12h, 7d and 2w are)" in done.stderr
+    assert "'yesterday'" in done.stderr and "12h" in done.stderr

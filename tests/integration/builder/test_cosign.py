@@ -149,8 +149,7 @@ def test_kollarm_verifies_what_cosign_signs(
     key = signing.read_public_key(cosign.public)
     image.attest()
     before = {finding.what: finding for finding in image.verify(key)}
-    assert before["signature"].text == "there is none made with this key"
-    assert before["provenance"].text == "the statement isn't signed"
+    assert not before["signature"].good and not before["provenance"].good
 
     digest = f"{reference(image).removesuffix(':t')}@{before['signature'].subject}"
     predicate = tmp_path / "predicate.json"

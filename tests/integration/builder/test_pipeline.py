@@ -197,7 +197,7 @@ def test_a_failing_step_leaves_the_old_index(built: BuildRecord, project: Projec
     assert row.log is not None and "telling words" in row.log.read_text()
     assert client.index("kolla/cron", "t") == before
     assert [row.state for row in record.indices] == [State.KEPT, State.LEFT]
-    with pytest.raises(KollarmError, match=r"^1 of 2 images failed$"):
+    with pytest.raises(KollarmError, match="1 of 2"):
         record.raise_for_failures()
 
 

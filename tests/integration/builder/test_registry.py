@@ -94,7 +94,7 @@ def test_members_of_one_architecture_are_not_joined(
     engine: DockerEngine, client: RegistryClient
 ) -> None:
     found = pushed(engine, client, "twin", X86, b"x")
-    with pytest.raises(RegistryError, match="is an image for linux/amd64"):
+    with pytest.raises(RegistryError, match="linux/amd64"):
         index.write(client, "test/twin", "t", index.compose({X86: found, ARM: found}))
     assert client.manifest("test/twin", "t") is None
 
@@ -106,7 +106,7 @@ def test_what_is_not_there_is_none(client: RegistryClient) -> None:
 
 
 def test_nobody_listens() -> None:
-    with pytest.raises(RegistryError, match="can't be reached: Connection refused") as caught:
+    with pytest.raises(RegistryError, match="Connection refused") as caught:
         RegistryClient(f"127.0.0.1:{free_port()}").ping()
     assert caught.value.hint is not None
 
@@ -172,15 +172,15 @@ def test_a_failing_steps_output_is_shown_without_the_engines(
 def test_an_image_of_the_wrong_architecture_is_refused(engine: DockerEngine) -> None:
     reference = "kollarm-test/arch:t"
     engine.build(context("FROM scratch\nCOPY f /\n", f=b"1"), reference, ARM)
-    with pytest.raises(EngineError, match="is an image for arm64, not amd64"):
+    with pytest.raises(EngineError, match="arm64, not amd64"):
         engine.require(reference, X86)
 
 
 def test_an_engine_that_is_not_running() -> None:
-    with pytest.raises(EngineError, match="can't be reached: its socket doesn't exist") as caught:
+    with pytest.raises(EngineError, match="socket") as caught:
         DockerEngine("unix:///nowhere/docker.sock")
     assert caught.value.hint is not None
-    with pytest.raises(EngineError, match="can't be reached: Connection refused"):
+    with pytest.raises(EngineError, match="Connection refused"):
         DockerEngine(f"tcp://127.0.0.1:{free_port()}")
 
 

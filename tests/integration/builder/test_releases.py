@@ -67,8 +67,9 @@ def test_a_misspelt_block_is_found_in_every_release(release: str, tmp_path: Path
         "{% block nova_compute_foter %}{% endblock %}\n"
     )
     report = lint.lint(release, [tmp_path])
-    assert [fault.where.rsplit(":", 1)[1] for fault in report.faults] == ["4"]
-    assert "nova_compute_footer" in str(report)
+    [fault] = report.faults
+    assert fault.where.endswith(":4")
+    assert fault.hint is not None and "nova_compute_footer" in fault.hint
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +188,5 @@ def test_what_overlays_change_in_an_image_and_what_not() -> None:
 
 def test_the_list_of_overlays() -> None:
     found = show.listing([SHIPPED], ["ca-certificates"])
-    assert "* ca-certificates: train+, debian, ubuntu" in str(found)
-    assert "  debian-archive-only: 2026.1+, debian" in str(found)
-    assert {row["name"] for row in found.to_dict()} >= {"ca-certificates", "debian-archive-only"}
+    rows = {row["name"]: row["chosen"] for row in found.to_dict()}
+    assert rows["ca-certificates"] is True and rows["debian-archive-only"] is False

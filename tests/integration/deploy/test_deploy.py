@@ -127,10 +127,8 @@ def test_nothing_is_pulled_when_an_image_is_missing(
     registry.push("memcached", ["arm64"], tag="both", index=False)
     with pytest.raises(ImagesMissing) as caught:
         cloud.run("config", "pull", tags=("cron", "memcached"), push=False)
-    assert "kolla/memcached:both has no amd64 (only arm64); wanted by ctl1" in str(
-        caught.value.details
-    )
-    assert caught.value.hint == "build them: kollarm build memcached --arch x86_64"
+    assert "kolla/memcached:both has no amd64" in str(caught.value.details)
+    assert "kollarm build memcached --arch x86_64" in str(caught.value.hint)
     assert not registry.pulled()
 
 

@@ -100,7 +100,7 @@ def test_a_port_of_another_program_is_named(registry: EmbeddedRegistry, tmp_path
 
 
 def test_an_address_without_a_port_is_a_configuration_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no host:port"):
+    with pytest.raises(ConfigError, match="localhost"):
         EmbeddedRegistry(Registry(embedded=True, address="localhost"), tmp_path)
 
 
