@@ -32,7 +32,7 @@ class OverlayList:
             for overlay, chosen in self.overlays
         ]
 
-    def __str__(self) -> str:
+    def to_text(self) -> str:
         lines = []
         for overlay, chosen in self.overlays:
             lines.append(f"{'*' if chosen else ' '} {overlay.name}: {scope(overlay)}")

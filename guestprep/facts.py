@@ -231,8 +231,8 @@ class GuestFacts:
             ]
         return data
 
-    def lines(self) -> list[str]:
-        """The same for a person."""
+    def to_text(self) -> str:
+        """The facts for a person."""
         disk = self.disk
         out = [
             f"{disk.path}: {disk.format}, disk of {size(disk.virtual_size)}, "
@@ -255,7 +255,7 @@ class GuestFacts:
             out.append(f"GRUB menu {self.grub.config}{first}:")
             for entry in self.grub.entries:
                 out.append(f"  {entry.title}: {entry.kernel} {' '.join(entry.words)}")
-        return out
+        return "\n".join(out)
 
 
 def _partition_line(part: Partition) -> str:

@@ -149,7 +149,7 @@ def _make(
             seen = inspect_disk(appliance, disk, work, spec.watched)
         with clock.timed("plan"):
             steps, client = _planned(seen, archives, spec)
-        for line in steps.lines():
+        for line in steps.to_text().splitlines():
             progress.current().say(f"  {line}")
         if steps.empty:
             shutil.copyfile(source, made)

@@ -54,7 +54,7 @@ class LintReport:
             ],
         }
 
-    def __str__(self) -> str:
+    def to_text(self) -> str:
         lines = [*map(str, self.faults)]
         if self.elsewhere:
             lines.append(f"not for {self.release}: {', '.join(self.elsewhere)}")

@@ -301,7 +301,7 @@ class PreparationPlan:
             warnings=tuple(data["warnings"]),
         )
 
-    def lines(self) -> list[str]:
+    def to_text(self) -> str:
         """The plan for a person."""
         out = [self.subject]
         for number, step in enumerate(self.steps, 1):
@@ -311,7 +311,7 @@ class PreparationPlan:
             out.append("nothing to do: the image is prepared already")
         out += [f"- {entry.topic}: {entry.reason}" for entry in self.settled]
         out += [f"warning: {text}" for text in self.warnings]
-        return out
+        return "\n".join(out)
 
 
 def _details(step: PreparationStep) -> list[str]:

@@ -1,4 +1,4 @@
-"""``kollarm lint`` and ``kollarm overlays``: overlays checked, listed and shown at work."""
+"""``kollarm lint`` and ``kollarm overlays``: check and list overlays, and show what they change."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from builder import pipeline, show
+from builder import pipeline
 from builder.lint import lint
+from builder.show import diff, listing
 from core.config.model import Architecture, Config
 from core.errors import ConfigError
 from kollarm.cli.common import (
     optional_config,
-    print_json,
     print_text,
     read_config,
+    show,
     with_config,
     with_json,
 )
@@ -48,9 +49,9 @@ def lint_command(
     config_path: Path,
     as_json: bool,
 ) -> None:
-    """Check overlays against a release's own templates: all, or those named.
+    """Check overlays against a release's own templates: all, or those that are named.
 
-    Needs no container engine, and no configuration file either.
+    Needs neither a container engine nor a configuration file.
     """
     configured = optional_config(config_path)
     config = configured or Config()
@@ -58,9 +59,9 @@ def lint_command(
     # another release's or folder's overlays aren't held against this configuration's images
     own = config.build if configured and not (release or folder) else None
     report = lint.lint(release or config.release, folders, names or None, build=own)
-    print_json(report.to_dict()) if as_json else print_text(str(report))
+    show(report, as_json=as_json)
     if not report.ok:
-        raise ConfigError("the overlays have faults", hint="they are listed above")
+        raise ConfigError("the overlays have errors", hint="they are listed above")
 
 
 @click.group("overlays", cls=CommandGroup)
@@ -71,22 +72,21 @@ def group() -> None:
 @group.command("list", short_help="List every overlay with its purpose and scope.")
 @with_config
 @with_json
-def list_(config_path: Path, as_json: bool) -> None:
+def list_command(config_path: Path, as_json: bool) -> None:
     """List every overlay with its purpose and scope."""
     config = optional_config(config_path) or Config()
     folders = pipeline.overlay_folders(config, config_path.resolve().parent)
-    listing = show.listing(folders, config.build.overlays)
-    print_json(listing.to_dict()) if as_json else print_text(str(listing))
+    show(listing(folders, config.build.overlays), as_json=as_json)
 
 
 @group.command("diff", short_help="Show how overlays change an image's Dockerfile.")
 @click.argument("image")
 @architecture_option
 @with_config
-def diff(image: str, architecture: str, config_path: Path) -> None:
+def diff_command(image: str, architecture: str, config_path: Path) -> None:
     """Show how the overlays change the Dockerfile of IMAGE, as a unified diff."""
     config = read_config(config_path)
-    text = show.diff(
+    text = diff(
         config,
         image,
         project_dir=config_path.resolve().parent,

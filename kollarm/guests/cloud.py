@@ -19,7 +19,7 @@ def cloud_for(config: Config, name: str | None = None) -> Any:
     post-deploy wrote: by its name, or if neither a name nor ``$OS_CLOUD`` says otherwise.
 
     :param name: a cloud of clouds.yaml, instead of the configuration's.
-    :raises KollarmError: the embedded Glance doesn't come up.
+    :raises KollarmError: the embedded Glance does not start.
     :raises ConfigError: clouds.yaml has no such cloud.
     """
     if name is None and config.cloud.embedded:

@@ -1,5 +1,5 @@
-"""What kollarm runs itself where there is none: a registry and a Glance on loopback.
+"""Services that kollarm runs itself on loopback: a registry and a Glance.
 
 Each outlives the command that started it, keeps its data, process id and log
-under the project's state folder, and is found again by later runs.
+in the project's state folder, and is found by later runs.
 """

@@ -1,10 +1,10 @@
-"""Programs that outlive the command that started them: start, find again, stop.
+"""Programs that outlive the command that started them: start, find and stop them.
 
 A daemon's folder holds ``pid``, which the daemon's own shell writes before it
-becomes the program: a run that is killed between start and bookkeeping leaves
-a daemon that the next run still finds.  A process id alone says little (ids are
-used again), so the file has the process's start time and the machine's boot id
-too, and a digest of what was started, so that a changed configuration is seen.
+becomes the program: the next run finds a daemon even if the run that started it
+was killed right afterwards. Process ids are used again, so the file has the
+process's start time and the machine's boot id too. A digest of the settings
+shows whether the configuration has changed since.
 """
 
 from __future__ import annotations
@@ -22,20 +22,23 @@ from pathlib import Path
 from core import cache, progress
 from core.errors import KollarmError
 from core.processes import BOOT_ID, group_lives, start_time
-from kollarm.services.ports import MARK, free_port, listener, past_the_proxy, service_folder
+from kollarm.services.ports import MARK, bypass_proxy, listener, service_folder
 
-__all__ = ["Daemon", "free_port", "recorded", "running", "start", "stop", "stop_folder", "tail"]
+__all__ = ["Daemon", "running_in", "start", "stop"]
 
 #: Seconds a daemon has to end after SIGTERM before it is killed.
 GRACE = 15.0
 
-#: Seconds that one which runs already has to answer, before it is restarted.
+#: Seconds that a running daemon has to answer before it is restarted.
 PATIENCE = 30.0
 
-#: Seconds that a killed program may still hold its port, with no process to be seen.
+#: Seconds that the kernel may hold the port of a killed program, without a process.
 ENDING = 5.0
 
-#: Bytes after which a log starts anew (at the daemon's start).
+#: Lines of the log that an error shows.
+TAIL = 15
+
+#: Bytes after which a log is started again (when the daemon starts).
 LOG_LIMIT = 5_000_000
 
 # $1 the pid file, $2 the digest, then the program.  Field 22 of /proc/PID/stat is
@@ -55,28 +58,26 @@ class Daemon:
     """A program to keep running."""
 
     name: str
-    """What messages call it (``registry``)."""
+    """Its name in messages (``registry``)."""
     folder: Path
-    """Where its ``pid`` and ``log`` lie."""
+    """The folder of its ``pid`` and ``log``."""
     program: Callable[[], tuple[str, ...]]
-    """Makes ready what it needs and returns its command, which stays in the foreground; called only
-    when it has to be started.
-    """
+    """Prepares a start and returns the command, which stays in the foreground."""
     address: tuple[str, int] | None
-    """Host and port that it listens on; None for one that listens on none."""
+    """Host and port that it listens on; None if it does not listen."""
     answers: Callable[[], bool]
-    """Whether it answers as itself by now; must return within seconds."""
+    """Whether it answers, as the right program; must return within seconds."""
     settings: str
-    """All that it depends on, as text: other settings mean a restart."""
+    """Everything that it depends on, as text: a change means a restart."""
     env: Mapping[str, str] = field(default_factory=dict)
     port_hint: str = "choose another port in the configuration"
-    """How a user chooses another port."""
+    """How a user chooses another port (a hint)."""
     deadline: float = 60.0
     """Seconds that a start may take."""
 
     @property
     def log(self) -> Path:
-        """The file that its output goes to."""
+        """The file with its output."""
         return self.folder / "log"
 
     @property
@@ -85,19 +86,19 @@ class Daemon:
 
     @property
     def digest(self) -> str:
-        """A digest of what was started: another one means a restart."""
+        """A digest of its settings: a change means a restart."""
         return cache.digest({"settings": self.settings, "env": dict(self.env)})
 
 
 def start(daemon: Daemon) -> bool:
     """Make a daemon run and answer; return whether it had to be started.
 
-    One that runs with other settings, or no longer answers, is restarted.
+    A daemon that runs with other settings, or no longer answers, is restarted.
 
-    :raises KollarmError: it doesn't come up, or its port belongs to another program.
+    :raises KollarmError: it does not start, or its port belongs to another program.
     """
     if daemon.address:
-        past_the_proxy(daemon.address[0])
+        bypass_proxy(daemon.address[0])
     daemon.folder.mkdir(parents=True, exist_ok=True)
     with cache.locked(daemon.folder / ".lock"):
         pid, digest = _recorded(daemon.folder)
@@ -114,20 +115,15 @@ def start(daemon: Daemon) -> bool:
                 _end(pid)
                 daemon.pid_file.unlink(missing_ok=True)
                 raise KollarmError(
-                    f"the embedded {daemon.name} doesn't come up",
-                    details=f"the end of {daemon.log}:\n{tail(daemon.log)}",
-                    hint="the log has the reason",
+                    f"the embedded {daemon.name} does not start",
+                    details=f"the end of {daemon.log}:\n{_tail(daemon.log)}",
+                    hint="the reason is in its log",
                 )
         return True
 
 
-def stop(daemon: Daemon) -> bool:
-    """End a daemon; return whether it ran."""
-    return stop_folder(daemon.folder)
-
-
-def stop_folder(folder: Path) -> bool:
-    """End the daemon that a folder belongs to; return whether it ran."""
+def stop(folder: Path) -> bool:
+    """Stop the daemon of a folder; return whether it ran."""
     if not folder.is_dir():
         return False
     with cache.locked(folder / ".lock"):
@@ -138,17 +134,12 @@ def stop_folder(folder: Path) -> bool:
         return pid is not None
 
 
-def running(daemon: Daemon) -> int | None:
-    """The process id of a daemon that runs."""
-    return recorded(daemon.folder)
-
-
-def recorded(folder: Path) -> int | None:
-    """The process id of the daemon that a folder belongs to, if it runs."""
+def running_in(folder: Path) -> int | None:
+    """The process id of the daemon of a folder; None if it does not run."""
     return _recorded(folder)[0]
 
 
-def tail(path: Path, lines: int = 15) -> str:
+def _tail(path: Path) -> str:
     """The last lines of a log."""
     try:
         with path.open("rb") as stream:
@@ -156,7 +147,7 @@ def tail(path: Path, lines: int = 15) -> str:
             text = stream.read().decode("utf-8", "replace")
     except OSError:
         return "(no log)"
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(text.splitlines()[-TAIL:])
 
 
 def _launch(daemon: Daemon, argv: tuple[str, ...]) -> int:
@@ -201,7 +192,7 @@ def _recorded(folder: Path) -> tuple[int | None, str]:
 
 
 def _alive(pid: int) -> bool:
-    # Where the process is this one's child, only waiting for it makes it go.
+    # A child of this process stays a zombie until it is waited for.
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
     return start_time(pid) is not None
@@ -214,16 +205,16 @@ def _end(pid: int) -> None:
             os.killpg(pid, number)
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            # Its workers may outlive a master, and hold the port.
+            # Workers may outlive the master, and hold the port.
             if not _alive(pid) and not group_lives(pid):
                 return
             time.sleep(0.05)
 
 
 def _free_the_port(daemon: Daemon, host: str, port: int) -> None:
-    """See that nothing listens on the daemon's port; end an orphan of its own or a lost folder.
+    """Make sure that nothing listens on the daemon's port; end an orphan of this or a lost folder.
 
-    :raises KollarmError: another program, or another project's service, is there.
+    :raises KollarmError: another program, or another project's service, listens on it.
     """
     deadline = time.monotonic() + ENDING
     while True:
@@ -234,30 +225,30 @@ def _free_the_port(daemon: Daemon, host: str, port: int) -> None:
         holder = listener(port)
         if holder is not None or time.monotonic() > deadline:
             break
-        # A program that was just killed listens on while the kernel takes it down.
+        # The kernel keeps the port of a killed program open for a moment.
         time.sleep(0.1)
     if holder is None:
         raise KollarmError(
-            f"port {port}, wanted for the embedded {daemon.name}, is in use by another "
-            "user's program",
+            f"port {port}, which the embedded {daemon.name} needs, is in use by a program of "
+            "another user",
             hint=daemon.port_hint,
         )
     owner = service_folder(holder)
     if owner is not None and (owner == daemon.folder or not (owner / "pid").exists()):
-        # Its pid file is lost: the state folder was deleted while it ran.
+        # The state folder was deleted while it ran, and the pid file with it.
         _end(os.getpgid(holder.pid))
         return
     what = f"process {holder.pid}: {' '.join(holder.cmdline())[:120]}"
     if owner is not None:
         raise KollarmError(
-            f"port {port}, wanted for the embedded {daemon.name}, is in use by the same "
+            f"port {port}, which the embedded {daemon.name} needs, is in use by the same "
             f"service of another project ({owner})",
             details=what,
             hint=f"stop it with: python -m kollarm.services stop {owner.parent}; "
             f"or {daemon.port_hint}",
         )
     raise KollarmError(
-        f"port {port}, wanted for the embedded {daemon.name}, is in use by another program",
+        f"port {port}, which the embedded {daemon.name} needs, is in use by another program",
         details=what,
         hint=f"end that program, or {daemon.port_hint}",
     )

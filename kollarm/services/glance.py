@@ -1,7 +1,7 @@
-"""A Glance on loopback, from PyPI: SQLite, a file store, and a real Keystone if wanted.
+"""A Glance on loopback, from PyPI: SQLite, a file store, and optionally a real Keystone.
 
-Without Keystone a small filter (``data/kollarm_identity.py``) makes everyone the
-administrator: who can reach the port may do all, so it listens on loopback only.
+Without Keystone a small filter (``data/kollarm_identity.py``) makes every user an
+administrator: whoever can reach the port may do everything, so it listens on loopback only.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class EmbeddedGlance:
 
     :param state_dir: the project's state folder.
     :param port: where Glance listens on 127.0.0.1.
-    :param keystone_port: run a Keystone there and let Glance ask it; without it
-        no one is asked who they are.
+    :param keystone_port: run a Keystone there, which Glance asks; without it users are not
+        authenticated.
     """
 
     def __init__(self, state_dir: Path, port: int, *, keystone_port: int | None = None):
@@ -40,7 +40,7 @@ class EmbeddedGlance:
 
     @property
     def keystone_url(self) -> str | None:
-        """Keystone's address (without ``/v3``), where there is one."""
+        """Keystone's address (without ``/v3``); None if there is none."""
         return f"http://127.0.0.1:{self.keystone_port}" if self.keystone_port else None
 
     @property
@@ -50,14 +50,14 @@ class EmbeddedGlance:
 
     @property
     def clouds_yaml(self) -> Path:
-        """How openstacksdk reaches it: ``OS_CLIENT_CONFIG_FILE=… OS_CLOUD=kollarm``."""
+        """The file for openstacksdk: ``OS_CLIENT_CONFIG_FILE=… OS_CLOUD=kollarm``."""
         return self.layout.folder / "clouds.yaml"
 
     def start(self) -> bool:
-        """Make it run and answer; return whether it had to be started.
+        """Make sure that it runs and answers; return whether it had to be started.
 
-        :raises KollarmError: its packages can't be installed, it doesn't come up,
-            or its port belongs to another program.
+        :raises KollarmError: its packages can't be installed, it does not start, or its
+            port belongs to another program.
         """
         self.layout.make()
         text = glance_files.clouds(self.url, self.keystone_url)
@@ -70,19 +70,19 @@ class EmbeddedGlance:
         return daemon.start(self._glance())
 
     def stop(self) -> bool:
-        """End it, and its Keystone; return whether it ran. Its data stay."""
-        ran = daemon.stop(self._glance())
+        """Stop it and its Keystone; return whether it ran. Its data stay."""
+        ran = daemon.stop(self.layout.folder)
         if self.keystone_port is not None:
-            daemon.stop(self._keystone(self.keystone_port))
+            daemon.stop(self.keystone_folder)
         return ran
 
     def running(self) -> int | None:
-        """Its process id, where it runs."""
-        return daemon.running(self._glance())
+        """Its process id; None if it does not run."""
+        return daemon.running_in(self.layout.folder)
 
     @property
     def log(self) -> Path:
-        """Where Glance says why it refused something."""
+        """Glance's log, with the reasons of its refusals."""
         return self._glance().log
 
     def _glance(self) -> daemon.Daemon:
@@ -94,14 +94,14 @@ class EmbeddedGlance:
                 self.layout.etc, contents, "glance.wsgi.api:application", self.port
             ),
             address=("127.0.0.1", self.port),
-            # The list of versions, which is answered with "multiple choices".
+            # The list of versions has the status "multiple choices".
             answers=lambda: _status(self.url) == requests.codes.multiple_choices,
             env={
                 "OS_GLANCE_CONFIG_DIR": str(self.layout.etc),
                 "PYTHONPATH": str(openstack_tools.DATA),
             },
             settings="".join((openstack_tools.requirements(), *contents.values())),
-            port_hint="name another port in cloud.port",
+            port_hint="choose another port in cloud.port",
             deadline=DEADLINE,
         )
 
@@ -136,6 +136,6 @@ class EmbeddedGlance:
 
 
 def _status(url: str) -> int | None:
-    """The status of a GET, None where nothing answers."""
+    """The status of a GET; None if nothing answers."""
     answer = ports.get(url)
     return None if answer is None else answer.status_code

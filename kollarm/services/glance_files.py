@@ -16,8 +16,8 @@ import yaml
 #: The cloud's name in the clouds.yaml that is written.
 CLOUD = "kollarm"
 
-#: Of the users that Keystone's database is made with. It listens on loopback only
-#: and guards nothing but what the same machine's tests put there.
+#: The password of the users in Keystone's database. Keystone listens on loopback only
+#: and protects nothing but data of this machine's tests.
 PASSWORD = "kollarm-on-loopback"
 
 #: A property that holds the id of an image, as JSON schema.
@@ -31,7 +31,7 @@ Ini = Mapping[str, Mapping[str, object]]
 
 @dataclass(frozen=True)
 class GlanceFolders:
-    """Where an embedded Glance's things lie, under one folder."""
+    """The files of an embedded Glance, in one folder."""
 
     folder: Path
 
@@ -60,8 +60,8 @@ class GlanceFolders:
 def glance(layout: GlanceFolders, url: str, keystone_url: str | None) -> dict[str, str]:
     """Glance's configuration folder: file names and contents.
 
-    :param url: where Glance listens.
-    :param keystone_url: a Keystone to ask; without one everybody is administrator.
+    :param url: the address of Glance.
+    :param keystone_url: a Keystone to ask; without it every user is an administrator.
     """
     api: dict[str, dict[str, object]] = {
         "DEFAULT": {
@@ -90,8 +90,8 @@ def glance(layout: GlanceFolders, url: str, keystone_url: str | None) -> dict[st
             "user_domain_id": "default",
             "project_domain_id": "default",
         }
-    # The square brackets are required; without them every URI is refused. No
-    # allowed_ports means all of this host's: what is fetched is a test's own server.
+    # The square brackets are required; without them every URI is refused. An empty
+    # allowed_ports allows all ports of this host, for the servers of tests.
     web_download = {
         "import_filtering_opts": {
             "allowed_schemes": "[http,https]",
@@ -102,7 +102,7 @@ def glance(layout: GlanceFolders, url: str, keystone_url: str | None) -> dict[st
     return {
         "glance-api.conf": ini(api),
         "glance-image-import.conf": ini(web_download),
-        # As distributions ship it, in short: properties that an administrator constrains.
+        # A short form of the file in distributions: properties that an administrator restricts.
         "schema-image.json": json.dumps(dict.fromkeys(("kernel_id", "ramdisk_id"), _IMAGE_ID)),
         "glance-api-paste.ini": _paste("authtoken" if keystone_url else "kollarm-identity"),
     }
@@ -120,7 +120,7 @@ def keystone(database: Path, keys: Path, url: str) -> dict[str, str]:
                 "database": {"connection": _sqlite(database)},
                 "fernet_tokens": {"key_repository": keys / "fernet"},
                 "credential": {"key_repository": keys / "credential"},
-                # Memcached isn't there; a process's own memory does for one process.
+                # There is no memcached, and one process needs no shared cache.
                 "cache": {"enabled": False},
             }
         )
@@ -152,7 +152,7 @@ def clouds(glance_url: str, keystone_url: str | None) -> str:
 
 
 def _paste(identity: str) -> str:
-    """Glance's WSGI pipeline, its stock one with the filter that tells who asks."""
+    """Glance's own WSGI pipeline, with the filter that identifies the user."""
     return ini(
         {
             "composite:glance-api": {
@@ -196,7 +196,7 @@ def _sqlite(path: Path) -> str:
 
 
 def ini(sections: Ini) -> str:
-    """Sections and options as a file of oslo.config's."""
+    """Sections and options as a configuration file of oslo.config."""
     blocks = []
     for name, options in sections.items():
         lines = [f"{key} = {value}" for key, value in options.items()]

@@ -1,4 +1,4 @@
-"""The virtual environment of the embedded Glance and Keystone, and their first databases.
+"""The virtual environment of the embedded Glance and Keystone, and their initial databases.
 
 Making a database takes longer than everything else, so it is made once per
 machine and copied into each project.
@@ -23,7 +23,7 @@ from kollarm.services.glance_files import PASSWORD, GlanceFolders
 #: Modules that run inside that environment.
 DATA = Path(__file__).parent / "data"
 
-#: Stand for the real addresses in the catalogue of the first Keystone database.
+#: Placeholders of the addresses in the catalogue of the initial Keystone database.
 GLANCE_URL, KEYSTONE_URL = "http://glance.invalid", "http://keystone.invalid"
 
 _REGION = "RegionOne"
@@ -43,9 +43,9 @@ def requirements() -> str:
 def gunicorn(tool_dir: Path, application: str, port: int) -> tuple[str, ...]:
     """The command that serves a WSGI application on loopback.
 
-    Threads, because a worker without them would answer nothing during an
-    upload; one process, because SQLite and the import tasks want one.  Connections
-    are kept for longer than clients wait between two questions.
+    It uses threads because a worker without them answers nothing during an upload,
+    and one process because SQLite and the import tasks require it. Connections are
+    kept for longer than clients wait between two requests.
     """
     return (
         str(tool_dir / "bin" / "gunicorn"),
@@ -55,7 +55,7 @@ def gunicorn(tool_dir: Path, application: str, port: int) -> tuple[str, ...]:
 
 
 def glance_database(layout: GlanceFolders) -> None:
-    """Give a Glance that has no database a fresh one, with Glance's metadata definitions."""
+    """Make Glance's database if there is none, with Glance's metadata definitions."""
     if layout.database.exists():
         return
 
@@ -80,7 +80,7 @@ def glance_database(layout: GlanceFolders) -> None:
 
 
 def keystone_database(folder: Path, url: str, glance_url: str) -> None:
-    """Give a Keystone its database and keys, with Glance in its catalogue."""
+    """Make Keystone's database and keys if there are none, with Glance in the catalogue."""
 
     def make(draft: Path) -> None:
         tool_dir = tools()
@@ -118,7 +118,7 @@ def keystone_database(folder: Path, url: str, glance_url: str) -> None:
 
 
 def _add_image_service(database: Path) -> None:
-    """Put Glance into Keystone's catalogue: what bootstrap does for Keystone itself."""
+    """Add Glance to Keystone's catalogue, as bootstrap does for Keystone itself."""
     service = uuid.uuid4().hex
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(
@@ -141,13 +141,13 @@ def _set_addresses(database: Path, keystone_url: str, glance_url: str) -> None:
 
 
 def _configure(etc: Path, contents: Mapping[str, str]) -> dict[str, str]:
-    """Write configuration files; return the environment in which the tools find what they need."""
+    """Write configuration files; return the environment of the tools that read them."""
     for name, text in contents.items():
         files.write(etc / name, text)
     return {"PYTHONPATH": str(DATA)}
 
 
 def _key() -> str:
-    """The name of a template: it changes with the packages and with how it is made."""
+    """The cache key of a database: it changes with the packages and with this code."""
     source = Path(__file__).read_text() + Path(glance_files.__file__).read_text()
     return cache.digest({"packages": requirements(), "source": source})

@@ -1,4 +1,4 @@
-"""Ports and addresses of this machine: which is free, who listens, asking past a proxy."""
+"""Ports of this machine: which are free, who listens, and requests that bypass a proxy."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ MARK = "KOLLARM_SERVICE"
 ANSWER = 10.0
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nothing listens on at the moment."""
+def free_port() -> int:
+    """A TCP port of loopback that nothing listens on at the moment."""
     with socket.socket() as probe:
-        probe.bind((host, 0))
+        probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
 def get(url: str) -> requests.Response | None:
-    """The answer of a service on this machine, past any proxy; None where nothing answers."""
+    """The answer of a service on this machine, without any proxy; None if nothing answers."""
     with requests.Session() as session:
         session.trust_env = False
         try:
@@ -35,8 +35,8 @@ def get(url: str) -> requests.Response | None:
             return None
 
 
-def past_the_proxy(host: str) -> None:
-    """Let this process, and what it runs, reach a local service without the machine's proxy."""
+def bypass_proxy(host: str) -> None:
+    """Let this process and its children reach a local service without the machine's proxy."""
     if not any(os.environ.get(name) for name in ("http_proxy", "HTTP_PROXY", "all_proxy")):
         return
     for name in ("no_proxy", "NO_PROXY"):
@@ -59,7 +59,7 @@ def listener(port: int) -> psutil.Process | None:
 
 
 def service_folder(process: psutil.Process) -> Path | None:
-    """The folder of the kollarm service that a process is, if it is one."""
+    """The folder of a kollarm service, by its process; None for other processes."""
     try:
         folder = process.environ().get(MARK)
     except psutil.Error:

@@ -29,7 +29,7 @@ class EmbeddedRegistry:
         host, _, port = settings.address.rpartition(":")
         if not host or not port.isdigit():
             raise ConfigError(
-                f"registry.address: {settings.address!r} is no host:port",
+                f"registry.address: {settings.address!r} is not HOST:PORT",
                 hint="the embedded registry listens on loopback, such as 127.0.0.1:5055",
             )
         self.host, self.port = host, int(port)
@@ -41,20 +41,20 @@ class EmbeddedRegistry:
         return f"{self.host}:{self.port}"
 
     def start(self) -> bool:
-        """Make it run and answer; return whether it had to be started.
+        """Make sure that it runs and answers; return whether it had to be started.
 
-        :raises KollarmError: docker-registry isn't installed, doesn't come up, or
+        :raises KollarmError: docker-registry is not installed or does not start, or
             its port belongs to another program.
         """
         return daemon.start(self._daemon())
 
     def stop(self) -> bool:
-        """End it; return whether it ran. Its data stay."""
-        return daemon.stop(self._daemon())
+        """Stop it; return whether it ran. Its data stay."""
+        return daemon.stop(self.folder)
 
     def running(self) -> int | None:
-        """Its process id, where it runs."""
-        return daemon.running(self._daemon())
+        """Its process id; None if it does not run."""
+        return daemon.running_in(self.folder)
 
     @property
     def _config_file(self) -> Path:
@@ -67,7 +67,7 @@ class EmbeddedRegistry:
                 "log": {"level": "info", "accesslog": {"disabled": True}},
                 "storage": {
                     "filesystem": {"rootdirectory": str(self.folder / "data")},
-                    # What is replaced can be removed, and its space collected.
+                    # Lets replaced images be deleted, and their space be collected.
                     "delete": {"enabled": True},
                 },
                 "http": {"addr": self.address},
@@ -83,14 +83,14 @@ class EmbeddedRegistry:
             address=(self.host, self.port),
             answers=self._answers,
             settings=self._config(),
-            port_hint="name another port in registry.address",
+            port_hint="choose another port in registry.address",
         )
 
     def _program(self) -> tuple[str, ...]:
         program = which("docker-registry")
         if program is None:
             raise KollarmError(
-                "docker-registry, the embedded registry's program, isn't installed",
+                "docker-registry, the program of the embedded registry, is not installed",
                 hint="make setup installs it (package docker-registry)",
             )
         files.write(self._config_file, self._config())
@@ -106,6 +106,6 @@ class EmbeddedRegistry:
 
 
 def start_registry(config: Config) -> None:
-    """Start the embedded registry where the configuration has one."""
+    """Start the embedded registry if the configuration has one."""
     if config.registry.embedded:
         EmbeddedRegistry(config.registry, config.state_dir).start()

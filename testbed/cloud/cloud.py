@@ -102,7 +102,7 @@ def status(layout: CloudLayout) -> list[ServiceStatus]:
     """Every service of the cloud, whether it runs or not."""
     absent = () if layout.x86_host else (X86_HOST.compute, X86_HOST.libvirt)
     return [
-        ServiceStatus(name, daemon.recorded(layout.part(name)))
+        ServiceStatus(name, daemon.running_in(layout.part(name)))
         for tier in reversed(TIERS)
         for name in tier
         if name not in absent
@@ -118,10 +118,10 @@ def down(layout: CloudLayout, *, purge: bool = False) -> int:
 
     def end(name: str) -> None:
         folder = layout.part(name)
-        if daemon.recorded(folder) is None:
+        if daemon.running_in(folder) is None:
             return
         with progress.current().step(f"end {name}"):
-            daemon.stop_folder(folder)
+            daemon.stop(folder)
         if name == "rabbitmq":
             parts.end_name_server(layout)
         ended.append(name)

@@ -24,7 +24,7 @@ import requests
 import yaml
 
 from core import cache
-from kollarm.services import daemon
+from kollarm.services.ports import free_port
 
 #: Two "hosts" on this machine: one for each kind of the seed's.
 CLOUD = """
@@ -68,7 +68,7 @@ class OwnRegistry:
 
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
-        self.address = f"127.0.0.1:{daemon.free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.log = folder / "log"
         self.config = folder / "config.yml"
         self.config.write_text(

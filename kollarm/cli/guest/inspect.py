@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from guestprep.inspect import inspect_image
-from kollarm.cli.common import image_file, print_json, print_text, with_json
+from kollarm.cli.common import image_file, show, with_json
 
 
 @click.command("inspect")
@@ -18,5 +18,4 @@ def inspect_command(file: Path, as_json: bool) -> None:
 
     Its kernels and where their virtio_gpu is, boot loader, command lines, consoles.
     """
-    facts = inspect_image(file)
-    print_json(facts.to_dict()) if as_json else print_text("\n".join(facts.lines()))
+    show(inspect_image(file), as_json=as_json)

@@ -13,9 +13,8 @@ from kollarm.cli.common import (
     alone,
     image_file,
     optional_config,
-    print_json,
-    print_text,
     read_config,
+    show_all,
     with_config,
     with_dry_run,
     with_json,
@@ -65,17 +64,11 @@ def prepare_command(
     parts = [PreparationPart(name) for name in only]
     if dry_run:
         plans = [pipeline.plan(guest, only=parts) for guest in chosen]
-        if as_json:
-            print_json([plan.to_dict() for plan in plans])
-        else:
-            print_text("\n".join(line for plan in plans for line in plan.lines()))
+        show_all(plans, as_json=as_json)
         return
     with alone(config):
         records = [
             prepare.prepare(config, guest, output or selection.output(config, guest), only=parts)
             for guest in chosen
         ]
-    if as_json:
-        print_json([record.to_dict() for record in records])
-    else:
-        print_text("\n".join(record.to_text() for record in records))
+    show_all(records, as_json=as_json)

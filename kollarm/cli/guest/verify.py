@@ -12,8 +12,7 @@ from guestprep.verify import verify
 from kollarm.cli.common import (
     image_file,
     optional_config,
-    print_json,
-    print_text,
+    show,
     with_config,
     with_json,
 )
@@ -69,6 +68,6 @@ def show_checks(file: Path, *, as_json: bool) -> None:
     :raises KollarmError: a check failed.
     """
     checks = verify(file)
-    print_json(checks.to_dict()) if as_json else print_text(checks.to_text())
+    show(checks, as_json=as_json)
     if not checks.good:
         raise KollarmError(f"{file}: not every check passed", hint=REMEDY)

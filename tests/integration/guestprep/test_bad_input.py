@@ -11,7 +11,7 @@ import yaml
 
 from core.cache import file_digest
 from core.run import run
-from kollarm.services.daemon import free_port
+from kollarm.services.ports import free_port
 from testbed.guest_image import LAYOUTS, GuestImage, make
 from tests.support.commands import Outcome, kollarm
 

@@ -288,7 +288,7 @@ def test_a_disk_with_nothing_to_boot_is_the_firmwares_fault(
 
 def test_a_proxy_that_is_down_is_named(cloud: Cloud, tiny: Callable[..., str]) -> None:
     image = tiny("tiny-aarch64", **arm())
-    process = daemon.recorded(cloud.layout.part("nova-novncproxy"))
+    process = daemon.running_in(cloud.layout.part("nova-novncproxy"))
     as_root = [] if os.geteuid() == 0 else ["sudo"]
     run([*as_root, "kill", str(process)])
     try:

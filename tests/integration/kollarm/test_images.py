@@ -19,8 +19,8 @@ from core.paths import project_dir
 from core.run import run
 from guestprep.publish import connect
 from guestprep.publish.cloud import Glance
-from kollarm.services.daemon import free_port
 from kollarm.services.glance import EmbeddedGlance
+from kollarm.services.ports import free_port
 from kollarm.services.registry import EmbeddedRegistry
 from testbed.guest_image import LAYOUTS, GuestImage, make
 from tests.support.commands import Outcome, interrupted, kollarm

@@ -78,7 +78,7 @@ def record() -> PreparationRecord:
     )
     read = PreparationRecord.from_dict(json.loads(json.dumps(made.to_dict())))
     assert json.dumps(read.to_dict()) == json.dumps(made.to_dict())
-    assert read.plan.lines() == PLAN.lines() and read.checks == made.checks
+    assert read.plan.to_text() == PLAN.to_text() and read.checks == made.checks
     return read
 
 

@@ -10,7 +10,7 @@ from tests.support.guest_facts import PREPARED, UBUNTU_18_04, VERSION, a_kernel
 
 
 def test_an_image_without_a_driver() -> None:
-    lines = UBUNTU_18_04.lines()
+    lines = UBUNTU_18_04.to_text().splitlines()
     assert "Ubuntu 18.04 on aarch64, cloud-init" in lines
     assert "partitions (gpt):" in lines
     assert "  root at /: ext4 (unnamed), 1.0 GiB free" in lines
@@ -21,12 +21,12 @@ def test_an_image_without_a_driver() -> None:
 
 
 def test_an_initramfs_with_the_driver() -> None:
-    assert any("2 modules, with virtio_gpu" in line for line in PREPARED.lines())
+    assert any("2 modules, with virtio_gpu" in line for line in PREPARED.to_text().splitlines())
 
 
 def test_a_kernel_with_the_driver_built_in_and_no_initramfs() -> None:
     kernel = a_kernel(gpu=DriverLocation.BUILTIN, initramfs=None)
-    lines = replace(UBUNTU_18_04, kernels=(kernel,)).lines()
+    lines = replace(UBUNTU_18_04, kernels=(kernel,)).to_text().splitlines()
     assert f"kernel {VERSION}: virtio_gpu built in" in lines
     assert "  no initramfs" in lines
 
@@ -34,13 +34,13 @@ def test_a_kernel_with_the_driver_built_in_and_no_initramfs() -> None:
 def test_a_menu_that_tries_without_an_initramfs_first() -> None:
     assert PREPARED.grub is not None
     forced = replace(PREPARED, grub=replace(PREPARED.grub, force_partuuid=True))
-    assert not any("without an initramfs" in line for line in PREPARED.lines())
-    assert any("without an initramfs" in line for line in forced.lines())
+    assert not any("without an initramfs" in line for line in PREPARED.to_text().splitlines())
+    assert any("without an initramfs" in line for line in forced.to_text().splitlines())
 
 
 def test_an_image_without_grub() -> None:
     facts = replace(PREPARED, grub=None)
-    assert "boot loader: no grub.cfg found" in facts.lines()
+    assert "boot loader: no grub.cfg found" in facts.to_text().splitlines()
     assert json.loads(json.dumps(facts.to_dict()))["grub"] is None
 
 

@@ -86,7 +86,7 @@ def test_the_same_facts_give_the_same_plan(whole: PreparationPlan) -> None:
 def test_a_plan_is_a_document_and_a_text_with_reasons(whole: PreparationPlan) -> None:
     document = json.loads(json.dumps(whole.to_dict()))
     assert document["steps"][0]["kind"] == "install"
-    assert sum("because" in line for line in whole.lines()) == len(whole.steps)
+    assert sum("because" in line for line in whole.to_text().splitlines()) == len(whole.steps)
 
 
 # -- an image that needs less ---------------------------------------------------
@@ -102,7 +102,7 @@ def test_a_module_that_the_image_has_is_not_installed() -> None:
 def test_a_prepared_image_needs_nothing() -> None:
     result = plan(PREPARED)
     assert result.empty
-    assert any("nothing to do" in line for line in result.lines())
+    assert any("nothing to do" in line for line in result.to_text().splitlines())
 
 
 def test_a_builtin_driver_needs_no_module_anywhere() -> None:

@@ -22,14 +22,14 @@ from tests.support.daemons import port_of, web_server
 def server(tmp_path: Path) -> Iterator[daemon.Daemon]:
     made = web_server(tmp_path / "web", ports.free_port())
     yield made
-    daemon.stop(made)
+    daemon.stop(made.folder)
 
 
 def test_it_starts_once_and_is_found_again(server: daemon.Daemon) -> None:
     assert daemon.start(server)
-    first = daemon.running(server)
+    first = daemon.running_in(server.folder)
     assert not daemon.start(server)
-    assert daemon.running(server) == first
+    assert daemon.running_in(server.folder) == first
 
 
 def test_it_outlives_the_command_that_started_it(server: daemon.Daemon, tmp_path: Path) -> None:
@@ -44,25 +44,25 @@ def test_it_outlives_the_command_that_started_it(server: daemon.Daemon, tmp_path
 
 def test_stop_ends_it(server: daemon.Daemon) -> None:
     daemon.start(server)
-    assert daemon.stop(server)
-    assert daemon.running(server) is None
-    assert not daemon.stop(server)
+    assert daemon.stop(server.folder)
+    assert daemon.running_in(server.folder) is None
+    assert not daemon.stop(server.folder)
 
 
 def test_a_killed_one_is_started_again(server: daemon.Daemon) -> None:
     daemon.start(server)
-    first = daemon.running(server)
+    first = daemon.running_in(server.folder)
     assert first
     os.kill(first, signal.SIGKILL)
     assert daemon.start(server)
-    assert daemon.running(server) != first
+    assert daemon.running_in(server.folder) != first
 
 
 def test_other_settings_mean_a_restart(server: daemon.Daemon) -> None:
     daemon.start(server)
-    first = daemon.running(server)
+    first = daemon.running_in(server.folder)
     assert daemon.start(replace(server, settings="second"))
-    assert daemon.running(server) != first
+    assert daemon.running_in(server.folder) != first
 
 
 def test_one_that_no_longer_answers_is_restarted(
@@ -72,27 +72,27 @@ def test_one_that_no_longer_answers_is_restarted(
     monkeypatch.setattr(daemon, "PATIENCE", 0.5)
     monkeypatch.setattr(daemon, "GRACE", 0.5)
     daemon.start(server)
-    first = daemon.running(server)
+    first = daemon.running_in(server.folder)
     assert first
     os.kill(first, signal.SIGSTOP)
     assert daemon.start(server)
-    assert daemon.running(server) != first
+    assert daemon.running_in(server.folder) != first
 
 
 def test_an_old_pid_file_of_another_process_is_not_believed(server: daemon.Daemon) -> None:
     server.folder.mkdir(parents=True)
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     server.pid_file.write_text(f"{os.getpid()} 1 {boot} {server.digest}\n")
-    assert daemon.running(server) is None
+    assert daemon.running_in(server.folder) is None
     assert daemon.start(server)
 
 
 def test_one_whose_folder_was_deleted_gives_its_port_back(server: daemon.Daemon) -> None:
     daemon.start(server)
-    first = daemon.running(server)
+    first = daemon.running_in(server.folder)
     server.pid_file.unlink()
     assert daemon.start(server)
-    assert daemon.running(server) != first
+    assert daemon.running_in(server.folder) != first
 
 
 def test_the_service_of_another_project_keeps_its_port(
@@ -103,7 +103,7 @@ def test_the_service_of_another_project_keeps_its_port(
     with pytest.raises(KollarmError, match="another project") as caught:
         daemon.start(other)
     assert str(tmp_path) in (caught.value.hint or "")
-    assert daemon.running(server)
+    assert daemon.running_in(server.folder)
 
 
 def test_another_program_keeps_its_port(server: daemon.Daemon) -> None:
@@ -123,7 +123,7 @@ def test_one_that_fails_says_why(tmp_path: Path) -> None:
         web_server(tmp_path / "web", ports.free_port()),
         program=lambda: ("/bin/sh", "-c", "echo no disk left; exit 3"),
     )
-    with pytest.raises(KollarmError, match="doesn't come up") as caught:
+    with pytest.raises(KollarmError, match="does not start") as caught:
         daemon.start(broken)
     assert "no disk left" in (caught.value.details or "")
     assert str(broken.log) in (caught.value.details or "")
@@ -136,9 +136,9 @@ def test_one_that_never_answers_is_ended(tmp_path: Path) -> None:
         program=lambda: ("/bin/sleep", "1000"),
         deadline=1,
     )
-    with pytest.raises(KollarmError, match="doesn't come up"):
+    with pytest.raises(KollarmError, match="does not start"):
         daemon.start(silent)
-    assert daemon.running(silent) is None
+    assert daemon.running_in(silent.folder) is None
 
 
 def test_all_of_a_state_folder_are_stopped(
@@ -146,6 +146,6 @@ def test_all_of_a_state_folder_are_stopped(
 ) -> None:
     daemon.start(server)
     assert __main__.main(["stop", str(tmp_path)]) == 0
-    assert daemon.running(server) is None
+    assert daemon.running_in(server.folder) is None
     assert "stopped web" in capsys.readouterr().err
     assert __main__.main(["begin"]) == 2
