@@ -5,8 +5,6 @@ checks that the registry has every image the hosts will pull, and runs the stage
 :func:`plan` makes the plan, :func:`execute` carries it out.
 """
 
-from core.kolla_ansible.images import images_for
-from core.kolla_ansible.toolchain import release_tree
 from deploy.execute import StageFailed, execute
 from deploy.plan import DeployPlan, plan
 from deploy.record import DeployRecord
@@ -20,7 +18,5 @@ __all__ = [
     "DeployStage",
     "StageFailed",
     "execute",
-    "images_for",
     "plan",
-    "release_tree",
 ]

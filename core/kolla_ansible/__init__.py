@@ -1,1 +1,1 @@
-"""A kolla-ansible release's own files."""
+"""The files of a kolla-ansible release: read as data, evaluated without Ansible, installed."""

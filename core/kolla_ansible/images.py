@@ -1,9 +1,9 @@
-"""Which images a host pulls, worked out from the release's own role lists.
+"""The images that a host pulls, determined from the release's own roles.
 
-Kolla-ansible pulls, for each play of site.yml that reaches a host, the images
-of that role's services which are enabled and mapped to the host.  The same is
-done here with the release's own files (:class:`core.kolla_ansible.release_files.ReleaseFiles`), so
-no list of images has to be kept by hand and no Ansible has to run.
+For each play of site.yml that includes a host, kolla-ansible pulls the images of the role's
+services that are enabled and mapped to the host.  The same is done here with the release's own
+files (:class:`core.kolla_ansible.release_files.ReleaseFiles`), so no list of images has to be
+maintained and Ansible doesn't have to run.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from core.config.model import Architecture
 from core.kolla_ansible.release_files import Play, ReleaseFiles, SampleInventory
 from core.kolla_ansible.templar import Templar, Undetermined, truth
 
-#: The host that stands for "a machine with these groups" in :func:`images_for`.
-_STAND_IN = "host"
+#: The name of the example host in :func:`images_for`.
+_EXAMPLE_HOST = "host"
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class ImageUse:
     """One image that a host pulls."""
 
     image: str
-    """As kolla-ansible writes it, with registry and tag."""
+    """The reference that kolla-ansible pulls, with registry and tag."""
     name: str
-    """The image's own name (``nova-compute``)."""
+    """The name alone (``nova-compute``)."""
     role: str
     """The role that pulls it."""
 
@@ -45,16 +45,16 @@ def images_for(
     :param host_groups: groups of the sample inventory, such as ``["control", "network"]``.
     :param enabled_services: variables above kolla's defaults, such as
         ``{"enable_horizon": False, "neutron_plugin_agent": "ovn"}``.
-    :param architecture: the host's, for conditions on it.
-    :raises Undetermined: an expression needs what only a running Ansible knows.
+    :param architecture: the host's.
+    :raises Undetermined: an expression needs something that only a running Ansible knows.
     """
-    # Other hosts exist too: expressions ask whether a group is empty.
+    # Groups without this host get another one: expressions test whether a group is empty.
     groups = expand(
         release.sample,
-        {name: ([_STAND_IN] if name in host_groups else ["other"]) for name in release.sample.hosts}
-        | {name: [_STAND_IN] for name in host_groups},
+        dict.fromkeys(release.sample.hosts, ("other",))
+        | dict.fromkeys(host_groups, (_EXAMPLE_HOST,)),
     )
-    uses = host_images(release, groups, _STAND_IN, enabled_services, architecture)
+    uses = host_images(release, groups, _EXAMPLE_HOST, enabled_services, architecture)
     return tuple(sorted({use.name for use in uses}))
 
 
@@ -63,9 +63,9 @@ def expand(
 ) -> dict[str, tuple[str, ...]]:
     """Every group's hosts, those of child groups included.
 
-    :param hosts: hosts given directly to groups.
+    :param hosts: the hosts listed in each group itself.
     """
-    direct = {name: list(found) for name, found in hosts.items()}
+    direct = {name: list(members) for name, members in hosts.items()}
 
     def members(group: str, seen: frozenset[str]) -> Iterator[str]:
         yield from direct.get(group, ())
@@ -75,7 +75,7 @@ def expand(
 
     names = dict.fromkeys([*sample.groups, *direct])
     groups = {name: tuple(dict.fromkeys(members(name, frozenset({name})))) for name in names}
-    groups["all"] = tuple(dict.fromkeys(host for found in groups.values() for host in found))
+    groups["all"] = tuple(dict.fromkeys(host for members in groups.values() for host in members))
     return groups
 
 
@@ -107,9 +107,9 @@ def host_images(
         **variables,
     }
     dynamic = _dynamic_groups(release, base)
-    found: dict[str, ImageUse] = {}
+    uses: dict[str, ImageUse] = {}
     for play in release.plays:
-        if not _chosen(play, tags, skip_tags) or not _reaches(play, groups, dynamic, host):
+        if not _selected(play, tags, skip_tags) or not _includes(play, groups, dynamic, host):
             continue
         for role in (*release.role_dependencies(play.role), play.role):
             templar = Templar(
@@ -124,56 +124,56 @@ def host_images(
             if not templar.condition(play.when):
                 break
             for image in _role_images(release, role, templar):
-                found.setdefault(image, ImageUse(image, short_name(image, templar), role))
-    return tuple(found.values())
+                uses.setdefault(image, ImageUse(image, short_name(image, templar), role))
+    return tuple(uses.values())
 
 
 def short_name(image: str, templar: Templar) -> str:
-    """An image's own name: no registry, namespace or tag, no distribution before it.
+    """An image's name without registry, namespace, prefix and tag.
 
-    Releases up to Xena put ``DISTRO-TYPE-`` in front of it.
+    In releases up to Xena the prefix includes ``DISTRO-TYPE-``.
     """
     name = image.rsplit("/", 1)[-1].rsplit(":", 1)[0]
     if "kolla_install_type" in templar.variables:
         distro = templar.value(templar.variables.get("kolla_base_distro", ""))
-        kind = templar.value(templar.variables["kolla_install_type"])
-        name = name.removeprefix(f"{distro}-{kind}-")
+        install_type = templar.value(templar.variables["kolla_install_type"])
+        name = name.removeprefix(f"{distro}-{install_type}-")
     prefix = templar.value(templar.variables.get("docker_image_name_prefix", ""))
     return name.removeprefix(str(prefix))
 
 
 def _dynamic_groups(release: ReleaseFiles, base: Mapping[str, object]) -> frozenset[str]:
-    """The groups that site.yml puts this host in while it runs."""
+    """The groups that site.yml itself adds this host to (``group_by``)."""
     templar = Templar(base)
     return frozenset(str(templar.value(template)) for template in release.grouped_by)
 
 
-def _chosen(play: Play, tags: Collection[str], skip_tags: Collection[str]) -> bool:
+def _selected(play: Play, tags: Collection[str], skip_tags: Collection[str]) -> bool:
     if play.tags & frozenset(skip_tags):
         return False
-    return not tags or bool(play.tags & {*tags, *(["always"] if tags else [])})
+    return not tags or bool(play.tags & {*tags, "always"})
 
 
-def _reaches(
+def _includes(
     play: Play, groups: Mapping[str, tuple[str, ...]], dynamic: frozenset[str], host: str
 ) -> bool:
-    """Whether a play's host pattern names a host (``&``: only if also in, ``!``: never if in).
+    """Whether a play's host patterns match a host (``&`` intersects, ``!`` excludes).
 
     Source: https://docs.ansible.com/ansible/latest/inventory_guide/intro_patterns.html
     """
 
-    def inside(pattern: str) -> bool:
+    def matches(pattern: str) -> bool:
         return (
             pattern in ("all", "*", host)
             or pattern in dynamic
-            or any(fnmatchcase(name, pattern) and host in found for name, found in groups.items())
+            or any(fnmatchcase(name, pattern) and host in hosts for name, hosts in groups.items())
         )
 
-    wanted = [part for part in play.hosts if part[0] not in "&!"]
+    included = [part for part in play.hosts if part[0] not in "&!"]
     return (
-        any(map(inside, wanted))
-        and all(inside(part[1:]) for part in play.hosts if part[0] == "&")
-        and not any(inside(part[1:]) for part in play.hosts if part[0] == "!")
+        any(map(matches, included))
+        and all(matches(part[1:]) for part in play.hosts if part[0] == "&")
+        and not any(matches(part[1:]) for part in play.hosts if part[0] == "!")
     )
 
 
@@ -188,42 +188,42 @@ def _role_images(release: ReleaseFiles, role: str, templar: Templar) -> Iterator
             continue
         scope = {**templar.variables, **(task.get("vars") or {})}
         for item in _items(task, templar):
-            each = Templar(scope | ({"item": item} if item is not None else {}))
-            if each.condition(task.get("when", True)):
-                yield str(each.value(module["image"]))
+            item_templar = Templar(scope | ({"item": item} if item is not None else {}))
+            if item_templar.condition(task.get("when", True)):
+                yield str(item_templar.value(module["image"]))
 
 
 def _items(task: Mapping[str, Any], templar: Templar) -> Iterator[Any]:
-    """What a task loops over: ``with_dict`` alone occurs in pull.yml; ``None``: no loop."""
+    """The items of a task's loop (pull.yml has ``with_dict`` only), or None once without a loop."""
     if "with_dict" not in task:
         yield None
         return
     expression = str(task["with_dict"])
     name = expression.strip("{} ").split("|")[0].strip()
     for key, service in dict(_raw_services(templar, name)).items():
-        if "select_services" not in expression or _wanted(templar, service):
+        if "select_services" not in expression or _runs_on_host(templar, service):
             yield {"key": key, "value": service}
 
 
 def _services(templar: Templar, variables: Mapping[str, object]) -> Iterator[str]:
-    """The images of a role that leaves its pulling to the role service-images-pull."""
+    """The images of a role that uses the role service-images-pull."""
     prefix = variables.get("kolla_role_name") or variables["project_name"]
     for service in _raw_services(templar, f"{templar.value(prefix)}_services").values():
-        if _wanted(templar, service):
+        if _runs_on_host(templar, service):
             yield str(templar.value(service["image"]))
 
 
 def _raw_services(templar: Templar, name: str) -> Mapping[str, Mapping[str, Any]]:
-    found = templar.variables.get(name)
-    if isinstance(found, str):
-        found = templar.value(found)
-    if not isinstance(found, Mapping):
-        raise Undetermined(f"{name} is no list of services")
-    return found
+    services = templar.variables.get(name)
+    if isinstance(services, str):
+        services = templar.value(services)
+    if not isinstance(services, Mapping):
+        raise Undetermined(f"{name} is not a mapping of services")
+    return services
 
 
-def _wanted(templar: Templar, service: Mapping[str, Any]) -> bool:
-    """Enabled and mapped to the host, as kolla_ansible/filters.py decides it."""
+def _runs_on_host(templar: Templar, service: Mapping[str, Any]) -> bool:
+    """Whether a service is enabled and mapped to the host, as in kolla_ansible/filters.py."""
     if not truth(templar.value(service["enabled"])):
         return False
     if "host_in_groups" in service:
@@ -231,7 +231,7 @@ def _wanted(templar: Templar, service: Mapping[str, Any]) -> bool:
     group = str(templar.value(service["group"]))
     groups = templar.variables["groups"]
     assert isinstance(groups, Mapping)
-    # A group that the inventory lacks is made by the play itself, of its own
-    # hosts (mariadb_shard_0): the host is one of them, or the play wouldn't reach it.
-    known = groups.get(group)
-    return known is None or templar.variables["inventory_hostname"] in known
+    # A group that isn't in the inventory (mariadb_shard_0) is made by the play itself of its
+    # own hosts, which include this one.
+    members = groups.get(group)
+    return members is None or templar.variables["inventory_hostname"] in members

@@ -1,7 +1,7 @@
-"""What a kolla-ansible release says about itself, read from its own files.
+"""The files of a kolla-ansible release, read as plain data.
 
-Everything here is plain data: the sample inventory's groups, the variables it
-defines for all hosts, its plays and its roles' image lists.  No Ansible runs.
+They hold the sample inventory, the variables that are defined for all hosts, the plays, and
+the images of each role.  Ansible is not run.
 """
 
 from __future__ import annotations
@@ -16,26 +16,28 @@ import yaml
 
 from core.errors import UnusableInput
 
-#: PyYAML's safe loader, in C where it was built with libyaml: many times as fast.
+#: PyYAML's safe loader; the one in C is many times as fast, but not in every build of PyYAML.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-#: The end of the repository's name that holds the collection openstack.kolla.
-_KOLLA = "ansible-collection-kolla"
+#: How the URL of the repository of the collection openstack.kolla ends.
+_COLLECTION = "ansible-collection-kolla"
 
-#: Keys of a ``roles`` entry that are no variables, as far as kolla-ansible uses them.
+#: The keys of a ``roles`` entry in kolla-ansible that are not variables.
 _ROLE_KEYWORDS = frozenset({"role", "tags", "when", "vars", "become", "delegate_to", "run_once"})
 
 
 @dataclass(frozen=True)
 class SampleInventory:
-    """A sample inventory: its groups in order, with direct hosts and child groups.
+    """The groups of a sample inventory, in order.
 
     Source of the format:
     https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html
     """
 
     hosts: Mapping[str, tuple[str, ...]]
+    """The hosts listed in each group itself."""
     children: Mapping[str, tuple[str, ...]]
+    """The child groups of each group."""
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -44,7 +46,7 @@ class SampleInventory:
 
 
 def parse_inventory(text: str) -> SampleInventory:
-    """Read an INI inventory; variables and comments are left out."""
+    """Parse an INI inventory; variables and comments are ignored."""
     hosts: dict[str, list[str]] = {}
     children: dict[str, list[str]] = {}
     target: list[str] | None = None
@@ -64,27 +66,30 @@ def parse_inventory(text: str) -> SampleInventory:
         elif target is not None:
             target.append(words[0])
     return SampleInventory(
-        {name: tuple(found) for name, found in hosts.items()},
-        {name: tuple(found) for name, found in children.items()},
+        {group: tuple(names) for group, names in hosts.items()},
+        {group: tuple(names) for group, names in children.items()},
     )
 
 
 @dataclass(frozen=True)
 class Play:
-    """A role that site.yml applies: to which hosts, when, under which tags and variables."""
+    """One role of a play of site.yml, with the play's hosts."""
 
     hosts: tuple[str, ...]
+    """The host patterns."""
     role: str
     when: object
+    """The condition, unevaluated."""
     tags: frozenset[str]
     variables: Mapping[str, object]
+    """The variables that the play and its entry for the role set."""
 
 
 class ReleaseFiles:
     """A release's ``share/kolla-ansible`` folder.
 
     :param root: the folder that holds ``ansible/`` and ``etc_examples/``.
-    :param script: the shell tool's text, empty where the tool is in Python.
+    :param script: the text of kolla-ansible's shell tool; empty in releases with a Python tool.
     """
 
     def __init__(self, root: Path, script: str = ""):
@@ -92,7 +97,7 @@ class ReleaseFiles:
         self.script = script
         self._known: dict[Path, Any] = {}
         if not (root / "ansible/site.yml").is_file():
-            raise UnusableInput(f"{root} is no kolla-ansible: it has no ansible/site.yml")
+            raise UnusableInput(f"{root} is not a kolla-ansible tree: it has no ansible/site.yml")
 
     @cached_property
     def sample(self) -> SampleInventory:
@@ -101,7 +106,7 @@ class ReleaseFiles:
 
     @cached_property
     def defaults(self) -> Mapping[str, Any]:
-        """Every variable kolla-ansible defines for all hosts (its group_vars/all)."""
+        """The variables that kolla-ansible defines for all hosts (its group_vars/all)."""
         folder = self.root / "ansible/group_vars"
         single = folder / "all.yml"
         merged: dict[str, Any] = {}
@@ -126,15 +131,15 @@ class ReleaseFiles:
 
     @cached_property
     def kolla_collection(self) -> tuple[str, str] | None:
-        """The git repository and branch of openstack.kolla; None where the release needs none.
+        """The git repository and branch of openstack.kolla; None if the release doesn't need it.
 
-        It stands in ``requirements.yml``; the collections of ``requirements-core.yml``, in
-        older releases beside it, are all in the ``ansible`` package.
+        They are in ``requirements.yml``.  The collections of ``requirements-core.yml``, in older
+        releases, are all in the ``ansible`` package.
         """
         file = self.root / "requirements.yml"
         listed = (self._yaml(file) or {}).get("collections", ()) if file.is_file() else ()
         for entry in listed:
-            if entry.get("type") == "git" and str(entry["name"]).rstrip("/").endswith(_KOLLA):
+            if entry.get("type") == "git" and str(entry["name"]).rstrip("/").endswith(_COLLECTION):
                 return str(entry["name"]), str(entry.get("version", "HEAD"))
         return None
 
@@ -150,7 +155,7 @@ class ReleaseFiles:
         )
 
     def reads(self, variable: str) -> bool:
-        """Whether any of the release's roles or defaults mentions a variable."""
+        """Whether any role or default of the release mentions a variable."""
         return variable in self._texts
 
     @cached_property
@@ -160,13 +165,13 @@ class ReleaseFiles:
 
     @cached_property
     def grouped_by(self) -> tuple[str, ...]:
-        """Templates of the names by which site.yml groups hosts (``enable_x_True``)."""
-        found: list[str] = []
+        """The templates of the groups that site.yml makes with ``group_by`` (``enable_x_True``)."""
+        templates: list[str] = []
         for play in self._yaml(self.root / "ansible/site.yml"):
             for task in play.get("tasks") or ():
                 if "group_by" in task or "ansible.builtin.group_by" in task:
-                    found += task.get("with_items") or ()
-        return tuple(found)
+                    templates += task.get("with_items") or ()
+        return tuple(templates)
 
     def role_defaults(self, role: str) -> Mapping[str, Any]:
         """A role's own default variables."""
@@ -182,18 +187,18 @@ class ReleaseFiles:
         return (self._yaml(file) or {}) if file.is_file() else {}
 
     def role_dependencies(self, role: str) -> tuple[str, ...]:
-        """The roles that a role runs before itself (Rocky's ``common``)."""
+        """The roles that Ansible runs before a role (Rocky's ``common``)."""
         file = self.root / "ansible/roles" / role / "meta/main.yml"
         listed = ((self._yaml(file) or {}).get("dependencies") or ()) if file.is_file() else ()
         return tuple(entry if isinstance(entry, str) else entry["role"] for entry in listed)
 
     def pull_tasks(self, role: str) -> Sequence[Mapping[str, Any]]:
-        """The tasks of a role's ``pull.yml``; none when it pulls nothing."""
+        """The tasks of a role's ``pull.yml``; none if it has no such file."""
         file = self.root / "ansible/roles" / role / "tasks/pull.yml"
         return (self._yaml(file) or ()) if file.is_file() else ()
 
     def _yaml(self, file: Path) -> Any:
-        """A file's data, read once: a release's files don't change, and nobody changes the data."""
+        """The data of a YAML file, which is read once; callers must not change it."""
         if file not in self._known:
             try:
                 self._known[file] = yaml.load(file.read_text(), _LOADER)
@@ -209,7 +214,7 @@ def _plays(file: Path, read: Callable[[Path], Any]) -> list[Play]:
         if imported:
             plays += _plays(file.parent / imported, read)
             continue
-        for entry in _applied(play):
+        for entry in _role_entries(play):
             plays.append(
                 Play(
                     tuple(_list(play["hosts"])),
@@ -222,21 +227,21 @@ def _plays(file: Path, read: Callable[[Path], Any]) -> list[Play]:
     return plays
 
 
-def _applied(play: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The roles that a play applies whole, each as an entry of its ``roles``."""
+def _role_entries(play: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The roles that a play runs in full, each as an entry of ``roles``."""
     for role in play.get("roles") or ():
         if isinstance(role, str):
             yield {"role": role}
         else:
-            # Ansible's older form puts a role's variables beside its keywords.
-            beside = {key: value for key, value in role.items() if key not in _ROLE_KEYWORDS}
-            yield {**role, "vars": beside | (role.get("vars") or {})}
+            # Older files have a role's variables among its keywords.
+            variables = {key: value for key, value in role.items() if key not in _ROLE_KEYWORDS}
+            yield {**role, "vars": variables | (role.get("vars") or {})}
     for task in play.get("tasks") or ():
         for word in ("import_role", "include_role"):
-            named = task.get(word) or task.get(f"ansible.builtin.{word}")
-            # With tasks_from only a part of the role runs, never its pull.
-            if named and "tasks_from" not in named:
-                yield {**task, "role": named.get("name") or named["role"]}
+            imported = task.get(word) or task.get(f"ansible.builtin.{word}")
+            # With tasks_from only another file of the role's tasks runs, so nothing is pulled.
+            if imported and "tasks_from" not in imported:
+                yield {**task, "role": imported.get("name") or imported["role"]}
 
 
 def _list(value: Any) -> list[str]:

@@ -1,15 +1,15 @@
-"""The OpenStack releases kollarm deploys, and how their kolla-ansible differs.
+"""The OpenStack releases that kollarm deploys, and how their kolla-ansible differs.
 
-Only what a release's own files can't tell stands here; the rest is read from
-them (:mod:`core.kolla_ansible.release_files`).  Version numbers: https://pypi.org/project/kolla-ansible/
-and https://pypi.org/project/ansible/ (the newest of the series that the release
-allows and that Python 3.11 runs).
+Only what is not in a release's own files is listed here; the rest is read from them
+(:mod:`core.kolla_ansible.release_files`).  Version numbers:
+https://pypi.org/project/kolla-ansible/ and https://pypi.org/project/ansible/ (the newest version
+that the release allows and that runs on Python 3.11).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import ConfigError, Fault
 
@@ -19,25 +19,26 @@ class DeployRelease:
     """One OpenStack release as kolla-ansible deploys it."""
 
     name: str
-    """What ``release:`` in the configuration says."""
+    """The value of ``release`` in the configuration."""
     version: str
-    """The kolla-ansible package that is installed."""
+    """The version of the package kolla-ansible."""
     ansible: str
-    """The ``ansible`` package that goes with it."""
+    """The version of the package ansible that it requires."""
     pins: tuple[str, ...] = ()
-    """Further packages that must not be newer."""
+    """Further requirements, which hold back packages that are too new for it."""
     python: tuple[int, int] = (3, 10)
-    """The oldest Python that its packages run on."""
+    """The oldest Python version that its packages run on."""
     fluentd_on_arm: bool = True
     """Whether Kolla has a fluentd image for aarch64."""
     transport_url_slash: bool = False
-    """Whether the two transport URLs lack their closing slash (mended upstream in 8.0.0, commit
-    5bfcb5842).
+    """Whether a slash must be appended to the two transport URLs.
+
+    Fixed upstream in 8.0.0 (commit 5bfcb5842).
     """
 
     @property
     def requirements(self) -> tuple[str, ...]:
-        """What pip installs; docker is for modules run on the deploying host itself."""
+        """The packages to install; docker is for modules that run on localhost."""
         return (
             f"kolla-ansible=={self.version}",
             f"ansible=={self.ansible}",
@@ -47,10 +48,10 @@ class DeployRelease:
 
     @property
     def genconfig_needs_toolbox(self) -> bool:
-        """Whether genconfig with nova fails before a first deploy.
+        """Whether genconfig with nova fails before the first deploy.
 
-        Its task asks the kolla_toolbox container, which isn't there yet:
-        20.5.0, 21.2.0, 22.1.0 and 23.0.0 and what follows each.
+        One of its tasks runs in the kolla_toolbox container, which doesn't exist yet.  This is so
+        from 20.5.0, 21.2.0, 22.1.0 and 23.0.0 on.
         """
         major, minor = (int(part) for part in self.version.split(".")[:2])
         since = {20: 5, 21: 2, 22: 1}
@@ -64,7 +65,7 @@ RELEASES: dict[str, DeployRelease] = {
             "rocky",
             "7.2.1",
             "2.9.27",
-            # Ansible 2.9 uses what Jinja2 3.1 removed.
+            # Ansible 2.9 uses functions that Jinja2 3.1 removed.
             pins=("Jinja2<3.1", "setuptools<81"),
             fluentd_on_arm=False,
             transport_url_slash=True,
@@ -82,32 +83,24 @@ RELEASES: dict[str, DeployRelease] = {
 
 
 def find(name: str, *, version: str | None = None, ansible: str | None = None) -> DeployRelease:
-    """The release of that name, other package versions put in where given.
+    """The release of that name.
 
-    :raises ConfigError: kollarm knows no such release, or the version is another release's.
+    :param version: another version of kolla-ansible than the default one.
+    :param ansible: another version of ansible.
+    :raises ConfigError: there is no such release, or the version belongs to another release.
     """
     try:
         release = RELEASES[name]
     except KeyError:
         raise ConfigError(
             f"release {name} can't be deployed",
-            [Fault("release", f"{name!r} is none of {', '.join(RELEASES)}")],
+            [Fault("release", f"{name!r} is unknown", f"known: {', '.join(RELEASES)}")],
         ) from None
-    wanted = version or release.version
-    if not re.fullmatch(r"\d+\.\d+\.\d+(\.\w+)?", wanted) or (
-        wanted.split(".")[0] != release.version.split(".")[0]
-    ):
-        series = release.version.split(".")[0]
+    version = version or release.version
+    series = release.version.split(".")[0]
+    if not re.fullmatch(rf"{series}\.\d+\.\d+(\.\w+)?", version):
         raise ConfigError(
-            f"kolla-ansible {wanted} doesn't deploy {name}",
-            [Fault("deploy.kolla_ansible.version", f"{name} is the series {series}.x.y")],
+            f"kolla-ansible {version} doesn't deploy {name}",
+            [Fault("deploy.kolla_ansible.version", f"must be {series}.x.y for {name}")],
         )
-    return DeployRelease(
-        release.name,
-        wanted,
-        ansible or release.ansible,
-        release.pins,
-        release.python,
-        release.fluentd_on_arm,
-        release.transport_url_slash,
-    )
+    return replace(release, version=version, ansible=ansible or release.ansible)

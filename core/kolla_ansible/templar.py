@@ -1,9 +1,9 @@
-"""Ansible variables, evaluated without Ansible as far as image lists need it.
+"""Ansible variables, evaluated without Ansible as far as lists of images need it.
 
-Which containers a host runs stands in kolla-ansible's role defaults as Jinja2
-expressions over other variables.  Jinja2 itself evaluates them; what is added
-here is Ansible's way of looking variables up (each one a template again) and
-the few of its filters that those expressions use.
+kolla-ansible's role defaults say which containers a host runs, as Jinja2 expressions over other
+variables.  Jinja2 evaluates them; added here are Ansible's lookup of variables (whose values are
+templates too) and those of its filters that the expressions use.  Ansible's own evaluator is also
+called Templar.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing
 
-#: A value that is one expression keeps its type; anything else becomes text.
+#: A value that is a single expression keeps its type; any other becomes text.
 _WHOLE = re.compile(r"^\s*\{\{(?P<inner>(?:(?!\}\}|\{\{).)*)\}\}\s*$", re.DOTALL)
 
-#: Deeper than any chain of kolla's variables; a loop among them ends here.
+#: Deeper than any chain of kolla-ansible's variables; a circle of variables ends here.
 _DEPTH = 60
 
 
@@ -30,7 +30,7 @@ class Undetermined(Exception):
 
 
 def truth(value: object) -> bool:
-    """What Ansible's ``bool`` filter makes of a value.
+    """A value as a truth value, like Ansible's filter ``bool``.
 
     Source: https://docs.ansible.com/ansible/latest/collections/ansible/builtin/bool_filter.html
     """
@@ -40,9 +40,9 @@ def truth(value: object) -> bool:
 
 
 class Templar:
-    """Evaluates values of one host.
+    """Evaluates the variables of one host.
 
-    :param variables: all that the host has, already merged by precedence.
+    :param variables: all variables of the host, merged by precedence.
     """
 
     def __init__(self, variables: Mapping[str, object]):
@@ -52,7 +52,7 @@ class Templar:
     def value(self, raw: object) -> Any:
         """A raw value (from YAML) with all templates in it evaluated.
 
-        :raises Undetermined: something in it isn't known here.
+        :raises Undetermined: it uses something that only a running Ansible knows.
         """
         if isinstance(raw, str):
             return self._text(raw)
@@ -63,7 +63,7 @@ class Templar:
         return raw
 
     def condition(self, raw: object) -> bool:
-        """A ``when``: a bare expression, a truth value, or a list of which all must hold.
+        """Evaluate a ``when``: an expression, a truth value, or a list that must all be true.
 
         :raises Undetermined: as :meth:`value`.
         """
@@ -72,17 +72,17 @@ class Templar:
         return truth(self._expression(raw)) if isinstance(raw, str) else truth(raw)
 
     def lookup(self, name: str) -> Any:
-        """The evaluated variable, or Jinja2's ``missing``."""
+        """The evaluated variable, or Jinja2's ``missing`` if there is no such variable."""
         return self.lenient(self.variables[name]) if name in self.variables else missing
 
     def lenient(self, raw: object) -> Any:
-        """As :meth:`value`, but parts of a structure wait until they are asked for.
+        """Like :meth:`value`, but the parts of a structure are evaluated when they are used.
 
-        Most parts of a service's description (volumes, dimensions) never are, and
-        may well be undetermined without harm.
+        Most parts of a service's description (volumes, dimensions) are not, and some of them can't
+        be evaluated here.
         """
         if isinstance(raw, Mapping):
-            return _Waiting(self, raw)
+            return _LazyMapping(self, raw)
         if isinstance(raw, list):
             return [self._or_undefined(item) for item in raw]
         return self._text(raw) if isinstance(raw, str) else raw
@@ -108,11 +108,11 @@ class Templar:
         self._depth += 1
         try:
             if self._depth > _DEPTH:
-                raise Undetermined(f"{text}: variables go round in a circle")
-            found = evaluate()
-            if isinstance(found, jinja2.Undefined):
-                str(found)  # a strict undefined raises here
-            return found
+                raise Undetermined(f"{text}: variables refer to each other in a circle")
+            result = evaluate()
+            if isinstance(result, jinja2.Undefined):
+                str(result)  # StrictUndefined raises here
+            return result
         except Undetermined:
             raise
         except (jinja2.TemplateError, TypeError, AttributeError, KeyError, ValueError) as error:
@@ -121,8 +121,8 @@ class Templar:
             self._depth -= 1
 
 
-class _Waiting(Mapping[Any, Any]):
-    """A mapping whose values are evaluated when they are asked for."""
+class _LazyMapping(Mapping[Any, Any]):
+    """A mapping whose values are evaluated when they are used."""
 
     def __init__(self, templar: Templar, raw: Mapping[Any, object]):
         self._templar = templar
@@ -138,19 +138,19 @@ class _Waiting(Mapping[Any, Any]):
         return len(self._raw)
 
 
-#: The name under which a compiled template is given the templar it works for.
+#: The variable that holds the templar for which a compiled template is evaluated.
 _SELF = "__templar"
 
 
 class _Lookup(Context):
-    """Looks every name up as Ansible does: the variable's own template first."""
+    """Looks names up as Ansible does, evaluating the variables' own templates."""
 
     def resolve_or_missing(self, key: str) -> Any:
         if key in self.vars:
             return self.vars[key]
         templar: Templar = self.parent[_SELF]
-        found = templar.lookup(key)
-        return super().resolve_or_missing(key) if found is missing else found
+        value = templar.lookup(key)
+        return super().resolve_or_missing(key) if value is missing else value
 
 
 def _environment() -> jinja2.Environment:
@@ -174,7 +174,7 @@ _ENVIRONMENT = _environment()
 
 @cache
 def _compiled(text: str) -> Callable[..., Any]:
-    """An expression, compiled once: hosts differ in variables, not in expressions."""
+    """An expression, compiled once for all hosts."""
     return _ENVIRONMENT.compile_expression(text, undefined_to_none=False)
 
 

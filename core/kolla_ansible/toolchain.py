@@ -1,7 +1,7 @@
-"""kolla-ansible itself, from PyPI: its files to read, its virtual environment to run.
+"""kolla-ansible from PyPI: its files, and a virtual environment that runs it.
 
-The files alone (one small wheel) are enough for a plan; the environment, with
-Ansible and its collections, is made when something has to run.
+A plan needs its files only (one small wheel); the environment with Ansible and its collections
+is made when something has to run.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ class AnsibleToolchain:
         return self.root / "bin" / name
 
 
-def release_tree(name: str, version: str | None = None) -> ReleaseFiles:
+def release_tree(name: str) -> ReleaseFiles:
     """A release's own files, downloaded on first use.
 
     :param name: the OpenStack release (``2026.1``).
     :raises ConfigError: there is no such release.
-    :raises KollarmError: PyPI, or the index that pip is configured for, doesn't answer.
+    :raises KollarmError: PyPI, or the index that pip is configured for, can't be reached.
     """
-    return tree_of(find(name, version=version))
+    return tree_of(find(name))
 
 
 def tree_of(release: DeployRelease) -> ReleaseFiles:
-    """As :func:`release_tree`, for a release already found."""
+    """Like :func:`release_tree`, for a :class:`DeployRelease`."""
     requirement = f"kolla-ansible=={release.version}"
 
     def make(folder: Path) -> None:
@@ -79,11 +79,11 @@ def toolchain(release: DeployRelease) -> AnsibleToolchain:
     :raises KollarmError: this Python is too old for it, or pip fails.
     """
     if sys.version_info[:2] < release.python:
-        wanted = ".".join(map(str, release.python))
+        required = ".".join(map(str, release.python))
         raise KollarmError(
-            f"kolla-ansible {release.version} needs Python {wanted}; this is "
+            f"kolla-ansible {release.version} requires Python {required}; this is "
             f"{sys.version_info[0]}.{sys.version_info[1]}",
-            hint=f"run kollarm with Python {wanted} or newer, or deploy an older release",
+            hint=f"run kollarm with Python {required} or newer, or deploy an older release",
         )
     return AnsibleToolchain(
         venv.environment(f"kolla-ansible {release.version}", release.requirements)

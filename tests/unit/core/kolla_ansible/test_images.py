@@ -1,4 +1,4 @@
-"""Image lists, worked out from a release's own role lists."""
+"""Images that hosts pull, determined from a release's own roles."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_variables_of_the_user_decide(small: ReleaseFiles) -> None:
     assert images_for(small, ["compute"], {"enable_extra": False}, X86) == ("cron",)
 
 
-def test_tags_and_tag(small: ReleaseFiles) -> None:
+def test_ansible_tags_select_roles(small: ReleaseFiles) -> None:
     groups = expand(small.sample, {"compute": ["arm1"], "control": ["ctl1"]})
     variables = {"docker_registry": "r:5000", "docker_namespace": "k", "openstack_tag": "t"}
     uses = host_images(small, groups, "arm1", variables, ARM, tags=("cron",))
@@ -33,7 +33,7 @@ def test_tags_and_tag(small: ReleaseFiles) -> None:
     assert not host_images(small, groups, "arm1", variables, ARM, skip_tags=("cron", "nova"))
 
 
-def test_what_cannot_be_told_is_said(small: ReleaseFiles) -> None:
+def test_an_expression_that_needs_a_running_ansible_is_named(small: ReleaseFiles) -> None:
     with pytest.raises(Undetermined, match="somewhere"):
         images_for(small, ["compute"], {"enable_nova": "{{ somewhere }}"}, ARM)
 
@@ -70,7 +70,7 @@ def test_values_as_ansible_gives_them(text: str, value: object) -> None:
     assert templar.value(text) == value
 
 
-def test_variables_that_go_round_in_a_circle() -> None:
+def test_variables_that_refer_to_each_other_in_a_circle() -> None:
     with pytest.raises(Undetermined):
         Templar({"a": "{{ b }}", "b": "{{ a }}"}).value("{{ a }}")
 
