@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from builder import base_image, pipeline
@@ -100,32 +101,42 @@ def many(client: RegistryClient) -> Many:
             assert found is not None
             present[name, architecture] = found
             target = Target(
-                name,
-                architecture,
-                None,
-                key,
-                f"{client.address}/{repository}:t-{architecture}",
-                RenderedImage(name, Path(name), None, name),
-                "FROM scratch",
+                name=name,
+                architecture=architecture,
+                parent=None,
+                key=key,
+                reference=f"{client.address}/{repository}:t-{architecture}",
+                rendered=RenderedImage(name, Path(name), None, name),
+                dockerfile="FROM scratch",
             )
             steps.append(ImageStep(target, BuildAction.KEEP, BuildReason.UP_TO_DATE))
     indices = tuple(
-        IndexStep(f"image-{number}", f"bench/image-{number}", "t", tuple(Architecture),
-                  BuildAction.WRITE, BuildReason.NOT_IN_REGISTRY)
+        IndexStep(
+            name=f"image-{number}",
+            repository=f"bench/image-{number}",
+            tag="t",
+            members=tuple(Architecture),
+            action=BuildAction.WRITE,
+            reason=BuildReason.NOT_IN_REGISTRY,
+        )
         for number in range(IMAGES)
-    )  # fmt: skip
-    plan = BuildPlan("2026.1", "22.2.0", client.address, (), tuple(steps), indices, ())
+    )
+    plan = BuildPlan(
+        release="2026.1",
+        kolla_version="22.2.0",
+        registry=client.address,
+        overlays=(),
+        images=tuple(steps),
+        indices=indices,
+        bases=(),
+    )
     return plan, present
 
 
 def joined(folder: Path, client: RegistryClient, made: Many, number: int) -> float:
     """How long it takes to write all indices under a tag of their own."""
     plan, present = made
-    indices = tuple(
-        IndexStep(s.name, s.repository, f"t{number}", s.members, s.action, s.reason)
-        for s in plan.indices
-    )
-    own = BuildPlan(plan.release, plan.kolla_version, plan.registry, (), plan.images, indices, ())
+    own = replace(plan, indices=tuple(replace(step, tag=f"t{number}") for step in plan.indices))
     began = time.monotonic()
     record = BuildExecution(own, BuildResources(client, {}, folder / "logs"), present).run()
     took = time.monotonic() - began

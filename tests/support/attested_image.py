@@ -50,7 +50,12 @@ class AttestedImage:
     def __init__(self, registry: RunningRegistry, folder: Path, name: str):
         self.engine, self.client = DockerEngine(), RegistryClient(registry.address)
         self.step = IndexStep(
-            name, f"kolla/{name}", "t", (X86, ARM), BuildAction.WRITE, BuildReason.NOT_IN_REGISTRY
+            name=name,
+            repository=f"kolla/{name}",
+            tag="t",
+            members=(X86, ARM),
+            action=BuildAction.WRITE,
+            reason=BuildReason.NOT_IN_REGISTRY,
         )
         self.overlay = folder / "overlay"
         self.overlay.mkdir()
@@ -72,7 +77,15 @@ class AttestedImage:
             self.members[architecture] = found
             source = ImageSource(name, "url", "http://a.example/x.tar.gz", sha256="ab" * 32)
             rendered = RenderedImage(name, folder, None, name, source=source)
-            target = Target(name, architecture, None, "k", reference, rendered, "")
+            target = Target(
+                name=name,
+                architecture=architecture,
+                parent=None,
+                key="k",
+                reference=reference,
+                rendered=rendered,
+                dockerfile="",
+            )
             steps.append(ImageStep(target, BuildAction.PUSH, BuildReason.IN_ENGINE))
         self.plan = BuildPlan(
             release="2026.1",
@@ -89,7 +102,15 @@ class AttestedImage:
         [base] = {step.target.reference for step in self.plan.images[:1]}
         bases = [BaseSource(X86, base, "key of the base")]
         request = {"release": "2026.1"}
-        maker = Attestor(self.plan, self.client, overlays, bases, engines, request, key)
+        maker = Attestor(
+            plan=self.plan,
+            client=self.client,
+            overlays=overlays,
+            bases=bases,
+            engines=engines,
+            request=request,
+            key=key,
+        )
         composed = index.compose(self.members)
         maker.attest(self.step, composed, lambda step: self.engine)
         index.write(self.client, self.step.repository, "t", composed)

@@ -16,29 +16,29 @@ PARENTS = {"base": None, "cron": "base", "nova-base": "base", "nova-compute": "n
 def tree(architecture: Architecture, unbuildable: tuple[str, ...] = ()) -> RenderedTree:
     """Rendered images with the parents in :data:`PARENTS`."""
     return RenderedTree(
-        architecture,
-        "22.2.0",
-        "debian",
-        "trixie",
-        {
+        architecture=architecture,
+        kolla_version="22.2.0",
+        base_image="debian",
+        base_tag="trixie",
+        images={
             name: RenderedImage(name, Path(name), parent, name, unbuildable=name in unbuildable)
             for name, parent in PARENTS.items()
         },
-        Path("templates"),
-        frozenset(),
+        templates=Path("templates"),
+        template_names=frozenset(),
     )
 
 
 def target(name: str, architecture: Architecture, key: str = "k") -> Target:
     """An image to build, one of :data:`PARENTS`."""
     return Target(
-        name,
-        architecture,
-        PARENTS[name],
-        f"{key}-{name}-{architecture}",
-        f"127.0.0.1:5055/kolla/{name}:2026.1-{architecture}",
-        RenderedImage(name, Path(name), PARENTS[name], name),
-        "FROM x",
+        name=name,
+        architecture=architecture,
+        parent=PARENTS[name],
+        key=f"{key}-{name}-{architecture}",
+        reference=f"127.0.0.1:5055/kolla/{name}:2026.1-{architecture}",
+        rendered=RenderedImage(name, Path(name), PARENTS[name], name),
+        dockerfile="FROM x",
     )
 
 

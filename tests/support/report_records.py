@@ -64,14 +64,14 @@ def record(folder: Path) -> ImagesRecord:
             built = name == "cron"
             rows.append(
                 ImageRecord(
-                    name,
-                    architecture,
-                    f"registry.example:5000/kolla/{name}:2026.1-{architecture}",
-                    State.BUILT if built else State.KEPT,
-                    DIGEST,
-                    81_000_000,
-                    75.0 if built else 0.0,
-                    log if built else None,
+                    image=name,
+                    architecture=architecture,
+                    reference=f"registry.example:5000/kolla/{name}:2026.1-{architecture}",
+                    state=State.BUILT if built else State.KEPT,
+                    digest=DIGEST,
+                    size=81_000_000,
+                    seconds=75.0 if built else 0.0,
+                    log=log if built else None,
                     parent=parent,
                 )
             )
@@ -118,7 +118,14 @@ def record(folder: Path) -> ImagesRecord:
         proof("after", passed=True),
         published,
     )
-    build = BuildRecord("2026.1", "registry.example:5000", tuple(rows), indices, 161.0, ("x",))
+    build = BuildRecord(
+        release="2026.1",
+        registry="registry.example:5000",
+        images=tuple(rows),
+        indices=indices,
+        seconds=161.0,
+        left_out=("x",),
+    )
     return ImagesRecord(build, (guest,), 400.0)
 
 

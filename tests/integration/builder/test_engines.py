@@ -123,22 +123,37 @@ def apart(folder: Path, address: str) -> BuildPlan:
         for name, parent in (("lower", None), ("upper", "lower")):
             text = f"FROM x\nRUN sleep 1; : {folder.name}\n"
             target = Target(
-                name, architecture, parent, f"{name}-{architecture}",
-                f"{address}/apart/{name}:t-{architecture}",
-                RenderedImage(name, folder / "context", parent, name), text,
-            )  # fmt: skip
+                name=name,
+                architecture=architecture,
+                parent=parent,
+                key=f"{name}-{architecture}",
+                reference=f"{address}/apart/{name}:t-{architecture}",
+                rendered=RenderedImage(name, folder / "context", parent, name),
+                dockerfile=text,
+            )
             steps.append(ImageStep(target, BuildAction.BUILD, BuildReason.FORCED))
     return BuildPlan(
-        "t", "22", address, (), tuple(steps),
-        tuple(
+        release="t",
+        kolla_version="22",
+        registry=address,
+        overlays=(),
+        images=tuple(steps),
+        indices=tuple(
             IndexStep(
-                name, f"apart/{name}", "t", (X86, ARM), BuildAction.WRITE,
-                BuildReason.MEMBERS_CHANGE,
+                name=name,
+                repository=f"apart/{name}",
+                tag="t",
+                members=(X86, ARM),
+                action=BuildAction.WRITE,
+                reason=BuildReason.MEMBERS_CHANGE,
             )
             for name in ("lower", "upper")
         ),
-        tuple(base_image.BaseSource(one, f"{address}/apart/root:{one}", "k") for one in (X86, ARM)),
-    )  # fmt: skip
+        bases=tuple(
+            base_image.BaseSource(architecture, f"{address}/apart/root:{architecture}", "k")
+            for architecture in (X86, ARM)
+        ),
+    )
 
 
 def spans(record: BuildRecord) -> dict[Architecture, tuple[float, float]]:

@@ -123,7 +123,14 @@ def test_what_a_killed_refresh_left_on_an_old_parent_is_found() -> None:
 
 
 def arm_entry() -> IndexEntry:
-    return IndexEntry(digest_of(b"arm"), OCI_MANIFEST, 5, "linux", "arm64", "v8")
+    return IndexEntry(
+        digest=digest_of(b"arm"),
+        media_type=OCI_MANIFEST,
+        size=5,
+        os="linux",
+        architecture="arm64",
+        variant="v8",
+    )
 
 
 def test_members_of_other_architectures_stay_if_asked() -> None:

@@ -46,7 +46,16 @@ PLAN = plan(
     FileStep("later kernels", "/etc/modules-load.d/kollarm.conf", "virtio-gpu\n"),
     CopyStep("asked for", "/etc/motd", "/home/me/greeting", "ab" * 32, 0o640),
     TimezoneStep("asked for", "Europe/Berlin", "/usr/share/zoneinfo/Europe/Berlin", named=True),
-    GrowStep("asked for", 4 << 30, 2 << 30, "/dev/sda1", 1, "ext4", "/", gpt=True),
+    GrowStep(
+        reason="asked for",
+        size=4 << 30,
+        before=2 << 30,
+        device="/dev/sda1",
+        number=1,
+        filesystem="ext4",
+        mounted="/",
+        gpt=True,
+    ),
     InitramfsStep("it lacks the module", "/boot/initrd.img", "6.12-arm64"),
     GrubStep(
         "consoles",

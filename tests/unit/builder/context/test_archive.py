@@ -142,13 +142,13 @@ def test_a_bootstrapped_base_is_named_by_what_it_is_made_of(tmp_path: Path) -> N
         "FROM debian:trixie\nRUN apt-get -y install curl adduser\n"
     )
     tree = RenderedTree(
-        ARM,
-        "22.2.0",
-        "debian",
-        "trixie",
-        {"base": RenderedImage("base", tmp_path, None, "base")},
-        tmp_path,
-        frozenset(),
+        architecture=ARM,
+        kolla_version="22.2.0",
+        base_image="debian",
+        base_tag="trixie",
+        images={"base": RenderedImage("base", tmp_path, None, "base")},
+        templates=tmp_path,
+        template_names=frozenset(),
     )
     configured = BaseImage(bootstrap=Bootstrap(suite="trixie"))
     found = base_image.of(tree, configured)

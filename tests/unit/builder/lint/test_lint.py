@@ -44,15 +44,15 @@ def faults(
 
 def bare_tree(**images: RenderedImage) -> RenderedTree:
     return RenderedTree(
-        Architecture.X86_64,
-        "22.2.0",
-        "ubuntu",
-        "24.04",
-        images,
-        Path("templates"),
-        NAMES,
-        frozenset({"debian", "rocky", "ubuntu"}),
-        frozenset({"maintainer", "patches_path"}),
+        architecture=Architecture.X86_64,
+        kolla_version="22.2.0",
+        base_image="ubuntu",
+        base_tag="24.04",
+        images=images,
+        templates=Path("templates"),
+        template_names=NAMES,
+        distros=frozenset({"debian", "rocky", "ubuntu"}),
+        known_options=frozenset({"maintainer", "patches_path"}),
     )
 
 
