@@ -88,4 +88,4 @@ def test_what_a_release_cannot_build_is_left_out_with_a_note() -> None:
     chosen, left_out = select(trees, {X86: ["bifrost.*", "cron"], ARM: ["bifrost.*", "cron"]})
     assert chosen[X86][-1] == "cron" and "bifrost-base" in chosen[X86]
     assert "bifrost-base" not in chosen[ARM] and chosen[ARM] == ["base", "cron"]
-    assert any("bifrost-base can't be built on aarch64" in line for line in left_out)
+    assert any("bifrost-base" in line for line in left_out)

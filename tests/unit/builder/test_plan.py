@@ -67,7 +67,8 @@ def test_an_unknown_image_is_met_with_a_guess() -> None:
 def test_descendants_of_the_unbuildable_are_left_out() -> None:
     chosen, left_out = select({ARM: tree(ARM, ("nova-base",))}, {ARM: ["nova-compute", "cron"]})
     assert chosen[ARM] == ["base", "cron"]
-    assert left_out == ["nova-compute can't be built on aarch64 in this release"]
+    [note] = left_out
+    assert "nova-compute" in note and "aarch64" in note
 
 
 def test_nothing_to_do() -> None:
@@ -139,7 +140,7 @@ def test_the_plan_as_text_and_json() -> None:
 def test_an_index_refuses_the_wrong_member() -> None:
     x86, arm = remote(target("base", X86)), remote(target("base", ARM))
     assert index.faults({X86: x86, ARM: arm}) == []
-    assert "is an image for linux/amd64" in index.faults({ARM: x86})[0]
+    assert "linux/amd64" in index.faults({ARM: x86})[0]
     twins = {X86: x86, ARM: replace(arm, layers=x86.layers)}
     assert "same layers" in index.faults(twins)[0]
 

@@ -50,34 +50,35 @@ def test_a_failed_cache_entry_leaves_nothing(
     assert [path.name for path in (tmp_path / "kind").iterdir()] == [".name.lock"]
 
 
-#: Asks for an entry, whose times are then set back by some days; waits for input if told to.
+#: Asks for entries, whose times are then set back by some days; waits for input at the end.
 ASKING = """
 import os, sys, time
 from core import cache
-name, days, wait = sys.argv[1:]
-folder = cache.entry("kind", name, lambda folder: None, lifetime=30 * 86400.0)
-for mark in folder.iterdir():
-    os.utime(mark, (time.time() - float(days) * 86400,) * 2)
-print(folder, flush=True)
-wait and sys.stdin.read()
+for name, days in (word.split("=") for word in sys.argv[1:]):
+    folder = cache.entry("kind", name, lambda folder: None, lifetime=30 * 86400.0)
+    for mark in folder.iterdir():
+        os.utime(mark, (time.time() - float(days) * 86400,) * 2)
+    print(folder, flush=True)
+sys.stdin.read()
 """
+
+
+def asked(**days_ago: float) -> list[Path]:
+    """Entries that another process, which has ended, asked for some days ago."""
+    words = [f"{name}={days}" for name, days in days_ago.items()]
+    argv = [sys.executable, "-c", ASKING, *words]
+    done = subprocess.run(argv, input="", capture_output=True, text=True, check=True)
+    return [Path(line) for line in done.stdout.splitlines()]
 
 
 def test_entries_that_nobody_asks_for_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
-
-    def asked(name: str, *, days_ago: float) -> Path:
-        argv = [sys.executable, "-c", ASKING, name, str(days_ago), ""]
-        return Path(subprocess.run(argv, capture_output=True, text=True, check=True).stdout[:-1])
-
-    old, used, young = (asked(name, days_ago=0) for name in ("old", "used", "young"))
-    asked("old", days_ago=31)
-    asked("used", days_ago=2)
-    asked("young", days_ago=29)
+    old, used, young = asked(old=0, used=0, young=0)
+    asked(old=31, used=2, young=29)
     # what is of another kind has a time of its own, or none
     cache.entry("other", "x", lambda folder: None)
     os.utime(tmp_path / "other" / "x" / ".complete", (0, 0))
-    asked("another", days_ago=0)
+    asked(another=0)
     assert (old.exists(), used.exists(), young.exists()) == (False, True, True)
     assert (tmp_path / "other" / "x").exists()
 
@@ -86,8 +87,7 @@ def test_a_new_entry_stays_though_the_clock_jumps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
-    argv = [sys.executable, "-c", ASKING, "made", "0", ""]
-    made = Path(subprocess.run(argv, capture_output=True, text=True, check=True).stdout[:-1])
+    [made] = asked(made=0)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 400 * 86400)
     cache.entry("kind", "other", lambda folder: None, lifetime=30 * 86400.0)
@@ -98,7 +98,7 @@ def test_an_entry_in_use_stays_though_it_is_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
-    argv = [sys.executable, "-c", ASKING, "name", "365", "wait"]
+    argv = [sys.executable, "-c", ASKING, "name=365"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdin is not None
         folder = Path(other.stdout.readline()[:-1])

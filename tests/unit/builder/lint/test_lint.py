@@ -108,8 +108,8 @@ def test_a_misspelling_is_met_with_a_guess(
 def test_unknown_images_and_blocks_outside_of_them(points: CustomizationPoints) -> None:
     text = "{% block cron_footer %}{% endblock %}"
     one = overlay("a", text, applies_to={"images": ["nova-compute", "crn"]})
-    messages = [fault.message for fault in faults(one, points)]
-    assert messages == ["no image 'crn'", "block 'cron_footer' is in none of its images"]
+    image, block = (fault.message for fault in faults(one, points))
+    assert "'crn'" in image and "'cron_footer'" in block
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_options_and_sections_that_kolla_does_not_know(
             "[cron-plugin-x]\nlocation = x\n[crn]\nlocation = x\n"
         },
     )
-    messages = [fault.message for fault in faults(one, points)]
-    assert messages == ["Kolla has no option 'mantainer'", "no image has a section [crn]"]
+    option, section = (fault.message for fault in faults(one, points))
+    assert "'mantainer'" in option and "[crn]" in section
 
 
 PATCH = "--- a\n+++ b\n@@ -1 +1 @@\n-one\n+two\n"

@@ -56,6 +56,11 @@ def test_relative_paths_are_taken_from_the_files_folder() -> None:
     assert guest.archives[0].keyring == Path("/k.gpg")
 
 
+def places(found: list[str]) -> set[str]:
+    """The line and the key of each fault."""
+    return {": ".join(fault.removeprefix(f"{FILE}:").split(": ")[:2]) for fault in found}
+
+
 def test_faults_of_every_kind_are_reported_together() -> None:
     found = faults(
         """\
@@ -70,20 +75,17 @@ guests:
     consoles: [tty1, ttyAMA0]
 """
     )
-    where = f"{FILE}:"
-    assert sorted(found) == sorted(
-        [
-            f"{where}1: release: must be a string, not the number 2026.1"
-            ' (write it in quotes: "2026.1")',
-            f"{where}3: build.distro: unknown value 'debain' (did you mean 'debian'?)",
-            f"{where}4: build.images[1]: 'base' is listed twice (remove one)",
-            f"{where}5: build.namspace: unknown key (did you mean 'namespace'?)",
-            f"{where}8: guests[0].source: needs exactly one of image, path and url"
-            " (image: a release of the catalogue (docs/guests.md); path or url: where the file is)",
-            f"{where}9: guests[0].consoles: the last one, 'ttyAMA0', becomes /dev/console"
-            " and isn't the screen (put tty1 last)",
-        ]
-    )
+    assert places(found) == {
+        "1: release",
+        "3: build.distro",
+        "4: build.images[1]",
+        "5: build.namspace",
+        "8: guests[0].source",
+        "9: guests[0].consoles",
+    }
+    assert all(fault.endswith(")") for fault in found), "each has a hint"
+    for key_word in ('"2026.1"', "'debian'", "twice", "'namespace'", "exactly one", "tty1"):
+        assert any(key_word in fault for fault in found), key_word
 
 
 def test_an_architecture_by_its_debian_name_is_explained() -> None:
@@ -158,8 +160,7 @@ def test_a_release_of_the_catalogue_needs_no_list_of_its_own() -> None:
         "- {name: a, source: {image: debian-13-generic, sha256sums: x}}\n"
         "- {name: b, source: {path: x, sha256sums: y, mirror: 'http://m.example'}}\n"
     )
-    assert "sha256sums: the catalogue knows the list" in found[0]
-    assert "source.mirror: only a release of the catalogue" in found[1]
+    assert places(found) == {"2: guests[0].source.sha256sums", "3: guests[1].source.mirror"}
 
 
 def test_further_settings_of_a_guest() -> None:
@@ -186,8 +187,8 @@ def test_further_settings_of_a_guest() -> None:
             size: 20 gigabytes
         """
     )
-    assert any("'20 gigabytes' has the wrong form" in fault for fault in found)
-    assert any("/x is copied twice" in fault for fault in found)
+    assert any("'20 gigabytes'" in fault for fault in found)
+    assert any("/x" in fault for fault in found)
 
 
 def test_what_contradicts_itself_in_the_build_section() -> None:
@@ -208,21 +209,20 @@ build:
 """
         % ("a" * 64)
     )
-    where = f"{FILE}:"
-    assert {fault.removeprefix(where).split(" ", 1)[1].split(" (")[0] for fault in found} == {
-        "build.sources.glance-base.pypi: 'glance>=1' has the wrong form",
-        "build.kolla.ref: is missing",
-        "build.sources.nova-base: needs exactly one of path, url, git and pypi",
-        "build.sources.neutron-base: needs exactly one of path, url, git and pypi",
-        "build.sources.keystone-base.sha256: goes with url alone",
-        "build.sources.keystone-base.reference: goes with git alone",
-        "build.services: has no effect without profiles",
-        "build.engines.x86_64.tls: goes with tcp:// alone",
+    assert {place.partition(": ")[2] for place in places(found)} == {
+        "build.sources.glance-base.pypi",
+        "build.kolla.ref",
+        "build.sources.nova-base",
+        "build.sources.neutron-base",
+        "build.sources.keystone-base.sha256",
+        "build.sources.keystone-base.reference",
+        "build.services",
+        "build.engines.x86_64.tls",
     }
 
 
 def test_profiles_are_for_architectures_that_are_built() -> None:
     [fault] = faults("build: {profiles: {aarch64: [compute]}, engines: {x86_64: {url: local}}}")
-    assert "build.profiles.aarch64: no engine builds aarch64" in fault
+    assert places([fault]) == {"1: build.profiles.aarch64"} and "engine" in fault
     [unknown] = faults("build: {profiles: {aarch64: [computer]}}")
     assert "did you mean 'compute'?" in unknown

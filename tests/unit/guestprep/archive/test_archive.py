@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from urllib3.util import Retry
 
 from core.config.model import AptArchive
 from core.download import DownloadError
@@ -116,14 +117,14 @@ def test_a_changed_index_or_package_is_refused(made: synthetic.SignedArchive) ->
     index = made.folder / "dists" / made.suite / "main" / "binary-arm64" / "Packages.xz"
     before = index.read_bytes()
     index.write_bytes(before[:-1] + b"x")
-    with pytest.raises(ArchiveError, match="not the file the archive's index describes"):
+    with pytest.raises(ArchiveError, match="index"):
         _client(made).candidates(EXTRA)
     index.write_bytes(before)
     package = made.folder / "pool" / "extra.deb"
     before = package.read_bytes()
     package.write_bytes(before + b"x")
     client = _client(made)
-    with pytest.raises(ArchiveError, match="not the file the archive's index describes"):
+    with pytest.raises(ArchiveError, match="index"):
         client.fetch(client.candidates(EXTRA)[0])
     package.write_bytes(before)
 
@@ -154,14 +155,22 @@ def test_missing_things_have_their_own_messages(
     archive = AptArchive(uri=f"file://{made.folder}", suite="none", keyring=made.keyring)
     with pytest.raises(ArchiveError, match="no suite none"):
         ArchiveClient([archive], "arm64").candidates("x")
-    archive = AptArchive(uri="http://127.0.0.1:9", suite="x", keyring=made.keyring)
-    with pytest.raises(DownloadError, match="can't be reached"):
-        ArchiveClient([archive], "arm64").candidates("x")
-    with pytest.raises(ArchiveError, match="no packages for riscv64"):
+    with pytest.raises(ArchiveError, match="riscv64"):
         ArchiveClient(
             [AptArchive(uri=f"file://{made.folder}", suite=made.suite, keyring=made.keyring)],
             "riscv64",
         ).candidates("x")
+
+
+def test_an_unreachable_archive_is_tried_again_then_named(
+    made: synthetic.SignedArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[object] = []
+    monkeypatch.setattr(Retry, "sleep", lambda retry, response=None: pauses.append(retry))
+    archive = AptArchive(uri="http://127.0.0.1:9", suite="x", keyring=made.keyring)
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1"):
+        ArchiveClient([archive], "arm64").candidates("x")
+    assert len(pauses) > 1
 
 
 def test_an_armoured_keyring_will_do(made: synthetic.SignedArchive, tmp_path: Path) -> None:
