@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from builder.reasons import BuildReason
 from core.config.model import Guest
 from core.paths import project_dir
 from kollarm.cli.main import cli
@@ -19,6 +20,7 @@ PAGES = sorted([*project_dir().glob("*.md"), *project_dir().glob("docs/*.md")])
 MAPS = ("HACKING.md", "CONTRIBUTING.md", "docs/design.md", "docs/coding-style.md")
 
 
+@cache
 def sources() -> str:
     """All of the program's text, its strings joined as Python joins them."""
     text = "".join(
@@ -32,6 +34,44 @@ def anchors(page: Path) -> frozenset[str]:
     """The names by which a page's headings can be linked to, as forges make them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return frozenset(re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings)
+
+
+def quoted(page: str, pattern: str) -> list[str]:
+    """The messages in the first column of a page's table of errors."""
+    text = (project_dir() / "docs" / page).read_text()
+    table = text[text.index("## What the errors mean") :].split("\n\n")[1]
+    return [
+        message
+        for row in table.splitlines()[2:]
+        for message in re.findall(pattern, row.split(" | ")[0])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("page", "pattern"), [("deploy.md", r"`([^`]+)`"), ("publish.md", r"\*([^*]+)\*")]
+)
+def test_the_messages_of_a_page_are_the_programs(page: str, pattern: str) -> None:
+    known = sources()
+    messages = quoted(page, pattern)
+    assert len(messages) > 15
+    places = r"^(?:note: )?…?(?:deploy|registry)?\.?[\w.]*: |^stage genconfig: "
+    of_others = {"No host NTP daemon is running", "No module named"}
+    # dots, capitals and what is like this stand for what varies
+    varies = r"…|\b[XNM]\b|'\w+'|\d+[\w.]*|x86_64|aarch64|==|, and "
+    for message in messages:
+        for piece in re.split(varies, re.sub(places, "", message)):
+            text = piece.strip(" ,;:")
+            if len(text) > 3 and text not in of_others:
+                assert text in known, f"{message!r}: {text!r} is nowhere"
+
+
+def test_the_reasons_of_a_build_are_the_programs() -> None:
+    page = (project_dir() / "docs" / "releases.md").read_text()
+    [example] = re.findall(
+        r"^\$ kollarm build --dry-run\n(.*?)^```", page, re.DOTALL | re.MULTILINE
+    )
+    shown = [re.split(r" {2,}|(?<=index)  ", line)[-1] for line in example.splitlines()]
+    assert set(shown) <= {reason.value for reason in BuildReason}
 
 
 def test_the_messages_of_troubleshooting_are_the_programs() -> None:
