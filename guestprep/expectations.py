@@ -25,8 +25,8 @@ class Expectations:
             spec,
             tuple(
                 (package.name, package.version)
-                for step in plan.of(InstallStep)
+                for step in plan.steps_of(InstallStep)
                 for package in step.packages
             ),
-            tuple((step.old, step.remove) for step in plan.of(ReplaceStep)),
+            tuple((step.old, step.remove) for step in plan.steps_of(ReplaceStep)),
         )

@@ -1,6 +1,6 @@
 """What is known of a guest image: plain data, found by :mod:`guestprep.inspect`.
 
-Everything here is as the image has it; what shall change is the plan's matter.
+Everything here is as the image has it; :mod:`guestprep.plan` decides what to change.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Role(StrEnum):
 
 
 class DriverLocation(StrEnum):
-    """Where a kernel has a driver."""
+    """Where a kernel has its driver for the screen."""
 
     BUILTIN = "built in"
     MODULE = "module"
@@ -35,7 +35,7 @@ class DriverLocation(StrEnum):
 
 
 class InitramfsKind(StrEnum):
-    """The program that made an initramfs, and so how that one is told to load a module."""
+    """The program that built an initramfs; each configures modules to load in its own way."""
 
     INITRAMFS_TOOLS = "initramfs-tools"
     DRACUT = "dracut"
@@ -44,56 +44,59 @@ class InitramfsKind(StrEnum):
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition or unpartitioned disk."""
+    """A partition, or a whole disk without a partition table."""
 
     device: str
-    """The appliance's name; good for one launch only."""
+    """The appliance's name for it, valid for one launch only."""
     role: Role
     type: str
-    """Of its file system (``ext4``, ``vfat`` …), empty where there is none."""
+    """Type of its file system (``ext4``, ``vfat`` …); empty where there is none."""
     label: str
+    """Label of its file system."""
     uuid: str
+    """UUID of its file system."""
     partuuid: str
+    """UUID of the partition in the partition table."""
     table_type: str
-    """The partition's type GUID in the GPT, lower case."""
+    """Type GUID of the partition in the GPT, in lower case."""
     mounted: str
-    """Where the guest mounts it, by its fstab or its role."""
+    """Where the guest mounts it, by its fstab or its role; empty when unknown."""
     free: int | None
-    """Bytes that can still be written; None where not mounted for inspection."""
+    """Free bytes of the file system; None where it wasn't mounted for inspection."""
     capacity: int | None = None
-    """Bytes of the whole file system; None where not mounted for inspection."""
+    """Bytes of the whole file system; None where it wasn't mounted for inspection."""
     number: int = 0
-    """In the table of partitions; 0 for a disk without one."""
+    """Number of the partition in the partition table; 0 for a disk without a table."""
     start: int = 0
-    """Of the partition, in bytes."""
+    """Offset of the partition's first byte."""
     length: int = 0
-    """Of the partition, in bytes."""
+    """Bytes of the partition."""
 
     @property
     def end(self) -> int:
-        """The byte behind its last one."""
+        """Offset behind the partition's last byte."""
         return self.start + self.length
 
 
 @dataclass(frozen=True)
 class InitramfsFacts:
-    """An initramfs."""
+    """A kernel's initramfs."""
 
     path: str
-    """In the guest."""
+    """The file's path in the guest."""
     size: int
     """Bytes of the file."""
     kind: InitramfsKind
     segments: tuple[str, ...]
-    """The compression of each archive in it, in order."""
+    """Compression of each segment, in order."""
     modules: tuple[str, ...]
     """Names of the modules in it for its kernel, sorted."""
     loads: tuple[str, ...]
-    """Names of modules it is told to load, in order."""
+    """Names of the modules it is configured to load, in order."""
     indexed: tuple[str, ...]
-    """Names of the modules that its modules.dep knows."""
+    """Names of the modules that its modules.dep lists."""
     programs: tuple[str, ...]
-    """The architectures that its most needed programs are for."""
+    """Architectures of the programs in it that every boot needs."""
     fault: str | None
     """Why it could not be read to its end; None when it could."""
 
@@ -103,18 +106,19 @@ class KernelFacts:
     """An installed kernel."""
 
     version: str
-    """``uname -r``."""
+    """Its version, as ``uname -r`` shows it."""
     image: str
-    """Path of the kernel."""
+    """Path of the kernel file."""
     package: str
-    """The package that owns it, with its version; empty when none does."""
+    """Name of the package that owns it; empty when none does."""
     package_version: str
+    """Version of the package that owns it."""
     gpu: DriverLocation
     """Where virtio_gpu is."""
     gpu_path: str
-    """The module file, below the kernel's folder of modules."""
+    """Path of virtio_gpu's module file, relative to the kernel's folder of modules."""
     needs: tuple[str, ...]
-    """Paths of the module files that virtio_gpu needs, itself included."""
+    """Paths of the module files that virtio_gpu needs, its own included."""
     drm: bool
     """Whether this kernel can have graphics drivers at all (CONFIG_DRM)."""
     initramfs: InitramfsFacts | None
@@ -122,106 +126,114 @@ class KernelFacts:
 
 @dataclass(frozen=True)
 class GrubFacts:
-    """The boot loader."""
+    """GRUB's menu and settings."""
 
     config: str
     """Path of the grub.cfg with the menu."""
     entries: tuple[BootEntry, ...]
+    """The menu's entries that boot a kernel."""
     drop_ins: tuple[str, ...]
-    """Names in /etc/default/grub.d, sorted."""
+    """Names of the files in /etc/default/grub.d, sorted."""
     drop_in_text: str
-    """Of kollarm's own among them; empty when there is none."""
+    """Content of kollarm's own file among them; empty when there is none."""
     force_partuuid: bool
-    """Whether a setting lets it boot without an initramfs first."""
+    """Whether a setting (GRUB_FORCE_PARTUUID) makes it try to boot without an initramfs first."""
 
 
 @dataclass(frozen=True)
 class Leftovers:
-    """Traces of a machine that an image shouldn't carry into each of its guests."""
+    """Identity and state of one machine, which an image must not give to all of its guests."""
 
     machine_id: bool
     """Whether /etc/machine-id names a machine."""
     host_keys: tuple[str, ...]
-    """The SSH host keys there are."""
+    """Paths of SSH host keys."""
     cloud_init: tuple[str, ...]
-    """Cloud-init's state of an earlier boot, as paths."""
+    """Paths of cloud-init's state from an earlier boot."""
     apt_lists: tuple[str, ...]
-    """Files of downloaded package lists."""
+    """Paths of downloaded package lists."""
 
 
 @dataclass(frozen=True)
 class FileFacts:
-    """A file of the guest that the spec is about."""
+    """A file of the guest that was looked for."""
 
     path: str
     sha256: str
     mode: int
+    """Its permissions."""
 
 
 @dataclass(frozen=True)
 class GuestFacts:
-    """Everything that the plan is made from."""
+    """Everything that a plan is made from."""
 
     disk: DiskFacts
     partition_table: str
+    """Its type: ``gpt``, ``msdos`` or ``none``."""
     architecture: str
-    """The kernel's name for it: ``aarch64``, ``x86_64``; empty when unknown."""
+    """The kernel's name for the architecture (``aarch64``, ``x86_64``); empty when unknown."""
     distribution: str
-    """Os-release's ID, ``debian`` or ``ubuntu`` for those known here."""
+    """ID in os-release, such as ``debian`` or ``ubuntu``."""
     release: str
-    """Os-release's VERSION_ID."""
+    """VERSION_ID in os-release."""
     codename: str
-    """Its VERSION_CODENAME."""
+    """VERSION_CODENAME in os-release."""
     pretty_name: str
+    """PRETTY_NAME in os-release."""
     partitions: tuple[Partition, ...]
     uefi: str
-    """Path of the loader that UEFI starts by itself, on the ESP; empty when none."""
+    """Path on the ESP of the loader that UEFI starts by default; empty when there is none."""
     kernels: tuple[KernelFacts, ...]
+    """The installed kernels that have modules."""
     grub: GrubFacts | None
     modules_load: tuple[str, ...]
-    """Names that /etc/modules-load.d and /etc/modules load."""
+    """Names of the modules that /etc/modules-load.d and /etc/modules load."""
     initramfs_hook: bool
-    """Whether the guest's own tools are told to put virtio_gpu into the next initramfs as well."""
+    """Whether the guest's own tools are configured to put virtio_gpu into later initramfs files."""
     tools: InitramfsKind
-    """Which initramfs maker is installed."""
+    """Which tools to build an initramfs are installed."""
     cloud_init: bool
+    """Whether cloud-init is installed."""
     usr_merged: bool
     """Whether /lib is a link into /usr."""
     installed: tuple[str, ...]
+    """Names of the installed packages, sorted."""
     unready: tuple[str, ...]
+    """Names of packages that are neither fully installed nor fully removed."""
     leftovers: Leftovers
     admin_user: str = ""
-    """The user that cloud-init makes; empty when it names none."""
+    """The user that cloud-init creates; empty when it names none."""
     timezone: str = ""
-    """By /etc/localtime."""
+    """The zone that /etc/localtime points to; empty when it points to none."""
     timezone_file: str | None = None
-    """Whether /etc/timezone names it too."""
+    """The zone that /etc/timezone names; None without that file."""
     files: tuple[FileFacts, ...] = ()
-    """Those there are of the files looked for."""
+    """The files that were looked for and found."""
 
     def file(self, path: str) -> FileFacts | None:
-        """What is known of one of the files looked for."""
+        """A file that was looked for; None where it wasn't found."""
         return next((file for file in self.files if file.path == path), None)
 
     @property
     def last(self) -> Partition | None:
-        """The partition that lies at the disk's end."""
+        """The partition at the disk's end."""
         return max(self.partitions, key=lambda part: part.start, default=None)
 
     def partition(self, role: Role) -> Partition | None:
-        """The first partition of a role."""
+        """The first partition with a role."""
         return next((part for part in self.partitions if part.role is role), None)
 
     @property
     def booted(self) -> tuple[KernelFacts, ...]:
-        """The kernels that GRUB's menu starts; all of them where that can't be told."""
+        """The kernels that GRUB's menu boots; all of them where that is unclear."""
         entries = self.grub.entries if self.grub is not None else ()
         versions = {entry.version for entry in entries if not entry.rescue}
         named = tuple(kernel for kernel in self.kernels if kernel.version in versions)
         return named if named and "" not in versions else self.kernels
 
     def to_dict(self) -> dict[str, object]:
-        """Plain data for JSON; the list of installed packages only as a count."""
+        """The facts as plain data; of the installed packages only their number."""
         data = dataclasses.asdict(self)
         data["installed"] = len(self.installed)
         if self.grub is not None:
@@ -232,7 +244,6 @@ class GuestFacts:
         return data
 
     def to_text(self) -> str:
-        """The facts for a person."""
         disk = self.disk
         out = [
             f"{disk.path}: {disk.format}, disk of {size(disk.virtual_size)}, "
@@ -251,7 +262,11 @@ class GuestFacts:
         if self.grub is None:
             out.append("boot loader: no grub.cfg found")
         else:
-            first = ", tries without an initramfs first" if self.grub.force_partuuid else ""
+            first = (
+                ", which tries to boot without an initramfs first"
+                if self.grub.force_partuuid
+                else ""
+            )
             out.append(f"GRUB menu {self.grub.config}{first}:")
             for entry in self.grub.entries:
                 out.append(f"  {entry.title}: {entry.kernel} {' '.join(entry.words)}")
@@ -259,26 +274,26 @@ class GuestFacts:
 
 
 def _partition_line(part: Partition) -> str:
-    named = ", ".join(
+    names = ", ".join(
         f"{key} {value}" for key, value in (("label", part.label), ("UUID", part.uuid)) if value
     )
     free = f", {size(part.free)} free" if part.free is not None else ""
     where = f" at {part.mounted}" if part.mounted else ""
-    return f"{part.role}{where}: {part.type or 'no file system'} ({named or 'unnamed'}){free}"
+    return f"{part.role}{where}: {part.type or 'no file system'} ({names or 'unnamed'}){free}"
 
 
 def _kernel_lines(kernel: KernelFacts) -> list[str]:
-    place = kernel.gpu_path if kernel.gpu is DriverLocation.MODULE else kernel.gpu.value
-    lines = [f"kernel {kernel.version}: {DRIVER} {place}"]
+    location = kernel.gpu_path if kernel.gpu is DriverLocation.MODULE else kernel.gpu.value
+    lines = [f"kernel {kernel.version}: {DRIVER} {location}"]
     ramfs = kernel.initramfs
     if ramfs is None:
         lines.append("  no initramfs")
     elif ramfs.fault:
         lines.append(f"  {ramfs.path}: {ramfs.fault}")
     else:
-        within = "with" if DRIVER in ramfs.modules else "without"
+        presence = "with" if DRIVER in ramfs.modules else "without"
         lines.append(
             f"  {ramfs.path}: {ramfs.kind}, {size(ramfs.size)}, "
-            f"{'+'.join(ramfs.segments)}, {len(ramfs.modules)} modules, {within} {DRIVER}"
+            f"{'+'.join(ramfs.segments)}, {len(ramfs.modules)} modules, {presence} {DRIVER}"
         )
     return lines

@@ -1,4 +1,4 @@
-"""Carrying out a plan offline: the host composes what the guest's own programs would make."""
+"""Carrying out a plan offline: the host composes what the guest's own programs would write."""
 
 from guestprep.apply.execute import ApplyResult, apply_offline
 

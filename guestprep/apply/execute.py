@@ -1,4 +1,4 @@
-"""From a plan to changes, and from changes to a changed disk."""
+"""Carrying out a plan offline: compose every change, then write them all to the disk."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ from guestprep.plan import (
     PreparationPlan,
 )
 
-#: Bytes that shall stay free after all is written: a system without room can't start.
+#: Bytes to leave free: a system needs some to boot.
 _RESERVE = {"/": 16 << 20, "/boot": 1 << 20}
 
 
 @dataclass(frozen=True)
 class ApplyResult:
-    """What was done."""
+    """What carrying out a plan did."""
 
     packages: tuple[str, ...]
-    """Installed ones."""
+    """Names of the packages that were installed."""
     files: int
-    """How many files were written anew."""
+    """Number of new files."""
     modules: dict[str, tuple[str, ...]]
-    """By initramfs: names of the modules it got."""
+    """Names of the modules added to each initramfs, by its path."""
     bytes: int
-    """That the new files take on the guest's root."""
+    """Bytes that the new files take on the guest's disk."""
     seconds: dict[str, float]
-    """What its parts took."""
+    """Seconds that each part took."""
 
 
 def apply_offline(
@@ -77,7 +77,7 @@ def apply_offline(
         step.note(f"{new.count} files, {size(new.bytes)}")
     with reporter.step("write") as step, clock.timed("write"):
         appliance.unmount_all()
-        if plan.of(GrowStep):
+        if plan.steps_of(GrowStep):
             step.note("grow")
             grow(appliance, plan)
         step.note("files")
@@ -102,24 +102,24 @@ def _compose(
 ) -> None:
     """Collect the changes that the plan's steps make; each may build on those before it."""
     new = pending.new
-    for packages in plan.of(InstallStep):
+    for packages in plan.steps_of(InstallStep):
         step.note(packages.title)
         with clock.timed("packages"):
             install(pending, packages, client)
-    for ramfs in plan.of(InitramfsStep):
+    for ramfs in plan.steps_of(InitramfsStep):
         step.note(ramfs.title)
         with clock.timed("initramfs"):
             if ramfs.based_on:
                 create_initramfs(pending, ramfs)
             else:
                 append_driver(pending, ramfs)
-    for file in plan.of(FileStep):
+    for file in plan.steps_of(FileStep):
         new.add(file.path, file.content.encode(), file.mode)
     add_files(plan, new)
-    for menu in plan.of(GrubStep):
+    for menu in plan.steps_of(GrubStep):
         text = pending.inspection.contents.texts[menu.path]
         pending.texts[menu.path] = encode(grub.rewrite(text, menu.consoles, menu.kernels))
-    for clean in plan.of(CleanStep):
+    for clean in plan.steps_of(CleanStep):
         pending.remove += clean.remove
         pending.texts |= dict.fromkeys(clean.empty, b"")
     for path, content in pending.created.items():
@@ -127,20 +127,20 @@ def _compose(
 
 
 def _check_space(pending: PendingChanges, plan: PreparationPlan) -> None:
-    """Refuse before writing when it won't fit, and say how much is missing."""
+    """Refuse before anything is written if the changes don't fit."""
     appended = sum(entry.local.stat().st_size for entry in pending.appends)
     parts = {part.mounted: part for part in pending.inspection.facts.partitions}
     boot = pending.new.boot_bytes + appended
     needed = {"/": pending.new.bytes - pending.new.boot_bytes, "/boot": boot}
     if "/boot" not in parts:
         needed = {"/": pending.new.bytes + appended}
-    for where, wanted in needed.items():
-        gain = sum(step.gain for step in plan.of(GrowStep) if step.device == parts[where].device)
-        free = (parts[where].free or 0) + gain
-        spare = _RESERVE[where]
-        if wanted and free < wanted + spare:
+    for where, amount in needed.items():
+        part, reserve = parts[where], _RESERVE[where]
+        gain = sum(step.gain for step in plan.steps_of(GrowStep) if step.device == part.device)
+        free = (part.free or 0) + gain
+        if amount and free < amount + reserve:
             raise UnusableInput(
-                f"no room on the image's {where}: {size(wanted)} are needed and {size(spare)} "
-                f"more to run, {size(free)} are free",
-                hint="give the guest a larger disk: `size`, in the configuration",
+                f"not enough free space on the image's {where}: {size(free)} free, {size(amount)} "
+                f"needed for new files and {size(reserve)} to run",
+                hint="give the guest a larger disk: set its `size` in the configuration",
             )

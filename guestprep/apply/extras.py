@@ -17,9 +17,9 @@ _ALIGNMENT = 2048
 
 def add_files(plan: PreparationPlan, new: NewFiles) -> None:
     """The plan's files and time zone among the new files."""
-    for copy in plan.of(CopyStep):
+    for copy in plan.steps_of(CopyStep):
         new.add_file(copy.path, Path(copy.source), copy.mode)
-    for zone in plan.of(TimezoneStep):
+    for zone in plan.steps_of(TimezoneStep):
         new.add_link("/etc/localtime", zone.target)
         if zone.named:
             new.add("/etc/timezone", f"{zone.zone}\n".encode())
@@ -32,7 +32,7 @@ def grow(appliance: Appliance, plan: PreparationPlan) -> None:
 
     :raises KollarmError: the appliance can't.
     """
-    for step in plan.of(GrowStep):
+    for step in plan.steps_of(GrowStep):
         try:
             _grow(appliance, step)
         except GuestCallError as error:

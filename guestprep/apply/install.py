@@ -104,7 +104,7 @@ def _index_modules(pending: PendingChanges, version: str, done: InstalledFiles) 
     folder = base / "lib" / "modules" / version
     folder.mkdir(parents=True)
     if version in pending.inspection.contents.names["/lib/modules"]:
-        _stand_in(pending, version, folder)
+        _write_stubs(pending, version, folder)
     new = set()
     for path, local in done.modules.items():
         _, _, inside = path.partition(f"/lib/modules/{version}/")
@@ -118,7 +118,7 @@ def _index_modules(pending: PendingChanges, version: str, done: InstalledFiles) 
     pending.module_trees[version] = ModuleTree(folder, frozenset(new))
 
 
-def _stand_in(pending: PendingChanges, version: str, folder: Path) -> None:
+def _write_stubs(pending: PendingChanges, version: str, folder: Path) -> None:
     """What depmod has to know of the modules that the guest has already."""
     found = {}
     for name in (*INDEX_TEXTS, *INPUTS):

@@ -41,7 +41,7 @@ def provenance(record: PreparationRecord) -> dict[str, object]:
             name=package.name,
             sha256=package.sha256,
         )
-        for step in record.plan.of(InstallStep)
+        for step in record.plan.steps_of(InstallStep)
         for package in step.packages
     ]
     source = statement.dependency(

@@ -55,13 +55,13 @@ def apply_inside(
     :raises KollarmError: a command of the guest failed, or its programs can't run here.
     """
     reporter, clock = progress.current(), Stopwatch()
-    installs = plan.of(InstallStep)
+    installs = plan.steps_of(InstallStep)
     packages = [package for step in installs for package in step.packages]
     with closing(NewFiles(folder / "new.tar", usr_merged=inspection.facts.usr_merged)) as new:
         for package in packages:
             with reporter.step(f"fetch {package.name}"):
                 new.add_file(f"{_PLACE}/{package.name}.deb", client.fetch(package))
-        for file in plan.of(FileStep):
+        for file in plan.steps_of(FileStep):
             new.add(file.path, file.content.encode(), file.mode)
         add_files(plan, new)
     appliance.unmount_all()
@@ -75,7 +75,7 @@ def apply_inside(
             with step, clock.timed(part):
                 _run(appliance, command)
     appliance.remove(f"/{_PLACE}")
-    for clean in plan.of(CleanStep):
+    for clean in plan.steps_of(CleanStep):
         for path in clean.remove:
             appliance.remove(path)
         for path in clean.empty:
@@ -113,7 +113,7 @@ def no_services(appliance: Appliance) -> Iterator[None]:
 def _commands(plan: PreparationPlan) -> list[tuple[str, str, str]]:
     """What the guest has to run: the part it belongs to, a title, the command."""
     found = []
-    for step in plan.of(InstallStep):
+    for step in plan.steps_of(InstallStep):
         # INITRD: kernels' hooks leave the initramfs alone, which is made once, at the end.
         names = " ".join(shlex.quote(f"/{_PLACE}/{entry.name}.deb") for entry in step.packages)
         found.append(("packages", "install packages", f"INITRD=No dpkg --install {names}"))
@@ -122,7 +122,7 @@ def _commands(plan: PreparationPlan) -> list[tuple[str, str, str]]:
             found.append(("packages", "mark packages", f"apt-mark auto {shlex.join(automatic)}"))
         if isinstance(step, ReplaceStep) and step.remove:
             found.append(("packages", "remove packages", f"dpkg --purge {shlex.join(step.remove)}"))
-    for ramfs in plan.of(InitramfsStep):
+    for ramfs in plan.steps_of(InitramfsStep):
         verb = "-c" if ramfs.based_on else "-u"
         version = shlex.quote(ramfs.kernel)
         found.append(("initramfs", "make the initramfs", f"update-initramfs {verb} -k {version}"))

@@ -15,7 +15,7 @@ from guestprep.plan.model import (
     CopyStep,
     GrowStep,
     InstallStep,
-    PreparationStep,
+    PlanItem,
     TimezoneStep,
 )
 from guestprep.spec import AGENT, ZONES, PreparationSpec
@@ -23,7 +23,7 @@ from guestprep.spec import AGENT, ZONES, PreparationSpec
 #: File systems that can grow while they are mounted.
 _GROWING = ("ext2", "ext3", "ext4", "xfs", "btrfs")
 
-#: A partition that ends this close to the disk's end (bytes) has all of it.
+#: Bytes behind the last partition that don't count as free.
 _SLACK = 4 << 20
 
 
@@ -32,38 +32,38 @@ def packages(
     status: DpkgStatus,
     available: AvailablePackages,
     earlier: Iterable[InstallStep],
-) -> list[PreparationStep | AlreadySatisfied]:
-    """Further packages, with what they depend on.
+) -> list[PlanItem]:
+    """Install the requested packages with their dependencies.
 
-    :param earlier: the steps that install others, before these.
-    :raises UnusableInput: no archive has one, or it can't be installed.
+    :param earlier: the steps that install other packages before these.
+    :raises UnusableInput: a package is in no archive, or can't be installed.
     """
     planned = {package.name for step in earlier for package in step.packages}
-    found: list[PreparationStep | AlreadySatisfied] = []
+    items: list[PlanItem] = []
     wanted: list[ArchivePackage] = []
     for name in dict.fromkeys(spec.packages):
         present = status.installed(name)
         if present is not None:
-            found.append(
-                AlreadySatisfied(f"package {name}", f"{present.version} is installed already")
+            items.append(
+                AlreadySatisfied(f"package {name}", f"{present.version} is already installed")
             )
         elif name not in planned:
             wanted.append(_newest(name, available))
     if not wanted:
-        return found
+        return items
     resolution = resolve(wanted, available, status)
     names = ", ".join(package.name for package in wanted)
     if resolution.faults:
         raise UnusableInput(
             f"{names} can't be installed: {resolution.faults[0]}",
             details="\n".join(resolution.faults[1:]) or None,
-            hint="name an archive that has what is missing in the guest's `archives`",
+            hint="add an archive that has what is missing to the guest's `archives`",
         )
     agent = [package.name for package in wanted] == [AGENT]
     return [
-        *found,
+        *items,
         InstallStep(
-            reason="guest_agent asks for it" if agent else f"the configuration asks for {names}",
+            reason="guest_agent requires it" if agent else f"the configuration requests {names}",
             packages=tuple(entry for entry in resolution.packages if entry.name not in planned),
             manual=tuple(package.name for package in wanted),
             kernel="",
@@ -75,18 +75,18 @@ def _newest(name: str, available: AvailablePackages) -> ArchivePackage:
     candidates = available.candidates(name)
     if not candidates:
         raise UnusableInput(
-            f"no archive has a package {name}",
-            hint="check its name, or name an archive that has it in the guest's `archives`",
+            f"no archive has a package named {name}",
+            hint="check its name, or add an archive that has it to the guest's `archives`",
         )
     return candidates[0]
 
 
-def files(facts: GuestFacts, spec: PreparationSpec) -> list[PreparationStep | AlreadySatisfied]:
-    """Files to copy in that the guest doesn't have just so.
+def files(facts: GuestFacts, spec: PreparationSpec) -> list[PlanItem]:
+    """Copy the requested files that the guest doesn't have, or has with other content or mode.
 
-    :raises UnusableInput: one would go where it can't be.
+    :raises UnusableInput: a file belongs on a partition that isn't changed.
     """
-    found: list[PreparationStep | AlreadySatisfied] = []
+    items: list[PlanItem] = []
     separate = [
         part.mounted
         for part in facts.partitions
@@ -96,67 +96,67 @@ def files(facts: GuestFacts, spec: PreparationSpec) -> list[PreparationStep | Al
         inside = [where for where in separate if file.path.startswith(f"{where}/")]
         if inside:
             raise UnusableInput(
-                f"{file.path} can't be copied in: {inside[0]} is a partition of its own",
-                hint="files go onto the root and /boot only",
+                f"{file.path} can't be copied into the image: {inside[0]} is a separate partition",
+                hint="choose a path on the root file system or on /boot",
             )
-        there = facts.file(file.path)
-        if there is not None and (there.sha256, there.mode) == (file.sha256, file.mode):
-            found.append(AlreadySatisfied(file.path, "it is in the image already"))
+        present = facts.file(file.path)
+        if present is not None and (present.sha256, present.mode) == (file.sha256, file.mode):
+            items.append(AlreadySatisfied(file.path, "the image already has it"))
             continue
-        reason = "the configuration asks for it"
-        if there is not None:
-            reason += "; what the image has there is replaced"
-        found.append(CopyStep(reason, file.path, str(file.source), file.sha256, file.mode))
-    return found
+        reason = "the configuration requests it"
+        if present is not None:
+            reason += "; the image's own file is replaced"
+        items.append(CopyStep(reason, file.path, str(file.source), file.sha256, file.mode))
+    return items
 
 
 def timezone(
     facts: GuestFacts, spec: PreparationSpec, installs: Sequence[InstallStep]
-) -> list[PreparationStep | AlreadySatisfied]:
-    """The time zone, where another one is requested.
+) -> list[PlanItem]:
+    """Set the time zone if another one is requested.
 
-    :raises UnusableInput: the guest has no such zone.
+    :raises UnusableInput: the guest doesn't have the zone.
     """
     zone = spec.timezone
     if not zone:
         return []
     named = facts.timezone_file is not None
     if facts.timezone == zone and facts.timezone_file in (None, zone):
-        return [AlreadySatisfied("time zone", f"it is {zone} already")]
-    brings = any(package.name == "tzdata" for step in installs for package in step.packages)
-    if facts.file(f"{ZONES}/{zone}") is None and not brings:
+        return [AlreadySatisfied("time zone", f"it is already {zone}")]
+    provided = any(package.name == "tzdata" for step in installs for package in step.packages)
+    if facts.file(f"{ZONES}/{zone}") is None and not provided:
         raise UnusableInput(
-            f"the image has no time zone {zone}",
+            f"the image doesn't have the time zone {zone}",
             hint="check its name; zones come with the package tzdata, which can be added "
             "to the guest's `packages`",
         )
-    reason = f"the image has {facts.timezone or 'none set'}"
+    reason = f"the image has {facts.timezone or 'no time zone set'}"
     return [TimezoneStep(reason, zone, f"{ZONES}/{zone}", named)]
 
 
-def growth(facts: GuestFacts, spec: PreparationSpec) -> list[PreparationStep | AlreadySatisfied]:
-    """The disk's size, where a larger one is requested.
+def growth(facts: GuestFacts, spec: PreparationSpec) -> list[PlanItem]:
+    """Grow the disk if a larger size is requested.
 
-    :raises UnusableInput: the disk is larger already, or what lies at its end can't grow.
+    :raises UnusableInput: the disk is already larger, or its last partition can't grow.
     """
     requested, now, last = spec.size, facts.disk.virtual_size, facts.last
     if not requested or last is None:
         return []
     if requested < now:
         raise UnusableInput(
-            f"the disk has {size(now)}, which is more than the {size(requested)} requested",
-            hint="request a larger one, or leave size out: nothing is ever made smaller",
+            f"the disk has {size(now)}, more than the requested {size(requested)}",
+            hint="request a larger size or none: kollarm never shrinks a disk",
         )
     if requested == now and now - last.end < _SLACK:
-        return [AlreadySatisfied("size", f"the disk has {size(now)} already")]
+        return [AlreadySatisfied("size", f"the disk already has {size(now)}")]
     if last.type not in _GROWING:
-        what = last.type or "no file system"
+        content = last.type or "no file system"
         raise UnusableInput(
-            f"the disk can't grow: at its end is a partition with {what}",
-            hint="what can grow is ext4, xfs and btrfs on the last partition",
+            f"the disk can't grow: its last partition has {content}",
+            hint="only ext2, ext3, ext4, xfs and btrfs on the last partition can grow",
         )
     step = GrowStep(
-        f"the configuration asks for {size(requested)}; the image has {size(now)}",
+        f"the configuration requests {size(requested)}; the image has {size(now)}",
         size=requested,
         before=now,
         device=last.device,

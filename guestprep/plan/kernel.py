@@ -1,4 +1,4 @@
-"""Steps that give a kernel its virtio_gpu: packages, initramfs, loading."""
+"""Steps that give a kernel the driver for its screen: packages, initramfs, loading."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from guestprep.plan.model import (
     FileStep,
     InitramfsStep,
     InstallStep,
-    PreparationStep,
+    PlanItem,
     ReplaceStep,
 )
 from guestprep.target import DRIVER
@@ -30,33 +30,31 @@ _EXTRAS = ("linux-modules-extra-{version}", "linux-image-extra-{version}")
 #: The package that brings the extras for each new kernel of a "virtual" image.
 _META = "linux-image-extra-virtual"
 
-#: Packages of one kernel by their name, which holds its version.
-_OF_A_KERNEL = re.compile(r"^linux-(image|modules)(-unsigned|-extra)?-[0-9]")
+#: Names of packages for one kernel, whose version they contain.
+_KERNEL_PACKAGE = re.compile(r"^linux-(image|modules)(-unsigned|-extra)?-[0-9]")
 
 
-def install(
+def install_driver(
     kernel: KernelFacts, distribution: str, status: DpkgStatus, available: AvailablePackages
 ) -> InstallStep | AlreadySatisfied:
-    """The packages that bring a kernel its virtio_gpu, when it has none.
+    """Install the packages with the driver for a kernel that has none.
 
-    A kernel that can't have it is replaced by one that does (a :class:`ReplaceStep`).
+    A kernel for which there are none is replaced by one with the driver (a :class:`ReplaceStep`).
 
-    :raises UnusableInput: no archive has it for this kernel.
+    :raises UnusableInput: no archive has the driver for this kernel or another one.
     """
     topic = f"modules of {kernel.version}"
     if kernel.gpu is DriverLocation.BUILTIN:
-        return AlreadySatisfied(topic, f"{DRIVER} is built into the kernel: nothing to install")
+        return AlreadySatisfied(topic, f"{DRIVER} is built into the kernel")
     if kernel.gpu is DriverLocation.MODULE:
-        return AlreadySatisfied(
-            topic, f"{DRIVER} is in {_holder(kernel, status)} already: nothing to install"
-        )
+        return AlreadySatisfied(topic, f"{DRIVER} is already in {_holder(kernel, status)}")
     extra = _extra(kernel, available)
     if extra is None:
         other = replacement(kernel, distribution, status, available)
         if isinstance(other, NoReplacement):
-            raise _nothing(kernel, other)
+            raise _no_driver(kernel, other)
         return other
-    reason = f"kernel {kernel.version} has no {DRIVER}, and {extra.name} has it"
+    reason = f"kernel {kernel.version} has no {DRIVER}; {extra.name} provides it"
     meta = _meta(kernel, extra, status, available)
     wanted = (extra,) if meta is None else (extra, meta)
     resolution = resolve(wanted, available, status)
@@ -64,10 +62,10 @@ def install(
         raise UnusableInput(
             f"{extra.name} can't be installed: {resolution.faults[0]}",
             details="\n".join(resolution.faults[1:]) or None,
-            hint="name an archive that has it in the guest's `archives`",
+            hint="add an archive that has what is missing to the guest's `archives`",
         )
     if meta is not None:
-        reason += f"; {_META} brings the same to the next kernel"
+        reason += f"; {_META} provides it for later kernels"
     return InstallStep(
         reason=reason,
         packages=resolution.packages,
@@ -77,7 +75,7 @@ def install(
 
 
 def _holder(kernel: KernelFacts, status: DpkgStatus) -> str:
-    """The packages that have a kernel's modules, for a person."""
+    """The packages with a kernel's modules, for a person."""
     schemes = ("linux-modules-{version}", *_EXTRAS)
     names = [scheme.format(version=kernel.version) for scheme in schemes]
     kinds = [name.removesuffix(f"-{kernel.version}") for name in names if status.installed(name)]
@@ -85,12 +83,12 @@ def _holder(kernel: KernelFacts, status: DpkgStatus) -> str:
 
 
 def _extra(kernel: KernelFacts, available: AvailablePackages) -> ArchivePackage | None:
-    """The package with the missing modules, of the kernel's own build where that is known."""
+    """The package with the missing modules, if possible of the same build as the kernel."""
     for scheme in _EXTRAS:
         candidates = available.candidates(scheme.format(version=kernel.version))
         same = [entry for entry in candidates if entry.version == kernel.package_version]
         if same or candidates:
-            # The name holds the kernel's ABI: another version of the package still fits it.
+            # The name contains the kernel's ABI: another version of the package fits it too.
             return (same or list(candidates))[0]
     return None
 
@@ -98,7 +96,7 @@ def _extra(kernel: KernelFacts, available: AvailablePackages) -> ArchivePackage 
 def _meta(
     kernel: KernelFacts, extra: ArchivePackage, status: DpkgStatus, available: AvailablePackages
 ) -> ArchivePackage | None:
-    """The meta package, when the archive has it for exactly this kernel."""
+    """The meta package, if the archive has it for exactly this kernel."""
     if status.installed(_META):
         return None
     for candidate in available.candidates(_META):
@@ -106,67 +104,65 @@ def _meta(
         others = [
             package
             for package in resolution.packages
-            if _OF_A_KERNEL.match(package.name) and not package.name.endswith(kernel.version)
+            if _KERNEL_PACKAGE.match(package.name) and not package.name.endswith(kernel.version)
         ]
         if resolution.packages and not others:
             return candidate
     return None
 
 
-def _nothing(kernel: KernelFacts, other: NoReplacement) -> UnusableInput:
+def _no_driver(kernel: KernelFacts, other: NoReplacement) -> UnusableInput:
     names = " or ".join(scheme.format(version=kernel.version) for scheme in _EXTRAS)
     why = (
-        "can have no graphics driver (CONFIG_DRM is off)" if not kernel.drm else f"has no {DRIVER}"
+        "can't have a graphics driver (CONFIG_DRM is off)" if not kernel.drm else f"has no {DRIVER}"
     )
     return UnusableInput(
         f"kernel {kernel.version} {why}, and no archive has {names}",
-        hint="use a newer image, or name an archive that has them in the guest's `archives`",
-        details=f"another kernel instead: {other.reason}",
+        hint="use a newer image, or add an archive that has one of them to the guest's `archives`",
+        details=f"no other kernel can be installed instead: {other.reason}",
     )
 
 
-def initramfs(
+def add_to_initramfs(
     kernel: KernelFacts, installs: Sequence[InstallStep]
 ) -> InitramfsStep | AlreadySatisfied:
-    """What a kernel's initramfs lacks.
+    """Add the driver to a kernel's initramfs where it is missing.
 
-    :param installs: the steps that bring modules.
+    :param installs: the steps that install modules.
     """
     for step in installs:
         if isinstance(step, ReplaceStep) and step.old == kernel.version:
             return _new_initramfs(kernel, step)
     topic = f"initramfs of {kernel.version}"
     if kernel.gpu is DriverLocation.BUILTIN:
-        return AlreadySatisfied(
-            topic, f"{DRIVER} is built into the kernel: the initramfs needs nothing"
-        )
+        return AlreadySatisfied(topic, f"{DRIVER} is built into the kernel")
     ramfs = kernel.initramfs
     if ramfs is None:
-        return AlreadySatisfied(topic, "there is none")
+        return AlreadySatisfied(topic, "the kernel has no initramfs")
     missing = sorted({module_name(path) for path in kernel.needs} - set(ramfs.modules))
     if any(step.kernel == kernel.version for step in installs):
-        reason = f"{DRIVER} comes with the packages, and the screen shall work from early on"
+        reason = f"the packages provide {DRIVER}, and the screen should work early during boot"
     elif kernel.gpu is DriverLocation.MISSING:
-        return AlreadySatisfied(topic, f"kernel {kernel.version} has no {DRIVER} to put into it")
+        return AlreadySatisfied(topic, f"the kernel has no {DRIVER} to add")
     elif missing:
-        reason = f"it lacks {', '.join(missing)}"
+        reason = f"it doesn't have {', '.join(missing)}"
     elif DRIVER not in ramfs.indexed:
-        reason = f"its modules.dep doesn't know {DRIVER}"
+        reason = f"its modules.dep doesn't list {DRIVER}"
     elif DRIVER not in ramfs.loads and ramfs.kind is not InitramfsKind.UNKNOWN:
-        reason = f"it has {DRIVER} and isn't told to load it"
+        reason = f"it has {DRIVER}, but isn't configured to load it"
     else:
-        return AlreadySatisfied(topic, f"it has {DRIVER} with all it needs, and loads it")
+        return AlreadySatisfied(topic, f"it has {DRIVER} and all modules it needs, and loads it")
     return InitramfsStep(reason=reason, path=ramfs.path, kernel=kernel.version)
 
 
 def _new_initramfs(kernel: KernelFacts, step: ReplaceStep) -> InitramfsStep:
     if kernel.initramfs is None:
         raise UnusableInput(
-            f"kernel {kernel.version} has no initramfs that one for {step.kernel} could be made of",
+            f"kernel {kernel.version} has no initramfs to create one for {step.kernel} from",
             hint="use an image with an initramfs",
         )
     return InitramfsStep(
-        reason=f"kernel {step.kernel} starts with its own, and has as modules what "
+        reason=f"kernel {step.kernel} needs an initramfs of its own, also for drivers that "
         f"{kernel.version} has built in",
         path=f"/boot/initrd.img-{step.kernel}",
         kernel=step.kernel,
@@ -174,26 +170,28 @@ def _new_initramfs(kernel: KernelFacts, step: ReplaceStep) -> InitramfsStep:
     )
 
 
-def loading(facts: GuestFacts) -> list[PreparationStep | AlreadySatisfied]:
-    """The module named where the running system and later kernels find it."""
+def load_driver(facts: GuestFacts) -> list[PlanItem]:
+    """Configure the running system and later kernels to load the driver."""
     if facts.booted and all(kernel.gpu is DriverLocation.BUILTIN for kernel in facts.booted):
         return [AlreadySatisfied("loading", f"{DRIVER} is built into every kernel")]
-    found: list[PreparationStep | AlreadySatisfied] = []
+    items: list[PlanItem] = []
     if DRIVER in facts.modules_load:
-        found.append(AlreadySatisfied("loading", f"{DRIVER} is loaded at every start already"))
+        items.append(AlreadySatisfied("loading", f"{DRIVER} is already loaded at every boot"))
     else:
-        why = f"{DRIVER} must be loaded also where the initramfs doesn't do it"
+        why = f"{DRIVER} must be loaded even if the initramfs doesn't load it"
         if facts.grub is not None and facts.grub.force_partuuid:
-            why = "the image may start without its initramfs (GRUB_FORCE_PARTUUID)"
-        found.append(FileStep(why, guest_files.MODULES_LOAD, guest_files.modules_load()))
+            why = "the image may boot without its initramfs (GRUB_FORCE_PARTUUID)"
+        items.append(FileStep(why, guest_files.MODULES_LOAD, guest_files.modules_load()))
     wanted = guest_files.hook(facts.tools)
     if facts.initramfs_hook:
-        found.append(AlreadySatisfied("later kernels", f"their initramfs will have {DRIVER} too"))
+        items.append(AlreadySatisfied("later kernels", f"their initramfs will also have {DRIVER}"))
     elif wanted is not None:
         path, content, mode = wanted
-        found.append(
-            FileStep("the next kernel's initramfs shall have the module too", path, content, mode)
+        items.append(
+            FileStep(f"the initramfs of later kernels must also have {DRIVER}", path, content, mode)
         )
     else:
-        found.append(AlreadySatisfied("later kernels", "no initramfs maker is installed"))
-    return found
+        items.append(
+            AlreadySatisfied("later kernels", "the image has no tools to build an initramfs")
+        )
+    return items

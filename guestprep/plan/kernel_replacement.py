@@ -1,7 +1,7 @@
-"""Another kernel in place of one that can't have a screen: pure.
+"""Replacing a kernel that can't have the driver by one that has it: pure.
 
-Two cases: Debian's cloud kernel is built without any graphics driver; and an archive that no
-longer has the extra modules of an image's kernel has a newer kernel with its modules.
+Two cases: Debian's cloud kernel is built without any graphics driver; and an archive may have
+the extra modules of a newer kernel only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _IMAGE = re.compile(r"^linux-image-(?:unsigned-)?(?P<version>[0-9].*)$")
 
 @dataclass(frozen=True)
 class NoReplacement:
-    """Why no other kernel can take the place."""
+    """Why a kernel can't be replaced."""
 
     reason: str
 
@@ -35,12 +35,12 @@ class NoReplacement:
 def replacement(
     kernel: KernelFacts, distribution: str, status: DpkgStatus, available: AvailablePackages
 ) -> ReplaceStep | NoReplacement:
-    """The step that puts in a kernel with graphics."""
+    """The step that installs a kernel with graphics instead."""
     reasons = []
     for name in _METAS.get(distribution, ()):
         for meta in available.candidates(name)[:1]:
             if status.installed(name) is not None:
-                reasons.append(f"{name} is installed already")
+                reasons.append(f"{name} is already installed")
                 continue
             found = resolve([meta], available, status)
             if found.faults:
@@ -48,10 +48,10 @@ def replacement(
                 continue
             image = next((entry for entry in found.packages if _IMAGE.match(entry.name)), None)
             if image is None:
-                reasons.append(f"{name} brings no kernel")
+                reasons.append(f"{name} doesn't depend on a kernel")
                 continue
             return _step(kernel, meta, image, found.packages, status)
-    return NoReplacement("; ".join(reasons) or "no archive has another kernel")
+    return NoReplacement("; ".join(reasons) or "no archive has one")
 
 
 def _step(
@@ -67,15 +67,15 @@ def _step(
     remove: tuple[str, ...] = ()
     if kernel.drm:
         reason = (
-            f"no archive has the extra modules of kernel {kernel.version} any more, "
-            f"and {version} comes with them"
+            f"no archive has the extra modules of kernel {kernel.version} any more; "
+            f"kernel {version} has them"
         )
     else:
-        reason = f"kernel {kernel.version} can have no graphics driver at all (CONFIG_DRM is off)"
+        reason = f"kernel {kernel.version} can't have a graphics driver (CONFIG_DRM is off)"
         remove = _flavour(kernel, status)
         if remove:
             # GRUB sorts "-cloud-arm64" before "-arm64": it would stay the default.
-            reason += ", and left installed GRUB would go on starting it"
+            reason += "; it is removed because GRUB would otherwise still boot it by default"
     return ReplaceStep(
         reason=reason,
         packages=packages,

@@ -1,4 +1,4 @@
-"""The plan for an image."""
+"""Making the plan for an image: pure."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from guestprep.plan.model import (
     GrubChange,
     GrubStep,
     InstallStep,
+    PlanItem,
     PreparationPlan,
     PreparationStep,
     ReplaceStep,
@@ -25,62 +26,62 @@ from guestprep.spec import PreparationPart, PreparationSpec
 def make_plan(
     facts: GuestFacts, status: DpkgStatus, spec: PreparationSpec, available: AvailablePackages
 ) -> PreparationPlan:
-    """The steps that make an image what is requested.
+    """The steps that turn an image into what is requested.
 
     The same arguments give the same plan; a prepared image gives one without steps.
 
     :param status: the guest's packages.
-    :param available: the archives' packages; asked only when something has to be installed.
-    :raises UnusableInput: an image that can't be prepared, with every reason.
+    :param available: the archives' packages; read only when something has to be installed.
+    :raises UnusableInput: the image can't be prepared, with every reason.
     """
     check(facts, spec.parts)
-    found: list[PreparationStep | AlreadySatisfied] = []
+    items: list[PlanItem] = []
     kernels: dict[str, str] = {}
     if PreparationPart.PACKAGES in spec.parts:
         for entry in facts.booted:
-            installation = kernel.install(entry, facts.distribution, status, available)
-            found.append(installation)
+            installation = kernel.install_driver(entry, facts.distribution, status, available)
+            items.append(installation)
             if isinstance(installation, ReplaceStep):
                 kernels[installation.old] = installation.kernel
-        installs = [item for item in found if isinstance(item, InstallStep)]
-        found += extras.packages(spec, status, available, installs)
+        installs = [item for item in items if isinstance(item, InstallStep)]
+        items += extras.packages(spec, status, available, installs)
     if PreparationPart.LOADING in spec.parts:
-        found += kernel.loading(facts)
+        items += kernel.load_driver(facts)
     if PreparationPart.INITRAMFS in spec.parts:
-        installs = [item for item in found if isinstance(item, InstallStep)]
-        found += [kernel.initramfs(entry, installs) for entry in facts.booted]
+        installs = [item for item in items if isinstance(item, InstallStep)]
+        items += [kernel.add_to_initramfs(entry, installs) for entry in facts.booted]
     if facts.grub is not None and (PreparationPart.GRUB in spec.parts or kernels):
-        found += _grub(facts.grub, spec, kernels)
+        items += _grub(facts.grub, spec, kernels)
     if PreparationPart.FILES in spec.parts:
-        installs = [item for item in found if isinstance(item, InstallStep)]
-        found += extras.files(facts, spec) + extras.timezone(facts, spec, installs)
+        installs = [item for item in items if isinstance(item, InstallStep)]
+        items += extras.files(facts, spec) + extras.timezone(facts, spec, installs)
     if PreparationPart.SIZE in spec.parts:
-        found += extras.growth(facts, spec)
+        items += extras.growth(facts, spec)
     if PreparationPart.CLEAN in spec.parts:
-        found += _clean(facts, spec)
+        items += _clean(facts, spec)
     return PreparationPlan(
         subject=f"{facts.disk.path}: {facts.pretty_name}, {facts.architecture}",
-        steps=tuple(item for item in found if isinstance(item, PreparationStep)),
-        settled=tuple(item for item in found if isinstance(item, AlreadySatisfied)),
+        steps=tuple(item for item in items if isinstance(item, PreparationStep)),
+        satisfied=tuple(item for item in items if isinstance(item, AlreadySatisfied)),
         warnings=tuple(_warnings(facts)),
     )
 
 
-def _grub(
-    grub: GrubFacts, spec: PreparationSpec, kernels: dict[str, str]
-) -> list[PreparationStep | AlreadySatisfied]:
-    found: list[PreparationStep | AlreadySatisfied] = []
+def _grub(grub: GrubFacts, spec: PreparationSpec, kernels: dict[str, str]) -> list[PlanItem]:
+    items: list[PlanItem] = []
     consoles = f"console={' console='.join(spec.consoles)}"
     content = guest_files.drop_in(spec.consoles)
     name = guest_files.drop_in_name(grub.drop_ins)
     if name in grub.drop_ins and grub.drop_in_text == content:
-        found.append(AlreadySatisfied("GRUB's settings", f"{name} sorts last and has {consoles}"))
+        items.append(
+            AlreadySatisfied("GRUB's settings", f"{name} is read last and sets {consoles}")
+        )
     else:
         others = [other for other in grub.drop_ins if other != name]
-        over = f", after {others[-1]}" if others else ""
-        found.append(
+        over = f" (read after {others[-1]})" if others else ""
+        items.append(
             FileStep(
-                f"the next update-grub shall keep {consoles}{over}",
+                f"later runs of update-grub must keep {consoles}{over}",
                 f"/etc/default/grub.d/{name}",
                 content,
             )
@@ -91,55 +92,56 @@ def _grub(
         if not entry.rescue and (entry.consoles != spec.consoles or entry.blanking)
     )
     if not changes and not kernels:
-        found.append(AlreadySatisfied("GRUB's menu", f"every entry has {consoles}"))
-        return found
-    reason = f"the kernel shall use {consoles}; the last one becomes /dev/console"
+        items.append(AlreadySatisfied("GRUB's menu", f"every entry has {consoles}"))
+        return items
+    reason = f"the kernel must use {consoles}, of which the last one becomes /dev/console"
     blanking = sorted(
         {word for entry in grub.entries if not entry.rescue for word in entry.blanking}
     )
     if blanking:
-        reason += f"; {', '.join(blanking)} would keep the screen black and is removed"
+        reason += f"; {', '.join(blanking)} would keep the screen black"
     if kernels:
-        reason = f"it must start kernel {', '.join(kernels.values())}; " + reason
-    found.append(GrubStep(reason, grub.config, spec.consoles, changes, kernels))
-    return found
+        reason = f"it must boot kernel {', '.join(kernels.values())}; " + reason
+    items.append(GrubStep(reason, grub.config, spec.consoles, changes, kernels))
+    return items
 
 
-def _clean(facts: GuestFacts, spec: PreparationSpec) -> list[PreparationStep | AlreadySatisfied]:
-    left = facts.leftovers
-    found: list[PreparationStep | AlreadySatisfied] = []
-    if spec.clean_machine_id and left.machine_id:
-        found.append(
-            CleanStep(
-                "each guest needs a machine-id of its own",
-                "the machine-id",
-                (),
-                ("/etc/machine-id",),
-            )
-        )
-    if spec.clean_host_keys and left.host_keys:
-        found.append(
-            CleanStep("each guest needs SSH host keys of its own", "SSH host keys", left.host_keys)
-        )
-    if spec.clean_cloud_init and left.cloud_init:
-        found.append(
-            CleanStep(
-                "cloud-init shall run as on a first start", "cloud-init's state", left.cloud_init
-            )
-        )
-    if spec.clean_apt_lists and left.apt_lists:
-        found.append(
-            CleanStep("package lists grow old and are fetched anew", "apt's lists", left.apt_lists)
-        )
-    if not found:
-        found.append(AlreadySatisfied("clean-up", "no machine's identity or state is in the image"))
-    return found
+def _clean(facts: GuestFacts, spec: PreparationSpec) -> list[PlanItem]:
+    leftovers = facts.leftovers
+    steps = []
+    if spec.clean_machine_id and leftovers.machine_id:
+        reason = "each guest needs a machine-id of its own"
+        steps.append(CleanStep(reason, "the machine-id", remove=(), empty=("/etc/machine-id",)))
+    for requested, reason, what, paths in (
+        (
+            spec.clean_host_keys,
+            "each guest needs SSH host keys of its own",
+            "SSH host keys",
+            leftovers.host_keys,
+        ),
+        (
+            spec.clean_cloud_init,
+            "cloud-init must run as on a first boot",
+            "cloud-init's state",
+            leftovers.cloud_init,
+        ),
+        (
+            spec.clean_apt_lists,
+            "package lists get outdated, and apt downloads new ones",
+            "apt's lists",
+            leftovers.apt_lists,
+        ),
+    ):
+        if requested and paths:
+            steps.append(CleanStep(reason, what, remove=paths))
+    nothing = AlreadySatisfied("clean-up", "no identity or state of a machine is in the image")
+    return [*steps] if steps else [nothing]
 
 
 def _warnings(facts: GuestFacts) -> list[str]:
-    found = []
+    warnings = []
     if not facts.cloud_init:
-        found.append("no cloud-init: guests won't get their keys and names from Nova")
+        warnings.append("no cloud-init: guests won't get their SSH keys and host names from Nova")
     if facts.unready:
-        found.append(f"dpkg already has unfinished packages: {', '.join(facts.unready)}")
-    return found
+        warnings.append(f"dpkg already has half-installed packages: {', '.join(facts.unready)}")
+    return warnings

@@ -20,14 +20,14 @@ GROWTH_MARGIN = 2 << 20
 
 @dataclass(frozen=True)
 class PreparationStep:
-    """One thing to do."""
+    """One change to an image."""
 
     reason: str
-    """Why, for a person."""
+    """Why it is made, for a person."""
 
     @property
     def title(self) -> str:
-        """What is done, in one line."""
+        """What it does, in one line for a person."""
         raise NotImplementedError
 
     @classmethod
@@ -41,16 +41,16 @@ class PreparationStep:
 
 @dataclass(frozen=True)
 class InstallStep(PreparationStep):
-    """Put packages in and register them with dpkg."""
+    """Install packages and register them with dpkg."""
 
     packages: tuple[ArchivePackage, ...]
-    """In the order of installation."""
+    """The packages, in the order of installation."""
     manual: tuple[str, ...]
-    """Names of those that are wanted for themselves; the others are marked as installed
+    """Names of the packages that were asked for; the others are marked as installed
     automatically.
     """
     kernel: str
-    """The version of the kernel they have modules for; empty for other packages."""
+    """Version of the kernel that the packages have modules for; empty for other packages."""
 
     def to_dict(self) -> dict[str, object]:
         return super().to_dict() | {
@@ -66,29 +66,28 @@ class InstallStep(PreparationStep):
 
 @dataclass(frozen=True)
 class ReplaceStep(InstallStep):
-    """Put in another kernel and start that one instead.
-
-    :param kernel: the new one's version
-    """
+    """Install another kernel, whose version is ``kernel``, and boot it instead of the old one."""
 
     old: str
-    """That of the one it takes the place of."""
+    """Version of the kernel that is replaced."""
     remove: tuple[str, ...]
-    """Names of installed packages that go, with the old kernel's files."""
+    """Names of installed packages to remove, with the old kernel's files."""
 
     @property
     def title(self) -> str:
-        gone = f", remove {', '.join(self.remove)}" if self.remove else ""
-        return f"start kernel {self.kernel} instead of {self.old}: {super().title}{gone}"
+        removal = f", remove {', '.join(self.remove)}" if self.remove else ""
+        return f"boot kernel {self.kernel} instead of {self.old}: {super().title}{removal}"
 
 
 @dataclass(frozen=True)
 class FileStep(PreparationStep):
-    """Write a file of kollarm's own."""
+    """Write one of kollarm's own files."""
 
     path: str
+    """Its path in the guest."""
     content: str
     mode: int = 0o644
+    """Its permissions in the guest."""
 
     @property
     def title(self) -> str:
@@ -100,11 +99,12 @@ class CopyStep(PreparationStep):
     """Copy a local file into the guest."""
 
     path: str
+    """The file's path in the guest."""
     source: str
-    """The local file."""
+    """Path of the local file."""
     sha256: str
     mode: int
-    """Its permissions in the guest."""
+    """The file's permissions in the guest."""
 
     @property
     def title(self) -> str:
@@ -116,10 +116,11 @@ class TimezoneStep(PreparationStep):
     """Set the time zone."""
 
     zone: str
+    """Its name, such as ``Europe/Berlin``."""
     target: str
-    """What /etc/localtime shall point to."""
+    """What /etc/localtime will point to."""
     named: bool
-    """Whether /etc/timezone has to name it too."""
+    """Whether /etc/timezone has to name the zone too."""
 
     @property
     def title(self) -> str:
@@ -128,26 +129,26 @@ class TimezoneStep(PreparationStep):
 
 @dataclass(frozen=True)
 class GrowStep(PreparationStep):
-    """Grow the disk, its last partition and the file system in that, where they are."""
+    """Grow the disk, its last partition and the file system on that partition, in place."""
 
     size: int
-    """Of the disk in bytes."""
+    """New size of the disk in bytes."""
     before: int
-    """What it was."""
+    """Present size of the disk in bytes."""
     device: str
-    """Of the partition."""
+    """The appliance's name for the partition."""
     number: int
-    """In the table; 0 where there is none."""
+    """Number of the partition in the partition table; 0 for a disk without a table."""
     filesystem: str
-    """Its type."""
+    """Type of the file system."""
     mounted: str
-    """Where the guest has it."""
+    """Where the guest mounts it."""
     gpt: bool
-    """Whether the table of partitions is a GPT, with a copy at the disk's end."""
+    """Whether the partition table is a GPT, which has a copy at the disk's end."""
 
     @property
     def gain(self) -> int:
-        """Bytes that the file system gets, at least."""
+        """Bytes that the file system gains, at least."""
         return max(0, self.size - self.before - GROWTH_MARGIN)
 
     @property
@@ -157,60 +158,66 @@ class GrowStep(PreparationStep):
 
 @dataclass(frozen=True)
 class InitramfsStep(PreparationStep):
-    """Append virtio_gpu with all it needs to an initramfs, and have it loaded."""
+    """Append virtio_gpu and what it needs to an initramfs, and have it loaded."""
 
     path: str
-    """Of the initramfs;."""
+    """Path of the initramfs in the guest."""
     kernel: str
-    """The version it is for."""
+    """Version of the kernel that the initramfs is for."""
     based_on: str = ""
-    """Another kernel's initramfs, when this one has to be made: the same with this kernel's modules
-    instead.
+    """Path of another kernel's initramfs, where this one doesn't exist yet: it is created as a copy
+    with this kernel's modules.
     """
 
     @property
     def title(self) -> str:
         if self.based_on:
-            return f"make {self.path} from {self.based_on}, with {DRIVER}"
+            return f"create {self.path} from {self.based_on}, with {DRIVER}"
         return f"append {DRIVER} to {self.path}"
 
 
 @dataclass(frozen=True)
 class GrubChange:
-    """A menu entry's command line before and after."""
+    """A new command line for the kernel of a menu entry."""
 
     title: str
+    """Title of the menu entry."""
     before: tuple[str, ...]
+    """Words of the present command line."""
     after: tuple[str, ...]
+    """Words of the new command line."""
 
 
 @dataclass(frozen=True)
 class GrubStep(PreparationStep):
-    """Change the kernels' command lines in the menu itself."""
+    """Change GRUB's menu: the kernels' command lines, and which kernel it boots."""
 
     path: str
+    """Path of grub.cfg in the guest."""
     consoles: tuple[str, ...]
+    """Values of ``console=``, in order."""
     changes: tuple[GrubChange, ...]
     kernels: dict[str, str] = field(default_factory=dict)
-    """Versions to name instead of others, new by old."""
+    """Versions of replaced kernels, each with the version to boot instead."""
 
     @property
     def title(self) -> str:
         if self.kernels and not self.changes:
-            return f"name kernel {', '.join(self.kernels.values())} in {self.path}"
-        many = f"{len(self.changes)} entr{'y' if len(self.changes) == 1 else 'ies'}"
-        return f"change {many} of {self.path}"
+            return f"boot kernel {', '.join(self.kernels.values())} in {self.path}"
+        entries = "entry" if len(self.changes) == 1 else "entries"
+        return f"change {len(self.changes)} {entries} of {self.path}"
 
 
 @dataclass(frozen=True)
 class CleanStep(PreparationStep):
-    """Remove what belongs to one machine."""
+    """Remove identity or state that belongs to one machine."""
 
     what: str
+    """The identity or state, for a person."""
     remove: tuple[str, ...]
-    """Paths to remove;."""
+    """Paths to remove."""
     empty: tuple[str, ...] = ()
-    """Files to make empty."""
+    """Paths of files to empty."""
 
     @property
     def title(self) -> str:
@@ -253,10 +260,15 @@ def _frozen(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class AlreadySatisfied:
-    """Something requested that needs no step, and why."""
+    """A request that the image satisfies already, so that no step is needed."""
 
     topic: str
+    """The subject of the request, for a person."""
     reason: str
+    """Why no step is needed, for a person."""
+
+
+PlanItem = PreparationStep | AlreadySatisfied
 
 
 @dataclass(frozen=True)
@@ -266,16 +278,16 @@ class PreparationPlan:
     subject: str
     """The image, for a person."""
     steps: tuple[PreparationStep, ...]
-    settled: tuple[AlreadySatisfied, ...]
+    satisfied: tuple[AlreadySatisfied, ...]
     warnings: tuple[str, ...] = ()
-    """What the person should know, though it stops nothing."""
+    """Problems that don't prevent the preparation."""
 
     @property
     def empty(self) -> bool:
-        """Whether the image is prepared already."""
+        """Whether nothing has to be done: the image is prepared already."""
         return not self.steps
 
-    def of(self, kind: type[StepT]) -> tuple[StepT, ...]:
+    def steps_of(self, kind: type[StepT]) -> tuple[StepT, ...]:
         """The steps of one kind."""
         return tuple(step for step in self.steps if isinstance(step, kind))
 
@@ -284,7 +296,7 @@ class PreparationPlan:
             "subject": self.subject,
             "empty": self.empty,
             "steps": [step.to_dict() for step in self.steps],
-            "settled": [dataclasses.asdict(entry) for entry in self.settled],
+            "settled": [dataclasses.asdict(entry) for entry in self.satisfied],
             "warnings": list(self.warnings),
         }
 
@@ -297,19 +309,18 @@ class PreparationPlan:
         return PreparationPlan(
             subject=data["subject"],
             steps=tuple(map(_step_from_dict, data["steps"])),
-            settled=tuple(AlreadySatisfied(**entry) for entry in data["settled"]),
+            satisfied=tuple(AlreadySatisfied(**entry) for entry in data["settled"]),
             warnings=tuple(data["warnings"]),
         )
 
     def to_text(self) -> str:
-        """The plan for a person."""
         out = [self.subject]
         for number, step in enumerate(self.steps, 1):
             out += [f"{number}. {step.title}", f"   because {step.reason}"]
             out += [f"   {line}" for line in _details(step)]
         if self.empty:
             out.append("nothing to do: the image is prepared already")
-        out += [f"- {entry.topic}: {entry.reason}" for entry in self.settled]
+        out += [f"- {entry.topic}: {entry.reason}" for entry in self.satisfied]
         out += [f"warning: {text}" for text in self.warnings]
         return "\n".join(out)
 

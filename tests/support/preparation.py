@@ -47,7 +47,7 @@ def install(name: str, version: str) -> InstallStep:
 
 def plan(*steps: PreparationStep, warnings: tuple[str, ...] = ()) -> PreparationPlan:
     """A plan of these steps."""
-    return PreparationPlan("an image", steps, settled=(), warnings=warnings)
+    return PreparationPlan("an image", steps, satisfied=(), warnings=warnings)
 
 
 def record(tmp_path: Path) -> PreparationRecord:

@@ -132,7 +132,7 @@ def test_a_layout_before_and_after(case: Case, tmp_path: Path) -> None:
     assert kinds(record) >= case.steps
     shows_a_login_prompt(output, tmp_path / "after.png")
     again: PreparationPlan = pipeline.plan(guest_of(image, source=source(output)), only=case.only)
-    assert again.empty, again.to_text().splitlines()
+    assert again.empty, again.to_text()
 
 
 def source(path: Path) -> GuestSource:

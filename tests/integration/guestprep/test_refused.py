@@ -26,7 +26,7 @@ pytestmark = pytest.mark.integration
         (
             "full",
             guest_disks.Recipe(extra={"filling": b"x" * (46 << 20)}),
-            ("no room on the image's /",),
+            ("not enough free space on the image's /",),
         ),
     ],
 )

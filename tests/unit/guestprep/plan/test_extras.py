@@ -56,7 +56,7 @@ def test_packages_are_installed_once_with_their_dependencies() -> None:
         a_package("libncurses6", "6.5"),
         a_package("qemu-guest-agent", "1:10.0"),
     )
-    (install,) = result.of(InstallStep)
+    (install,) = result.steps_of(InstallStep)
     assert [(entry.name, entry.version) for entry in install.packages] == [
         ("libncurses6", "6.5"),
         ("htop", "3.0"),
@@ -70,8 +70,8 @@ def test_an_installed_package_is_not_installed_again() -> None:
         "Package: htop\nStatus: install ok installed\nArchitecture: arm64\nVersion: 2.0\n"
     )
     result = make_plan(IMAGE, status, PreparationSpec(packages=("htop",)), StubArchive())
-    assert not result.of(InstallStep)
-    assert "package htop" in [entry.topic for entry in result.settled]
+    assert not result.steps_of(InstallStep)
+    assert "package htop" in [entry.topic for entry in result.satisfied]
 
 
 def test_a_package_that_no_archive_has_is_refused() -> None:
@@ -89,7 +89,7 @@ def test_a_package_that_the_screen_needs_is_not_installed_twice() -> None:
     htop = a_package("htop", depends=META.name)
     spec = PreparationSpec(packages=("htop", META.name))
     result = plan(UBUNTU_18_04, spec, EXTRA, META, htop)
-    names = [entry.name for step in result.of(InstallStep) for entry in step.packages]
+    names = [entry.name for step in result.steps_of(InstallStep) for entry in step.packages]
     assert names == [EXTRA.name, META.name, "htop"]
 
 
@@ -100,13 +100,13 @@ WITH_MOTD = PreparationSpec(files=(MOTD,))
 
 
 def test_a_missing_file_is_copied() -> None:
-    (copy,) = plan(IMAGE, WITH_MOTD).of(CopyStep)
+    (copy,) = plan(IMAGE, WITH_MOTD).steps_of(CopyStep)
     assert (copy.path, copy.mode, copy.sha256) == ("/etc/motd", 0o640, MOTD.sha256)
 
 
 def test_a_file_that_is_the_same_is_not_copied() -> None:
     same = FileFacts(MOTD.path, MOTD.sha256, MOTD.mode)
-    assert not plan(replace(IMAGE, files=(same,)), WITH_MOTD).of(CopyStep)
+    assert not plan(replace(IMAGE, files=(same,)), WITH_MOTD).steps_of(CopyStep)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_file_that_is_the_same_is_not_copied() -> None:
     [FileFacts(MOTD.path, MOTD.sha256, 0o644), FileFacts(MOTD.path, "cd" * 32, MOTD.mode)],
 )
 def test_a_file_that_differs_is_replaced(other: FileFacts) -> None:
-    (copy,) = plan(replace(IMAGE, files=(other,)), WITH_MOTD).of(CopyStep)
+    (copy,) = plan(replace(IMAGE, files=(other,)), WITH_MOTD).steps_of(CopyStep)
     assert "replaced" in copy.reason
 
 
@@ -143,18 +143,18 @@ IN_UTC = replace(IMAGE, timezone="Etc/UTC", timezone_file="Etc/UTC", files=(BERL
 
 
 def test_a_time_zone_is_set() -> None:
-    (step,) = plan(IN_UTC, IN_BERLIN).of(TimezoneStep)
+    (step,) = plan(IN_UTC, IN_BERLIN).steps_of(TimezoneStep)
     assert step.named and step.target == BERLIN.path
 
 
 def test_a_time_zone_is_set_where_one_of_two_files_differs() -> None:
     facts = replace(IN_UTC, timezone="Europe/Berlin")
-    assert plan(facts, IN_BERLIN).of(TimezoneStep)
+    assert plan(facts, IN_BERLIN).steps_of(TimezoneStep)
 
 
 def test_a_time_zone_that_is_set_already_needs_no_step() -> None:
     facts = replace(IN_UTC, timezone="Europe/Berlin", timezone_file="Europe/Berlin")
-    assert not plan(facts, IN_BERLIN).of(TimezoneStep)
+    assert not plan(facts, IN_BERLIN).steps_of(TimezoneStep)
 
 
 def test_a_time_zone_that_the_image_does_not_have_is_refused() -> None:
@@ -164,14 +164,14 @@ def test_a_time_zone_that_the_image_does_not_have_is_refused() -> None:
 
 def test_a_time_zone_may_come_with_a_package() -> None:
     spec = replace(IN_BERLIN, packages=("tzdata",))
-    assert plan(IMAGE, spec, a_package("tzdata")).of(TimezoneStep)
+    assert plan(IMAGE, spec, a_package("tzdata")).steps_of(TimezoneStep)
 
 
 # -- size -----------------------------------------------------------------------
 
 
 def test_the_last_partition_grows_with_the_disk() -> None:
-    (step,) = plan(IMAGE, PreparationSpec(size=8 * GIB)).of(GrowStep)
+    (step,) = plan(IMAGE, PreparationSpec(size=8 * GIB)).steps_of(GrowStep)
     assert (step.device, step.number, step.mounted, step.gpt) == ("/dev/sda1", 1, "/", True)
     assert 5 * GIB < step.gain < 6 * GIB
 
@@ -184,7 +184,7 @@ def test_the_last_partition_grows_with_the_disk() -> None:
     ],
 )
 def test_a_disk_does_not_grow_where_nothing_asks_for_it(spec: PreparationSpec) -> None:
-    assert not plan(IMAGE, spec).of(GrowStep)
+    assert not plan(IMAGE, spec).steps_of(GrowStep)
 
 
 def test_a_disk_is_never_made_smaller() -> None:
