@@ -12,7 +12,7 @@ from typing import IO
 
 from builder import keys
 from builder.context import archive, dockerfile
-from builder.engines.protocol import ImageBuilder
+from builder.engines.protocol import BuildJob, ImageBuilder
 from builder.facts import RenderedTree
 from core import debian_root, progress
 from core.config.model import Architecture, BaseImage, Bootstrap
@@ -116,7 +116,7 @@ def ensure(base: BaseSource, builder: ImageBuilder) -> None:
             archive.add_stream(tar, ROOT, slim)
         stream.seek(0)
         step.note("importing")
-        builder.build(stream, base.reference, base.architecture)
+        builder.build(BuildJob(stream, base.reference, base.architecture))
 
 
 def _tarball(base: BaseSource) -> Path:

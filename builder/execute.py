@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from builder import base_image, index
 from builder.context import archive, dockerfile
-from builder.engines.protocol import BuildFailed, Cancellation, Cancelled, ImageBuilder
+from builder.engines.protocol import BuildFailed, BuildJob, Cancellation, Cancelled, ImageBuilder
 from builder.facts import EngineImage
 from builder.kolla import sources
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
@@ -220,14 +220,16 @@ class BuildExecution:
             fetch = partial(sources.fetch, before=self.before if step.rebuild else None)
             stream = archive.build_context(target.rendered, text, fetch, further)
             return builder.build(
-                stack.enter_context(stream),
-                target.reference,
-                target.architecture,
-                build_args=self.resources.build_args,
-                use_cache=not step.rebuild,
-                log=self._log(target),
-                note=note,
-                control=control,
+                BuildJob(
+                    stack.enter_context(stream),
+                    target.reference,
+                    target.architecture,
+                    build_args=self.resources.build_args,
+                    use_cache=not step.rebuild,
+                    log=self._log(target),
+                    note=note,
+                    control=control,
+                )
             )
 
     def _push(self, target: Target, made: EngineImage, control: Cancellation) -> RegistryImage:

@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import IO
 
 from builder.engines.buildkit import BuildkitOutput, unusable
-from builder.engines.protocol import BuildFailed, Cancellation, Cancelled, EngineError, EngineInfo
+from builder.engines.protocol import (
+    BuildFailed,
+    BuildJob,
+    Cancellation,
+    Cancelled,
+    EngineError,
+    EngineInfo,
+)
 from builder.facts import EngineImage
 from core.config.model import Architecture
 from core.errors import CommandError
@@ -101,59 +108,41 @@ class BuildxEngine:
         found = self._client.image(repository, which)
         return None if found is None else EngineImage(found.digest, found.architecture, found.key)
 
-    def build(
-        self,
-        context: IO[bytes],
-        reference: str,
-        architecture: Architecture,
-        *,
-        build_args: Mapping[str, str] | None = None,
-        use_cache: bool = True,
-        log: Path | None = None,
-        note: Callable[[str], None] = lambda text: None,
-        control: Cancellation | None = None,
-    ) -> EngineImage:
-        """Build a context and push the result, not under its tag yet.
-
-        :param context: a tar, as a real file.
-        :returns: the image, its digest as its id.
-        :raises BuildFailed: a step failed.
-        :raises EngineError: the result is of another architecture.
-        :raises Cancelled: *control* stopped it.
-        """
-        repository, _ = split(reference)
+    def build(self, job: BuildJob) -> EngineImage:
+        """Build a context and push the result, not under its tag yet; its digest is its id."""
+        repository, _ = split(job.reference)
         output = f"type=image,name={self._client.address}/{repository},push=true"
         output += ",push-by-digest=true,name-canonical=true"
         output += ",registry.insecure=true" if self._insecure else ""
-        progress = BuildkitOutput(note)
+        progress = BuildkitOutput(job.note)
         with tempfile.TemporaryDirectory(prefix="kollarm-buildx-") as folder:
             metadata = Path(folder) / "metadata.json"
-            words = ["--platform", architecture.platform, "--network", "host", "--progress=plain"]
-            words += ["--provenance=false", "--output", output, "--metadata-file", str(metadata)]
-            words += [] if use_cache else ["--no-cache"]
+            words = ["--platform", job.architecture.platform, "--network", "host"]
+            words += ["--progress=plain", "--provenance=false", "--output", output]
+            words += ["--metadata-file", str(metadata), *([] if job.use_cache else ["--no-cache"])]
             # without its value, which may hold a password: buildx takes it from the environment
-            words += [word for name in build_args or {} for word in ("--build-arg", name)]
+            words += [word for name in job.build_args for word in ("--build-arg", name)]
             try:
-                with log.open("w") if log else nullcontext() as sink:
+                with job.log.open("w") if job.log else nullcontext() as sink:
 
                     def on_line(line: str) -> None:
                         progress.line(line)
                         if sink:
                             print(line, file=sink, flush=True)
 
-                    self._run([*words, "-"], context, env=build_args, on_line=on_line,
-                              control=control)  # fmt: skip
+                    self._run([*words, "-"], job.context, env=job.build_args, on_line=on_line,
+                              control=job.control)  # fmt: skip
             except CommandError as error:
                 if not progress.reason:
                     raise unusable(self.url, error) from error
                 raise BuildFailed(
-                    reference, progress.step, progress.reason, progress.lines, log
+                    job.reference, progress.step, progress.reason, progress.lines, job.log
                 ) from error
             found = _DIGEST.search(metadata.read_text())
         if found is None:
-            raise EngineError(f"buildx doesn't say what {reference} has become")
-        made = f"{self._client.address}/{repository}@{found[1]}"
-        return self._right(self.image(made), made, architecture)
+            raise EngineError(f"buildx doesn't report the digest of {job.reference}")
+        name = f"{self._client.address}/{repository}@{found[1]}"
+        return self._right(self.image(name), name, job.architecture)
 
     def tag(self, image: str, reference: str) -> None:
         """Give an image of the registry (by digest) a tag in the same repository.
@@ -292,7 +281,7 @@ class BuildxEngine:
                 stdin=stdin,
                 env={**(env or {}), "NO_COLOR": "1"},
                 on_line=on_line,
-                on_start=control.ends_with,
+                on_start=control.on_stop,
             )
         except CommandError:
             if control.stopped.is_set():

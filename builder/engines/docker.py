@@ -11,9 +11,9 @@ import io
 import re
 import tarfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import docker
 import docker.auth
@@ -25,6 +25,7 @@ from builder.engines.connection import connect, reason_of
 from builder.engines.protocol import (
     TAIL,
     BuildFailed,
+    BuildJob,
     Cancellation,
     Cancelled,
     EngineError,
@@ -79,11 +80,9 @@ class DockerEngine:
         return EngineImage(found["Id"], found["Architecture"], labels.get(LABEL))
 
     def images_by_key(self) -> dict[tuple[str, str], str]:
-        """Every tagged image that kollarm built: (image name, key) → image id.
+        """Every tagged image with kollarm's label.
 
-        Found by their label and not by their tag, so that a build for another
-        registry or tag is used again.  Untagged images don't count: what a
-        killed build leaves carries its parent's label.
+        Untagged images don't count: what a killed build leaves carries its parent's label.
         """
         found: dict[tuple[str, str], str] = {}
         for image in self._api.images(filters={"label": LABEL}):
@@ -106,12 +105,7 @@ class DockerEngine:
         note: Callable[[str], None] = lambda text: None,
         control: Cancellation | None = None,
     ) -> str:
-        """See that the right image is here under its tag: tagged, or pulled.
-
-        :param note: called before something is pulled.
-        :returns: the reference to build upon.
-        :raises EngineError: it can't be had.
-        """
+        """See that the right image is here under its tag: tagged, or pulled."""
 
         def right(found: EngineImage | None) -> bool:
             return found is not None and (found.key, found.architecture) == (key, architecture.oci)
@@ -139,70 +133,50 @@ class DockerEngine:
             raise EngineError(
                 f"{reference} is an image for {found.architecture}, not {architecture.oci}",
                 hint="its parent in the engine is of another architecture: "
-                "remove it and build again",
+                "remove that and build again",
             )
         return found
 
-    def build(
-        self,
-        context: IO[bytes],
-        reference: str,
-        architecture: Architecture,
-        *,
-        build_args: Mapping[str, str] | None = None,
-        use_cache: bool = True,
-        log: Path | None = None,
-        note: Callable[[str], None] = lambda text: None,
-        control: Cancellation | None = None,
-    ) -> EngineImage:
-        """Build a context and tag the result.
-
-        :param note: called with each step as it starts.
-        :param log: gets everything the engine says.
-        :raises BuildFailed: a step failed.
-        :raises Cancelled: *control* stopped it.
-        """
-        api = self._connect(STREAM_TIMEOUT)
-        control = control or Cancellation()
-        api.hooks["response"].append(control.attach)
+    def build(self, job: BuildJob) -> EngineImage:
+        """Build a context and tag the result."""
         step = "0 : FROM"
         lines: deque[str] = deque(maxlen=TAIL)
-        sink = log.open("w") if log else None
-        try:
-            events = api.build(
-                fileobj=context,
-                custom_context=True,
-                tag=reference,
-                platform=architecture.platform,
-                network_mode="host",
-                buildargs=dict(build_args or {}),
-                nocache=not use_cache,
-                rm=True,
-                forcerm=True,
-                pull=False,
-                decode=True,
-            )
-            for event in self._events(events, control):
-                text = event.get("stream") or event.get("status") or event.get("error") or ""
-                for line in str(text).splitlines():
-                    if sink:
-                        sink.write(line + "\n")
-                        sink.flush()
-                    if match := _STEP.match(line):
-                        step = f"{match[1]} : {match[2]}"
-                        note(f"step {match[1]} {match[2]}"[:100])
-                        lines.clear()
-                    elif "error" not in event and (said := _said(line)):
-                        lines.append(said)
-                if "error" in event:
-                    raise BuildFailed(reference, step, str(event["error"]), list(lines), log)
-        except docker.errors.APIError as error:
-            raise BuildFailed(reference, step, reason_of(error), list(lines), log) from error
-        finally:
-            if sink:
-                sink.close()
-            api.close()
-        return self.require(reference, architecture)
+        with (
+            self._stream(job.control) as api,
+            job.log.open("w") if job.log else contextlib.nullcontext() as sink,
+        ):
+            try:
+                events = api.build(
+                    fileobj=job.context,
+                    custom_context=True,
+                    tag=job.reference,
+                    platform=job.architecture.platform,
+                    network_mode="host",
+                    buildargs=dict(job.build_args),
+                    nocache=not job.use_cache,
+                    rm=True,
+                    forcerm=True,
+                    pull=False,
+                    decode=True,
+                )
+                for event in self._events(events, job.control):
+                    text = event.get("stream") or event.get("status") or event.get("error") or ""
+                    for line in str(text).splitlines():
+                        if sink:
+                            print(line, file=sink, flush=True)
+                        if match := _STEP.match(line):
+                            step = f"{match[1]} : {match[2]}"
+                            job.note(f"step {match[1]} {match[2]}"[:100])
+                            lines.clear()
+                        elif "error" not in event and (output := _output(line)):
+                            lines.append(output)
+                    if "error" in event:
+                        reason = str(event["error"])
+                        raise BuildFailed(job.reference, step, reason, list(lines), job.log)
+            except docker.errors.APIError as error:
+                reason = reason_of(error)
+                raise BuildFailed(job.reference, step, reason, list(lines), job.log) from error
+        return self.require(job.reference, job.architecture)
 
     def publish(
         self,
@@ -212,13 +186,9 @@ class DockerEngine:
         *,
         control: Cancellation | None = None,
     ) -> None:
-        """Push an image under its tag.
-
-        :raises EngineError: the tag is another image's by now or of another architecture, or
-            the registry refuses.
-        """
+        """Push an image under its tag."""
         if self.require(reference, architecture).id != image.id:
-            raise EngineError(f"somebody else builds {reference} on {self.url} at the same time")
+            raise EngineError(f"another build tagged {reference} on {self.url} meanwhile")
         self.push(reference, control=control)
 
     def push(self, reference: str, *, control: Cancellation | None = None) -> str:
@@ -227,69 +197,53 @@ class DockerEngine:
         :raises EngineError: the registry refuses or can't be reached.
         """
         repository, tag = reference.rsplit(":", 1)
-        api = self._connect(STREAM_TIMEOUT)
         control = control or Cancellation()
-        api.hooks["response"].append(control.attach)
         digest = ""
-        try:
-            # engines from 28.3.3 on refuse a push without any X-Registry-Auth header
-            known = docker.auth.load_config().resolve_authconfig(repository.split("/")[0])
-            events = api.push(
-                repository, tag=tag, stream=True, decode=True, auth_config=known or {}
-            )
-            for event in self._events(events, control):
-                if "error" in event:
-                    raise EngineError(
-                        f"{reference} can't be pushed: {event['error']}",
-                        hint="is the registry running, and are you logged in (docker login)? "
-                        "Over plain HTTP, Docker pushes to loopback and its insecure-registries "
-                        "only",
-                    )
-                digest = (event.get("aux") or {}).get("Digest") or digest
-        except docker.errors.APIError as error:
-            raise EngineError(f"{reference} can't be pushed: {reason_of(error)}") from error
-        finally:
-            api.close()
+        with self._stream(control) as api:
+            try:
+                # engines from 28.3.3 on refuse a push without any X-Registry-Auth header
+                known = docker.auth.load_config().resolve_authconfig(repository.split("/")[0])
+                events = api.push(
+                    repository, tag=tag, stream=True, decode=True, auth_config=known or {}
+                )
+                for event in self._events(events, control):
+                    if "error" in event:
+                        raise EngineError(
+                            f"{reference} can't be pushed: {event['error']}",
+                            hint="is the registry running, and are you logged in (docker login)? "
+                            "Over plain HTTP, Docker pushes to loopback and its "
+                            "insecure-registries only",
+                        )
+                    digest = (event.get("aux") or {}).get("Digest") or digest
+            except docker.errors.APIError as error:
+                raise EngineError(f"{reference} can't be pushed: {reason_of(error)}") from error
         return digest
 
     def pull(
         self, reference: str, architecture: Architecture, *, control: Cancellation | None = None
     ) -> EngineImage:
-        """Pull a tag for an architecture.
-
-        :raises EngineError: it isn't there, can't be had, or is for another architecture.
-        """
+        """Pull a tag for an architecture."""
         repository, tag = reference.rsplit(":", 1)
-        api = self._connect(STREAM_TIMEOUT)
         control = control or Cancellation()
-        api.hooks["response"].append(control.attach)
-        try:
-            events = api.pull(
-                repository, tag=tag, platform=architecture.platform, stream=True, decode=True
-            )
-            for event in self._events(events, control):
-                if "error" in event:
-                    raise EngineError(f"{reference} can't be pulled: {event['error']}")
-        except docker.errors.APIError as error:
-            raise EngineError(f"{reference} can't be pulled: {reason_of(error)}") from error
-        finally:
-            api.close()
+        with self._stream(control) as api:
+            try:
+                events = api.pull(
+                    repository, tag=tag, platform=architecture.platform, stream=True, decode=True
+                )
+                for event in self._events(events, control):
+                    if "error" in event:
+                        raise EngineError(f"{reference} can't be pulled: {event['error']}")
+            except docker.errors.APIError as error:
+                raise EngineError(f"{reference} can't be pulled: {reason_of(error)}") from error
         return self.require(reference, architecture)
 
     def read_files(
         self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
     ) -> dict[str, bytes]:
-        """Files of an image by their paths (without a leading slash); nothing in it is run.
-
-        :param paths: files or folders to look at; those that aren't there are passed over.
-        :param wanted: which of their files are returned.
-        :raises EngineError: the engine refuses.
-        """
+        """Files of an image, read from a container that is never started."""
         found: dict[str, bytes] = {}
-        api = self._connect(STREAM_TIMEOUT)
         try:
-            container = api.create_container(image, command=["true"])["Id"]
-            try:
+            with self._container(image, command=["true"]) as (api, container):
                 for path in paths:
                     with contextlib.suppress(docker.errors.NotFound):
                         chunks, _ = api.get_archive(container, f"/{path}")
@@ -299,49 +253,55 @@ class DockerEngine:
                                 name = f"{path.rpartition('/')[0]}/{member.name}"
                                 if member.isreg() and wanted(name):
                                     found[name] = tar.extractfile(member).read()  # type: ignore[union-attr]
-            finally:
-                api.remove_container(container, force=True)
         except (docker.errors.APIError, requests.RequestException, tarfile.TarError) as error:
             raise EngineError(f"{image} can't be read: {reason_of(error)}") from error
-        finally:
-            api.close()
         return found
 
     def run_program(self, image: str, argv: Sequence[str]) -> bytes | None:
-        """What a program of an image's own prints, run as root and without a network.
-
-        :returns: None where the image has no such program.
-        :raises EngineError: the engine refuses, or the program fails.
-        """
-        api = self._connect(STREAM_TIMEOUT)
+        """The output of an image's own program, run as root and without a network."""
+        settings = {
+            "entrypoint": list(argv),
+            "command": [],
+            "user": "0",
+            "network_disabled": True,
+            "healthcheck": {"test": ["NONE"]},
+        }
         try:
-            container = api.create_container(
-                image,
-                entrypoint=list(argv),
-                command=[],
-                user="0",
-                network_disabled=True,
-                healthcheck={"test": ["NONE"]},
-            )["Id"]
-            try:
+            with self._container(image, **settings) as (api, container):
                 api.start(container)
                 status = api.wait(container)["StatusCode"]
-                printed: bytes = api.logs(container, stdout=True, stderr=False)
+                stdout: bytes = api.logs(container, stdout=True, stderr=False)
                 if status != 0:
-                    last = api.logs(container, stdout=False, stderr=True)[-500:]
+                    stderr = api.logs(container, stdout=False, stderr=True)[-500:]
                     raise EngineError(
                         f"{argv[0]} fails in {image} (status {status})",
-                        details=last.decode("utf-8", "replace"),
+                        details=stderr.decode("utf-8", "replace"),
                     )
-                return printed
-            finally:
-                api.remove_container(container, force=True)
+                return stdout
         except (docker.errors.APIError, requests.RequestException) as error:
             if re.search("executable file not found|no such file or directory", str(error)):
                 return None
             raise EngineError(f"{argv[0]} can't run in {image}: {reason_of(error)}") from error
+
+    @contextlib.contextmanager
+    def _stream(self, control: Cancellation) -> Iterator[docker.APIClient]:
+        """A connection of its own, whose stream *control* can close."""
+        api = self._connect(STREAM_TIMEOUT)
+        api.hooks["response"].append(control.attach)
+        try:
+            yield api
         finally:
             api.close()
+
+    @contextlib.contextmanager
+    def _container(self, image: str, **settings: Any) -> Iterator[tuple[docker.APIClient, str]]:
+        """A container that is removed again, and the connection to its engine."""
+        with self._stream(Cancellation()) as api:
+            container = api.create_container(image, **settings)["Id"]
+            try:
+                yield api, container
+            finally:
+                api.remove_container(container, force=True)
 
     def _events(
         self, stream: Iterator[dict[str, Any]], control: Cancellation
@@ -359,10 +319,10 @@ class DockerEngine:
             raise Cancelled
 
 
-def _said(line: str) -> str:
-    """What a step itself printed, without the engine's own words and colours."""
-    said = _COLOUR.sub("", line).rstrip()
-    return "" if _OWN_WORDS.match(said) else said
+def _output(line: str) -> str:
+    """A line that a step itself printed, without colours; empty for one of the engine's own."""
+    output = _COLOUR.sub("", line).rstrip()
+    return "" if _OWN_WORDS.match(output) else output
 
 
 class _Chunks(io.RawIOBase):

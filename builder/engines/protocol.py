@@ -1,4 +1,4 @@
-"""What builds images, a container engine or a buildx builder, and how it fails."""
+"""The protocol of what builds images (a container engine or a buildx builder), and its errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
@@ -23,13 +23,13 @@ TAIL = 15
 
 
 class EngineError(KollarmError):
-    """The engine can't be reached, or refuses what is asked."""
+    """The engine can't be reached, or refuses a request."""
 
 
 #: Characters of a step that an error's message carries: some are a page long.
-SHOWN = 160
+STEP_LIMIT = 160
 
-#: How an engine, and how BuildKit, says that a command failed: it is the step's own once more.
+#: An engine's, and BuildKit's, message that a command failed, which repeats the step.
 _STATUS = re.compile(
     r"(?:returned a non-zero code|did not complete successfully: exit code): (\d+)"
 )
@@ -56,17 +56,17 @@ class Cancellation:
         self._end: Callable[[], None] | None = None
 
     def attach(self, response: requests.Response, **_: object) -> None:
-        """Take note of the answer whose stream is read (a hook of requests)."""
-        self.ends_with(response.raw.shutdown)
+        """Close this response's stream when stopped (a hook of requests)."""
+        self.on_stop(response.raw.shutdown)
 
-    def ends_with(self, end: Callable[[], None]) -> None:
-        """Take note of what ends it."""
+    def on_stop(self, end: Callable[[], None]) -> None:
+        """Call this when stopped, at once if that was before."""
         self._end = end
         if self.stopped.is_set():
             self.stop()
 
     def stop(self) -> None:
-        """End it; whoever reads its stream sees the end."""
+        """End the build or push; the thread that reads its stream sees the end."""
         self.stopped.set()
         if self._end is not None:
             # closed already, or not yet begun: then there is nothing to end
@@ -90,9 +90,9 @@ class BuildFailed(KollarmError):
                 "this machine can't run programs of that architecture: "
                 "install qemu-user-static and binfmt-support (kollarm doctor)"
             )
-        shown = step if len(step) <= SHOWN else f"{step[:SHOWN].rstrip()} …"
+        short = step if len(step) <= STEP_LIMIT else f"{step[:STEP_LIMIT].rstrip()} …"
         super().__init__(
-            f"{reference} can't be built: step {shown}: {_in_short(reason)}",
+            f"{reference} can't be built: step {short}: {_in_short(reason)}",
             hint=hint,
             details="\n".join(lines) or None,
         )
@@ -100,7 +100,7 @@ class BuildFailed(KollarmError):
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What the engine says of itself."""
+    """An engine's own description of itself."""
 
     version: str
     architecture: str
@@ -109,20 +109,43 @@ class EngineInfo:
     """Where it keeps images, on its own machine."""
 
 
-class ImageBuilder(Protocol):
-    """One place that builds images; `DockerEngine` says what each call means.
+@dataclass(frozen=True)
+class BuildJob:
+    """One image to build."""
 
-    :ivar url: how the configuration names it.
-    :ivar keeps_images: they lie in it, as what they start from has to; otherwise they are
-        in the registry alone.
-    """
+    context: IO[bytes]
+    """The build context: a tar, as a real file."""
+    reference: str
+    """The name that the image gets."""
+    architecture: Architecture
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    use_cache: bool = True
+    log: Path | None = None
+    """Gets all output of the build."""
+    note: Callable[[str], None] = lambda text: None
+    """Called with each step as it starts."""
+    control: Cancellation = field(default_factory=Cancellation)
+
+
+class ImageBuilder(Protocol):
+    """One place that builds images."""
 
     url: str
+    """How the configuration names it."""
     keeps_images: bool
+    """They lie in it, as their parents have to; otherwise they are in the registry alone."""
 
-    def image(self, reference: str) -> EngineImage | None: ...
+    def image(self, reference: str) -> EngineImage | None:
+        """The image under a reference; None when there is none."""
+        ...
 
-    def images_by_key(self) -> dict[tuple[str, str], str]: ...
+    def images_by_key(self) -> dict[tuple[str, str], str]:
+        """Every tagged image that kollarm built and that lies in it: (image name, key) → image id.
+
+        Found by their label and not by their tag, so that a build for another
+        registry or tag is used again.
+        """
+        ...
 
     def ensure_present(
         self,
@@ -132,26 +155,36 @@ class ImageBuilder(Protocol):
         *,
         note: Callable[[str], None] = ...,
         control: Cancellation | None = None,
-    ) -> str: ...
+    ) -> str:
+        """See that the image with a key can be built upon under its tag.
+
+        :param note: called before something is pulled.
+        :returns: the reference to build upon.
+        :raises EngineError: the image can't be had, or there is another one.
+        """
+        ...
 
     def pull(
         self, reference: str, architecture: Architecture, *, control: Cancellation | None = None
-    ) -> EngineImage: ...
+    ) -> EngineImage:
+        """See that an image from anywhere can be built upon.
 
-    def build(
-        self,
-        context: IO[bytes],
-        reference: str,
-        architecture: Architecture,
-        *,
-        build_args: Mapping[str, str] | None = None,
-        use_cache: bool = True,
-        log: Path | None = None,
-        note: Callable[[str], None] = ...,
-        control: Cancellation | None = None,
-    ) -> EngineImage: ...
+        :raises EngineError: it doesn't exist, can't be pulled, or is for another architecture.
+        """
+        ...
 
-    def tag(self, image: str, reference: str) -> None: ...
+    def build(self, job: BuildJob) -> EngineImage:
+        """Build an image.
+
+        :raises BuildFailed: a step failed.
+        :raises EngineError: the result is of another architecture.
+        :raises Cancelled: the job's control stopped it.
+        """
+        ...
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image (by id) a further tag."""
+        ...
 
     def publish(
         self,
@@ -160,10 +193,29 @@ class ImageBuilder(Protocol):
         architecture: Architecture,
         *,
         control: Cancellation | None = None,
-    ) -> None: ...
+    ) -> None:
+        """See that an image is in the registry under its tag.
+
+        :raises EngineError: the tag is another image's by now or of another architecture, or
+            the registry refuses.
+        """
+        ...
 
     def read_files(
         self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
-    ) -> dict[str, bytes]: ...
+    ) -> dict[str, bytes]:
+        """Files of an image by their paths (without a leading slash); nothing in it is run.
 
-    def run_program(self, image: str, argv: Sequence[str]) -> bytes | None: ...
+        :param paths: files or folders to look at; missing ones are passed over.
+        :param wanted: which of their files are returned.
+        :raises EngineError: the image can't be read.
+        """
+        ...
+
+    def run_program(self, image: str, argv: Sequence[str]) -> bytes | None:
+        """The output of an image's own program, run as root and without a network.
+
+        :returns: None where the image has no such program.
+        :raises EngineError: the engine refuses, or the program fails.
+        """
+        ...

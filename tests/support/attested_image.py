@@ -8,6 +8,7 @@ from builder import attest, index
 from builder.attest import Attestor
 from builder.base_image import BaseSource
 from builder.engines.docker import DockerEngine
+from builder.engines.protocol import BuildJob
 from builder.facts import ImageSource, RenderedImage
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
 from builder.reasons import BuildReason
@@ -70,7 +71,7 @@ class AttestedImage:
                 "METADATA": METADATA.encode(),
             }
             stream = context(DOCKERFILE.format(architecture), **files)
-            self.engine.build(stream, reference, architecture)
+            self.engine.build(BuildJob(stream, reference, architecture))
             self.engine.push(reference)
             found = self.client.image(f"kolla/{name}", f"t-{architecture}")
             assert found is not None

@@ -13,6 +13,7 @@ import yaml
 
 from builder.context.archive import add_bytes
 from builder.engines.docker import DockerEngine
+from builder.engines.protocol import BuildJob
 from core.config.model import Architecture
 from core.oci.model import RegistryImage
 from core.oci.registry import RegistryClient
@@ -98,7 +99,7 @@ def pushed(
     tag = f"t-{architecture}"
     text = f"FROM scratch\nCOPY file /\nLABEL io.kollarm.key=key-{architecture}\n"
     reference = f"{client.address}/test/{name}:{tag}"
-    engine.build(context(text, file=content), reference, architecture)
+    engine.build(BuildJob(context(text, file=content), reference, architecture))
     assert engine.push(reference).startswith("sha256:")
     found = client.image(f"test/{name}", tag)
     assert found is not None

@@ -9,6 +9,7 @@ import pytest
 
 from builder.attest import contents
 from builder.engines.docker import DockerEngine
+from builder.engines.protocol import BuildJob
 from core.attestation.spdx import BomPackage
 from tests.support import rpm_image
 from tests.support.registries import context
@@ -19,9 +20,11 @@ pytestmark = pytest.mark.integration
 def test_the_images_own_rpm_is_asked(tmp_path: Path) -> None:
     reference, own = "kollarm-test-rpm:t", DockerEngine()
     own.build(
-        context(rpm_image.DOCKERFILE, **{"root.tar": rpm_image.root(tmp_path)}),
-        reference,
-        rpm_image.MACHINE,
+        BuildJob(
+            context(rpm_image.DOCKERFILE, **{"root.tar": rpm_image.root(tmp_path)}),
+            reference,
+            rpm_image.MACHINE,
+        )
     )
     try:
         found = contents.read(own, reference)

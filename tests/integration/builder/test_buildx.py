@@ -13,7 +13,7 @@ import pytest
 from builder import pipeline
 from builder.attest import contents
 from builder.engines.buildx import BuildxEngine
-from builder.engines.protocol import BuildFailed, Cancellation, Cancelled, EngineError
+from builder.engines.protocol import BuildFailed, BuildJob, Cancellation, Cancelled, EngineError
 from builder.record import State
 from core.config.model import Architecture, BaseImage, Bootstrap, Build, Config, Engine, Registry
 from core.errors import ConfigError
@@ -72,7 +72,7 @@ def test_each_architecture_is_built_by_its_node(registry: RunningRegistry, tmp_p
         buildx.check(architecture)
         reference = f"{registry.address}/test/parent:t-{architecture}"
         text = f'FROM scratch\nCOPY f /\nLABEL {LABEL}="k-{architecture}"\n'
-        made = buildx.build(packed(text, f=b"1"), reference, architecture)
+        made = buildx.build(BuildJob(packed(text, f=b"1"), reference, architecture))
         assert made.architecture == architecture.oci
         # pushed, but nobody who asks for the tag gets it yet
         assert client.image("test/parent", f"t-{architecture}") is None
@@ -89,7 +89,7 @@ def test_what_is_built_upon_has_the_architecture(registry: RunningRegistry) -> N
     buildx = BuildxEngine(URL, RegistryClient(registry.address))
     parent = f"{registry.address}/test/child:parent"
     text = f'FROM scratch\nCOPY f /\nLABEL {LABEL}="k"\n'
-    made = buildx.build(packed(text, f=b"1"), parent, ARM)
+    made = buildx.build(BuildJob(packed(text, f=b"1"), parent, ARM))
     buildx.publish(made, parent, ARM)
     assert buildx.ensure_present(parent, ARM, "k") == f"{registry.address}/test/child@{made.id}"
     with pytest.raises(EngineError, match="just pushed"):
@@ -111,10 +111,10 @@ def test_a_failing_step_is_named_with_its_last_lines(
     text = tiny_root.SHELL + 'RUN ["/bin/sh", "-c", "echo some words; exit 3"]\n'
     log = tmp_path / "log"
     with pytest.raises(BuildFailed) as caught:
-        buildx.build(
+        buildx.build(BuildJob(
             packed(text, **{"root.tar": tiny_root.root()}), f"{registry.address}/test/x:t", X86,
             log=log, note=steps.append,
-        )  # fmt: skip
+        ))  # fmt: skip
     assert caught.value.lines == ["some words"]
     assert "2/2 : RUN" in caught.value.step
     assert caught.value.message.endswith(": exit status 3")
@@ -126,7 +126,7 @@ def test_pushing_where_nobody_listens() -> None:
     address = f"127.0.0.1:{free_port()}"
     with pytest.raises(BuildFailed, match="connection refused") as caught:
         BuildxEngine(URL, RegistryClient(address)).build(
-            packed("FROM scratch\nCOPY f /\n", f=b"1"), f"{address}/test/x:t", X86
+            BuildJob(packed("FROM scratch\nCOPY f /\n", f=b"1"), f"{address}/test/x:t", X86)
         )
     assert caught.value.step == "exporting to image"
 
@@ -141,10 +141,10 @@ def test_a_stopped_build_ends(registry: RunningRegistry) -> None:
             threading.Timer(0.5, control.stop).start()
 
     with pytest.raises(Cancelled):
-        buildx.build(
+        buildx.build(BuildJob(
             packed(text, **{"root.tar": tiny_root.root()}), f"{registry.address}/test/x:t", X86,
             note=stop_when_running, control=control,
-        )  # fmt: skip
+        ))  # fmt: skip
 
 
 def test_what_is_in_an_image_is_read_without_an_engine(registry: RunningRegistry) -> None:
@@ -156,14 +156,14 @@ def test_what_is_in_an_image_is_read_without_an_engine(registry: RunningRegistry
         "COPY m /var/lib/kolla/venv/lib/python3/site-packages/y-2.dist-info/METADATA\n"
     )
     files = {"o": b"ID=debian\n", "s": status, "m": b"Name: y\nVersion: 2\n"}
-    made = buildx.build(packed(text, **files), reference, ARM)
+    made = buildx.build(BuildJob(packed(text, **files), reference, ARM))
     buildx.publish(made, reference, ARM)
     found = contents.read(buildx, reference)
     assert found is not None
     assert found[0] == "debian"
     assert {package.name for package in found[1]} == {"x", "y"}
     # one without any of these
-    made = buildx.build(packed("FROM scratch\nCOPY o /\n", o=b""), reference, ARM)
+    made = buildx.build(BuildJob(packed("FROM scratch\nCOPY o /\n", o=b""), reference, ARM))
     buildx.publish(made, reference, ARM)
     assert contents.read(buildx, reference) is None
 
@@ -243,9 +243,11 @@ def test_what_a_program_of_an_image_prints(registry: RunningRegistry, tmp_path: 
     buildx = BuildxEngine(URL, RegistryClient(registry.address))
     reference = f"{registry.address}/test/rpm:t"
     made = buildx.build(
-        packed(rpm_image.DOCKERFILE, **{"root.tar": rpm_image.root(tmp_path)}),
-        reference,
-        rpm_image.MACHINE,
+        BuildJob(
+            packed(rpm_image.DOCKERFILE, **{"root.tar": rpm_image.root(tmp_path)}),
+            reference,
+            rpm_image.MACHINE,
+        )
     )
     buildx.publish(made, reference, rpm_image.MACHINE)
     found = contents.read(buildx, reference)

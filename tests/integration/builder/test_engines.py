@@ -13,7 +13,7 @@ import pytest
 
 from builder import base_image, index, pipeline
 from builder.engines.docker import DockerEngine
-from builder.engines.protocol import EngineError
+from builder.engines.protocol import BuildJob, EngineError
 from builder.execute import BuildExecution, BuildResources
 from builder.facts import RenderedImage
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
@@ -104,7 +104,7 @@ def test_an_engine_with_certificates_builds_and_pushes(remote: Remote, tmp_path:
         for architecture, engine in ends.items():
             reference = f"{registry.address}/test/apart:t-{architecture}"
             content = context("FROM scratch\nCOPY f /\n", f=architecture.encode())
-            made = engine.build(content, reference, architecture)
+            made = engine.build(BuildJob(content, reference, architecture))
             engine.publish(made, reference, architecture)
             found = client.image("test/apart", f"t-{architecture}")
             assert found is not None
@@ -181,7 +181,7 @@ def test_architectures_on_different_engines_build_at_once(remote: Remote, tmp_pa
         for one in (X86, ARM):
             root = f"{registry.address}/apart/root:{one}"
             made = near.build(
-                context(tiny_root.SHELL, **{"root.tar": tiny_root.root(one)}), root, one
+                BuildJob(context(tiny_root.SHELL, **{"root.tar": tiny_root.root(one)}), root, one)
             )
             near.publish(made, root, one)
 

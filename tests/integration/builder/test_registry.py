@@ -13,7 +13,7 @@ import pytest
 
 from builder import index
 from builder.engines.docker import DockerEngine
-from builder.engines.protocol import BuildFailed, EngineError
+from builder.engines.protocol import BuildFailed, BuildJob, EngineError
 from core.config.model import Architecture
 from core.errors import KollarmError
 from core.oci.auth import Credentials
@@ -150,7 +150,9 @@ def test_a_failing_step_is_named_with_its_last_lines(engine: DockerEngine, tmp_p
     log = tmp_path / "log"
     with pytest.raises(BuildFailed) as caught:
         engine.build(
-            context("FROM scratch\nCOPY absent /\n"), "kollarm-test/failing:t", X86, log=log
+            BuildJob(
+                context("FROM scratch\nCOPY absent /\n"), "kollarm-test/failing:t", X86, log=log
+            )
         )
     assert caught.value.step == "2/2 : COPY absent /"
     assert "Step 2/2" in log.read_text()
@@ -163,7 +165,7 @@ def test_a_failing_steps_output_is_shown_without_the_engines(
     text = f"{tiny_root.SHELL}RUN echo before\nRUN echo some words; echo more >&2; exit 3\n"
     content = context(text, **{"root.tar": tiny_root.root()})
     with pytest.raises(BuildFailed) as caught:
-        engine.build(content, "kollarm-test/failing:t", X86)
+        engine.build(BuildJob(content, "kollarm-test/failing:t", X86))
     assert sorted(caught.value.lines) == ["more", "some words"]
     assert caught.value.message.endswith("step 4/4 : RUN echo some words; echo more >&2; exit 3: "
                                          "exit status 3")  # fmt: skip
@@ -171,7 +173,7 @@ def test_a_failing_steps_output_is_shown_without_the_engines(
 
 def test_an_image_of_the_wrong_architecture_is_refused(engine: DockerEngine) -> None:
     reference = "kollarm-test/arch:t"
-    engine.build(context("FROM scratch\nCOPY f /\n", f=b"1"), reference, ARM)
+    engine.build(BuildJob(context("FROM scratch\nCOPY f /\n", f=b"1"), reference, ARM))
     with pytest.raises(EngineError, match="arm64, not amd64"):
         engine.require(reference, X86)
 
@@ -186,7 +188,7 @@ def test_an_engine_that_is_not_running() -> None:
 
 def test_pushing_where_nobody_listens(engine: DockerEngine) -> None:
     reference = f"127.0.0.1:{free_port()}/test/x:t"
-    engine.build(context("FROM scratch\nCOPY f /\n", f=b"2"), reference, X86)
+    engine.build(BuildJob(context("FROM scratch\nCOPY f /\n", f=b"2"), reference, X86))
     with pytest.raises(EngineError, match="can't be pushed") as caught:
         engine.push(reference)
     assert isinstance(caught.value, KollarmError) and caught.value.hint

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from builder.engines.docker import DockerEngine
-from builder.engines.protocol import BuildFailed, Cancellation, Cancelled, EngineError
+from builder.engines.protocol import BuildFailed, BuildJob, Cancellation, Cancelled, EngineError
 from core.config.model import Architecture
 from core.oci.registry import RegistryClient
 from core.run import end, which
@@ -112,14 +112,14 @@ def test_an_engine_behind_ssh_builds_and_pushes(
         reference = f"{registry.address}/test/far:t-x86_64"
         # more than a socket's buffer, so that the far side has to read while we write
         content = context("FROM scratch\nCOPY f /\n", f=bytes(3_000_000))
-        made = engine.build(content, reference, X86)
+        made = engine.build(BuildJob(content, reference, X86))
         engine.publish(made, reference, X86)
         found = RegistryClient(registry.address).image("test/far", "t-x86_64")
         assert found is not None and found.architecture == "amd64"
     finally:
         registry.stop()
     with pytest.raises(BuildFailed, match="nowhere"):
-        engine.build(context("FROM scratch\nCOPY nowhere /\n"), "kollarm-test/far:t", X86)
+        engine.build(BuildJob(context("FROM scratch\nCOPY nowhere /\n"), "kollarm-test/far:t", X86))
 
 
 def test_a_stopped_build_ends_on_the_far_side_too(
@@ -135,7 +135,7 @@ def test_a_stopped_build_ends_on_the_far_side_too(
     content = context(tiny_root.SHELL + "RUN sleep 987\n", **{"root.tar": tiny_root.root()})
     with pytest.raises(Cancelled):
         DockerEngine(host.url).build(
-            content, "kollarm-test/far:t", X86, note=stop_when_asleep, control=control
+            BuildJob(content, "kollarm-test/far:t", X86, note=stop_when_asleep, control=control)
         )
     gc.collect()
     limit = time.monotonic() + 30
