@@ -1,12 +1,16 @@
-"""Facts about the world that a plan is made from, as plain frozen data."""
+"""The facts from which a plan is made, as plain frozen data."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.config.model import Architecture
 from core.oci.model import ImageIndex, RegistryImage
+
+#: Image name → (file name, or path in its build context → content).
+ImageFiles = Mapping[str, Mapping[str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class RenderedImage:
     parent: str | None
     """The name of the Kolla image it starts from; None for ``base``."""
     published: str
-    """What it is called in a registry; releases up to Xena put the distribution and ``source``
+    """Its name in a registry; releases up to Xena put the distribution and ``source``
     before the name.
     """
     source: ImageSource | None = None
@@ -58,13 +62,13 @@ class RenderedTree:
     templates: Path
     """The folder of the release's own, unrendered templates."""
     template_names: frozenset[str]
-    """The variables and functions that they are rendered with."""
+    """The variables and functions with which they are rendered."""
     distros: frozenset[str] = frozenset()
     """The base distributions that the release knows."""
     known_options: frozenset[str] = frozenset()
-    """What its kolla-build.conf may set in ``[DEFAULT]``."""
+    """Options that its kolla-build.conf may set in ``[DEFAULT]``."""
     ignored_options: tuple[str, ...] = ()
-    """What was asked for and this release doesn't know."""
+    """Requested options that this release doesn't know."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class EngineImage:
 
 @dataclass(frozen=True)
 class ExistingImages:
-    """What is already there; keyed by (image name, architecture), indices by image name."""
+    """Images that exist already, by (image name, architecture); indices by image name."""
 
     remote: dict[tuple[str, Architecture], RegistryImage]
     local: dict[tuple[str, Architecture], EngineImage]

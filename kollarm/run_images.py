@@ -10,6 +10,7 @@ from typing import Any
 
 from builder import pipeline
 from builder.record import BuildRecord
+from builder.request import BuildRequest
 from core import progress
 from core.config.model import Config, Guest
 from core.errors import KollarmError
@@ -142,7 +143,7 @@ def run(config: Config, folder: Path, partial: PartialRun) -> ImagesRecord:
             Glance(connection).import_methods()
     with progress.current().step("container images"):
         keep = partial.builds.append
-        keep(pipeline.build(config, project_dir=folder, on_interrupt=keep))
+        keep(pipeline.build(BuildRequest(config, folder), on_interrupt=keep))
         partial.builds[-1].raise_for_failures()
     for guest in config.guests:
         with progress.current().step(f"guest {guest.name}"):

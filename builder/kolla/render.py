@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from builder.context import dockerfile
 from builder.facts import ImageSource, RenderedImage, RenderedTree
+from builder.kolla.request import RenderRequest, TemplateChanges
 from builder.kolla.toolchain import KollaToolchain
 from core import cache, progress
 from core.config.model import Architecture
@@ -24,10 +24,10 @@ from core.errors import CommandError, ConfigError, Fault, KollarmError
 from core.files import write
 from core.run import run
 
-#: Raised when something else is made of what Kolla renders.
+#: Raised when renderings of the same request differ.
 RECIPE = 1
 
-#: Seconds after which a rendering that nobody has asked for goes: every change of an overlay
+#: Seconds after which an unused rendering is removed: every change of an overlay
 #: leaves one of a few megabytes.
 LIFETIME = 30 * 24 * 3600.0
 
@@ -36,80 +36,53 @@ NAMESPACE = "kollarm.invalid/rendered"
 TAG = "rendered"
 
 
-@dataclass(frozen=True)
-class RenderRequest:
-    """Everything a rendering depends on besides the release."""
-
-    architecture: Architecture
-    options: Mapping[str, str | list[str]]
-    """Kolla-build.conf's ``[DEFAULT]``, by Kolla's own names."""
-    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Its other sections."""
-    override: str = ""
-    """The composed template override; empty for none."""
-    required: Sequence[str] = ()
-    """Options that the release must know."""
-    files: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
-    """Image name → (path in its build context → content), added to the contexts."""
-    tree_patches: Sequence[tuple[str, str]] = ()
-    """(overlay's name, unified diff) for the template tree, in order."""
-    patches: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
-    """Image name → (file name → content), for Kolla's ``patches_path``: a quilt ``series`` and the
-    patches it names, applied to files in the image.
-    """
-    environ: Mapping[str, str] = field(default_factory=dict)
-
-
-def render(chain: KollaToolchain, request: RenderRequest) -> RenderedTree:
+def render(kolla: KollaToolchain, request: RenderRequest) -> RenderedTree:
     """The release's whole template tree for one architecture, from the cache if it is there.
 
     :raises KollarmError: a template doesn't render.
-    :raises ConfigError: the release lacks an option that is required, or an
+    :raises ConfigError: the release doesn't have a required option, or an
         image that files are added to.
     """
     with as_file(files("builder.kolla") / "data" / "kolla_driver.py") as driver:
-        plain = asdict(request) | {
-            "files": printable(request.files),
-            "patches": printable(request.patches),
-        }
         key = cache.digest(
             {
                 "recipe": RECIPE,
-                "chain": chain.identity,
+                "chain": kolla.identity,
                 "driver": cache.file_digest(driver),
-                "request": plain,
+                "request": request.to_dict(),
             }
         )
 
         def make(folder: Path) -> None:
             title = f"render the templates for {request.architecture}"
             with progress.current().step(title) as step:
-                _render(chain, request, driver, folder)
+                _render(kolla, request, driver, folder)
                 step.note(f"{len(list(folder.glob('docker/**/Dockerfile')))} Dockerfiles")
 
-        name = f"{chain.identity}-{request.architecture}-{key}"
+        name = f"{kolla.identity}-{request.architecture}-{key}"
         folder = cache.entry("rendered", name, make, lifetime=LIFETIME)
     return read(folder, request.architecture)
 
 
-def _render(chain: KollaToolchain, request: RenderRequest, driver: Path, folder: Path) -> None:
+def _render(kolla: KollaToolchain, request: RenderRequest, driver: Path, folder: Path) -> None:
     options: dict[str, str | list[str]] = {
         **request.options,
         "base_arch": request.architecture.value,
         "namespace": NAMESPACE,
         "tag": TAG,
     }
-    if request.override:
+    changes = request.changes
+    if changes.override:
         override = folder / "template-override.j2"
-        write(override, request.override)
+        write(override, changes.override)
         options["template_override"] = str(override)
     tree_patches = []
-    for number, (name, diff) in enumerate(request.tree_patches):
+    for number, (name, diff) in enumerate(changes.tree_patches):
         tree_patches.append(folder / f"{number}-{name}" / "tree.patch")
         write(tree_patches[-1], diff)
-    if request.patches:
+    if changes.patches:
         options["patches_path"] = str(folder / "patches")
-        for image, series in request.patches.items():
+        for image, series in changes.patches.items():
             for file_name, data in series.items():
                 write(folder / "patches" / image / file_name, data)
     write(
@@ -117,8 +90,8 @@ def _render(chain: KollaToolchain, request: RenderRequest, driver: Path, folder:
         json.dumps(
             {
                 "options": options,
-                "sections": {name: dict(section) for name, section in request.sections.items()},
-                "environ": dict(request.environ),
+                "sections": request.sections,
+                "environ": {},
                 "work_dir": str(folder),
                 "tree_patches": [str(path) for path in tree_patches],
             }
@@ -126,7 +99,7 @@ def _render(chain: KollaToolchain, request: RenderRequest, driver: Path, folder:
     )
     try:
         run(
-            [chain.python, driver, folder / "request.json", folder / "result.json"],
+            [kolla.python, driver, folder / "request.json", folder / "result.json"],
             timeout=600,
             cwd=folder,
         )
@@ -135,7 +108,7 @@ def _render(chain: KollaToolchain, request: RenderRequest, driver: Path, folder:
         raise KollarmError(
             f"Kolla's templates don't render for {request.architecture}: "
             f"{lines[-1] if lines else error.message}",
-            hint="kollarm lint says which overlay is at fault",
+            hint="kollarm lint names the overlay at fault",
             details=error.details,
         ) from error
     result = json.loads((folder / "result.json").read_text())
@@ -143,26 +116,26 @@ def _render(chain: KollaToolchain, request: RenderRequest, driver: Path, folder:
     if missing:
         raise ConfigError(
             f"Kolla {result['kolla_version']} has no option {', '.join(missing)}",
-            hint="choose a newer release, or leave out what needs it",
+            hint="choose a newer release, or leave out the overlay that sets it",
         )
     paths = {
         image["name"]: folder / result["working_dir"] / image["path"] for image in result["images"]
     }
-    _complete(request, folder, paths)
+    _complete(changes, folder, paths)
 
 
-def _complete(request: RenderRequest, folder: Path, paths: Mapping[str, Path]) -> None:
-    """Make build contexts of what Kolla rendered."""
-    unknown = sorted(set(request.files) - set(paths))
+def _complete(changes: TemplateChanges, folder: Path, paths: Mapping[str, Path]) -> None:
+    """Complete the rendered folders to build contexts."""
+    unknown = sorted(set(changes.files) - set(paths))
     if unknown:
         raise ConfigError(
             "overlays add files to images that the release doesn't have",
             [Fault(name, "no such image") for name in unknown],
         )
-    for image, added in request.files.items():
+    for image, added in changes.files.items():
         for name, content in added.items():
             write(paths[image] / name, content)
-    for path in paths.values() if request.patches else ():
+    for path in paths.values() if changes.patches else ():
         if not (path / "patches" / "series").is_file():
             write(
                 path / "Dockerfile", dockerfile.without_patching((path / "Dockerfile").read_text())
@@ -170,14 +143,6 @@ def _complete(request: RenderRequest, folder: Path, paths: Mapping[str, Path]) -
     for rubbish in [*folder.rglob("__pycache__"), *folder.rglob("Dockerfile.j2")]:
         # not part of any build, but it would be in every context and so in every key
         shutil.rmtree(rubbish) if rubbish.is_dir() else rubbish.unlink()
-
-
-def printable(files: Mapping[str, Mapping[str, bytes]]) -> dict[str, dict[str, str]]:
-    """Files as JSON can hold them."""
-    return {
-        image: {path: content.hex() for path, content in added.items()}
-        for image, added in files.items()
-    }
 
 
 def read(folder: Path, architecture: Architecture) -> RenderedTree:

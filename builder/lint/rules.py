@@ -55,7 +55,7 @@ class LintContext:
     """Its templates, rendered as they are."""
 
 
-def check(overlay: Overlay, together: Sequence[Overlay], context: LintContext) -> list[Fault]:
+def faults_of(overlay: Overlay, together: Sequence[Overlay], context: LintContext) -> list[Fault]:
     """Everything wrong with one overlay.
 
     :param together: the overlays that will be composed with it, and itself.

@@ -1,33 +1,15 @@
-"""The overlays of one rendering: composed text, files for the build contexts, variables."""
+"""The changes of several overlays combined into those of one rendering."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from builder.kolla.request import TemplateChanges
 from builder.overlays.compose import compose
 from builder.overlays.model import Overlay
 from builder.overlays.settings import merge, series
 from core.config.model import Architecture, Distro
 from core.errors import ConfigError, Fault
-
-
-@dataclass(frozen=True)
-class Composition:
-    """What the overlays come to for one release, distribution and architecture."""
-
-    overlays: tuple[str, ...]
-    """The names of those that apply, in order."""
-    override: str
-    """The composed template override, "" for none."""
-    files: dict[str, dict[str, bytes]]
-    """Image → (path in its build context → content)."""
-    settings: dict[str, dict[str, str]]
-    """Sections of kolla-build.conf."""
-    tree_patches: tuple[tuple[str, str], ...]
-    """(overlay, unified diff against the template tree), in order."""
-    patches: dict[str, dict[str, bytes]]
-    """Image → (file name → content) for Kolla's ``patches_path``."""
 
 
 def combine(
@@ -38,8 +20,8 @@ def combine(
     architecture: Architecture,
     variables: Mapping[str, str],
     ca_certificates: Mapping[str, bytes],
-) -> Composition:
-    """Compose those of the overlays that apply.
+) -> TemplateChanges:
+    """Combine the overlays that apply to a release, distribution and architecture.
 
     :param variables: the configuration's ``overlay_variables``.
     :param ca_certificates: file name → PEM, for overlays that ask for them.
@@ -58,8 +40,7 @@ def combine(
             values["ca_certificates"] = sorted(ca_certificates)
             for name, content in ca_certificates.items():
                 files.setdefault(image, {})[f"overlays/{overlay.name}/{name}"] = content
-    return Composition(
-        overlays=tuple(overlay.name for overlay in applying),
+    return TemplateChanges(
         override=compose(applying, values),
         files=files,
         settings=merge(applying),
@@ -73,7 +54,7 @@ def combine(
 
 
 def check_variables(overlays: Sequence[Overlay], variables: Mapping[str, str]) -> None:
-    """Compare the configuration's variables with those the chosen overlays have.
+    """Compare the configuration's variables with those of the chosen overlays.
 
     :raises ConfigError: one is set that no overlay has, or one without default isn't set.
     """

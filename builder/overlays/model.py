@@ -13,6 +13,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from builder.facts import ImageFiles
 from builder.kolla.releases import spans
 from core.config.contradictions import Position
 from core.config.load import dotted, explain, line_of
@@ -96,7 +97,7 @@ class Overlay:
             and (not where.architectures or architecture in where.architectures)
         )
 
-    def context_files(self) -> dict[str, dict[str, bytes]]:
+    def context_files(self) -> ImageFiles:
         """Image → (path in its build context → content), from ``files/``.
 
         :raises ConfigError: a file that overlay.yml names isn't there.
@@ -127,7 +128,7 @@ class Overlay:
         path = self.folder / TREE_PATCH
         return path.read_text() if path.is_file() else None
 
-    def image_patches(self) -> dict[str, dict[str, bytes]]:
+    def image_patches(self) -> ImageFiles:
         """Image → (file name → content), from ``patches/IMAGE/``.
 
         :raises ConfigError: a folder has no ``series``, or it names a missing patch.

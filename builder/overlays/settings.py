@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from builder.facts import ImageFiles
 from builder.overlays.model import KOLLA_BUILD, Overlay
 from core.errors import ConfigError, Fault
 
@@ -93,7 +94,7 @@ def merge(overlays: Sequence[Overlay]) -> Settings:
     return merged
 
 
-def series(overlays: Sequence[Overlay]) -> dict[str, dict[str, bytes]]:
+def series(overlays: Sequence[Overlay]) -> ImageFiles:
     """All overlays' patches for files in images, each image's in one quilt series.
 
     :returns: image → (file name → content), ``series`` among them.

@@ -9,6 +9,7 @@ import click
 
 from builder import attest, pipeline
 from builder.plan import IndexStep
+from builder.request import BuildRequest
 from core.attestation.finding import AttestationFinding, AttestationReport
 from core.attestation.signing import PublicKey, read_key, read_public_key
 from core.config.model import Config
@@ -86,7 +87,7 @@ def show_command(image: str, config_path: Path) -> None:
 
 def _indices(config: Config, config_path: Path, images: tuple[str, ...]) -> Sequence[IndexStep]:
     """The indices of the configuration, or of the images that were named."""
-    plan = pipeline.plan(config, project_dir=config_path.resolve().parent, images=images or None)
+    plan = pipeline.plan(BuildRequest(config, config_path.resolve().parent, images=images))
     return plan.indices
 
 

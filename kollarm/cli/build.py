@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from builder import freshness, pipeline
+from builder.request import BuildRequest
 from core.config.model import Architecture
 from kollarm.cli.common import (
     alone,
@@ -57,24 +58,23 @@ def build(
     IMAGE is the name of a Kolla image (default: the configuration's list). Images that
     the registry has already, built from the same inputs, are kept.
     """
-    options = pipeline.BuildOptions(
-        force, freshness.age(refresh) if refresh else None, keep_members
-    )
+    age = freshness.age(refresh) if refresh else None
     config = read_config(config_path)
-    folder = config_path.resolve().parent
-    wanted = images or None
-    chosen = [Architecture(name) for name in architectures] or None
+    request = BuildRequest(
+        config,
+        config_path.resolve().parent,
+        images=images,
+        architectures=[Architecture(name) for name in architectures],
+        force=force,
+        refresh=age,
+        keep_members=keep_members,
+    )
     if dry_run:
         start_registry(config)
-        plan = pipeline.plan(
-            config, project_dir=folder, images=wanted, architectures=chosen, options=options
-        )
-        show(plan, as_json=as_json)
+        show(pipeline.plan(request), as_json=as_json)
         return
     with alone(config):
         start_registry(config)
-        record = pipeline.build(
-            config, project_dir=folder, images=wanted, architectures=chosen, options=options
-        )
+        record = pipeline.build(request)
     show(record, as_json=as_json)
     record.raise_for_failures()

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from builder import pipeline
-from builder.lint import lint
-from builder.show import diff, listing
+from builder.lint.check import check_overlays
+from builder.overlay_diff import dockerfile_diff
+from builder.overlays.listing import list_overlays
 from core.config.model import Architecture, Config
 from core.errors import ConfigError
 from kollarm.cli.common import (
@@ -58,7 +59,7 @@ def lint_command(
     folders = [folder] if folder else pipeline.overlay_folders(config, config_path.resolve().parent)
     # another release's or folder's overlays aren't held against this configuration's images
     own = config.build if configured and not (release or folder) else None
-    report = lint.lint(release or config.release, folders, names or None, build=own)
+    report = check_overlays(release or config.release, folders, names or None, build=own)
     show(report, as_json=as_json)
     if not report.ok:
         raise ConfigError("the overlays have errors", hint="they are listed above")
@@ -76,7 +77,7 @@ def list_command(config_path: Path, as_json: bool) -> None:
     """List every overlay with its purpose and scope."""
     config = optional_config(config_path) or Config()
     folders = pipeline.overlay_folders(config, config_path.resolve().parent)
-    show(listing(folders, config.build.overlays), as_json=as_json)
+    show(list_overlays(folders, config.build.overlays), as_json=as_json)
 
 
 @group.command("diff", short_help="Show how overlays change an image's Dockerfile.")
@@ -86,7 +87,7 @@ def list_command(config_path: Path, as_json: bool) -> None:
 def diff_command(image: str, architecture: str, config_path: Path) -> None:
     """Show how the overlays change the Dockerfile of IMAGE, as a unified diff."""
     config = read_config(config_path)
-    text = diff(
+    text = dockerfile_diff(
         config,
         image,
         project_dir=config_path.resolve().parent,

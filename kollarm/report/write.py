@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from builder import show
+from builder.overlay_diff import dockerfile_diff
 from core import files, progress
 from core.config.model import Architecture, Config
 from core.errors import KollarmError
@@ -50,7 +50,9 @@ def write(
 
     def diff(image: str, architecture: Architecture) -> str | None:
         try:
-            return show.diff(config, image, project_dir=project_dir, architecture=architecture)
+            return dockerfile_diff(
+                config, image, project_dir=project_dir, architecture=architecture
+            )
         except KollarmError:
             return None  # the templates need an overlay to be rendered at all
 

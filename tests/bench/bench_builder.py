@@ -13,6 +13,7 @@ from builder.kolla import releases
 from builder.overlays.model import choose
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
 from builder.reasons import BuildReason
+from builder.rendering import render_all
 from builder.targets import Target
 from core import venv
 from core.config.load import load
@@ -66,7 +67,7 @@ def kolla_build(path: Path) -> list[str | Path]:
     """kolla-build with the same base image and overrides, and nothing pushed."""
     config = load(path)
     overlays = choose(config.build.overlays, pipeline.overlay_folders(config, path.parent))
-    tree = pipeline.render_all(config, overlays, [Architecture.X86_64])[Architecture.X86_64]
+    tree = render_all(config, overlays, [Architecture.X86_64])[Architecture.X86_64]
     name, tag = base_image.of(tree, config.build.base).reference.rsplit(":", 1)
     context = tree.images["base"].context
     override = next(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from builder import pipeline
+from builder.request import BuildRequest
 from core.config.load import load
 from core.oci.registry import RegistryClient
 from tests.support.registries import RunningRegistry
@@ -61,7 +62,7 @@ def project(folder: Path, images: str) -> Iterator[tuple[Path, RegistryClient]]:
 
 def complete(path: Path, client: RegistryClient) -> int:
     """Fill the registry with all that a configuration wants; how many images that is."""
-    ready = pipeline.prepare(load(path), project_dir=path.parent)
+    ready = pipeline.prepare(BuildRequest(load(path), path.parent))
     targets = [step.target for step in ready.plan.images]
     stock(client, ((t.repository, t.tag, t.architecture, t.key) for t in targets))
     seconds([*KOLLARM, "build", "--config", path])  # the indices

@@ -15,6 +15,7 @@ from builder.attest import contents
 from builder.engines.buildx import BuildxEngine
 from builder.engines.protocol import BuildFailed, BuildJob, Cancellation, Cancelled, EngineError
 from builder.record import State
+from builder.request import BuildRequest
 from core.config.model import Architecture, BaseImage, Bootstrap, Build, Config, Engine, Registry
 from core.errors import ConfigError
 from core.oci.model import LABEL
@@ -217,7 +218,9 @@ def test_a_release_that_does_not_build_with_buildkit(
     registry: RunningRegistry, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="has no use for") as caught:
-        pipeline.plan(settings(registry, tmp_path, "2026.1", bootstrap=True), project_dir=tmp_path)
+        pipeline.plan(
+            BuildRequest(settings(registry, tmp_path, "2026.1", bootstrap=True), tmp_path)
+        )
     assert [fault.where for fault in caught.value.faults] == [
         "build.engines.x86_64.url",
         "build.engines.aarch64.url",
@@ -228,7 +231,7 @@ def test_a_release_that_does_not_build_with_buildkit(
 def test_kollas_images_of_two_architectures(registry: RunningRegistry, tmp_path: Path) -> None:
     """Emulated work: minutes.  Both at the same time, and a second run finds nothing to do."""
     config = settings(registry, tmp_path, "2026.2", bootstrap=True)
-    record = pipeline.build(config, project_dir=tmp_path)
+    record = pipeline.build(BuildRequest(config, tmp_path))
     record.raise_for_failures()
     assert {row.state for row in record.images} == {State.BUILT}
     client = RegistryClient(registry.address)
@@ -236,7 +239,7 @@ def test_kollas_images_of_two_architectures(registry: RunningRegistry, tmp_path:
         index = client.index(f"kolla/{name}", "2026.2")
         assert index is not None
         assert sorted(entry.architecture for entry in index.entries) == ["amd64", "arm64"]
-    assert pipeline.plan(config, project_dir=tmp_path).idle
+    assert pipeline.plan(BuildRequest(config, tmp_path)).idle
 
 
 def test_what_a_program_of_an_image_prints(registry: RunningRegistry, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import yaml
 from builder import pipeline
 from builder.plan import BuildAction, BuildPlan
 from builder.reasons import BuildReason
+from builder.request import BuildRequest
 from core.config.load import load
 from core.config.model import Architecture, Config
 from core.oci.registry import RegistryClient
@@ -55,14 +56,14 @@ class Cloud:
     def config(self) -> Config:
         return load(self.path)
 
-    def plan(self, **more: pipeline.BuildOptions) -> BuildPlan:
-        return pipeline.plan(self.config, project_dir=self.folder, **more)  # type: ignore[arg-type]
+    def plan(self) -> BuildPlan:
+        return pipeline.plan(BuildRequest(self.config, self.folder))
 
     def stock(self) -> None:
         """Put every image that is lacking into the registry, and write the indices."""
         targets = [s.target for s in self.plan().images if s.action is not BuildAction.KEEP]
         stock(self.client, ((t.repository, t.tag, t.architecture, t.key) for t in targets))
-        pipeline.build(self.config, project_dir=self.folder).raise_for_failures()
+        pipeline.build(BuildRequest(self.config, self.folder)).raise_for_failures()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from builder import base_image, index, pipeline
+from builder import base_image, index
+from builder.engines.configured import connect
 from builder.engines.docker import DockerEngine
 from builder.engines.protocol import BuildJob, EngineError
 from builder.execute import BuildExecution, BuildResources
@@ -98,7 +99,7 @@ def test_an_engine_with_certificates_builds_and_pushes(remote: Remote, tmp_path:
     registry = RunningRegistry(tmp_path / "registry")
     try:
         client = RegistryClient(registry.address)
-        ends = pipeline.connect(config, {X86, ARM}, client)
+        ends = connect(config, {X86, ARM}, client)
         assert ends[X86] is not ends[ARM]
         members = {}
         for architecture, engine in ends.items():

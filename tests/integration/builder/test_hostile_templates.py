@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from builder.kolla import releases
-from builder.kolla.render import RenderRequest, render
+from builder.kolla.render import render
+from builder.kolla.request import RenderRequest, TemplateChanges
 from builder.kolla.toolchain import toolchain
-from core.config.model import Architecture
+from core.config.model import Architecture, Distro
 from core.errors import KollarmError
 
 pytestmark = pytest.mark.integration
 
-OPTIONS: dict[str, str | list[str]] = {"base": "debian", "quiet": "true"}
 
 ESCAPES = (
     "''.__class__.__mro__[1].__subclasses__()",
@@ -32,12 +32,11 @@ ESCAPES = (
 def test_no_template_reaches_the_process_that_renders_it(tmp_path: Path, expression: str) -> None:
     proof = tmp_path / "escaped"
     text = expression.replace("{}", str(proof))
-    request = RenderRequest(
-        Architecture.X86_64,
-        OPTIONS,
-        override=f"{{% extends parent_template %}}{{% block base_footer %}}"
-        f"RUN {{{{ {text} }}}}{{% endblock %}}\n",
+    override = (
+        f"{{% extends parent_template %}}{{% block base_footer %}}"
+        f"RUN {{{{ {text} }}}}{{% endblock %}}\n"
     )
+    request = RenderRequest(Architecture.X86_64, Distro.DEBIAN, TemplateChanges(override))
     with pytest.raises(KollarmError, match=r"don't render.*unsafe"):
         render(toolchain(releases.find("2026.1")), request)
     assert not proof.exists()
@@ -45,11 +44,10 @@ def test_no_template_reaches_the_process_that_renders_it(tmp_path: Path, express
 
 @pytest.mark.parametrize("name", ["/etc/hostname", "../../../../etc/hostname"])
 def test_no_template_includes_files_from_elsewhere(name: str) -> None:
-    request = RenderRequest(
-        Architecture.X86_64,
-        OPTIONS,
-        override=f"{{% extends parent_template %}}{{% block base_footer %}}"
-        f"{{% include '{name}' %}}{{% endblock %}}\n",
+    override = (
+        f"{{% extends parent_template %}}{{% block base_footer %}}"
+        f"{{% include '{name}' %}}{{% endblock %}}\n"
     )
+    request = RenderRequest(Architecture.X86_64, Distro.DEBIAN, TemplateChanges(override))
     with pytest.raises(KollarmError, match="don't render"):
         render(toolchain(releases.find("2026.1")), request)

@@ -21,6 +21,7 @@ from builder import pipeline
 from builder.context import certificates
 from builder.plan import BuildAction
 from builder.record import BuildRecord, State
+from builder.request import BuildRequest
 from core import trust
 from core.config.model import Architecture, BaseImage, Bootstrap, Build, Config, Engine, Registry
 from core.errors import KollarmError
@@ -40,9 +41,10 @@ why: To see what a change costs.
 #: Builds cron in a process of its own: its arguments are a configuration and the project's folder.
 PROGRAM = (
     "import sys; from pathlib import Path; from builder import pipeline;"
+    "from builder.request import BuildRequest;"
     "from core.config.model import Config;"
     "config = Config.model_validate_json(Path(sys.argv[1]).read_text());"
-    "pipeline.build(config, project_dir=Path(sys.argv[2]), images=['cron'])"
+    "pipeline.build(BuildRequest(config, Path(sys.argv[2]), images=['cron']))"
 )
 
 
@@ -76,7 +78,7 @@ class Project:
         return {path: path.stat().st_mtime_ns for path in files}
 
     def build(self, config: Config, *images: str) -> BuildRecord:
-        return pipeline.build(config, project_dir=self.folder, images=list(images) or None)
+        return pipeline.build(BuildRequest(config, self.folder, images=images))
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +130,12 @@ def test_a_second_run_builds_and_pushes_nothing(built: BuildRecord, project: Pro
 def test_a_refresh_asks_how_old_the_steps_are(built: BuildRecord, project: Project) -> None:
     def actions(hours: int) -> list[BuildAction]:
         plan = pipeline.plan(
-            project.config(),
-            project_dir=project.folder,
-            images=["base", "cron"],
-            options=pipeline.BuildOptions(refresh=timedelta(hours=hours)),
+            BuildRequest(
+                project.config(),
+                project.folder,
+                images=["base", "cron"],
+                refresh=timedelta(hours=hours),
+            )
         )
         return [step.action for step in plan.images]
 
@@ -164,7 +168,8 @@ def test_the_sites_authorities_are_trusted_in_the_image(
 def test_an_overlay_change_costs_what_it_touches(built: BuildRecord, project: Project) -> None:
     project.template.write_text("{% block cron_footer %}RUN echo changed{% endblock %}\n")
     try:
-        plan = pipeline.plan(project.config(), project_dir=project.folder, images=["base", "cron"])
+        request = BuildRequest(project.config(), project.folder, images=["base", "cron"])
+        plan = pipeline.plan(request)
         assert {step.target.name: step.action for step in plan.images} == {
             "base": BuildAction.KEEP,
             "cron": BuildAction.BUILD,

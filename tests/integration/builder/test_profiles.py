@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from builder import pipeline
 from builder.kolla import profiles
 from builder.plan import select
+from builder.rendering import render_all
 from core.config.model import Architecture, Build, Config, Distro, Profile
 
 pytestmark = pytest.mark.integration
@@ -67,7 +67,7 @@ def test_switched_off_services_are_not_built() -> None:
 @pytest.mark.parametrize("agent", COMPUTE)
 def test_every_image_that_hosts_pull_is_one_that_kolla_builds(release: str, agent: str) -> None:
     made = config(release, agent)
-    trees = pipeline.render_all(made, [], [X86, ARM])
+    trees = render_all(made, [], [X86, ARM])
     chosen, left_out = select(trees, profiles.wanted(made, [X86, ARM]))
     assert left_out == []
     assert chosen[ARM][0] == "base" and "nova-compute" in chosen[ARM]
@@ -78,13 +78,13 @@ def test_every_image_that_hosts_pull_is_one_that_kolla_builds(release: str, agen
 def test_names_in_the_registry_are_those_kolla_ansible_pulls() -> None:
     """Up to Xena with the distribution and the kind in front, later without."""
     for release, name in (("rocky", "ubuntu-source-nova-compute"), ("2026.1", "nova-compute")):
-        tree = pipeline.render_all(config(release), [], [ARM])[ARM]
+        tree = render_all(config(release), [], [ARM])[ARM]
         assert tree.images["nova-compute"].published == name
 
 
 def test_what_a_release_cannot_build_is_left_out_with_a_note() -> None:
     made = config("2026.1", distro=Distro.DEBIAN)
-    trees = pipeline.render_all(made, [], [X86, ARM])
+    trees = render_all(made, [], [X86, ARM])
     chosen, left_out = select(trees, {X86: ["bifrost.*", "cron"], ARM: ["bifrost.*", "cron"]})
     assert chosen[X86][-1] == "cron" and "bifrost-base" in chosen[X86]
     assert "bifrost-base" not in chosen[ARM] and chosen[ARM] == ["base", "cron"]

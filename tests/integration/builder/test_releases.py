@@ -8,15 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from builder import pipeline, show
 from builder.facts import ImageSource
 from builder.kolla import sources
 from builder.kolla.releases import find
-from builder.kolla.render import RenderRequest, render
+from builder.kolla.render import render
+from builder.kolla.request import RenderRequest
 from builder.kolla.toolchain import at_commit, toolchain
-from builder.lint import kolla_templates, lint
+from builder.lint import kolla_templates
+from builder.lint.check import check_overlays, plain_tree
+from builder.overlay_diff import dockerfile_diff
 from builder.overlays.combine import combine
+from builder.overlays.listing import list_overlays
 from builder.overlays.model import choose
+from builder.rendering import render_all
 from core.config.model import Architecture, Build, Checkout, Config, Distro
 from core.errors import ConfigError, KollarmError
 
@@ -35,13 +39,10 @@ RELEASES = [
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_every_release_renders_for_arm(release: str) -> None:
-    tree = lint.plain_tree(release)
+    tree = plain_tree(release)
     arm = render(
         toolchain(find(release)),
-        RenderRequest(
-            Architecture.AARCH64,
-            {"base": "ubuntu", "install_type": "source", "quiet": "true"},
-        ),
+        RenderRequest(Architecture.AARCH64, Distro.UBUNTU),
     )
     assert set(arm.images) == set(tree.images)
     assert len(arm.images) > 150
@@ -66,7 +67,7 @@ def test_a_misspelt_block_is_found_in_every_release(release: str, tmp_path: Path
         "{% block nova_compute_footer %}RUN echo {{ base_arch }}{% endblock %}\n"
         "{% block nova_compute_foter %}{% endblock %}\n"
     )
-    report = lint.lint(release, [tmp_path])
+    report = check_overlays(release, [tmp_path])
     [fault] = report.faults
     assert fault.where.endswith(":4")
     assert fault.hint is not None and "nova_compute_footer" in fault.hint
@@ -111,7 +112,7 @@ def test_kolla_from_a_repository_at_a_ref(repository: Path) -> None:
     def cron(ref: str) -> str:
         kolla = Checkout(git=str(repository), ref=ref)
         config = Config(build=Build(kolla=kolla))
-        rendered = pipeline.render_all(config, [], [ARM])[ARM].images["cron"]
+        rendered = render_all(config, [], [ARM])[ARM].images["cron"]
         return (rendered.context / "Dockerfile").read_text()
 
     assert cron("stable/mine").endswith("RUN echo mine")
@@ -137,7 +138,7 @@ def test_overlays_are_in_the_rendered_tree(tmp_path: Path) -> None:
         "@@ -1,3 +1,4 @@\n #!/bin/bash\n+# patched\n"
     )
     first, second, *_ = (
-        lint.plain_tree("2026.1")
+        plain_tree("2026.1")
         .images["cron"]
         .context.joinpath("extend_start.sh")
         .read_text()
@@ -145,7 +146,7 @@ def test_overlays_are_in_the_rendered_tree(tmp_path: Path) -> None:
     )
     with (folder / "tree.patch").open("a") as stream:
         stream.write(f" {first}\n {second}\n")
-    composed = combine(
+    changes = combine(
         choose(["mine"], [tmp_path]),
         release="2026.1",
         distro=Distro.DEBIAN,
@@ -155,13 +156,7 @@ def test_overlays_are_in_the_rendered_tree(tmp_path: Path) -> None:
     )
     tree = render(
         toolchain(find("2026.1")),
-        RenderRequest(
-            Architecture.AARCH64,
-            {"base": "debian", "quiet": "true", **composed.settings["DEFAULT"]},
-            override=composed.override,
-            tree_patches=composed.tree_patches,
-            patches=composed.patches,
-        ),
+        RenderRequest(Architecture.AARCH64, Distro.DEBIAN, changes),
     )
     cron = tree.images["cron"].context
     text = (cron / "Dockerfile").read_text()
@@ -175,7 +170,9 @@ def test_overlays_are_in_the_rendered_tree(tmp_path: Path) -> None:
 def test_what_overlays_change_in_an_image_and_what_not() -> None:
     config = Config(build=Build(overlays=["debian-archive-only"]))
     shown = [
-        show.diff(config, image, project_dir=SHIPPED.parent, architecture=Architecture.AARCH64)
+        dockerfile_diff(
+            config, image, project_dir=SHIPPED.parent, architecture=Architecture.AARCH64
+        )
         for image in ("base", "cron")
     ]
     assert "-            && curl https://rpm.grafana.com/gpg.key" in shown[0]
@@ -183,10 +180,12 @@ def test_what_overlays_change_in_an_image_and_what_not() -> None:
     assert "build-date" not in shown[0]
     assert shown[1] == ""
     with pytest.raises(ConfigError):
-        show.diff(config, "crno", project_dir=SHIPPED.parent, architecture=Architecture.AARCH64)
+        dockerfile_diff(
+            config, "crno", project_dir=SHIPPED.parent, architecture=Architecture.AARCH64
+        )
 
 
 def test_the_list_of_overlays() -> None:
-    found = show.listing([SHIPPED], ["ca-certificates"])
+    found = list_overlays([SHIPPED], ["ca-certificates"])
     rows = {row["name"]: row["chosen"] for row in found.to_dict()}
     assert rows["ca-certificates"] is True and rows["debian-archive-only"] is False

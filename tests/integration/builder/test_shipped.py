@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from builder import pipeline
 from builder.context import dockerfile
 from builder.facts import ImageSource, RenderedImage
 from builder.kolla import sources
 from builder.kolla.releases import RELEASES, find
 from builder.kolla.toolchain import toolchain
-from builder.lint import lint, sed_edits
+from builder.lint import sed_edits
+from builder.lint.check import check_overlays
 from builder.overlays.model import available, choose, read
+from builder.rendering import render_all
 from core.config.model import Architecture, Build, Config, Distro
 
 pytestmark = pytest.mark.integration
@@ -44,7 +45,7 @@ def image(
         build=Build(distro=distro, overlay_variables=variables),
     )
     chosen = choose(overlays, [SHIPPED])
-    return pipeline.render_all(config, chosen, [architecture])[architecture].images[name]
+    return render_all(config, chosen, [architecture])[architecture].images[name]
 
 
 def runs(rendered: RenderedImage) -> list[str]:
@@ -77,7 +78,7 @@ def nova(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("release", RENDERED)
 def test_no_faults_where_they_apply(release: str) -> None:
-    report = lint.lint(release, [SHIPPED])
+    report = check_overlays(release, [SHIPPED])
     assert report.faults == ()
     assert {*report.overlays, *report.elsewhere} == set(available([SHIPPED]))
 

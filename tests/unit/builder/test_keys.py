@@ -6,7 +6,9 @@ from pathlib import Path
 
 from builder import keys
 from builder.facts import ImageSource, RenderedImage
-from core.config.model import Architecture
+from builder.kolla.request import RenderRequest, TemplateChanges
+from core import cache
+from core.config.model import Architecture, Distro
 
 
 def rendered(context: Path) -> RenderedImage:
@@ -38,3 +40,15 @@ def test_the_key_of_a_pulled_base_stays() -> None:
     assert keys.base_key({"image": "debian:trixie"}) == (
         "b0b4b3b82d5bda6eeb4273d816b7ca9a2eac13a3919029bd61f6956b0029065f"
     )
+
+
+def test_the_key_of_a_rendering_stays() -> None:
+    changes = TemplateChanges(
+        override="{% extends parent_template %}\n",
+        files={"base": {"overlays/x/ca.crt": b"\x00\x01"}},
+        settings={"DEFAULT": {"maintainer": "Me"}, "nova-base": {"type": "git"}},
+        tree_patches=(("x", "--- a\n+++ b\n"),),
+        patches={"nova-compute": {"series": b"x-a.patch\n"}},
+    )
+    request = RenderRequest(Architecture.AARCH64, Distro.DEBIAN, changes)
+    assert cache.digest(request.to_dict()) == "e31237630110d7fb6d0a"

@@ -10,7 +10,7 @@ import pytest
 from builder.facts import RenderedImage, RenderedTree
 from builder.lint import kolla_templates
 from builder.lint.kolla_templates import CustomizationPoints
-from builder.lint.rules import LintContext, check, out_of_place
+from builder.lint.rules import LintContext, faults_of, out_of_place
 from builder.lint.treepatch import patched
 from builder.overlays.model import Overlay, read
 from core.config.model import Architecture, Build, Engine
@@ -39,7 +39,7 @@ def points(tmp_path: Path) -> CustomizationPoints:
 def faults(
     one: Overlay, points: CustomizationPoints, *others: Overlay, tree: RenderedTree | None = None
 ) -> list[Fault]:
-    return check(one, [one, *others], LintContext(points, tree or bare_tree()))
+    return faults_of(one, [one, *others], LintContext(points, tree or bare_tree()))
 
 
 def bare_tree(**images: RenderedImage) -> RenderedTree:

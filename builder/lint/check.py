@@ -1,4 +1,4 @@
-"""Overlays held against a release's own templates, without an engine.
+"""Overlays checked against a release's own templates, without an engine.
 
 Kolla itself drops a misspelt block without a word and renders an undefined
 variable as nothing.
@@ -12,10 +12,11 @@ from pathlib import Path
 
 from builder.facts import RenderedTree
 from builder.kolla import releases
-from builder.kolla.render import RenderRequest, render
+from builder.kolla.render import render
+from builder.kolla.request import RenderRequest
 from builder.kolla.toolchain import toolchain
 from builder.lint import kolla_templates
-from builder.lint.rules import LintContext, check, out_of_place
+from builder.lint.rules import LintContext, faults_of, out_of_place
 from builder.lint.treepatch import patched
 from builder.overlays.compose import compose
 from builder.overlays.model import Overlay, available, read
@@ -27,14 +28,14 @@ from core.suggest import did_you_mean
 
 @dataclass(frozen=True)
 class LintReport:
-    """What was found in which overlays, for which release."""
+    """The faults of overlays, for one release."""
 
     release: str
     kolla_version: str
     overlays: tuple[str, ...]
     faults: tuple[Fault, ...]
     elsewhere: tuple[str, ...] = ()
-    """Overlays that were found but have no say in this release."""
+    """Overlays that don't apply to this release."""
 
     @property
     def ok(self) -> bool:
@@ -55,6 +56,7 @@ class LintReport:
         }
 
     def to_text(self) -> str:
+        """The faults, and a summary."""
         lines = [*map(str, self.faults)]
         if self.elsewhere:
             lines.append(f"not for {self.release}: {', '.join(self.elsewhere)}")
@@ -69,7 +71,7 @@ def counted(number: int, word: str) -> str:
     return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
 
 
-def lint(
+def check_overlays(
     release: str,
     folders: Sequence[Path],
     names: Sequence[str] | None = None,
@@ -81,8 +83,8 @@ def lint(
     :param folders: where overlays are looked for.
     :param names: the overlays to check, also with each other, in this order;
         without names every one that is found is checked, those that *build* chooses
-        with each other, and those that have no say in the release are only named.
-    :param build: the configuration's images: what is chosen has to apply to them.
+        with each other, and those that don't apply to the release are only listed.
+    :param build: the configuration's images, to which the chosen overlays have to apply.
     :raises ConfigError: the release or a named overlay is unknown.
     :raises KollarmError: the release's Kolla can't be installed.
     """
@@ -113,7 +115,7 @@ def lint(
         with patched(tree.templates, company) as (folder, refused):
             context = LintContext(kolla_templates.read(folder), tree)
             faults += [fault for fault in refused if fault.where.startswith(f"{overlay.folder}/")]
-            faults += check(overlay, company, context)
+            faults += faults_of(overlay, company, context)
     for combined in (lambda: compose(together, {}), lambda: merge(together)):
         try:
             combined()
@@ -124,11 +126,6 @@ def lint(
 
 
 def plain_tree(release: str, checkout: Checkout | None = None) -> RenderedTree:
-    """The release's templates as they are: which distribution and architecture is no matter."""
-    found = releases.find(release)
-    options: dict[str, str | list[str]] = {
-        "base": Distro.UBUNTU.value,
-        "install_type": "source",
-        "quiet": "true",
-    }
-    return render(toolchain(found, checkout), RenderRequest(Architecture.X86_64, options))
+    """The release's own templates; the distribution and architecture don't matter."""
+    kolla = toolchain(releases.find(release), checkout)
+    return render(kolla, RenderRequest(Architecture.X86_64, Distro.UBUNTU))

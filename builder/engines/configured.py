@@ -1,0 +1,56 @@
+"""The engines that the configuration names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from builder.engines.buildx import SCHEME, BuildxEngine
+from builder.engines.protocol import ImageBuilder
+from builder.facts import RenderedTree
+from core.config.model import Architecture, Config
+from core.errors import ConfigError, Fault
+from core.oci.registry import RegistryClient
+
+
+def connect(
+    config: Config, architectures: set[Architecture], client: RegistryClient
+) -> dict[Architecture, ImageBuilder]:
+    """Connect to the engines of these architectures: once to each, a buildx builder for each.
+
+    :raises EngineError: one can't be reached, or doesn't build the architecture.
+    """
+    if not architectures:
+        return {}
+    from builder.engines.docker import DockerEngine  # noqa: PLC0415 - Docker's SDK takes its time
+
+    engines: dict[str, DockerEngine] = {}
+    found: dict[Architecture, ImageBuilder] = {}
+    for architecture in sorted(architectures):
+        wanted = config.build.engines[architecture]
+        if wanted.url.startswith(SCHEME):
+            buildx = BuildxEngine(wanted.url, client, insecure=config.registry.insecure)
+            buildx.check(architecture)
+            found[architecture] = buildx
+        else:
+            if wanted.url not in engines:
+                engines[wanted.url] = DockerEngine(wanted.url, tls=wanted.tls)
+            found[architecture] = engines[wanted.url]
+    return found
+
+
+def check_buildkit(config: Config, trees: Mapping[Architecture, RenderedTree]) -> None:
+    """See that the release's Dockerfiles suit BuildKit where a buildx builder is configured.
+
+    :raises ConfigError: they don't: its kolla-build has no such option.
+    """
+    if faults := [
+        Fault(
+            f"build.engines.{architecture}.url",
+            f"Kolla {tree.kolla_version} doesn't build with BuildKit",
+            "Kolla 23 (2026.2) and later do; use a container engine for this release",
+        )
+        for architecture, tree in trees.items()
+        if config.build.engines[architecture].url.startswith(SCHEME)
+        and "buildkit" not in tree.known_options
+    ]:
+        raise ConfigError("this release cannot be built with buildx", faults)
