@@ -1,4 +1,4 @@
-"""Proof in a cloud: an instance of a published image, its console seen through Nova's proxy."""
+"""Proof in a cloud: the console of a published image's instance, used through Nova's proxy."""
 
 from kollarm.console_proof.model import Diagnosis, ProofReport, ProofSpec, ProofStage
 from kollarm.console_proof.pipeline import prove

@@ -1,4 +1,4 @@
-"""Nova's part of a proof: an instance made, watched and deleted, with openstacksdk.
+"""Nova's part of a proof: make, watch and delete an instance, with openstacksdk.
 
 The calls are those of https://docs.openstack.org/api-ref/compute/.
 """
@@ -20,13 +20,13 @@ from guestprep.publish import run_marker
 from kollarm.console_proof.diagnose import PlacementFacts, from_fault, from_proxy, from_refusal
 from kollarm.console_proof.model import Diagnosis, ProofSpec, ProofStage
 
-#: Every instance of a proof is called so, and has its run's mark under this key.
+#: The name of every instance of a proof, and the metadata key of the mark of its run.
 NAME, MARK = "kollarm-proof", "kollarm_proof"
 
-#: Memory, in MiB, below which a cloud image hardly boots.
+#: The least memory (MiB) with which a cloud image boots.
 MEMORY = 1024
 
-#: Seconds that Nova has to delete an instance.
+#: Seconds that Nova may take to delete an instance.
 DELETE_LIMIT = 180.0
 
 #: Seconds between two looks at an instance.
@@ -53,7 +53,7 @@ class Compute:
         self._mark = run_marker.mine()
 
     def image(self, name: str) -> Any:
-        """The active image of this name or id.
+        """The active image with this name or id.
 
         :raises ConfigError: there is none, or more than one.
         """
@@ -63,13 +63,12 @@ class Compute:
         except sdk_errors.DuplicateResource as error:
             raise ConfigError(
                 f"cloud {self.cloud} has several images named {name!r}",
-                hint="give the id of the one that is meant",
+                hint="use the id of one of them",
             ) from error
         if image is None:
             raise ConfigError(
                 f"cloud {self.cloud} has no image {name!r}",
-                hint="kollarm guest publish puts it there; openstack image list shows what "
-                "there is",
+                hint="kollarm guest publish registers it; openstack image list shows all images",
             )
         if image.status != "active":
             raise ConfigError(
@@ -79,7 +78,7 @@ class Compute:
         return image
 
     def flavor(self, name: str | None, image: Any) -> Any:
-        """The flavor of this name or id, or the smallest that the image fits into.
+        """The flavor with this name or id, or the smallest that the image fits into.
 
         :raises ConfigError: there is none.
         """
@@ -90,12 +89,12 @@ class Compute:
             if flavor is None:
                 raise ConfigError(
                     f"cloud {self.cloud} has no flavor {name!r}",
-                    hint="openstack flavor list shows what there is",
+                    hint="openstack flavor list shows all flavors",
                 )
             return flavor
         memory = max(MEMORY, image.min_ram or 0)
         with _explained():
-            # A flavor without a disk is for administrators: the last choice.
+            # Flavors without a disk are for administrators, and so the last choice.
             fitting = sorted(
                 (flavor.disk == 0, flavor.ram, flavor.vcpus, flavor.disk, flavor.name, flavor)
                 for flavor in compute.flavors()
@@ -105,35 +104,35 @@ class Compute:
             raise ConfigError(
                 f"no flavor of cloud {self.cloud} has {memory} MiB of memory and "
                 f"{image.min_disk} GiB of disk, which {image.name} needs",
-                hint="make one, or name a smaller one with --flavor",
+                hint="create one, or name a smaller one with --flavor",
             )
         return fitting[0][-1]
 
-    def create(self, wish: ProofSpec, image: Any, flavor: Any) -> str:
-        """Ask for an instance and return its id.
+    def create(self, spec: ProofSpec, image: Any, flavor: Any) -> str:
+        """Request an instance and return its id.
 
-        :raises Failed: the cloud refuses.
+        :raises InstanceFailed: the cloud refuses.
         """
         network: Any = "none"
-        more = {"host": wish.host} if wish.host else {}
+        placement = {"host": spec.host} if spec.host else {}
         with _explained():
-            if wish.network:
-                found = self.connection.network.find_network(wish.network)
-                if found is None:
+            if spec.network:
+                match = self.connection.network.find_network(spec.network)
+                if match is None:
                     raise ConfigError(
-                        f"cloud {self.cloud} has no network {wish.network!r}",
-                        hint="openstack network list shows what there is; none needs no network",
+                        f"cloud {self.cloud} has no network {spec.network!r}",
+                        hint="openstack network list shows all networks; --network none needs none",
                     )
-                network = [{"uuid": found.id}]
+                network = [{"uuid": match.id}]
             server = self.connection.compute.create_server(
                 name=NAME,
                 image_id=image.id,
                 flavor_id=flavor.id,
                 networks=network,
                 metadata={MARK: self._mark},
-                # Without a network cloud-init would wait for one to ask.
+                # Without a network, cloud-init would wait for its metadata service.
                 config_drive=True,
-                **more,
+                **placement,
             )
         return str(server.id)
 
@@ -142,8 +141,8 @@ class Compute:
     ) -> Any:
         """Wait for an instance to run.
 
-        :param limit: a time of :func:`time.monotonic` at which it is given up.
-        :raises Failed: it went into an error, or the time is up.
+        :param limit: the time of :func:`time.monotonic` when waiting ends.
+        :raises InstanceFailed: it failed, or the time is up.
         """
         while True:
             with _explained():
@@ -162,14 +161,14 @@ class Compute:
                     Diagnosis(
                         stage,
                         f"the instance was still {server.status} ({state}) when the time was up",
-                        "a longer --timeout, if the cloud is slow; else openstack compute service "
-                        "list shows which service is down",
+                        "use a longer --timeout if the cloud is slow; otherwise openstack compute "
+                        "service list shows which service is down",
                     )
                 )
             time.sleep(INTERVAL)
 
     def console_log(self, server_id: str) -> str:
-        """The last lines of the serial console; empty where Nova can't tell."""
+        """The last lines of the serial console; empty if Nova does not give them."""
         try:
             with _explained():
                 answer = self.connection.compute.get_server_console_output(server_id, length=200)
@@ -180,7 +179,7 @@ class Compute:
     def console_url(self, server_id: str) -> str:
         """The URL of the instance's noVNC page, with a fresh token.
 
-        :raises Failed: Nova gives none.
+        :raises InstanceFailed: Nova gives no URL.
         """
         try:
             with _explained():
@@ -190,38 +189,36 @@ class Compute:
         return str(console["url"])
 
     def architectures(self) -> list[str] | None:
-        """What the cloud's compute hosts say they run; None where it may not be asked."""
+        """The architectures of the cloud's compute hosts; None if this user may not see them."""
         try:
             with _explained():
                 hosts = list(self.connection.compute.hypervisors(details=True))
         except InstanceFailed:
             return None
-        found = [(host.cpu_info or {}).get("arch") for host in hosts]
-        # Where one doesn't say, nothing can be concluded from the others.
-        return None if not all(found) else [str(one) for one in found]
+        names = [(host.cpu_info or {}).get("arch") for host in hosts]
+        # If one host does not say, the others prove nothing.
+        return [str(name) for name in names] if all(names) else None
 
     def sweep(self) -> int:
-        """Delete the instances of proofs whose process is gone; return how many."""
+        """Delete the instances of proofs whose process has ended; return how many."""
         swept = 0
         for server in self._ours():
             if run_marker.standing(server.metadata[MARK]) is False:
-                progress.current().say(
-                    f"deleting {server.id}, left behind by a run that was killed"
-                )
+                progress.current().say(f"deleting {server.id}, which a killed run left behind")
                 self.delete(server.id)
                 swept += 1
         return swept
 
     def clean_up(self) -> None:
-        """Delete what this run made, whether its answer had come or not."""
+        """Delete the instance of this run, also if Nova's answer was lost."""
         for server in self._ours():
             if server.metadata[MARK] == self._mark:
                 self.delete(server.id)
 
     def delete(self, server_id: str) -> None:
-        """Delete an instance and see that it is gone.
+        """Delete an instance and wait until it is deleted.
 
-        :raises KollarmError: it isn't.
+        :raises KollarmError: it still exists.
         """
         compute = self.connection.compute
         limit = time.monotonic() + DELETE_LIMIT
@@ -233,10 +230,10 @@ class Compute:
                         if compute.find_server(server_id) is None:
                             return
                 except InstanceFailed:
-                    pass  # a busy cloud: asked again
+                    pass  # a busy cloud: the loop tries again
                 time.sleep(INTERVAL)
         raise KollarmError(
-            f"the instance {server_id} of the proof is still there",
+            f"the instance {server_id} of the proof could not be deleted",
             hint=f"openstack server delete --force {server_id}",
         )
 
@@ -251,7 +248,7 @@ class Compute:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turn the libraries' exceptions into a stage that failed."""
+    """Turn the libraries' exceptions into a failed stage."""
     try:
         yield
     except auth_errors.HttpError as error:

@@ -1,4 +1,4 @@
-"""From a console's URL, as Nova gives it, to the proxy's websocket."""
+"""The proxy's websocket, from the URL of a console that Nova gives."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from websockets.typing import Subprotocol
 from core.errors import KollarmError
 from kollarm.console_proof.rfb import RfbError, VncClient, VncConnection
 
-#: Seconds for the proxy to answer at all, and for each piece of an answer.
+#: Seconds for the proxy to answer, and for each part of an answer.
 PATIENCE = 30.0
 
 
 class ProxyError(KollarmError):
-    """The console proxy can't be reached or refuses."""
+    """The console proxy can't be reached, or refuses."""
 
 
 def websocket(url: str) -> str:
-    """The websocket's address of a noVNC page's URL.
+    """The websocket's address from a noVNC page's URL.
 
     Nova hands noVNC its token in the page's ``path`` (``…/vnc_lite.html?path=%3Ftoken%3D…``,
     since Rocky), before that in ``token``, for which the path is ``websockify``.
 
-    :raises ProxyError: neither is there.
+    :raises ProxyError: the URL has neither.
     """
     page = urlsplit(url)
     query = parse_qs(page.query)
@@ -39,22 +39,22 @@ def websocket(url: str) -> str:
     else:
         raise ProxyError(f"the console's URL has no token: {url}")
     scheme = "wss" if page.scheme == "https" else "ws"
-    # Relative to the proxy's root, as noVNC takes it.
+    # noVNC takes it relative to the proxy's root.
     root = urlunsplit(("http", page.netloc, "/", "", ""))
-    where = urlsplit(urljoin(root, target))
-    return urlunsplit((scheme, where.netloc, where.path, where.query, ""))
+    address = urlsplit(urljoin(root, target))
+    return urlunsplit((scheme, address.netloc, address.path, address.query, ""))
 
 
 @contextmanager
 def session(url: str, *, verify: bool | str = True) -> Iterator[VncClient]:
-    """A VNC session with the guest whose console's URL this is.
+    """A VNC session with a guest, by the URL of its console.
 
-    :param verify: whether to check the proxy's certificate, or the CA bundle to do it with.
+    :param verify: whether to check the proxy's certificate, or the CA bundle for it.
     :raises ProxyError: the proxy can't be reached, or refuses the token.
-    :raises RfbError: behind the proxy is no VNC server, or it ended.
+    :raises RfbError: there is no VNC server behind the proxy, or it ended.
     """
     address = websocket(url)
-    shown = f"the console proxy {urlsplit(url).netloc}"
+    proxy = f"the console proxy {urlsplit(url).netloc}"
     context = _trust(verify) if address.startswith("wss:") else None
     try:
         connection = connect(
@@ -65,18 +65,17 @@ def session(url: str, *, verify: bool | str = True) -> Iterator[VncClient]:
             close_timeout=5,
             compression=None,
             max_size=None,
-            # The proxy has to be reached as a browser would; a browser on this network
-            # doesn't use the proxy of this machine's shell for it.
+            # As a browser does, which does not use this shell's HTTP proxy.
             proxy=None,
         )
     except InvalidStatus as error:
         raise ProxyError(
-            f"{shown} answers with {error.response.status_code} instead of a websocket"
+            f"{proxy} answers with {error.response.status_code} instead of a websocket"
         ) from error
     except (OSError, InvalidHandshake, InvalidURI, EOFError) as error:
-        raise ProxyError(f"{shown} can't be reached: {error or type(error).__name__}") from error
+        raise ProxyError(f"{proxy} can't be reached: {error or type(error).__name__}") from error
     try:
-        yield VncClient(_stream(connection, shown))
+        yield VncClient(_stream(connection, proxy))
     finally:
         connection.close()
 
@@ -89,7 +88,7 @@ def _trust(verify: bool | str) -> ssl.SSLContext:
     return context
 
 
-def _stream(connection: ClientConnection, shown: str) -> VncConnection:
+def _stream(connection: ClientConnection, proxy: str) -> VncConnection:
     """The websocket's messages as one stream of bytes."""
     pending = bytearray()
 
@@ -98,10 +97,10 @@ def _stream(connection: ClientConnection, shown: str) -> VncConnection:
             try:
                 message = connection.recv(timeout=PATIENCE)
             except TimeoutError:
-                raise RfbError(f"{shown} is silent for {PATIENCE:.0f} s") from None
+                raise RfbError(f"{proxy} has sent nothing for {PATIENCE:.0f} s") from None
             except ConnectionClosed as error:
-                said = f": {error.rcvd.reason}" if error.rcvd and error.rcvd.reason else ""
-                raise RfbError(f"{shown} closed the connection{said}") from None
+                reason = f": {error.rcvd.reason}" if error.rcvd and error.rcvd.reason else ""
+                raise RfbError(f"{proxy} closed the connection{reason}") from None
             pending.extend(message.encode() if isinstance(message, str) else message)
         taken = bytes(pending[:count])
         del pending[:count]
@@ -111,6 +110,6 @@ def _stream(connection: ClientConnection, shown: str) -> VncConnection:
         try:
             connection.send(data)
         except ConnectionClosed:
-            raise RfbError(f"{shown} closed the connection") from None
+            raise RfbError(f"{proxy} closed the connection") from None
 
     return VncConnection(read, write)

@@ -1,7 +1,7 @@
-"""From what a cloud says, or a console shows, to what failed and what to do: pure functions.
+"""Diagnoses, from what a cloud says or a console shows: pure functions.
 
 The texts are those of Nova (nova/exception.py, its scheduler and its libvirt driver)
-and of libvirt, which Nova hands on in an instance's fault.
+and of libvirt, which Nova passes on in an instance's fault.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from kollarm.console_proof.model import Diagnosis, ProofStage
 
 @dataclass(frozen=True)
 class PlacementFacts:
-    """What is known of where an instance should run."""
+    """What is known about where an instance should run."""
 
     architecture: str | None
-    """The image's property."""
+    """The image's property; None if it has none."""
     hosts: Sequence[str] | None
-    """The architectures of the cloud's compute hosts; None where the credentials don't allow to see
+    """The architectures of the cloud's compute hosts; None if this user may not see
     them.
     """
     host: str | None = None
-    """The host that was asked for."""
+    """The host that was requested."""
 
 
 @dataclass(frozen=True)
 class _Known:
-    """A fault that is known by its text."""
+    """A fault that is recognised by its text."""
 
     pattern: str
     stage: ProofStage
@@ -38,7 +38,7 @@ class _Known:
     remedy: str
 
 
-#: The first whose pattern is found counts.
+#: The first one whose pattern is found counts.
 _FAULTS = (
     _Known(
         r"UEFI is not supported|firmware to satisfy 'efi'|UEFI firmware|AAVMF|pflash",
@@ -85,13 +85,13 @@ _FAULTS = (
         r"[Nn]o space left|disk space",
         ProofStage.BUILD,
         "the compute host has no room for the instance's disk",
-        "free some of what lies below its state path, usually /var/lib/nova/instances",
+        "free some space in its state path, usually /var/lib/nova/instances",
     ),
     _Known(
         r"VirtualInterfaceCreateException|[Ff]ailed to allocate the network|port binding",
         ProofStage.BUILD,
         "the network didn't give the instance its port",
-        "look at neutron's agents (openstack network agent list), or prove it with --network none",
+        "check neutron's agents (openstack network agent list), or use --network none",
     ),
     _Known(
         r"[Ii]mage .* (could not be found|is unacceptable)|[Ii]mage download|corrupt",
@@ -102,9 +102,9 @@ _FAULTS = (
     _Known(
         r"Exceeded maximum number of retries|Exhausted all hosts",
         ProofStage.BUILD,
-        "every compute host that was tried failed to make the instance",
-        "Nova keeps the reason in the log of nova-compute on those hosts alone; openstack server "
-        "event list says which hosts were tried, as long as the instance is there",
+        "every compute host that was tried failed to create the instance",
+        "the reason is only in the log of nova-compute on those hosts; openstack server "
+        "event list shows which hosts were tried, as long as the instance exists",
     ),
 )
 
@@ -114,18 +114,18 @@ _NO_HOST = re.compile(r"No valid host|There are not enough hosts|NoValidHost", r
 def from_fault(fault: str, place: PlacementFacts) -> Diagnosis:
     """Why an instance went into the state ERROR.
 
-    :param fault: the message, and where it may be seen the details, of the instance's fault.
+    :param fault: the message of the instance's fault, and the details if they are visible.
     """
     for known in _FAULTS:
-        # What made the last host fail is told within the scheduler's "retries exceeded".
+        # The scheduler's "retries exceeded" contains the fault of the last host.
         if re.search(known.pattern, fault):
             return Diagnosis(known.stage, known.reason, known.remedy, fault)
     if _NO_HOST.search(fault):
         return _no_host(fault, place)
     return Diagnosis(
         ProofStage.BUILD,
-        "the compute host couldn't make the instance",
-        "the log of nova-compute on that host has the reason, and libvirt's and QEMU's beside it",
+        "the compute host could not create the instance",
+        "the reason is in the logs of nova-compute, libvirt and QEMU on that host",
         fault,
     )
 
@@ -133,10 +133,10 @@ def from_fault(fault: str, place: PlacementFacts) -> Diagnosis:
 def _no_host(fault: str, place: PlacementFacts) -> Diagnosis:
     wanted = place.architecture
     if wanted and place.hosts is not None and wanted not in place.hosts:
-        present = ", ".join(sorted(set(place.hosts))) or "none at all"
+        present = ", ".join(sorted(set(place.hosts))) or "nothing"
         return Diagnosis(
             ProofStage.SCHEDULER,
-            f"no compute host runs {wanted} guests; the cloud's are for: {present}",
+            f"no compute host runs {wanted} guests; the cloud's hosts run: {present}",
             f"add a host of that architecture, or correct the image's property architecture "
             f"(now {wanted}); openstack compute service list shows whether one is down",
             fault,
@@ -144,7 +144,7 @@ def _no_host(fault: str, place: PlacementFacts) -> Diagnosis:
     if place.host:
         return Diagnosis(
             ProofStage.SCHEDULER,
-            f"the host {place.host} can't take the instance, or there is none of that name",
+            f"the host {place.host} cannot take the instance, or does not exist",
             "openstack compute service list shows the hosts; is it up, enabled, with room, and of "
             f"the architecture {wanted or 'of the image'}?",
             fault,
@@ -154,14 +154,14 @@ def _no_host(fault: str, place: PlacementFacts) -> Diagnosis:
         ProofStage.SCHEDULER,
         f"no compute host{what} has room for it, or none is up",
         "openstack compute service list (down or disabled?), openstack hypervisor stats show "
-        "(room?); the scheduler's log tells which filter left no host",
+        "(room?); the scheduler's log shows which filter left no host",
         fault,
     )
 
 
 @dataclass(frozen=True)
 class _Refusal:
-    """A refusal that is known by its status, its text or both."""
+    """A refusal that is recognised by its status, its text or both."""
 
     status: int | None
     pattern: str
@@ -179,15 +179,15 @@ _REFUSALS = (
     _Refusal(
         401,
         "",
-        "the cloud doesn't accept the credentials",
+        "the cloud does not accept the credentials",
         "check username, password and project in clouds.yaml",
     ),
     _Refusal(
         403,
         "",
-        "the user may not do that",
-        "starting an instance takes the role member in the project; naming a --host, and a flavor "
-        "without a disk, takes an administrator",
+        "this user may not do that",
+        "starting an instance requires the role member in the project; --host, and a flavor "
+        "without a disk, require administrator rights",
     ),
     _Refusal(
         400,
@@ -198,17 +198,17 @@ _REFUSALS = (
     _Refusal(
         400,
         r"[Hh]ost .*(could not be found|not found)",
-        "there is no compute host of that name",
+        "there is no compute host with that name",
         "openstack compute service list shows them",
     ),
-    _Refusal(400, "", "the cloud can't do what was asked for", "its own text says why"),
+    _Refusal(400, "", "the cloud cannot do what was requested", "its own text says why"),
 )
 
 
 def from_refusal(status: int | None, text: str) -> Diagnosis:
     """Why the cloud refused a call.
 
-    :param status: the HTTP status; None where there was no answer.
+    :param status: the HTTP status; None if there was no answer.
     """
     if status is None:
         return Diagnosis(
@@ -223,7 +223,7 @@ def from_refusal(status: int | None, text: str) -> Diagnosis:
     return Diagnosis(
         ProofStage.REQUEST,
         f"the cloud's compute service answers with {status}",
-        "try again; if it stays, nova-api's log has the reason",
+        "try again; if it fails again, the reason is in nova-api's log",
         text,
     )
 
@@ -236,9 +236,9 @@ def from_proxy(text: str) -> Diagnosis:
         )
     elif re.search(r"certificate|CERTIFICATE|SSL", text):
         remedy = "name the proxy's CA as cacert in clouds.yaml"
-    elif re.search(r"no VNC server|closed the connection|silent|refuses", text):
+    elif re.search(r"not a VNC server|closed the connection|has sent nothing|refuses", text):
         remedy = (
-            "the proxy answers, the guest's VNC server behind it doesn't: in nova.conf of the "
+            "the proxy answers, but the guest's VNC server behind it does not: in nova.conf of the "
             "compute host, can the proxy reach [vnc] server_proxyclient_address?"
         )
     else:
@@ -256,38 +256,38 @@ def from_consoles(screen: BootState, serial: BootState, *, silent: bool) -> Diag
 
     :param silent: whether the serial console printed nothing at all.
     """
-    told = screen.meaning
+    meaning = screen.meaning
     if screen is BootState.DISPLAY_NOT_ACTIVE and serial in _RUNNING:
         return Diagnosis(
             ProofStage.SCREEN,
-            f"{told}, while the serial console shows: {serial}",
-            "the image has no virtio_gpu that is loaded at boot, or hw_video_model isn't virtio: "
-            "kollarm guest prepare, then kollarm guest publish, see to both",
+            f"{meaning}, while the serial console shows: {serial}",
+            "the image loads no virtio_gpu at boot, or hw_video_model is not virtio: "
+            "kollarm guest prepare, then kollarm guest publish, fix both",
         )
-    state = serial if serial.stuck or screen in _UNTOLD else screen
-    if state.before_kernel or (silent and screen in _UNTOLD):
+    state = serial if serial.stuck or screen in _UNKNOWN else screen
+    if state.before_kernel or (silent and screen in _UNKNOWN):
         return Diagnosis(
             ProofStage.FIRMWARE,
             "nothing was printed on either console" if silent else state.meaning,
-            "is it an image for this architecture, with a boot loader for UEFI, and does it have "
+            "is the image for this architecture, with a UEFI boot loader and the property "
             "hw_firmware_type=uefi? kollarm guest boot FILE tries it without the cloud",
         )
     if state in _KERNEL or serial in _KERNEL:
         return Diagnosis(
             ProofStage.KERNEL,
             (state if state in _KERNEL else serial).meaning,
-            "the serial console says what it stopped at: a root disk it doesn't find is often a "
-            "bus it has no driver for (hw_disk_bus); where it was merely slow, a longer --timeout",
+            "the serial console shows where it stopped: if it finds no root disk, it often has no "
+            "driver for its bus (hw_disk_bus); if it was only slow, use a longer --timeout",
         )
     return Diagnosis(
         ProofStage.SCREEN,
-        f"{told}, while the serial console shows: {serial}",
+        f"{meaning}, while the serial console shows: {serial}",
         "the last console= of the kernel's command line should be tty1: kollarm guest prepare "
-        "sees to it",
+        "sets it",
     )
 
 
-_UNTOLD = frozenset({BootState.DISPLAY_NOT_ACTIVE, BootState.UNKNOWN})
+_UNKNOWN = frozenset({BootState.DISPLAY_NOT_ACTIVE, BootState.UNKNOWN})
 _RUNNING = frozenset({BootState.BOOTING, BootState.LOGIN_PROMPT})
 _KERNEL = frozenset(
     {

@@ -1,4 +1,4 @@
-"""Whether a key that was typed changed the screen: more than a cursor that blinks."""
+"""Whether typed keys change the screen, apart from a cursor that blinks."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from PIL import Image, ImageChops, ImageDraw
 #: What is typed at the login prompt.
 WORD = "kollarm"
 
-#: X11's keysyms of the keys that take it back, and that ask for a fresh prompt.
+#: The X11 keysyms of the keys that delete it, and that request a new prompt.
 BACKSPACE, RETURN = 0xFF08, 0xFF0D
 
-#: Pixels around what changes by itself that don't count: a cursor's neighbourhood.
+#: Pixels around a change of the screen by itself (a cursor) that do not count.
 _MARGIN = 2
 
-#: Pixels that have to change, at least: a few letters of the smallest console font.
+#: The least number of pixels that have to change: a few letters of the smallest font.
 ENOUGH = 60
 
-#: Seconds that a typed word may take to appear, on an emulated guest that is busy.
+#: Seconds until a typed word appears, at most, on a busy emulated guest.
 _ECHO = 15.0
 
-#: Seconds in which a screen is watched before typing: a cursor blinks twice in that time.
+#: Seconds of watching the screen before typing, in which a cursor blinks twice.
 _STILL = 2.0
 
 
 def typed(before: Sequence[Image.Image], after: Image.Image) -> bool:
-    """Whether *after* differs from the screens *before* where those didn't differ among each other.
+    """Whether a screen differs from earlier ones in places that did not change between those.
 
-    :param before: screens of the same size, in time.
+    :param before: earlier screens, all of the same size.
+    :param after: the screen after typing.
     """
     first, *rest = before
     if after.size != first.size:
@@ -54,15 +55,15 @@ def works(
     *,
     still: float = _STILL,
 ) -> bool:
-    """Type a word and see it appear, take it back and see it go.
+    """Type a word and see it appear, delete it and see it disappear.
 
-    What else is written on the screen meanwhile, such as a late message of the kernel's,
-    stays there: then it is tried again.
+    Other output meanwhile, such as a late message of the kernel, stays on the screen;
+    then it is tried again.
 
-    :param screen: gives the screen as it is now.
+    :param screen: returns the current screen.
     :param press: presses keys, given as X11 keysyms.
-    :param limit: a time of :func:`time.monotonic` at which it is given up.
-    :param still: seconds to watch the screen first.
+    :param limit: the time of :func:`time.monotonic` when it is given up.
+    :param still: seconds of watching the screen first.
     """
     while not _tried(screen, press, limit, still):
         if time.monotonic() >= limit:
@@ -74,8 +75,8 @@ def _tried(
     screen: Callable[[], Image.Image], press: Callable[..., None], limit: float, still: float
 ) -> bool:
     before = [screen()]
-    begun = time.monotonic()
-    while time.monotonic() < begun + still:
+    started = time.monotonic()
+    while time.monotonic() < started + still:
         time.sleep(still / 8)
         before.append(screen())
     press(*map(ord, WORD))
@@ -85,7 +86,7 @@ def _tried(
 
 
 def _within(happens: Callable[[], bool], limit: float) -> bool:
-    """Whether it happens in the time that an echo may take."""
+    """Whether it happens within the time of an echo."""
     limit = min(limit, time.monotonic() + _ECHO)
     while True:
         if happens():

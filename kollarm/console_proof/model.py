@@ -1,4 +1,4 @@
-"""What is to be proved, what went wrong where, and what a proof showed."""
+"""What to prove, and what a proof showed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guestprep.boot.states import BootState
 
 
 class ProofStage(StrEnum):
-    """Where on the way to a console that can be typed into."""
+    """A stage on the way to a console that takes keys."""
 
     REQUEST = "request"
     SCHEDULER = "scheduler"
@@ -26,20 +26,20 @@ class ProofStage(StrEnum):
 
 @dataclass(frozen=True)
 class ProofSpec:
-    """What is to be proved, and how."""
+    """What to prove, and how."""
 
     image: str
     """The name or id of an image in the cloud."""
     flavor: str | None
-    """Name or id; None takes the smallest that the image fits into."""
+    """Name or id; None for the smallest that the image fits into."""
     network: str | None
-    """Name or id; None gives the instance none, which a console doesn't need."""
+    """Name or id; None for an instance without a network, which a console does not need."""
     host: str | None
-    """A compute host, which only an administrator may choose; None leaves it to Nova."""
+    """A compute host, which only an administrator may choose; None to let Nova choose."""
     timeout: float
-    """Seconds for the whole proof, without the cleaning up."""
+    """Seconds for the whole proof, without deleting the instance."""
     screenshot: Path
-    """The PNG file that keeps the last screen."""
+    """The PNG file for the last screen."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Diagnosis:
     remedy: str
     """What to do about it."""
     fault: str = ""
-    """The cloud's own text, empty where it said nothing."""
+    """The cloud's own text; empty if there is none."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +62,23 @@ class ProofReport:
     cloud: str
     image: str
     architecture: str | None
-    """The image's property, None where it has none."""
+    """The image's property; None if it has none."""
     instance: str | None
-    """The id of the instance, which is gone by now; None where none was made."""
+    """The id of the instance, which is deleted by now; None if none was created."""
     host: str | None
-    """The compute host, as far as the cloud tells it."""
+    """The compute host; None if the cloud does not say."""
     seconds: dict[ProofStage, float]
-    """Of each stage that was passed."""
+    """The duration of each stage that was passed."""
     sightings: tuple[Sighting, ...]
-    """What the consoles showed, in seconds after the instance was active."""
+    """What the consoles showed, by seconds after the instance was active."""
     screen: BootState
     serial: BootState
     screen_text: str
     serial_tail: str
     screenshot: Path | None
-    """None where no screen was seen."""
+    """None if no screen was seen."""
     diagnosis: Diagnosis | None
-    """None when the proof was passed."""
+    """None if the proof was passed."""
 
     @property
     def passed(self) -> bool:
@@ -113,7 +113,8 @@ class ProofReport:
         if self.diagnosis and self.diagnosis.fault:
             lines.append(f"the cloud says: {self.diagnosis.fault}")
         if self.diagnosis and self.serial_tail:
-            lines += ["serial console's end:", *(f"  {x}" for x in self.serial_tail.splitlines())]
+            tail = self.serial_tail.splitlines()
+            lines += ["end of the serial console:", *(f"  {line}" for line in tail)]
         if self.screenshot:
             lines.append(f"screenshot: {self.screenshot}")
         return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""A proof from end to end: an instance made, seen, typed into, and deleted whatever happens."""
+"""A whole proof: create an instance, look at its screen, type, and delete it in any case."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from kollarm.console_proof.compute import Compute, InstanceFailed
 from kollarm.console_proof.diagnose import PlacementFacts
 from kollarm.console_proof.model import Diagnosis, ProofReport, ProofSpec, ProofStage
 
-#: Seconds that the screen has, and then the keyboard, however long took what was before.
+#: The least number of seconds for the screen, and for the keyboard, after any earlier delay.
 LEAST = 30.0
 
 
-def prove(connection: Any, wish: ProofSpec) -> ProofReport:
+def prove(connection: Any, spec: ProofSpec) -> ProofReport:
     """Boot an instance of a published image and use its console as a person would.
 
-    Whatever is made is deleted, also when this is interrupted; what a killed run left
-    is deleted first. A stage that failed is told by the report, not raised.
+    The instance is deleted in any case, also on an interruption; an instance that a killed
+    run left is deleted first. A failed stage is in the report, not an exception.
 
     :param connection: of :func:`guestprep.publish.connect`.
     :raises ConfigError: the cloud has no such image, flavor or network.
-    :raises KollarmError: the instance can't be deleted, or a tool is missing.
+    :raises KollarmError: the instance cannot be deleted, or a tool is missing.
     """
     compute = Compute(connection)
-    run = _Run(compute, wish)
-    with progress.current().step(f"prove {wish.image} in cloud {compute.cloud}") as step:
+    run = _Run(compute, spec)
+    with progress.current().step(f"prove {spec.image} in cloud {compute.cloud}") as step:
         failure: Diagnosis | None = None
         try:
             compute.sweep()
@@ -37,7 +37,7 @@ def prove(connection: Any, wish: ProofSpec) -> ProofReport:
         except InstanceFailed as error:
             failure = error.diagnosis
         finally:
-            if run.asked:
+            if run.requested:
                 _clean_up(compute)
         report = run.report(failure)
         step.note("passed" if report.passed else f"{failure.stage} failed" if failure else "")
@@ -49,52 +49,52 @@ def _clean_up(compute: Compute) -> None:
         compute.clean_up()
     except InstanceFailed as error:
         raise KollarmError(
-            f"the proof's instance can't be deleted: {error.message}",
+            f"the instance of the proof cannot be deleted: {error.message}",
             hint="the next run tries again; or: openstack server delete kollarm-proof",
             details=error.details,
         ) from error
 
 
 class _Run:
-    """One proof under way."""
+    """One proof that runs."""
 
-    def __init__(self, compute: Compute, wish: ProofSpec):
-        self._compute, self._wish = compute, wish
-        self._seen = watch.ConsoleSighting(BootWatch(wish.timeout))
+    def __init__(self, compute: Compute, spec: ProofSpec):
+        self._compute, self._spec = compute, spec
+        self._seen = watch.ConsoleSighting(BootWatch(spec.timeout))
         self._architecture: str | None = None
         self._server: Any = None
         self._server_id: str | None = None
-        #: Whether an instance was asked for.
-        self.asked = False
+        #: Whether an instance was requested.
+        self.requested = False
 
     def go(self, step: progress.RunningStep) -> None:
-        """All stages.
+        """Go through all stages.
 
-        :raises Failed: at the first one that fails.
+        :raises InstanceFailed: a stage failed.
         """
-        compute, wish = self._compute, self._wish
+        compute, spec = self._compute, self._spec
         started = lap = time.monotonic()
-        step.note("asking for an instance")
-        image = compute.image(wish.image)
+        step.note("requesting an instance")
+        image = compute.image(spec.image)
         self._architecture = image.architecture
-        flavor = compute.flavor(wish.flavor, image)
-        place = PlacementFacts(image.architecture, compute.architectures(), wish.host)
-        self.asked = True
-        self._server_id = compute.create(wish, image, flavor)
-        limit = started + wish.timeout
+        flavor = compute.flavor(spec.flavor, image)
+        place = PlacementFacts(image.architecture, compute.architectures(), spec.host)
+        self.requested = True
+        self._server_id = compute.create(spec, image, flavor)
+        limit = started + spec.timeout
 
         def note(text: str) -> None:
             step.note(f"instance {text}")
 
         self._server = compute.wait_until_active(self._server_id, place, limit, note)
         lap = self._done(ProofStage.BUILD, lap)
-        # The limit is that of the whole; what is left of it is the consoles'.
+        # The consoles have the rest of the time limit of the whole proof.
         self._seen.watch = BootWatch(max(LEAST, limit - time.monotonic()))
         with watch.console(compute, self._server_id) as view:
             view.screen()
             lap = self._done(ProofStage.PROXY, lap)
             watch.until_login(
-                compute, self._server_id, view, self._seen, wish.screenshot, step.note
+                compute, self._server_id, view, self._seen, spec.screenshot, step.note
             )
             lap = self._done(ProofStage.SCREEN, lap)
             step.note("typing")
@@ -107,11 +107,11 @@ class _Run:
         return now
 
     def report(self, failure: Diagnosis | None) -> ProofReport:
-        """What was seen."""
+        """The report of what was seen."""
         seen = self._seen
         return ProofReport(
             cloud=self._compute.cloud,
-            image=self._wish.image,
+            image=self._spec.image,
             architecture=self._architecture,
             instance=self._server_id,
             host=self._server.compute_host if self._server else None,

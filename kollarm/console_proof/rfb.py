@@ -1,8 +1,8 @@
-"""A VNC client, as far as a console's proof needs it: the screen, and keys.
+"""A VNC client with what the proof of a console needs: the screen, and keys.
 
 The protocol is RFC 6143 (The Remote Framebuffer Protocol), version 3.8; pictures
-come uncompressed.  Of the libraries, vncdotool brings Twisted and wants a TCP
-port of its own, asyncvnc is under the GPL and knows no change of the screen's size.
+are uncompressed. Of the libraries, vncdotool depends on Twisted and requires a TCP
+port of its own; asyncvnc is under the GPL and cannot change the screen's size.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from PIL import Image
 
 from core.errors import KollarmError
 
-#: Encodings (RFC 6143, 7.7 and 7.8.2): pixels as they are, and the pseudo-encoding by
-#: which a server tells a new size of its screen.
+#: Encodings (RFC 6143, 7.7 and 7.8.2): uncompressed pixels, and the pseudo-encoding with
+#: which a server announces a new size of its screen.
 RAW, DESKTOP_SIZE = 0, -223
 
 #: 32 bits a pixel, little endian: blue, green, red and one byte of nothing.
 _PIXEL_FORMAT = struct.pack(">BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
 
-#: Pixels of an 8K screen: more than any console has, and what can't be a picture.
+#: The pixels of an 8K screen: no console has more.
 _LIMIT = 7680 * 4320
 
 
 class RfbError(KollarmError):
-    """The other side doesn't speak the protocol, or refuses."""
+    """The other side does not speak the protocol, or refuses."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class VncConnection:
     """The bytes to and from a VNC server."""
 
     read: Callable[[int], bytes]
-    """Exactly so many bytes; raises RfbError when the connection has ended."""
+    """Reads exactly that many bytes; raises RfbError if the connection has ended."""
     write: Callable[[bytes], None]
     """Sends bytes."""
 
@@ -43,7 +43,7 @@ class VncConnection:
 class VncClient:
     """A session with a VNC server that asks for no password, as Nova's proxy does.
 
-    :raises RfbError: the server refuses, or is none.
+    :raises RfbError: the server refuses, or is not a VNC server.
     """
 
     def __init__(self, stream: VncConnection):
@@ -58,16 +58,16 @@ class VncClient:
         self._stream.write(struct.pack(f">BxH{len(encodings)}i", 2, len(encodings), *encodings))
 
     def screen(self) -> Image.Image:
-        """The whole screen as it is now."""
+        """The whole current screen."""
         while True:
             width, height = self._screen.size
-            # Not incremental: all of it, whether changed or not.
+            # Not incremental: all of it, also what has not changed.
             self._stream.write(struct.pack(">BBHHHH", 3, 0, 0, 0, width, height))
             if self._update():
                 return self._screen.copy()
 
     def press(self, *keys: int) -> None:
-        """Press keys one after the other, and let each go.
+        """Press and release keys, one after the other.
 
         :param keys: X11 keysyms; for ASCII and Latin-1 that is the character's code.
         """
@@ -78,25 +78,25 @@ class VncClient:
     def _shake_hands(self) -> None:
         greeting = self._stream.read(12)
         if not greeting.startswith(b"RFB 003."):
-            raise RfbError(f"that is no VNC server: it begins with {greeting!r}")
+            raise RfbError(f"that is not a VNC server: it begins with {greeting!r}")
         self._stream.write(b"RFB 003.008\n")
         offered = self._stream.read(self._stream.read(1)[0])
         if not offered:
             raise RfbError(f"the VNC server refuses: {self._text()}")
         if 1 not in offered:
-            raise RfbError(f"the VNC server wants authentication of type {list(offered)}")
+            raise RfbError(f"the VNC server requires authentication of type {list(offered)}")
         self._stream.write(b"\x01")
         (result,) = self._unpack(">I")
         if result:
             raise RfbError(f"the VNC server refuses: {self._text()}")
-        self._stream.write(b"\x01")  # others may look on as well
+        self._stream.write(b"\x01")  # shared: other clients may stay connected
 
     def _update(self) -> bool:
-        """Take in one message; return whether it completed the screen."""
+        """Read one message; return whether it completed the screen."""
         (kind,) = self._stream.read(1)
         if kind == 0:
             return self._rectangles()
-        if kind == 1:  # a colour map: not for a true-colour format
+        if kind == 1:  # a colour map, which a true-colour format does not use
             count = self._unpack(">xHH")[1]
             self._stream.read(6 * count)
         elif kind == 3:  # text for the clipboard
@@ -122,15 +122,15 @@ class VncClient:
                     self._screen.paste(part, (x, y))
                     covered += width * height
             else:
-                raise RfbError(f"the VNC server sent the encoding {encoding} without being asked")
-        # After a new size, and for what changed meanwhile, less than all may come.
+                raise RfbError(f"the VNC server sent the encoding {encoding} without a request")
+        # After a new size, or a change meanwhile, the server may send less than all.
         return covered >= self._screen.width * self._screen.height
 
     def _unpack(self, layout: str) -> tuple[int, ...]:
         return struct.unpack(layout, self._stream.read(struct.calcsize(layout)))
 
     def _text(self) -> str:
-        """A string with its length before it."""
+        """A string after its length."""
         (length,) = self._unpack(">I")
         if length > 1 << 20:
             raise RfbError(f"the VNC server sent a text of {length} bytes")

@@ -24,21 +24,21 @@ from kollarm.console_proof.rfb import RfbError, VncClient
 
 T = TypeVar("T")
 
-#: Seconds between two looks, each of which asks Nova for the console log.
+#: Seconds between two looks, each of which requests the console log from Nova.
 INTERVAL = 3.0
 
-#: Attempts to get a console, and seconds between them: an instance that has just
-#: become active may not be known to the proxy yet.
+#: Attempts to get a console, and seconds between them: the proxy may not know an instance
+#: yet that has just become active.
 ATTEMPTS, PAUSE = 5, 4.0
 
-#: Seconds that a typed word has to appear, at most: where a guest is emulated on a busy
-#: machine, its prompt can be there minutes before its USB keyboard is.
+#: Seconds until a typed word has to appear: if a guest is emulated on a busy machine,
+#: its prompt can be there minutes before its USB keyboard.
 KEYS = 240.0
 
 
 @dataclass
 class ConsoleSighting:
-    """What was seen so far."""
+    """What was seen until now."""
 
     watch: BootWatch
     screenshot: Path | None = None
@@ -53,7 +53,7 @@ class ConsoleSighting:
 
 
 class Console:
-    """An instance's screen, through the proxy; the connection is made anew when it is lost."""
+    """An instance's screen, through the proxy; a lost connection is made again."""
 
     def __init__(self, compute: Compute, server_id: str):
         self._compute, self._server_id = compute, server_id
@@ -61,9 +61,9 @@ class Console:
         self._client: VncClient | None = None
 
     def screen(self) -> Image.Image:
-        """The screen as it is now.
+        """The current screen.
 
-        :raises Failed: the proxy gives none.
+        :raises InstanceFailed: the proxy does not give it.
         """
         return self._trying(lambda client: client.screen())
 
@@ -114,10 +114,10 @@ def until_login(
     screenshot: Path,
     note: Callable[[str], None],
 ) -> None:
-    """Watch until the screen shows a login prompt, or it is clear that it won't.
+    """Watch until the screen shows a login prompt, or it is clear that it will not.
 
-    :param seen: takes in what is seen, also when this raises.
-    :raises Failed: with what failed.
+    :param seen: receives what is seen, also if this raises.
+    :raises InstanceFailed: there is no login prompt.
     """
     reader, watch = ScreenReader(), seen.watch
     started = time.monotonic()
@@ -147,15 +147,15 @@ def until_login(
 def take_keys(view: Console, limit: float) -> None:
     """Type at the login prompt and see it appear.
 
-    :param limit: a time of :func:`time.monotonic` at which the proof has to end.
-    :raises Failed: it doesn't.
+    :param limit: the time of :func:`time.monotonic` when the proof has to end.
+    :raises InstanceFailed: it does not appear.
     """
     if keyboard.works(view.screen, view.press, min(limit, time.monotonic() + KEYS)):
         return
     raise InstanceFailed(
         Diagnosis(
             ProofStage.KEYBOARD,
-            "the screen shows a login prompt, but nothing that is typed appears",
+            "the screen shows a login prompt, but typed text does not appear",
             "set the image's property hw_input_bus to usb (kollarm guest publish does); does the "
             "image's kernel have the module usbhid?",
         )

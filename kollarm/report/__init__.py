@@ -1,4 +1,4 @@
-"""The page that a run leaves: one HTML file that shows what was done, to be read anywhere."""
+"""The report of a run: one HTML file that shows what was done, and needs no other file."""
 
 from kollarm.report.write import write, write_consoles, write_failed
 

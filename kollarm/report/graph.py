@@ -15,7 +15,7 @@ TITLE, LINE, PADDING, GAP = 22, 18, 8, 10
 
 @dataclass(frozen=True)
 class Line:
-    """One architecture of an image: its state (a CSS class too), and what is told of it."""
+    """One architecture of an image: its state (also a CSS class) and a description."""
 
     state: str
     text: str
@@ -23,7 +23,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Box:
-    """An image, placed; all lengths in the drawing's own units."""
+    """An image and its place; all lengths are in the drawing's own units."""
 
     name: str
     x: int
@@ -33,13 +33,13 @@ class Box:
     lines: tuple[Line, ...]
 
     def baseline(self, number: int) -> int:
-        """Where the text of a line stands; 0 is the title's."""
+        """The height of a line's text; line 0 is the title."""
         return self.y + PADDING + TITLE - 8 + number * LINE
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A drawing of images and, as SVG path data, of what starts from what."""
+    """A drawing of images, with links from parents to children as SVG path data."""
 
     width: int
     height: int
@@ -48,7 +48,7 @@ class Graph:
 
 
 def draw(images: Iterable[ImageRecord]) -> Graph:
-    """Place every image below the one it starts from, once for all its architectures."""
+    """Place every image below its parent, one box for all its architectures."""
     rows: dict[str, list[ImageRecord]] = {}
     for row in images:
         rows.setdefault(row.image, []).append(row)
@@ -85,7 +85,7 @@ def _in_order(rows: dict[str, list[ImageRecord]]) -> Iterator[tuple[str, int]]:
 
 
 def _line(row: ImageRecord) -> Line:
-    told = [str(row.architecture), str(row.state)]
-    told += [size(row.size)] if row.size else []
-    told += [duration(row.seconds)] if row.seconds else []
-    return Line(str(row.state), " · ".join(told))
+    words = [str(row.architecture), str(row.state)]
+    words += [size(row.size)] if row.size else []
+    words += [duration(row.seconds)] if row.seconds else []
+    return Line(str(row.state), " · ".join(words))

@@ -1,4 +1,4 @@
-"""From plain data to HTML: everything in it escaped, nothing fetched, nothing run."""
+"""From plain data to HTML: it escapes everything, fetches nothing and runs nothing."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from kollarm.report.view import ReportView
 
 @dataclass(frozen=True)
 class PagePart:
-    """What one kind of run adds to the page."""
+    """The part of the page that one kind of run writes."""
 
     title: str
-    """The page's, when it is the first part."""
+    """The title of the page, if this is the first part."""
     when: str
-    """The run's time, for a person."""
+    """The date and time of the run, for a person."""
     html: str
-    """Markup with everything from outside escaped in it."""
+    """Markup in which all values are escaped."""
 
 
 def images(view: ReportView) -> PagePart:
-    """What a run made: container images, guest images, what was published."""
+    """The part for container images, guest images and what was published."""
     return PagePart(view.title, view.subtitle, _render("images", view=view))
 
 
 def consoles(reports: Mapping[Architecture, ProofReport], when: str) -> PagePart:
-    """The consoles of a cloud's guests, one for each architecture, the screens within it."""
+    """The part for the consoles of a cloud's guests, one for each architecture."""
     rows = [(arch.value, report, _picture(report)) for arch, report in reports.items()]
     return PagePart("The cloud's consoles", when, _render("consoles", rows=rows, when=when))
 
@@ -39,8 +39,7 @@ def consoles(reports: Mapping[Architecture, ProofReport], when: str) -> PagePart
 def page(parts: Sequence[PagePart]) -> str:
     """The whole HTML document of one or more parts.
 
-    It forbids itself (by its content security policy) to run any script and to
-    fetch anything.
+    Its content security policy forbids it to run scripts and to fetch anything.
     """
     return _render("report", parts=parts)
 

@@ -1,4 +1,4 @@
-"""What the page shows, gathered from a run's record; plain data for the template."""
+"""The contents of the report, taken from a run's record: plain data for the template."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ImageView:
     rows: tuple[ImageRecord, ...]
     """One for each architecture."""
     unknown: bool
-    """Whether it couldn't be compared with the image without overlays."""
+    """Whether it could not be compared with the image without overlays."""
     diffs: tuple[DiffView, ...]
     logs: tuple[tuple[str, str], ...]
     """Architectures, with links to their logs."""
@@ -58,7 +58,8 @@ class GuestView:
 
     name: str
     state: str
-    told: tuple[tuple[str, str], ...]
+    facts: tuple[tuple[str, str], ...]
+    """Names and values, such as its size and source."""
     boots: tuple[BootView, ...]
     steps: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
@@ -73,10 +74,10 @@ class RunFailure:
 
     message: str
     steps: tuple[str, ...] = ()
-    """In which it was, from the outermost."""
+    """The steps that were under way, from the outermost."""
     hint: str | None = None
     lines: tuple[str, ...] = ()
-    """The end of what the failing part said."""
+    """The end of the output of what failed."""
 
 
 @dataclass(frozen=True)
@@ -104,15 +105,14 @@ def view(
     diff: Callable[[str, Architecture], str | None],
     failure: RunFailure | None = None,
 ) -> ReportView:
-    """Gather what the page shows.
+    """Collect the contents of the report.
 
-    :param when: the run's time, for a person.
-    :param cloud: what the cloud is called.
-    :param folder: of the page; links to logs are relative to it.
-    :param diff: the unified diff of an image's Dockerfile through the overlays, by
-        name and architecture; empty where they change nothing, None where that
-        isn't known.
-    :param failure: why the run ended early; None when it didn't.
+    :param when: the date and time of the run, for a person.
+    :param cloud: the name of the cloud.
+    :param folder: the folder of the page; links to logs are relative to it.
+    :param diff: gives the unified diff of the overlays for an image's Dockerfile, by
+        name and architecture; empty if they change nothing, None if it is not known.
+    :param failure: why the run ended early; None if it did not.
     """
     build = record.build
     names = list(dict.fromkeys(row.image for row in build.images))
@@ -142,8 +142,8 @@ def view(
 
 
 def _listed(rows: Sequence[ImageRecord]) -> str:
-    found = list(dict.fromkeys(str(row.architecture) for row in rows))
-    return " and ".join(found) or "no architecture"
+    architectures = list(dict.fromkeys(str(row.architecture) for row in rows))
+    return " and ".join(architectures) or "no architecture"
 
 
 def _image(
@@ -189,22 +189,22 @@ def _lines(text: str) -> tuple[tuple[str, str], ...]:
 
 def _guest(guest: GuestRecord) -> GuestView:
     prepared, published = guest.prepared, guest.published
-    told = [
+    facts = [
         ("system", f"{prepared.distribution} {prepared.release}".strip()),
         ("image", f"{prepared.output} ({size(prepared.size)})"),
         ("SHA256", prepared.sha256),
         ("source", prepared.source),
     ]
     if not prepared.kept:
-        told.append(("prepared in", duration(sum(prepared.seconds.values()))))
+        facts.append(("prepared in", duration(sum(prepared.seconds.values()))))
     return GuestView(
         name=guest.name,
         state="kept" if prepared.kept else "prepared",
-        told=tuple(told),
+        facts=tuple(facts),
         boots=tuple(
-            _boot(title, proof)
-            for title, proof in (("before", guest.before), ("after", guest.after))
-            if proof is not None
+            _boot(title, boot)
+            for title, boot in (("before", guest.before), ("after", guest.after))
+            if boot is not None
         ),
         steps=tuple((step.title, step.reason) for step in prepared.plan.steps),
         warnings=prepared.plan.warnings,
@@ -225,12 +225,12 @@ def _published(record: PublishRecord) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _boot(title: str, proof: KeptBoot) -> BootView:
-    picture = base64.b64encode(proof.screenshot.read_bytes()).decode()
-    earlier = " — of an earlier boot of the same image" if proof.kept else ""
+def _boot(title: str, boot: KeptBoot) -> BootView:
+    picture = base64.b64encode(boot.screenshot.read_bytes()).decode()
+    earlier = " (an earlier boot of the same image)" if boot.kept else ""
     return BootView(
         title,
-        f"{proof.report.summary}{earlier}",
-        proof.report.passed,
+        f"{boot.report.summary}{earlier}",
+        boot.report.passed,
         f"data:image/png;base64,{picture}",
     )

@@ -1,8 +1,8 @@
-"""Leaving the page of what was done in the state folder.
+"""Writing the report into the state folder.
 
-Building images and proving a deployed cloud are runs of their own, often days
-apart, and one page shows the last of each: every kind of run keeps its part of
-the page, and the page is made of the parts there are.
+Building images and proving a deployed cloud are separate runs, often days apart,
+and one page shows the last of each. So every kind of run saves its part of the page,
+and the page is made of all saved parts.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ from kollarm.run_images import ImagesRecord
 
 NAME = "report.html"
 
-#: The parts in the page's order, and the folder of the state folder that keeps them.
-IMAGES, CONSOLES = ORDER = ("images", "consoles")
-KEPT = "report"
+#: The names of the parts, in the page's order.
+IMAGES, CONSOLES = PARTS = ("images", "consoles")
+
+#: The folder of the saved parts, in the state folder.
+FOLDER = "report"
 
 #: Lines of a failure's details that are shown.
 LINES = 40
 
-#: What programs color their words with (ECMA-48, SGR).
+#: The escape sequences of colors (ECMA-48, SGR).
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ def write(
     """Show a run of ``kollarm images`` on the page; return the page's path.
 
     :param project_dir: the folder of the configuration file.
-    :param failure: why it ended early; None when it didn't.
+    :param failure: why it ended early; None if it did not.
     """
 
     def diff(image: str, architecture: Architecture) -> str | None:
@@ -54,11 +56,11 @@ def write(
                 config, image, project_dir=project_dir, architecture=architecture
             )
         except KollarmError:
-            return None  # the templates need an overlay to be rendered at all
+            return None  # the templates can't be rendered without an overlay
 
     cloud = "embedded Glance" if config.cloud.embedded else config.cloud.name or "cloud"
     with progress.current().step("report"):
-        shown = view(
+        contents = view(
             record,
             when=_now(),
             cloud=cloud,
@@ -66,23 +68,23 @@ def write(
             diff=diff,
             failure=failure,
         )
-        return keep(config.state_dir, IMAGES, images(shown))
+        return save(config.state_dir, IMAGES, images(contents))
 
 
 def write_failed(
     config: Config, project_dir: Path, record: ImagesRecord, error: BaseException
 ) -> Path | None:
-    """Show a run that ended early: why, and what was done by then.
+    """Show a run that ended early: why, and what was done until then.
 
-    It is the run's own error that has to reach the user: where the page can't be
-    written, None is returned.
+    The user has to see the run's own error, so an error while writing the page is only
+    logged, and None is returned.
     """
     steps = progress.current().broken
     if isinstance(error, KollarmError):
         lines = tuple(_COLOR.sub("", error.details or "").splitlines()[-LINES:])
         failure = RunFailure(error.message, steps, error.hint, lines)
     elif isinstance(error, KeyboardInterrupt):
-        failure = RunFailure("interrupted", steps, "the next run goes on from what is done")
+        failure = RunFailure("interrupted", steps, "the next run continues from there")
     else:
         failure = RunFailure(f"internal error: {type(error).__name__}: {error}", steps)
     try:
@@ -94,28 +96,28 @@ def write_failed(
 
 def write_consoles(config: Config, reports: Mapping[Architecture, ProofReport]) -> Path:
     """Show the consoles of a cloud's guests on the page; return the page's path."""
-    return keep(config.state_dir, CONSOLES, consoles(reports, _now()))
+    return save(config.state_dir, CONSOLES, consoles(reports, _now()))
 
 
 def _now() -> str:
     return time.strftime("%A, %d %B %Y, %H:%M")
 
 
-def keep(folder: Path, name: str, part: PagePart) -> Path:
-    """Put a part on the page in place of the last of its name; return the page's path.
+def save(folder: Path, name: str, part: PagePart) -> Path:
+    """Save a part of the page in place of an earlier one; return the page's path.
 
     :param folder: the state folder.
-    :param name: one of :data:`ORDER`.
+    :param name: one of :data:`PARTS`.
     """
-    files.write(folder / KEPT / f"{name}.json", json.dumps(asdict(part)) + "\n")
-    known = [_kept(folder / KEPT / f"{each}.json") for each in ORDER]
+    files.write(folder / FOLDER / f"{name}.json", json.dumps(asdict(part)) + "\n")
+    saved = [_saved(folder / FOLDER / f"{name}.json") for name in PARTS]
     path = folder / NAME
-    files.write(path, page([part for part in known if part is not None]))
+    files.write(path, page([part for part in saved if part is not None]))
     return path
 
 
-def _kept(path: Path) -> PagePart | None:
-    """A part kept earlier; None where there is none, or another version of kollarm kept it."""
+def _saved(path: Path) -> PagePart | None:
+    """A part that was saved; None if there is none, or another version of kollarm saved it."""
     try:
         return PagePart(**json.loads(path.read_bytes()))
     except (FileNotFoundError, ValueError, TypeError):

@@ -86,7 +86,7 @@ def test_keys_go_down_and_up() -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (b"HTTP/1.1 200", "no VNC server"),
+        (b"HTTP/1.1 200", "not a VNC server"),
         (b"RFB 003.008\n\x00" + struct.pack(">I", 4) + b"full", "refuses: full"),
         (b"RFB 003.008\n\x01\x02", "authentication"),
         (b"RFB 003.008\n\x01\x01" + struct.pack(">II", 1, 2) + b"no", "refuses: no"),

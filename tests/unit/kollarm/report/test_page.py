@@ -12,7 +12,7 @@ from kollarm.report import write_consoles
 from kollarm.report.graph import draw
 from kollarm.report.page import images, page
 from kollarm.report.view import LONGEST, view
-from kollarm.report.write import IMAGES, keep
+from kollarm.report.write import IMAGES, save
 from tests.support.html import Document
 from tests.support.report_records import DIGEST, HOSTILE, PARENTS, consoles, diff, record
 
@@ -31,7 +31,7 @@ def test_what_was_done_is_shown(html: str) -> None:
         "aarch64 · built · 77.2 MiB · 1 min 15 s",
         DIGEST,
         "registry.example:5000/kolla/cron:2026.1",
-        "what the overlays change (x86_64)",
+        "changes by overlays (x86_64)",
         "RUN new aarch64",
         "could not be compared",
         "install linux-modules-extra",
@@ -109,7 +109,7 @@ def test_one_page_shows_the_last_of_each_kind_of_run(tmp_path: Path) -> None:
     assert "No valid host was found." in earlier
     assert "No valid host was found." not in path.read_text()
     shown = view(record(tmp_path), when="today", cloud="mycloud", folder=tmp_path, diff=diff)
-    keep(tmp_path, IMAGES, images(shown))
+    save(tmp_path, IMAGES, images(shown))
     write_consoles(config, consoles())
     text = Document(path.read_text()).text
     assert text.index("Container images") < text.index("Consoles in the cloud")
