@@ -1,4 +1,4 @@
-"""What Kolla's ``base`` starts from: a pulled image, or one made of a bootstrapped root."""
+"""The source of Kolla's ``base``: a pulled image, or one made of a bootstrapped root."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from builder.facts import RenderedTree
 from core import debian_root, progress
 from core.config.model import Architecture, BaseImage, Bootstrap
 
-#: Kolla's own dpkg configuration in base's context: what isn't unpacked into images.
+#: Kolla's own dpkg configuration in base's context: the files that images leave out.
 EXCLUDES = "dpkg_reducing_disk_footprint"
 
 #: Added to a bootstrapped root, as Debian's own container images have them
@@ -29,14 +29,14 @@ CONFIGURATION = {
     "etc/dpkg/dpkg.cfg.d/docker-apt-speedup": "force-unsafe-io\n",
 }
 
-#: What takes the place of a FROM where the root lies in the build context as this file.
+#: The instructions in place of a FROM where the root lies in the build context as this file.
 ROOT = "root.tar"
 FROM_ROOT = f'FROM scratch\nADD {ROOT} /\nCMD ["bash"]'
 
 
 @dataclass(frozen=True)
 class BaseSource:
-    """What one architecture's ``base`` starts from."""
+    """The image or root that one architecture's ``base`` starts from."""
 
     architecture: Architecture
     reference: str
@@ -46,23 +46,23 @@ class BaseSource:
     bootstrap: Bootstrap | None = None
     """How it is made; None when it is pulled."""
     packages: tuple[str, ...] = ()
-    """What the root is made with."""
+    """The packages in the root."""
     excludes: tuple[str, ...] = ()
     """Dpkg's path-exclude and path-include lines, in order."""
     rebuild: bool = False
-    """Made again also when the engine has it."""
+    """Make or pull it again even if the engine has it."""
 
 
 def of(tree: RenderedTree, configured: BaseImage) -> BaseSource:
-    """What to start from, given the rendered tree.
+    """The configured source, given the rendered tree.
 
     A root is bootstrapped with everything that the rendered ``base`` installs:
     the host's own apt and dpkg unpack it, which for a foreign architecture takes
     a fraction of the time that emulated ones do.
     """
     architecture = tree.architecture
-    made = configured.bootstrap
-    if made is None:
+    bootstrap = configured.bootstrap
+    if bootstrap is None:
         reference = f"{configured.name or tree.base_image}:{configured.tag or tree.base_tag}"
         return BaseSource(architecture, reference, keys.base_key({"image": reference}))
     rendered = tree.images["base"]
@@ -71,25 +71,25 @@ def of(tree: RenderedTree, configured: BaseImage) -> BaseSource:
     excludes = tuple(rules.read_text().split("\n")) if rules.is_file() else ()
     key = keys.base_key(
         {
-            "suite": made.suite,
-            "mirror": made.mirror,
+            "suite": bootstrap.suite,
+            "mirror": bootstrap.mirror,
             "architecture": architecture,
             "packages": packages,
             "excludes": excludes,
             "configuration": CONFIGURATION,
         }
     )
-    reference = f"kollarm/root:{made.suite}-{architecture}-{key[:12]}"
-    return BaseSource(architecture, reference, key, made, packages, excludes)
+    reference = f"kollarm/root:{bootstrap.suite}-{architecture}-{key[:12]}"
+    return BaseSource(architecture, reference, key, bootstrap, packages, excludes)
 
 
 def ensure(base: BaseSource, builder: ImageBuilder) -> None:
     """See that images can start from it.
 
-    An engine has to have it as an image: pulled, or bootstrapped and built.  A
-    buildx builder takes it from elsewhere (:func:`root`), and then this only bootstraps.
+    An engine needs it as an image: pulled, or bootstrapped and built.  A buildx
+    builder takes the root from elsewhere (:func:`root`), and then this only bootstraps.
 
-    :raises KollarmError: it can't be had.
+    :raises KollarmError: it can't be pulled or made.
     """
     found = builder.image(base.reference)
     if not base.rebuild and found is not None and found.architecture == base.architecture.oci:
@@ -107,10 +107,10 @@ def ensure(base: BaseSource, builder: ImageBuilder) -> None:
         tempfile.TemporaryFile() as stream,
         tempfile.TemporaryFile() as slim,
     ):
-        step.note("leaving out what Kolla's images don't have")
+        step.note("leaving out files that Kolla's images don't have")
         root(base, slim)
         # `docker import --platform` of engine 20.10 records the engine's own
-        # architecture without a word; a build from scratch records the wanted one.
+        # architecture silently; a build from scratch records the requested one.
         with tarfile.open(fileobj=stream, mode="w") as tar:
             archive.add_bytes(tar, "Dockerfile", (FROM_ROOT + "\n").encode())
             archive.add_stream(tar, ROOT, slim)

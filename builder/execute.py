@@ -45,7 +45,7 @@ Place = tuple[str, Architecture]
 
 @dataclass(frozen=True)
 class BuildResources:
-    """What a plan is carried out with."""
+    """The connections and settings with which a plan is carried out."""
 
     client: RegistryClient
     builders: Mapping[Architecture, ImageBuilder]
@@ -55,13 +55,13 @@ class BuildResources:
     jobs: int = 2
     """Images built at the same time on one engine."""
     attestor: Attestor | None = None
-    """Tells of each index that is written; None tells nothing."""
+    """Attests each index before it is written; None attests nothing."""
     on_interrupt: Callable[[BuildRecord], None] = lambda record: None
-    """Gets the record of what was done before an interruption."""
+    """Called with the record so far when the run is interrupted."""
 
 
 class BuildExecution:
-    """One carrying out of a plan."""
+    """One execution of a plan."""
 
     def __init__(
         self, plan: BuildPlan, resources: BuildResources, present: Mapping[Place, RegistryImage]
@@ -86,9 +86,9 @@ class BuildExecution:
                 self._keep(place, present[place])
 
     def run(self) -> BuildRecord:
-        """Do everything; what failed is in the record.
+        """Carry out the plan; failures are in the record.
 
-        :raises KeyboardInterrupt: after everything that ran has been ended.
+        :raises KeyboardInterrupt: after all running builds and pushes have been stopped.
         """
         self.resources.logs.mkdir(parents=True, exist_ok=True)
         for builder in self.resources.builders.values():
@@ -120,7 +120,7 @@ class BuildExecution:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _advance(self) -> None:
-        """Hand over every image whose parent is done; one whose parent failed has failed too."""
+        """Start every image whose parent is done; an image whose parent failed fails too."""
         with self._lock:
             for place, step in self.steps.items():
                 name, architecture = step.target.parent, place[1]
@@ -138,7 +138,7 @@ class BuildExecution:
                     self._futures[place] = pool.submit(self._work, place, step)
 
     def _order(self) -> list[Architecture]:
-        """Architectures with something to do, those the machine runs itself first."""
+        """Architectures with something to do, the machine's own first."""
         busy = {
             place[1] for place, step in self.steps.items() if step.action is not BuildAction.KEEP
         }
@@ -177,15 +177,15 @@ class BuildExecution:
         target = step.target
         began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
         try:
-            with progress.current().step(f"{target.name} ({target.architecture})") as shown:
+            with progress.current().step(f"{target.name} ({target.architecture})") as progress_step:
                 if step.local is None:
-                    made = self._build(step, control, shown.note)
+                    made = self._build(step, control, progress_step.note)
                 else:
                     made = step.local
                     self.resources.builders[target.architecture].tag(made.id, target.reference)
-                shown.note("pushing")
+                progress_step.note("pushing")
                 remote = self._push(target, made, control)
-                shown.note(f"{state_of(step.action)}, {progress.size(remote.size)}")
+                progress_step.note(f"{state_of(step.action)}, {progress.size(remote.size)}")
         except KollarmError as error:
             row = self._failed(step, error.message, error)
         else:
@@ -198,7 +198,7 @@ class BuildExecution:
         target = step.target
         builder = self.resources.builders[target.architecture]
         note("preparing")
-        further = {}
+        extra_files = {}
         text = target.dockerfile
         with ExitStack() as stack:
             if target.parent is not None:
@@ -212,13 +212,13 @@ class BuildExecution:
                 if start.bootstrap is None or builder.keeps_images:
                     text = dockerfile.with_parent(text, start.reference)
                 else:
-                    further[base_image.ROOT] = stack.enter_context(tempfile.TemporaryFile())
-                    base_image.root(start, further[base_image.ROOT])
+                    extra_files[base_image.ROOT] = stack.enter_context(tempfile.TemporaryFile())
+                    base_image.root(start, extra_files[base_image.ROOT])
                     text = dockerfile.with_start(text, base_image.FROM_ROOT)
-            # At the end and in one step: what differs from day to day spoils no layer cache.
+            # At the end and in one step, so that labels that change daily spoil no layer cache.
             text = dockerfile.with_labels(text, self._labels(target))
             fetch = partial(sources.fetch, before=self.before if step.rebuild else None)
-            stream = archive.build_context(target.rendered, text, fetch, further)
+            stream = archive.build_context(target.rendered, text, fetch, extra_files)
             return builder.build(
                 BuildJob(
                     stack.enter_context(stream),
@@ -276,14 +276,14 @@ class BuildExecution:
     def _index(self, step: IndexStep, rows: list[ImageRecord]) -> IndexRecord:
         client = self.resources.client
         reference = f"{client.address}/{step.repository}:{step.tag}"
-        lacking = [row.architecture for row in rows if row.state is State.FAILED]
-        if lacking:
+        failed = [row.architecture for row in rows if row.state is State.FAILED]
+        if failed:
             return IndexRecord(
                 step.name,
                 reference,
                 State.LEFT,
                 members=step.members,
-                error=f"left as it was: the image for {', '.join(lacking)} failed",
+                error=f"left as it was: the image for {', '.join(failed)} failed",
             )
         members = {member: self.remotes[step.name, member] for member in step.members}
         try:
@@ -302,7 +302,7 @@ class BuildExecution:
         return IndexRecord(step.name, reference, state, composed.digest, step.members)
 
     def _builder_with(self, step: ImageStep) -> ImageBuilder | None:
-        """What can look into an image, pulled if need be; None where there is nothing."""
+        """The builder that can read an image's files, pulled if need be; None if there is none."""
         builder = self.resources.builders.get(step.target.architecture)
         if builder is not None:
             target = step.target
@@ -378,7 +378,7 @@ class BuildExecution:
 
 
 def state_of(action: BuildAction) -> State:
-    """What has become of an image when its action is done."""
+    """The state of an image when its action is done."""
     return {
         BuildAction.BUILD: State.BUILT,
         BuildAction.PUSH: State.PUSHED,

@@ -1,4 +1,4 @@
-"""Looking at what is already there: the registry's images and indices, the engines' images."""
+"""Finding the images and indices that exist already, in the registry and in the engines."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from core.config.model import Architecture
 from core.oci.model import ImageIndex, RegistryImage
 from core.oci.registry import RegistryClient
 
-#: Requests under way at once.
+#: Concurrent requests.
 CONCURRENCY = 8
 
 
 def registry(
     client: RegistryClient, targets: Sequence[Target], tag: str
 ) -> tuple[dict[tuple[str, Architecture], RegistryImage], dict[str, ImageIndex]]:
-    """What the registry has of the targets, and their indices under the tag.
+    """The registry's images of the targets, and their indices under the tag.
 
     :raises RegistryError: it can't be reached, or refuses.
     """
@@ -41,16 +41,15 @@ def registry(
 
 
 def engines(
-    ends: Mapping[Architecture, ImageBuilder], targets: Sequence[Target]
+    builders: Mapping[Architecture, ImageBuilder], targets: Sequence[Target]
 ) -> dict[tuple[str, Architecture], EngineImage]:
-    """What the engines have of the targets, by their keys."""
+    """The engines' images of the targets, found by their keys."""
     found: dict[tuple[str, Architecture], EngineImage] = {}
-    known = {
-        url: end.images_by_key() for url, end in {end.url: end for end in ends.values()}.items()
-    }
+    by_url = {builder.url: builder for builder in builders.values()}
+    known = {url: builder.images_by_key() for url, builder in by_url.items()}
     for target in targets:
-        end = ends[target.architecture]
-        image = known[end.url].get((target.published, target.key))
-        if image is not None and (local := end.image(image)) is not None:
+        builder = builders[target.architecture]
+        image = known[builder.url].get((target.published, target.key))
+        if image is not None and (local := builder.image(image)) is not None:
             found[target.name, target.architecture] = local
     return found

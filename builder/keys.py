@@ -1,7 +1,7 @@
 """The key of an image: a digest over everything it is built from.
 
-It is kept as a label of the image, so that the registry itself tells what a
-build may leave alone, on any machine.
+It is kept as a label of the image, so that the registry itself shows, on any
+machine, which images are up to date.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from builder.facts import ImageSource, RenderedImage
 from core.cache import file_digest
 from core.config.model import Architecture
 
-#: Raised when the same inputs are built into something else.
+#: Raised when the same inputs give another image.
 RECIPE = 1
 
 
@@ -64,11 +64,11 @@ def context_digests(folder: Path) -> dict[str, str]:
 
 
 def source_identity(source: ImageSource) -> dict[str, object]:
-    """What tells one source from another without fetching it.
+    """The identity of a source, without fetching it.
 
     A local file or folder is its content.  An archive by URL or a git branch is
     its name: that it has moved on is found by asking for a refresh, not by
-    fetching every source on every run.  What is switched off is nothing, wherever
+    fetching every source on every run.  A disabled source is the same wherever
     it would come from.
     """
     if not source.enabled:
@@ -82,7 +82,7 @@ def source_identity(source: ImageSource) -> dict[str, object]:
 
 
 def base_key(base: Mapping[str, object]) -> str:
-    """The identity of what ``base`` starts from."""
+    """The identity of the source of ``base``."""
     return digest({"recipe": RECIPE, **base})
 
 

@@ -1,4 +1,4 @@
-"""What a build did: plain data, as a table's rows and as JSON."""
+"""The record of a build, as tables and as plain data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.tables import table
 
 
 class State(StrEnum):
-    """What became of an image or index."""
+    """The final state of an image or index."""
 
     BUILT = "built"
     PUSHED = "pushed"
@@ -40,7 +40,7 @@ class ImageRecord:
     """That building and pushing took."""
     log: Path | None = None
     error: str | None = None
-    """Why it failed, with the step and the last lines."""
+    """Why it failed."""
     step: str | None = None
     lines: tuple[str, ...] = ()
     parent: str | None = None
@@ -81,7 +81,7 @@ class BuildRecord:
     def failures(self) -> list[str]:
         """A sentence for each image and index that failed.
 
-        An index that is only left as it was is no failure of its own: its image is named.
+        An index that is only left as it was is not a failure of its own: its image is named.
         """
         return [
             f"{row.image} ({row.architecture}): {row.error}"

@@ -1,8 +1,8 @@
-"""What is told of an index in the registry beside it: how it was made, and what is in its images.
+"""Attestations of an index and its images, kept in the registry: provenance and contents.
 
-Statements and bills of materials are artifacts that refer to what they are about
+Statements and bills of materials are artifacts that refer to their subject
 (https://github.com/opencontainers/distribution-spec, referrers).  They are written
-before the index takes its tag: what has the tag has them too, whenever a run ends.
+before the index takes its tag: a tagged index has them, whenever a run ends.
 """
 
 from builder.attest.make import Attestor

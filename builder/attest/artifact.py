@@ -19,13 +19,13 @@ EMPTY, EMPTY_TYPE = b"{}", "application/vnd.oci.empty.v1+json"
 #: The types of the artifacts that kollarm attaches.
 OWN = (statement.MEDIA_TYPE, spdx.MEDIA_TYPE)
 
-#: The annotation that says what a statement is about, as others write it.
+#: The annotation with a statement's predicate type, as other tools write it.
 PREDICATE = "in-toto.io/predicate-type"
 
 
 @dataclass(frozen=True)
 class ArtifactSubject:
-    """The manifest that an artifact is about."""
+    """The manifest to which an artifact refers."""
 
     digest: str
     media_type: str
@@ -35,13 +35,13 @@ class ArtifactSubject:
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
     def tag(self, suffix: str = "") -> str:
-        """The tag that stands for it: of the fallback, or (``.sig``, ``.att``) of cosign."""
+        """The tag that stands for it: the fallback tag, or one of cosign's (``.sig``, ``.att``)."""
         return self.digest.replace(":", "-") + suffix
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """What is told of a subject."""
+    """An attestation of a subject."""
 
     type: str
     """Its artifact type."""
@@ -54,9 +54,9 @@ class Artifact:
 def attach(
     client: RegistryClient, repository: str, subject: ArtifactSubject, artifact: Artifact
 ) -> str:
-    """Write an artifact, and see that it is found from its subject; returns its digest.
+    """Write an artifact, and list it for its subject; returns its digest.
 
-    :raises RegistryError: the registry doesn't let it be written.
+    :raises RegistryError: the registry refuses it.
     """
     manifest = {
         "schemaVersion": 2,
@@ -90,7 +90,7 @@ def referrers(client: RegistryClient, repository: str, digest: str) -> list[dict
 
 
 def content_of(client: RegistryClient, repository: str, digest: str, subject: str) -> bytes | None:
-    """The content of an artifact; None when it is about something else than *subject*."""
+    """The content of an artifact; None when its subject is not *subject*."""
     manifest = client.manifest(repository, digest)
     if manifest is None or (manifest.document.get("subject") or {}).get("digest") != subject:
         return None
@@ -115,14 +115,14 @@ def _listed(client: RegistryClient, repository: str, tag: str) -> list[dict[str,
 
 
 def _enter(client: RegistryClient, repository: str, tag: str, entry: Mapping[str, object]) -> None:
-    """Add to the fallback tag's list, in place of an earlier artifact of the same sort."""
+    """Add to the fallback tag's list, in place of an earlier artifact of the same kind."""
 
-    def sort(one: Mapping[str, object]) -> tuple[object, object]:
-        annotations = one.get("annotations")
+    def kind(descriptor: Mapping[str, object]) -> tuple[object, object]:
+        annotations = descriptor.get("annotations")
         predicate = annotations.get(PREDICATE) if isinstance(annotations, dict) else None
-        return one.get("artifactType"), predicate
+        return descriptor.get("artifactType"), predicate
 
-    others = [one for one in _listed(client, repository, tag) if sort(one) != sort(entry)]
+    others = [one for one in _listed(client, repository, tag) if kind(one) != kind(entry)]
     document = {
         "schemaVersion": 2,
         "mediaType": OCI_INDEX,

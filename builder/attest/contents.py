@@ -1,6 +1,6 @@
-"""What is installed in an image, by its own package databases.
+"""The packages installed in an image, read from its own package databases.
 
-dpkg's and Python's are files of text.  rpm's has had three formats, which the image's
+dpkg's and Python's are text files.  rpm's has had three formats, which the image's
 own rpm reads: it runs there, without a network.
 """
 
@@ -20,7 +20,7 @@ from core.attestation.spdx import (
 #: /etc/os-release is a link to it.
 OS_RELEASE = "usr/lib/os-release"
 DPKG = "var/lib/dpkg/status"
-#: Of rpm's own package: a program is only run where it is there.
+#: A file of rpm's own package: rpm is only run where it exists.
 RPM = "usr/lib/rpm/macros"
 #: Where Kolla installs OpenStack's own packages.
 PYTHON = "var/lib/kolla/venv/lib"
@@ -35,20 +35,20 @@ def read(engine: ImageBuilder, image: str) -> tuple[str, list[BomPackage]] | Non
 
     :returns: None for one with neither dpkg nor rpm.
     """
-    found = engine.read_files(image, (OS_RELEASE, DPKG, RPM, PYTHON), _wanted)
-    status = found.get(DPKG)
+    files = engine.read_files(image, (OS_RELEASE, DPKG, RPM, PYTHON), _wanted)
+    status = files.get(DPKG)
     if status is not None:
         packages = debian_packages(status.decode("utf-8", "replace"))
-    elif RPM in found:
-        listed = engine.run_program(image, ["rpm", "-qa", "--queryformat", RPM_QUERY])
-        if listed is None:
+    elif RPM in files:
+        output = engine.run_program(image, ["rpm", "-qa", "--queryformat", RPM_QUERY])
+        if output is None:
             return None
-        packages = rpm_packages(listed.decode("utf-8", "replace"))
+        packages = rpm_packages(output.decode("utf-8", "replace"))
     else:
         return None
-    release = found.get(OS_RELEASE, b"").decode("utf-8", "replace")
+    release = files.get(OS_RELEASE, b"").decode("utf-8", "replace")
     name = re.search(r'^ID="?([\w.-]+)', release, re.MULTILINE)
-    for path, content in found.items():
+    for path, content in files.items():
         if path.endswith("/METADATA"):
             package = python_package(content.decode("utf-8", "replace"))
             packages += [package] if package else []

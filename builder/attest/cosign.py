@@ -1,8 +1,8 @@
-"""What cosign keeps beside an image: signatures and statements, written and read.
+"""Signatures and statements as cosign keeps them beside an image, written and read.
 
-cosign 2 keeps each as a layer of an image under a tag of the digest that it is about
+cosign 2 keeps each as a layer of an image under a tag made of the subject's digest
 (https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md), cosign 3 as
-bundles that refer to it; 3 verifies both.  The tags are what is written here.
+bundles that refer to it; 3 verifies both.  This module writes the tags.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def sign(
     envelope: bytes,
     key: signing.Key,
 ) -> None:
-    """Write what ``cosign verify`` and ``cosign verify-attestation`` look for.
+    """Write the signature and statement that ``cosign verify`` and ``verify-attestation`` check.
 
-    What others signed stays; what this key signed before is replaced.
+    Signatures with other keys stay; an earlier one with this key is replaced.
 
     :param envelope: the sealed statement of provenance.
-    :raises RegistryError: the registry doesn't let it be written.
+    :raises RegistryError: the registry refuses them.
     """
     payload = json.dumps(
         {
@@ -74,17 +74,17 @@ def sign(
 
 
 def is_signed(client: RegistryClient, repository: str, digest: str, key: signing.PublicKey) -> bool:
-    """Whether a manifest is signed with a key, in either way of cosign's."""
+    """Whether a manifest is signed with a key, in cosign 2's way or 3's."""
     for layer in _layers(client, repository, digest.replace(":", "-") + ".sig"):
         if _signed(client, repository, layer, key) and digest in _about(client, repository, layer):
             return True
     for envelope in _bundled(client, repository, digest):
         try:
-            told = json.loads(signing.open_envelope(envelope, key))
+            document = json.loads(signing.open_envelope(envelope, key))
         except (KollarmError, ValueError):
             continue
-        if told.get("predicateType") == sigstore.SIGNED and statement.is_about(
-            told, digest.partition(":")[2]
+        if document.get("predicateType") == sigstore.SIGNED and statement.is_about(
+            document, digest.partition(":")[2]
         ):
             return True
     return False
@@ -144,7 +144,7 @@ def _sealed(
 
 
 def _about(client: RegistryClient, repository: str, layer: Mapping[str, Any]) -> set[str]:
-    """The digest that a simple signature's payload is about."""
+    """The digest to which a simple signature's payload refers."""
     try:
         critical = json.loads(client.blob(repository, str(layer["digest"])))["critical"]
         return {str(critical["image"]["docker-manifest-digest"])}

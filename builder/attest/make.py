@@ -1,4 +1,4 @@
-"""Making and writing what is told of an index, before the index itself is written."""
+"""Attesting an index: its statements are made and written before the index itself."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ BUILD_TYPE = "urn:kollarm:kolla-index:1"
 
 @dataclass(frozen=True)
 class Attestor:
-    """What is told of each index that a plan writes."""
+    """Attests each index that a plan writes."""
 
     plan: BuildPlan
     client: RegistryClient
     overlays: Mapping[str, Path]
     """The folder of each overlay, by its name."""
     bases: Sequence[BaseSource] = ()
-    """What each architecture's first image starts from."""
+    """The source of each architecture's first image."""
     engines: Mapping[Architecture, ImageBuilder] = field(default_factory=dict)
-    """Those that are at hand; they know what a base image is."""
+    """The connected engines; they know the digests of base images."""
     request: Mapping[str, object] = field(default_factory=dict)
-    """What the user asked for, as plain data."""
+    """The user's request, as plain data."""
     key: signing.Key | None = None
     """Signs the statements; None leaves them unsigned."""
 
@@ -51,8 +51,8 @@ class Attestor:
     ) -> None:
         """Write the attestations of an index and its members.
 
-        :param engine_with: the engine that has an image under its tag, for reading what
-            is in it; None where there is none.
+        :param engine_with: gives an engine that can read an image's files; None where there
+            is none.
         :raises KollarmError: the registry or an engine refuses.
         """
         images = {
@@ -106,10 +106,10 @@ class Attestor:
             dependencies=list(self._dependencies(images.values())),
         )
         name = f"{self.client.address}/{step.repository}"
-        told = statement.statement(
+        document = statement.statement(
             name, subject.digest.partition(":")[2], statement.PROVENANCE, predicate
         )
-        payload, kind = json.dumps(told).encode(), statement.MEDIA_TYPE
+        payload, kind = json.dumps(document).encode(), statement.MEDIA_TYPE
         if self.key is not None:
             payload, kind = signing.seal(self.key, statement.MEDIA_TYPE, payload), signing.ENVELOPE
             cosign.sign(self.client, step.repository, subject, payload, self.key)
@@ -166,7 +166,10 @@ class Attestor:
 
 
 def _source(source: ImageSource, *, built: bool) -> dict[str, object]:
-    """A source with what it was when it was fetched; *built*: it was, by this run or before."""
+    """A source with its digest or commit.
+
+    :param built: it was fetched, by this run or an earlier one.
+    """
     sha256, commit = source.sha256 or "", ""
     if source.kind == "local":
         path = Path(source.location)

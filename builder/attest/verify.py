@@ -1,4 +1,4 @@
-"""Reading back what is told of an index, and whether it is about that index."""
+"""Reading the attestations of an index back, and verifying them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def verify(
     """Check the provenance of the index under a tag, and the bill of materials of its members.
 
     :param key: the statement and the index must be signed with it, by kollarm or by cosign;
-        None takes unsigned ones too.
+        None accepts unsigned ones too.
     :raises RegistryError: the registry can't be reached, or has no index there.
     """
     index = client.index(repository, tag)
@@ -40,14 +40,14 @@ def statements(client: RegistryClient, repository: str, tag: str) -> list[dict[s
     if index is None:
         raise RegistryError(f"there is no index {client.address}/{repository}:{tag}")
     found: list[dict[str, Any]] = []
-    for content in _told(client, repository, index.digest):
+    for content in _contents(client, repository, index.digest):
         document = _parsed(signing.open_envelope(content, None) if _sealed(content) else content)
         if document not in found:
             found.append(document)
     return found
 
 
-def _told(client: RegistryClient, repository: str, digest: str) -> Iterator[bytes]:
+def _contents(client: RegistryClient, repository: str, digest: str) -> Iterator[bytes]:
     """The statements about a manifest, sealed or not: kollarm's own, then cosign's."""
     for one in artifact.referrers(client, repository, digest):
         if one.get("artifactType") == statement.MEDIA_TYPE:
@@ -65,9 +65,9 @@ def _parsed(content: bytes) -> dict[str, Any]:
     try:
         document = json.loads(content)
     except ValueError as error:
-        raise KollarmError("a statement is damaged: it is no JSON") from error
+        raise KollarmError("a statement is damaged: it is not JSON") from error
     if not isinstance(document, dict):
-        raise KollarmError("a statement is damaged: it is no JSON object")
+        raise KollarmError("a statement is damaged: it is not a JSON object")
     return document
 
 
@@ -78,9 +78,9 @@ def _provenance(
     reference: str,
     key: signing.PublicKey | None,
 ) -> AttestationFinding:
-    """Whether one statement of provenance is right; of several wrong ones, what the first lacks."""
+    """Whether one statement of provenance is valid; if none is, the first one's fault."""
     faults = []
-    for content in _told(client, repository, digest):
+    for content in _contents(client, repository, digest):
         try:
             fault = _fault(content, digest, key)
         except KollarmError as error:
@@ -89,12 +89,12 @@ def _provenance(
             text = "signed with the key" if key is not None else "about this index"
             return AttestationFinding(reference, "provenance", digest, True, text)
         faults += [fault] if fault else []
-    text = faults[0] if faults else "there is none: kollarm build --force makes one"
+    text = faults[0] if faults else "missing: kollarm build --force makes one"
     return AttestationFinding(reference, "provenance", digest, False, text)
 
 
 def _fault(content: bytes, digest: str, key: signing.PublicKey | None) -> str | None:
-    """What is wrong with a statement; None for nothing, empty where it isn't one of provenance.
+    """The fault of a statement; None for a valid one, empty for one that isn't of provenance.
 
     :raises KollarmError: it is damaged, or not signed with the key.
     """
@@ -115,7 +115,7 @@ def _signature(
     client: RegistryClient, repository: str, digest: str, reference: str, key: signing.PublicKey
 ) -> AttestationFinding:
     good = cosign.is_signed(client, repository, digest, key)
-    text = "made with the key" if good else "there is none made with this key"
+    text = "signed with the key" if good else "not signed with this key"
     return AttestationFinding(reference, "signature", digest, good, text)
 
 
@@ -136,5 +136,5 @@ def _bill(
             count = len(packages) - 1  # the first one is the image itself
             return AttestationFinding(reference, what, digest, True, f"{count} packages")
     return AttestationFinding(
-        reference, what, digest, False, "there is none: kollarm build --force makes one"
+        reference, what, digest, False, "missing: kollarm build --force makes one"
     )

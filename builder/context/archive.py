@@ -27,7 +27,7 @@ def build_context(
     image: RenderedImage,
     text: str,
     fetch: Callable[[ImageSource], Path | None],
-    further: Mapping[str, IO[bytes]] = MappingProxyType({}),
+    extra_files: Mapping[str, IO[bytes]] = MappingProxyType({}),
 ) -> IO[bytes]:
     """The context of an image, as a tar at its start.
 
@@ -37,7 +37,7 @@ def build_context(
 
     :param text: the Dockerfile.
     :param fetch: gives a source's archive or folder; None for a disabled one.
-    :param further: files beside them, by their names.
+    :param extra_files: more files, by their names.
     """
     stream: IO[bytes] = tempfile.SpooledTemporaryFile(SPOOL)  # noqa: SIM115 - the caller's
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -56,7 +56,7 @@ def build_context(
                         if (archive := fetch(source)) is not None:
                             _unpack_into(packed, kind, archive)
                 add_stream(tar, f"{kind}-archive", inner)
-        for name, content in further.items():
+        for name, content in extra_files.items():
             add_stream(tar, name, content)
     stream.seek(0)
     return stream
@@ -94,18 +94,20 @@ def _unpack_into(tar: tarfile.TarFile, prefix: str, archive: Path) -> None:
 
 
 def inside(name: str, archive: Path) -> str:
-    """A member's name, which may not lead out of the folder that the archive is unpacked to.
+    """A member's normalized name, which may not lead out of the archive's folder.
 
     :raises KollarmError: it would.
     """
     found = posixpath.normpath(name.lstrip("/"))
     if found.split("/", 1)[0] == "..":
-        raise KollarmError(f"{archive} is no source archive: its member {name} lies outside of it")
+        raise KollarmError(
+            f"{archive} is not a source archive: its member {name} lies outside of it"
+        )
     return found
 
 
 def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Take from a member what differs between two makings of the same content."""
+    """Remove from a member the owner, times and modes that differ between equal contents."""
     info.uid = info.gid = 0
     info.uname = info.gname = "root"
     info.mtime = 0

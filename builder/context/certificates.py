@@ -1,8 +1,8 @@
-"""Which certificate authorities an image must be given to trust what this machine trusts.
+"""The certificate authorities that an image needs besides its distribution's own.
 
 A bundle is often the whole store of a system with one company's CA added.  Only
-what no distribution's own store has is worth copying into an image: the rest
-comes with its ca-certificates package.
+authorities in no distribution's own store are worth copying into an image: the
+others come with its ca-certificates package.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def public_bundles() -> list[Path]:
     """
     found = sorted(DISTRIBUTION.rglob("*.crt"))
     if not found and (spec := find_spec("certifi")) is not None and spec.origin is not None:
-        # beside the module, not through certifi.where(): distributions make that
-        # answer with the system's store, which holds the local authorities too
+        # beside the module, not through certifi.where(): in distributions' packages that
+        # gives the system's store, which holds the local authorities too
         found = [path for path in [Path(spec.origin).parent / "cacert.pem"] if path.is_file()]
     return found
 

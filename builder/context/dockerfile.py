@@ -1,7 +1,7 @@
 """Reading and adjusting rendered Dockerfiles.
 
-Only what Kolla's templates produce is understood; a RUN that doesn't look like
-a plain chain of commands is left as it is.  Format:
+It understands the Dockerfiles of Kolla's templates; a RUN that isn't a plain
+chain of commands is left as it is.  Format:
 https://docs.docker.com/reference/dockerfile/
 """
 

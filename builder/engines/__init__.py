@@ -1,1 +1,1 @@
-"""What builds images."""
+"""Container engines and buildx builders, and the protocol that both implement."""

@@ -1,6 +1,6 @@
-"""What BuildKit and buildx say: steps, their output, why one failed, why a builder can't be used.
+"""The output of BuildKit and buildx: steps, their output, failures, unusable builders.
 
-Of ``--progress=plain``, which is written for people; buildx has had it from the first.
+It is that of ``--progress=plain``, which is written for people; every buildx has it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from core.errors import CommandError
 
 _STEP = re.compile(r"#(\d+) \[(?:\S+ )?(\d+/\d+)\] (.*)")
 _OUTPUT = re.compile(r"#(\d+) [\d.]+ (.*)")
-#: What BuildKit does besides: loading the context, looking at the parent, pushing.
+#: BuildKit's other work: loading the context, looking at the parent, pushing.
 _OTHER = re.compile(r"#(\d+) (.*)")
 _ERROR = re.compile(r"#(\d+) ERROR: (.*)")
 
 
 class BuildkitOutput:
-    """What a build says in ``--progress=plain``, line by line.
+    """The output of a build with ``--progress=plain``, line by line.
 
     :ivar step: the step that began last, or the one that failed.
     :ivar reason: why it failed; empty as long as nothing did.
@@ -35,7 +35,7 @@ class BuildkitOutput:
         self._failed = ""
 
     def line(self, line: str) -> None:
-        """Take in a line."""
+        """Read one line."""
         if found := _STEP.match(line):
             number, place, text = found.groups()
             self._steps[number] = self.step = f"{place} : {text}"
@@ -50,28 +50,28 @@ class BuildkitOutput:
 
     @property
     def lines(self) -> list[str]:
-        """The last lines of what the failed step printed."""
+        """The last lines that the failed step printed."""
         return list(self._output[self._failed])
 
 
 def unusable(url: str, error: CommandError) -> EngineError:
-    """Why a builder can't be used, from what docker says."""
+    """The error of a builder that can't be used, from docker's output."""
     lines = [line for line in error.output.splitlines() if line.strip()]
-    said = lines[-1].removeprefix("ERROR: ") if lines else error.message
+    reason = lines[-1].removeprefix("ERROR: ") if lines else error.message
     hint = "docker buildx ls shows the builders, docker buildx create makes one"
     if error.status == 127:
-        said, hint = "there is no docker command", "install Docker's client and its buildx plugin"
+        reason, hint = "there is no docker command", "install Docker's client and its buildx plugin"
     elif re.search("unknown (command|flag)|not a docker command", error.output):
-        said, hint = (
+        reason, hint = (
             "docker has no buildx",
             "install its plugin (docker-buildx, docker-buildx-plugin)",
         )
     elif "deadline exceeded" in error.output or "connection refused" in error.output:
-        said = f"a node doesn't answer ({said})"
+        reason = f"a node doesn't answer ({reason})"
         hint = "docker buildx inspect --bootstrap BUILDER shows its nodes"
     elif "network.host" in error.output:
         hint = (
             "steps use the host's network: make the builder with "
             "docker buildx create --buildkitd-flags '--allow-insecure-entitlement network.host'"
         )
-    return EngineError(f"the buildx builder of {url} can't be used: {said}", hint=hint)
+    return EngineError(f"the buildx builder of {url} can't be used: {reason}", hint=hint)

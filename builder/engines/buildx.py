@@ -1,7 +1,7 @@
-"""A buildx builder: BuildKit on one or several nodes, each for the platforms that it says.
+"""A buildx builder: BuildKit on one or several nodes, each for the platforms that it lists.
 
-It keeps no images, only layers in its nodes' caches: what is built goes to the registry
-at once, without a tag.  The tag follows when the image there has been looked at.
+It keeps no images, only layers in its nodes' caches: images go to the registry at
+once, without a tag.  The tag follows when the image there has been checked.
 https://docs.docker.com/reference/cli/docker/buildx/build/
 """
 
@@ -64,20 +64,20 @@ class BuildxEngine:
         :raises EngineError: there is no such builder, or a node doesn't answer.
         """
         try:
-            said = run(
+            output = run(
                 ["docker", "buildx", "inspect", "--bootstrap", self.name], timeout=BOOTSTRAP
             ).stdout
         except CommandError as error:
             raise unusable(self.url, error) from error
-        if faults := re.findall(r"^Error:\s+(.*)$", said, re.MULTILINE):
+        if faults := re.findall(r"^Error:\s+(.*)$", output, re.MULTILINE):
             raise EngineError(
                 f"a node of the buildx builder {self.name} can't be used: {faults[0]}",
                 hint=f"docker buildx inspect --bootstrap {self.name} shows its nodes",
             )
-        versions = re.findall(r"^BuildKit(?: version)?:\s+(\S+)", said, re.MULTILINE)
+        versions = re.findall(r"^BuildKit(?: version)?:\s+(\S+)", output, re.MULTILINE)
         platforms = {
             platform.rstrip("*")
-            for line in re.findall(r"^Platforms:\s+(.*)$", said, re.MULTILINE)
+            for line in re.findall(r"^Platforms:\s+(.*)$", output, re.MULTILINE)
             for platform in line.split(", ")
         }
         return EngineInfo(", ".join(dict.fromkeys(versions)), ", ".join(sorted(platforms)), "")
@@ -97,7 +97,7 @@ class BuildxEngine:
             )
 
     def images_by_key(self) -> dict[tuple[str, str], str]:
-        """Nothing: a builder keeps no images."""
+        """An empty mapping: a builder keeps no images."""
         return {}
 
     def image(self, reference: str) -> EngineImage | None:
@@ -142,7 +142,7 @@ class BuildxEngine:
         if found is None:
             raise EngineError(f"buildx doesn't report the digest of {job.reference}")
         name = f"{self._client.address}/{repository}@{found[1]}"
-        return self._right(self.image(name), name, job.architecture)
+        return self._checked(self.image(name), name, job.architecture)
 
     def tag(self, image: str, reference: str) -> None:
         """Give an image of the registry (by digest) a tag in the same repository.
@@ -164,11 +164,10 @@ class BuildxEngine:
         note: Callable[[str], None] = lambda text: None,
         control: Cancellation | None = None,
     ) -> str:
-        """See that a parent is in the registry, from where the nodes take it.
+        """See that a parent is in the registry, from where the nodes pull it.
 
         :returns: the reference to build upon, by its digest: BuildKit gives an image the
-            platform that was asked for, whatever its parent's is.
-        :raises EngineError: the registry has another one, or none.
+            requested platform, whatever its parent's is.
         """
         found = self.image(reference)
         if found is None or (found.key, found.architecture) != (key, architecture.oci):
@@ -181,23 +180,20 @@ class BuildxEngine:
     def pull(
         self, reference: str, architecture: Architecture, *, control: Cancellation | None = None
     ) -> EngineImage:
-        """See that an image from anywhere can be built upon: it has the architecture.
-
-        :raises EngineError: it isn't there, or is for others alone.
-        """
+        """See that an image from any registry has the architecture; the nodes pull it."""
         words = ["docker", "buildx", "imagetools", "inspect", reference, "--format"]
         try:
-            said = json.loads(run([*words, "{{json .Image}}"], timeout=ANSWER).stdout)
+            document = json.loads(run([*words, "{{json .Image}}"], timeout=ANSWER).stdout)
         except (CommandError, ValueError) as error:
             details = error.details if isinstance(error, CommandError) else None
-            raise EngineError(f"{reference} can't be looked at", details=details) from error
+            raise EngineError(f"{reference} can't be inspected", details=details) from error
         # an index gives one for each platform
-        images = [said] if "architecture" in said else list(said.values())
+        images = [document] if "architecture" in document else list(document.values())
         found = [str(image.get("architecture")) for image in images]
         if architecture.oci not in found:
             raise EngineError(
                 f"{reference} is an image for {', '.join(found)}, not {architecture.oci}",
-                hint="name another in build.base",
+                hint="set another image in build.base",
             )
         return EngineImage("", architecture.oci, None)
 
@@ -209,13 +205,10 @@ class BuildxEngine:
         *,
         control: Cancellation | None = None,
     ) -> None:
-        """Give an image in the registry its tag.
-
-        :raises EngineError: it is gone, or of another architecture.
-        """
+        """Give an image in the registry its tag."""
         repository, _ = split(reference)
         named = f"{self._client.address}/{repository}@{image.id}"
-        self._right(self.image(named), named, architecture)
+        self._checked(self.image(named), named, architecture)
         self.tag(image.id, reference)
 
     def read_files(
@@ -224,7 +217,7 @@ class BuildxEngine:
         """As :meth:`DockerEngine.read_files`, for an image in the registry."""
         copies = [f"COPY --from=image {pattern(path)} /{path}" for path in paths]
         try:
-            return self._taken_out(image, ["FROM scratch", *copies], wanted)
+            return self._exported(image, ["FROM scratch", *copies], wanted)
         except (CommandError, tarfile.TarError) as error:
             details = error.details if isinstance(error, CommandError) else None
             raise EngineError(f"{image} can't be read: {error}", details=details) from error
@@ -239,7 +232,7 @@ class BuildxEngine:
             "COPY --from=image /.outpu[t] /.non[e] /",
         ]
         try:
-            found = self._taken_out(image, lines, lambda path: path == ".output")
+            found = self._exported(image, lines, lambda path: path == ".output")
         except (CommandError, tarfile.TarError) as error:
             details = error.details if isinstance(error, CommandError) else None
             raise EngineError(
@@ -247,23 +240,23 @@ class BuildxEngine:
             ) from error
         return found.get(".output")
 
-    def _taken_out(
+    def _exported(
         self, image: str, lines: Sequence[str], wanted: Callable[[str], bool]
     ) -> dict[str, bytes]:
-        """Files of what a Dockerfile's lines make, which go on from an image named ``image``."""
+        """Files of the result of a Dockerfile's lines, which continue an image named ``image``."""
         found = self.image(image)
         if found is None:
             raise EngineError(f"{image} isn't in the registry")
         repository, _ = split(image)
         start = f"FROM {self._client.address}/{repository}@{found.id} AS image"
         with tempfile.TemporaryDirectory(prefix="kollarm-buildx-") as scratch:
-            made, text = Path(scratch) / "files.tar", Path(scratch) / "Dockerfile"
+            archive, text = Path(scratch) / "files.tar", Path(scratch) / "Dockerfile"
             text.write_text("\n".join([start, *lines]) + "\n")
             words = ["--platform", f"linux/{found.architecture}", "--output"]
-            words += [f"type=tar,dest={made}", "--progress=plain", "-"]
+            words += [f"type=tar,dest={archive}", "--progress=plain", "-"]
             with text.open("rb") as stream:
                 self._run(words, stream)
-            return _files(made, wanted)
+            return _files(archive, wanted)
 
     def _run(
         self,
@@ -288,7 +281,7 @@ class BuildxEngine:
                 raise Cancelled from None
             raise
 
-    def _right(
+    def _checked(
         self, found: EngineImage | None, name: str, architecture: Architecture
     ) -> EngineImage:
         if found is None:
@@ -302,7 +295,7 @@ class BuildxEngine:
 
 
 def pattern(path: str) -> str:
-    """A pattern that means one path, or nothing: what a plain name means has to be there."""
+    """A pattern that matches one path or none; a plain name in a COPY has to exist."""
     return "".join(f"/{part[:-1]}[{part[-1]}]" for part in path.split("/"))
 
 

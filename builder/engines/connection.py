@@ -15,17 +15,17 @@ from docker.utils import kwargs_from_env
 from builder.engines import ssh
 from builder.engines.protocol import EngineError
 
-#: What the SDK raises when nothing answers, or something strange.
+#: The SDK's exceptions when nothing answers, or something strange.
 UNREACHABLE = (docker.errors.DockerException, requests.RequestException, OSError)
 
 
 class EngineClient(docker.APIClient):
     """The SDK's client, which trusts an engine by that engine's own authority.
 
-    requests prefers REQUESTS_CA_BUNDLE to what a session was told to trust
+    requests prefers REQUESTS_CA_BUNDLE to a session's own settings
     (https://github.com/psf/requests/issues/3829).
 
-    :ivar tunnel: what the connection goes through, if anything; it lasts as long as the client.
+    :ivar tunnel: the SSH tunnel of the connection, if any; it lasts as long as the client.
     """
 
     tunnel: ssh.Tunnel | None = None
@@ -70,12 +70,12 @@ def _through_ssh(url: str, timeout: int) -> docker.APIClient:
     except ValueError as error:
         raise EngineError(
             f"the container engine can't be reached: {error}",
-            hint="build.engines wants ssh://USER@HOST or ssh://USER@HOST:PORT",
+            hint="write ssh://USER@HOST or ssh://USER@HOST:PORT in build.engines",
         ) from error
     try:
         client = EngineClient(base_url=tunnel.url, version="auto", timeout=timeout)
     except UNREACHABLE as error:
-        reason, hint = ssh.explain(tunnel.said, tunnel.to)
+        reason, hint = ssh.explain(tunnel.output, tunnel.to)
         raise EngineError(
             f"the container engine ({url}) can't be reached: {reason}", hint=hint
         ) from error
@@ -84,7 +84,7 @@ def _through_ssh(url: str, timeout: int) -> docker.APIClient:
 
 
 def certificates(url: str, folder: Path) -> TLSConfig:
-    """What both ends prove with who they are.
+    """The certificates with which both ends prove who they are.
 
     :raises EngineError: a file is missing.
     """

@@ -22,15 +22,15 @@ from urllib.parse import urlsplit
 #: Seconds that a host has to answer.
 CONNECT_TIMEOUT = 20
 
-#: What ssh and the far side say → what to do about it.  ``{to}`` is what ssh is called with.
+#: Messages of ssh and the far side → the remedy.  ``{to}`` stands for ssh's arguments.
 REMEDIES = (
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "was it installed anew? Then remove the old key: ssh-keygen -R HOST",
+        "was it reinstalled? Then remove the old key: ssh-keygen -R HOST",
     ),
     (
         r"Host key verification failed|host key is known",
-        "see that it is the right machine and accept its key by hand: ssh {to}",
+        "check that it is the right machine and accept its key by hand: ssh {to}",
     ),
     (
         r"Permission denied \(",
@@ -43,7 +43,7 @@ REMEDIES = (
     ),
     (
         r"dial unix .*: permission denied",
-        "let that user into the group docker on that machine",
+        "add that user to the group docker on that machine",
     ),
     (
         r"failed to open the raw stream connection|Cannot connect to the Docker daemon",
@@ -57,24 +57,24 @@ REMEDIES = (
 
 
 def words(url: str) -> list[str]:
-    """What ssh is called with to reach the host of ``ssh://[USER@]HOST[:PORT]``.
+    """The arguments of ssh to reach the host of ``ssh://[USER@]HOST[:PORT]``.
 
-    :raises ValueError: the URL names no host, or has a port that is no number.
+    :raises ValueError: the URL has no host, or a port that is not a number.
     """
     parts = urlsplit(url)
     if not parts.hostname or parts.hostname.startswith("-"):
-        raise ValueError(f"{url} names no host")
+        raise ValueError(f"{url} has no host")
     port = ["-p", str(parts.port)] if parts.port else []
     return [*port, f"{parts.username}@{parts.hostname}" if parts.username else parts.hostname]
 
 
-def explain(said: str, to: Sequence[str]) -> tuple[str, str | None]:
-    """Why a connection failed, and what to do about it, from what was printed.
+def explain(output: str, to: Sequence[str]) -> tuple[str, str | None]:
+    """Why a connection failed, and the remedy.
 
-    :param said: what ssh, the far side's shell or its docker printed.
-    :param to: as from :func:`words`.
+    :param output: the errors of ssh, the far side's shell and its docker.
+    :param to: ssh's arguments, from :func:`words`.
     """
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     for pattern, remedy in REMEDIES:
         for line in lines:
             if re.search(pattern, line):
@@ -87,29 +87,29 @@ class Tunnel:
 
     It lasts as long as the process, or until it is forgotten; an ssh ends with its connection.
 
-    :ivar url: what a client of the engine connects to (``unix://…``).
+    :ivar url: the address for a client of the engine (``unix://…``).
     """
 
     def __init__(self, url: str):
         self.to = words(url)
         self._folder = tempfile.TemporaryDirectory(prefix="kollarm-ssh-")
-        self._said = Path(self._folder.name) / "said"
-        self._said.touch()
+        self._output = Path(self._folder.name) / "output"
+        self._output.touch()
         path = Path(self._folder.name) / "engine"
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
         listener.listen(32)
         self.url = f"unix://{path}"
         threading.Thread(
-            target=_serve, args=(listener, self.to, self._said), name="ssh", daemon=True
+            target=_serve, args=(listener, self.to, self._output), name="ssh", daemon=True
         ).start()
         # wakes the thread up and ends it
         weakref.finalize(self, _close, listener)
 
     @property
-    def said(self) -> str:
-        """What ssh and the far side printed as errors so far."""
-        return self._said.read_text("utf-8", "replace")
+    def output(self) -> str:
+        """The errors that ssh and the far side printed so far."""
+        return self._output.read_text("utf-8", "replace")
 
 
 def _close(listener: socket.socket) -> None:
@@ -118,7 +118,7 @@ def _close(listener: socket.socket) -> None:
     listener.close()
 
 
-def _serve(listener: socket.socket, to: Sequence[str], said: Path) -> None:
+def _serve(listener: socket.socket, to: Sequence[str], output: Path) -> None:
     command = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT}"]
     command += ["-T", *to, "--", "docker", "system", "dial-stdio"]
     while True:
@@ -126,7 +126,7 @@ def _serve(listener: socket.socket, to: Sequence[str], said: Path) -> None:
             connection, _ = listener.accept()
         except OSError:
             return
-        with connection, said.open("a") as errors:
+        with connection, output.open("a") as errors:
             _start(command, connection, errors)
 
 

@@ -1,4 +1,4 @@
-"""Which images are wanted: those named, and those that hosts of each architecture will pull."""
+"""The images to build: those configured, and those that hosts of each architecture will pull."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from core import cache, kolla_ansible
 from core.config.model import Architecture, Config
 
-#: What is built where the configuration names neither images nor profiles.
+#: The images of a configuration with neither images nor profiles.
 DEFAULT = ("base", "cron", "memcached")
 
-#: What works the answers out: another version of it may come to others.
+#: The code that determines the images: another version of it may give others.
 DEPLOY = Path(kolla_ansible.__file__).parent
 
-#: Seconds after which an answer that nobody has asked for goes.
+#: Seconds after which an unused answer is removed.
 LIFETIME = 30 * 24 * 3600.0
 
 
@@ -23,7 +23,7 @@ def wanted(config: Config, architectures: Sequence[Architecture]) -> dict[Archit
     """The names and patterns of the images to build for each architecture.
 
     :raises ConfigError: kollarm doesn't know which images the release's hosts pull.
-    :raises Undetermined: a service's switch can't be worked out.
+    :raises Undetermined: a service's switch can't be determined.
     """
     build = config.build
     if not build.profiles:
@@ -36,7 +36,7 @@ def wanted(config: Config, architectures: Sequence[Architecture]) -> dict[Archit
 def pulled(config: Config, architecture: Architecture) -> tuple[str, ...]:
     """The images that kolla-ansible pulls on hosts with the architecture's profiles.
 
-    What a release's role files come to takes a second to work out, and is remembered.
+    Evaluating a release's role files takes a second; the result is cached.
     """
     groups = [one.value for one in config.build.profiles.get(architecture, ())]
     if not groups:
@@ -44,7 +44,7 @@ def pulled(config: Config, architecture: Architecture) -> tuple[str, ...]:
     variables: dict[str, object] = {"kolla_base_distro": config.build.distro.value}
     variables |= dict(config.deploy.globals) if config.deploy else {}
     variables |= config.build.services
-    asked = {
+    inputs = {
         "by": [cache.file_digest(path) for path in sorted(DEPLOY.glob("*.py"))],
         "release": config.release,
         "groups": groups,
@@ -56,7 +56,7 @@ def pulled(config: Config, architecture: Architecture) -> tuple[str, ...]:
         images = _evaluated(config.release, groups, variables, architecture)
         (folder / "images.json").write_text(json.dumps(images))
 
-    name = f"{config.release}-{architecture}-{cache.digest(asked)}"
+    name = f"{config.release}-{architecture}-{cache.digest(inputs)}"
     folder = cache.entry("pulled", name, make, lifetime=LIFETIME)
     return tuple(json.loads((folder / "images.json").read_text()))
 
@@ -64,7 +64,7 @@ def pulled(config: Config, architecture: Architecture) -> tuple[str, ...]:
 def _evaluated(
     release: str, groups: list[str], variables: dict[str, object], architecture: Architecture
 ) -> tuple[str, ...]:
-    # with them come Jinja and all that deploys
+    # these import Jinja and much else
     from core.kolla_ansible.images import images_for  # noqa: PLC0415
     from core.kolla_ansible.releases import find  # noqa: PLC0415
     from core.kolla_ansible.toolchain import release_tree  # noqa: PLC0415

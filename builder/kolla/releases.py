@@ -1,7 +1,7 @@
 """The OpenStack releases kollarm knows, and the Kolla package of each.
 
 Source of the numbers: https://pypi.org/project/kolla/#history and
-https://releases.openstack.org/.  What a release's kolla-build *can do* is not
+https://releases.openstack.org/.  The abilities of a release's kolla-build are not
 listed here: the release is asked (``data/kolla_driver.py``).
 """
 
@@ -18,19 +18,19 @@ class KollaRelease:
     """One OpenStack release as Kolla packages it."""
 
     name: str
-    """What ``release:`` in the configuration says."""
+    """The value of ``release:`` in the configuration."""
     requirements: tuple[str, ...]
-    """What pip installs, resolved with dependencies."""
+    """Packages that pip installs with their dependencies."""
     bare_requirements: tuple[str, ...] = ()
-    """What pip installs after that with ``--no-deps``, for releases whose declared needs no longer
-    install on today's Python.
+    """Packages that pip installs after that with ``--no-deps``, for releases whose declared
+    dependencies no longer install on today's Python.
     """
 
 
-#: What rendering with an old Kolla needs, in versions that today's Python runs.
+#: Requirements for rendering with an old Kolla, in versions that run on today's Python.
 #: Their templates use ``jinja2.contextfunction`` and ``contextfilter``, which
-#: Jinja2 3.1 dropped; setuptools 81 dropped pkg_resources, which pbr of old asks for.
-LEGACY_NEEDS = (
+#: Jinja2 3.1 dropped; setuptools 81 dropped pkg_resources, which old versions of pbr import.
+LEGACY_REQUIREMENTS = (
     "Jinja2==3.0.3",
     "oslo.config",
     "GitPython",
@@ -43,7 +43,7 @@ LEGACY_NEEDS = (
 
 
 def _legacy(name: str, version: str) -> KollaRelease:
-    return KollaRelease(name, LEGACY_NEEDS, (f"kolla=={version}",))
+    return KollaRelease(name, LEGACY_REQUIREMENTS, (f"kolla=={version}",))
 
 
 def _current(name: str, version: str) -> KollaRelease:
@@ -85,7 +85,7 @@ def find(name: str) -> KollaRelease:
     except KeyError:
         raise ConfigError(
             f"release {name} is unknown",
-            [Fault("release", f"{name!r} is none of {', '.join(RELEASES)}")],
+            [Fault("release", f"{name!r} is not one of {', '.join(RELEASES)}")],
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What images are built from: archives by URL or from PyPI, git checkouts, local files."""
+"""The sources of images: archives by URL or from PyPI, git checkouts, local files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def chosen(
 ) -> dict[Architecture, RenderedTree]:
     """The trees with the configuration's sources in place of the release's own.
 
-    :param wanted: name or pattern → source; the first that fits a name counts.
-    :raises ConfigError: a name fits no source of the release.
+    :param wanted: name or pattern → source; the first that matches a name counts.
+    :raises ConfigError: a name matches no source of the release.
     """
     known = {source.name for tree in trees.values() for source in _all(tree)}
     faults = []
@@ -36,7 +36,7 @@ def chosen(
                 )
             )
     if faults:
-        raise ConfigError("sources are named that don't exist", faults)
+        raise ConfigError("unknown sources are configured", faults)
 
     def place(source: ImageSource) -> ImageSource:
         for pattern, one in wanted.items():

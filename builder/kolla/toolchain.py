@@ -29,9 +29,9 @@ def toolchain(release: KollaRelease, checkout: Checkout | None = None) -> KollaT
     pip takes its index, find-links and CA bundle from the user's environment
     and pip.conf, as it always does.
 
-    :param checkout: where Kolla itself comes from instead of PyPI; the release says
-        what goes with it.  A branch is looked up anew each time.
-    :raises KollarmError: the package or what it needs can't be installed.
+    :param checkout: where Kolla itself comes from instead of PyPI; the release lists
+        its requirements.  A branch is looked up each time.
+    :raises KollarmError: the package or a requirement can't be installed.
     """
     if checkout is not None:
         release = at_commit(release, checkout)
@@ -49,7 +49,7 @@ def at_commit(release: KollaRelease, checkout: Checkout) -> KollaRelease:
     commit = checkout.ref
     if not re.fullmatch(r"[0-9a-f]{40}", commit):
         try:
-            said = run(["git", "ls-remote", checkout.git, checkout.ref, f"{checkout.ref}^{{}}"],
+            output = run(["git", "ls-remote", checkout.git, checkout.ref, f"{checkout.ref}^{{}}"],
                        env={"GIT_TERMINAL_PROMPT": "0"}, timeout=120).stdout  # fmt: skip
         except CommandError as error:
             raise KollarmError(
@@ -58,10 +58,10 @@ def at_commit(release: KollaRelease, checkout: Checkout) -> KollaRelease:
                 details=error.details,
             ) from error
         # of an annotated tag the last line names the commit itself
-        found = [line.split("\t")[0] for line in said.splitlines()]
+        found = [line.split("\t")[0] for line in output.splitlines()]
         if not found:
             raise ConfigError(
-                "Kolla's ref isn't there",
+                "Kolla's ref doesn't exist",
                 [Fault("build.kolla.ref", f"{checkout.git} has no {checkout.ref!r}")],
             )
         commit = found[-1]

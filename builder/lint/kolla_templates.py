@@ -1,4 +1,4 @@
-"""What a release's own templates offer to be changed, read with Jinja's parser."""
+"""The names by which overlays can change a release's templates, read with Jinja's parser."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from core.errors import KollarmError
 
 _ENVIRONMENT = Environment()
 
-#: What the ``customizable`` filter of Kolla's templates looks for.
+#: The endings of the variables that the ``customizable`` filter of Kolla's templates reads.
 ENDINGS = ("_append", "_remove", "_override")
 
 
 @dataclass(frozen=True)
 class CustomizationPoints:
-    """What can be changed in a release's templates."""
+    """The images, blocks and lists of a release's templates that overlays can change."""
 
     images: dict[str, frozenset[str]]
     """Image → the names its template assigns or imports."""
@@ -30,7 +30,7 @@ class CustomizationPoints:
 def read(folder: Path) -> CustomizationPoints:
     """Parse every ``Dockerfile.j2`` below a folder; an image is named by its template's folder.
 
-    :raises KollarmError: a template is no valid Jinja.
+    :raises KollarmError: a template is not valid Jinja.
     """
     images: dict[str, frozenset[str]] = {}
     blocks: dict[str, set[str]] = {}
@@ -68,9 +68,9 @@ def assigned(tree: nodes.Node) -> set[str]:
 
 
 def used(tree: nodes.Node) -> list[tuple[str, int]]:
-    """The variables a template reads, with their lines, but for those it asks about first.
+    """The variables a template reads, with their lines, except for tested ones.
 
-    ``X is defined`` and ``X | default(…)`` are questions, not uses.
+    ``X is defined`` and ``X | default(…)`` are tests, not uses.
     """
     asked = {
         id(inner)

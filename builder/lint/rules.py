@@ -1,4 +1,4 @@
-"""What can be wrong with one overlay, given a release's templates."""
+"""The rules that one overlay is checked against, given a release's templates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from core.suggest import did_you_mean
 
 _ENVIRONMENT = Environment()
 
-#: What a block of a child template has besides what the release hands over.
+#: Names that every block of a child template has, besides the release's own.
 JINJA_NAMES = frozenset(
     {
         "super",
@@ -47,7 +47,7 @@ JINJA_NAMES = frozenset(
 
 @dataclass(frozen=True)
 class LintContext:
-    """What an overlay is held against."""
+    """The templates that an overlay is checked against."""
 
     points: CustomizationPoints
     """The release's templates, with the tree patches that come before."""
@@ -56,7 +56,7 @@ class LintContext:
 
 
 def faults_of(overlay: Overlay, together: Sequence[Overlay], context: LintContext) -> list[Fault]:
-    """Everything wrong with one overlay.
+    """All faults of one overlay.
 
     :param together: the overlays that will be composed with it, and itself.
     """
@@ -71,13 +71,13 @@ def faults_of(overlay: Overlay, together: Sequence[Overlay], context: LintContex
         faults += override.faults
         faults += _override(overlay, override, together, context.points)
         faults += _undefined(overlay, together, context)
-    return faults + list(_silent(overlay, override, context))
+    return faults + list(_ineffective(overlay, override, context))
 
 
 def out_of_place(
     overlay: Overlay, tree: RenderedTree, release: str, build: Build | None
 ) -> Iterator[tuple[Fault, bool]]:
-    """Why an overlay has no say in a release, or in the configuration's images.
+    """Why an overlay doesn't apply to a release, or to the configuration's images.
 
     :param build: the images that are built; None when that isn't known.
     :returns: each reason, and whether it holds for every release.
@@ -222,7 +222,7 @@ def _patches(overlay: Overlay, context: LintContext) -> Iterator[Fault]:
         )
 
 
-def _silent(overlay: Overlay, override: Override, context: LintContext) -> Iterator[Fault]:
+def _ineffective(overlay: Overlay, override: Override, context: LintContext) -> Iterator[Fault]:
     """Steps that may leave their file unchanged, in the override and in the tree patch."""
     blocks = [part for part in override.parts if isinstance(part, Block)]
     limit = set(overlay.description.applies_to.images)

@@ -1,8 +1,8 @@
-"""Steps of overlays that may change nothing without a word.
+"""Steps of overlays that may silently change nothing.
 
 ``sed -i`` succeeds also when no line matches, so an overlay that edits a file goes
-on doing nothing once the file is written otherwise.  A step counts as safe when it
-asks first (or afterwards) whether the text is there, with grep on the same file in
+on doing nothing once the file is written differently.  A step counts as safe when it
+checks first (or afterwards) that the text is there, with grep on the same file in
 the same RUN.  Where the file is one that Kolla's own build context brings into the
 image, sed is tried on it.
 """
@@ -22,7 +22,7 @@ from builder.context import dockerfile
 
 _ENVIRONMENT = Environment()
 
-#: What stands for ``{{ … }}`` in a step: its value is only known when it is rendered.
+#: Stands for ``{{ … }}`` in a step: its value is only known when it is rendered.
 PLACEHOLDER = "KOLLARM-VALUE"
 
 _ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL)
@@ -37,20 +37,20 @@ class SedEdit:
     line: int
     file: str
     arguments: tuple[str, ...]
-    """What sed is called with, but for the files."""
+    """The arguments of sed, without the files."""
     guarded: bool
     """The RUN fails by itself when the text isn't there."""
 
 
 @dataclass(frozen=True)
 class UncheckedPatch:
-    """A ``patch`` whose failure the RUN passes over."""
+    """A ``patch`` whose failure the RUN ignores."""
 
     line: int
 
 
 def without_jinja(source: str) -> str:
-    """A template's text alone, line for line; what is printed is :data:`PLACEHOLDER`."""
+    """A template's text alone, line for line; printed values are :data:`PLACEHOLDER`."""
     parts: list[str] = []
     try:
         for _, kind, value in _ENVIRONMENT.lexer.tokeniter(source, None):
@@ -63,7 +63,7 @@ def without_jinja(source: str) -> str:
 
 
 def find(text: str, lines: Collection[int] | None = None) -> Iterator[SedEdit | UncheckedPatch]:
-    """What the RUN instructions of a Dockerfile's text do to files.
+    """The edits of files in the RUN instructions of a Dockerfile's text.
 
     :param text: as :func:`without_jinja` leaves it.
     :param lines: look only at instructions that have one of these lines.
@@ -143,7 +143,7 @@ def _sed(words: list[str]) -> tuple[tuple[str, ...], list[str]] | None:
 
 
 def tried(edit: SedEdit, content: bytes) -> bool | None:
-    """Whether an edit changes this content; None when that can't be told here.
+    """Whether an edit changes this content; None when that isn't known here.
 
     sed runs in its sandbox: it can neither run commands nor write files.
     """

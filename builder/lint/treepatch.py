@@ -19,7 +19,7 @@ _HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)")
 
 @contextmanager
 def patched(templates: Path, overlays: Sequence[Overlay]) -> Iterator[tuple[Path, list[Fault]]]:
-    """A copy of a template tree with the overlays' tree patches, and those that don't apply.
+    """A copy of a template tree with the overlays' tree patches, and faults for those that fail.
 
     Without any patch it is the tree itself.
     """
@@ -38,17 +38,17 @@ def patched(templates: Path, overlays: Sequence[Overlay]) -> Iterator[tuple[Path
                 run(["git", "apply", "-p1", "--whitespace=nowarn", path.resolve()], cwd=tree,
                     env={"GIT_CEILING_DIRECTORIES": scratch})  # fmt: skip
             except CommandError as error:
-                said = error.output.strip().splitlines()
-                reason = said[0].removeprefix("error: ") if said else error.message
+                output = error.output.strip().splitlines()
+                reason = output[0].removeprefix("error: ") if output else error.message
                 where = f"{path}{_line_of(overlay.tree_patch() or '', reason)}"
                 faults.append(
-                    Fault(where, f"doesn't apply: {reason}", "make it anew for this release")
+                    Fault(where, f"doesn't apply: {reason}", "create it again for this release")
                 )
         yield tree, faults
 
 
 def _line_of(patch: str, reason: str) -> str:
-    """``:LINE`` of the hunk, or the file, in a patch that git's reason speaks of."""
+    """``:LINE`` of the hunk, or the file, in a patch that git's reason names."""
     found = re.search(r"([\w.-]+/[\w./-]+)(?::(\d+))?", reason)
     path, start = found.groups() if found else ("", None)
     line, inside = 0, False
@@ -63,12 +63,12 @@ def _line_of(patch: str, reason: str) -> str:
 
 @dataclass(frozen=True)
 class PatchHunk:
-    """What a unified diff makes of one stretch of a file."""
+    """One stretch of a file, as a unified diff changes it."""
 
     path: str
     """The file, in the tree."""
     text: str
-    """The stretch as it is afterwards; what is removed is a comment line, so that line numbers are
+    """The stretch as it is afterwards; removed lines are comments, so that line numbers are
     those of the diff.
     """
     first: int
@@ -113,4 +113,4 @@ def faults_of_image_patches(overlay: Overlay) -> Iterator[Fault]:
             minus = [line[1:] for line in own if line[0] == "-"]
             if not hunks or plus == minus:
                 path = overlay.folder / PATCHES / image / name
-                yield Fault(str(path), "changes nothing", "a unified diff is wanted")
+                yield Fault(str(path), "changes nothing", "write a unified diff")

@@ -1,1 +1,1 @@
-"""Overlays: small folders that change Kolla's templates, composed into what one Kolla run takes."""
+"""Overlays: small folders that change Kolla's templates, composed for one run of Kolla."""

@@ -3,8 +3,8 @@
 Kolla itself joins several override files by putting their texts together: the
 same block in two of them is an error that names the wrong file, and of two
 package lists the last one wins.  Here a later overlay sees the earlier one's
-block through ``super()``, lists add up, and what would contradict itself is an
-error that names both places.
+block through ``super()``, lists add up, and a contradiction is an error that
+names both places.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _images(overlay: Overlay) -> list[str]:
 
 
 def _only_for(overlay: Overlay, source: str) -> str:
-    """Something outside of blocks, held to the overlay's images."""
+    """A part outside of blocks, limited to the overlay's images."""
     images = _images(overlay)
     if not images:
         return source
@@ -149,8 +149,8 @@ def _block(name: str, pieces: Sequence[_Piece]) -> str:
         for position, piece in enumerate(pieces)
         if not isinstance(piece.part, Block) or not piece.part.supers
     ]
-    # what comes before the last piece that takes no notice of it would never be seen,
-    # unless that piece holds for some images only
+    # pieces before the last one without super() would have no effect,
+    # unless that one holds for some images only
     first = 0
     for position in replaced:
         if not _images(pieces[position].overlay):

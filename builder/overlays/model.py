@@ -1,6 +1,6 @@
-"""An overlay's folder: ``overlay.yml`` and what lies beside it.
+"""An overlay's folder: ``overlay.yml`` and the files beside it.
 
-docs/overlays.md describes it for those who write one.
+docs/overlays.md describes it for authors of overlays.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KOLLA_BUILD = "kolla-build.conf"
 
 
 class OverlaySection(BaseModel):
-    """What every part of an overlay.yml shares: no unknown keys, no change after reading."""
+    """The base of every section of an overlay.yml: no unknown keys, no change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -59,24 +59,24 @@ class Description(OverlaySection):
 
     description: str
     why: str
-    """A link to, or the words of, the reason for its being."""
+    """Why it exists, in words or as a link."""
     applies_to: AppliesTo = AppliesTo()
     needs: list[str] = Field(default_factory=list)
     """Overlays that must come before it."""
     replaces: list[str] = Field(default_factory=list)
-    """Blocks and variables of earlier overlays that it takes the place of."""
+    """Blocks and variables of earlier overlays that it replaces."""
     variables: dict[str, Variable] = Field(default_factory=dict)
     files: dict[str, list[str]] = Field(default_factory=dict)
     """Image → folders or files under ``files/`` that its build context gets."""
     inputs: dict[Literal["ca_certificates"], list[str]] = Field(default_factory=dict)
-    """What kollarm works out on this machine and hands over (docs/overlays.md), each with the
-    images whose build context gets its files.
+    """Facts about this machine that kollarm hands over (docs/overlays.md), each with the images
+    whose build contexts get its files.
     """
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """An overlay as it was read."""
+    """An overlay, as read from its folder."""
 
     name: str
     folder: Path
@@ -89,7 +89,7 @@ class Overlay:
         return self.folder / TEMPLATE
 
     def applies(self, release: str, distro: Distro, architecture: Architecture) -> bool:
-        """Whether it has a say in the images of this release, distribution and architecture."""
+        """Whether it applies to the images of this release, distribution and architecture."""
         where = self.description.applies_to
         return (
             (not where.releases or spans(where.releases, release))
@@ -110,9 +110,7 @@ class Overlay:
                 found = [start] if start.is_file() else sorted(start.rglob("*"))
                 if not found:
                     faults.append(
-                        Fault(
-                            str(self.folder / DESCRIPTION), f"files/{name} isn't there or is empty"
-                        )
+                        Fault(str(self.folder / DESCRIPTION), f"files/{name} is missing or empty")
                     )
                 for path in found:
                     if path.is_file():
@@ -120,7 +118,7 @@ class Overlay:
                         place = f"overlays/{self.name}/{relative}"
                         added.setdefault(image, {})[place] = path.read_bytes()
         if faults:
-            raise ConfigError(f"overlay {self.name} lacks files", faults)
+            raise ConfigError(f"files of overlay {self.name} are missing", faults)
         return added
 
     def tree_patch(self) -> str | None:
@@ -198,7 +196,7 @@ def read(folder: Path) -> Overlay:
 
 
 def place_of(path: Path, position: Position) -> str:
-    """Where in an overlay.yml something stands: its path, line and key."""
+    """The place of a key in an overlay.yml: path, line and key."""
     try:
         line = line_of(yaml.compose(path.read_text(), Loader=yaml.SafeLoader), position)
     except (OSError, yaml.YAMLError):
@@ -218,10 +216,10 @@ def available(folders: Sequence[Path]) -> dict[str, Path]:
 
 
 def choose(names: Sequence[str], folders: Sequence[Path]) -> list[Overlay]:
-    """Read the named overlays, in their order but each after what it needs.
+    """Read the named overlays, in their order but each after those it requires.
 
-    :raises ConfigError: one is unknown or wrong, needs another that isn't
-        chosen, or two need each other; all faults at once.
+    :raises ConfigError: one is unknown or wrong, requires another that isn't
+        chosen, or two require each other; all faults at once.
     """
     known = available(folders)
     faults: list[Fault] = []
@@ -239,7 +237,7 @@ def choose(names: Sequence[str], folders: Sequence[Path]) -> list[Overlay]:
         faults += [
             Fault(
                 str(overlay.folder / DESCRIPTION),
-                f"needs the overlay {need!r}",
+                f"requires the overlay {need!r}",
                 "add it to build.overlays",
             )
             for need in overlay.description.needs
@@ -253,7 +251,7 @@ def choose(names: Sequence[str], folders: Sequence[Path]) -> list[Overlay]:
             return
         if overlay.name in visiting:
             faults.append(
-                Fault(str(overlay.folder / DESCRIPTION), f"needs itself by way of {visiting}")
+                Fault(str(overlay.folder / DESCRIPTION), f"requires itself through {visiting}")
             )
             return
         visiting.append(overlay.name)

@@ -19,7 +19,7 @@ def read(overlay: Overlay) -> Settings:
 
     The location of a ``type = local`` source is taken from the overlay's folder.
 
-    :raises ConfigError: it is no INI file.
+    :raises ConfigError: it is not an INI file.
     """
     path = overlay.folder / KOLLA_BUILD
     if not path.is_file():
@@ -42,7 +42,7 @@ def read(overlay: Overlay) -> Settings:
 
 
 def place_of(overlay: Overlay, section: str, option: str | None = None) -> str:
-    """Where a section, or an option of it, stands: the file and its line."""
+    """The place of a section, or of an option in it: the file and its line."""
     path = overlay.folder / KOLLA_BUILD
     place, inside = str(path), False
     for number, line in enumerate(path.read_text().splitlines(), 1):

@@ -1,7 +1,7 @@
 """A template override taken apart by Jinja's own lexer and parser.
 
 Kolla's override is a child template: its blocks take the place of the parent's
-blocks, and what is set outside of blocks is seen everywhere.  The lexer says
+blocks, and variables set outside of blocks are seen everywhere.  The lexer says
 where each statement begins and ends in the source, so that parts are moved as
 they were written; the parser says what they mean.
 """
@@ -70,7 +70,7 @@ class OpaquePart:
 
 @dataclass(frozen=True)
 class Override:
-    """An override's parts in their order, and what can't be composed."""
+    """An override's parts in their order, and the faults that keep it from being composed."""
 
     parts: tuple[Block | Assignment | OpaquePart, ...]
     faults: tuple[Fault, ...]

@@ -221,7 +221,7 @@ def test_all_faults_of_a_choice_at_once(folder: Callable[..., Path]) -> None:
     with pytest.raises(ConfigError) as caught:
         choose(["a", "wrong", "missing"], [root])
     text = str(caught.value.details)
-    assert "needs the overlay 'b'" in text
+    assert "overlay 'b'" in text
     assert "aplies_to" in text
     assert "no overlay 'missing'" in text
 
