@@ -9,12 +9,12 @@ variable on a road where kolla-ansible would not see it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, StringConstraints
 
 from core.config.base import Architecture, Section
+from core.config.paths import LocalPath
 
 HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\[\]-]*$")]
 GroupName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
@@ -98,7 +98,7 @@ class Collections(Section):
 
     mirror: str | None = None
     """URL of a git repository with the same branches as upstream's."""
-    path: Path | None = None
+    path: LocalPath | None = None
     """A folder with the collection's source, or a built tarball."""
 
 
@@ -131,9 +131,9 @@ class Deploy(Section):
     """Variables of a group's hosts (``group_vars/GROUP.yml``)."""
     group_children: dict[GroupName, list[GroupName]] = Field(default_factory=dict)
     """Groups whose children differ from the release's sample inventory."""
-    config_dir: Path | None = None
+    config_dir: LocalPath | None = None
     """Kolla's configuration folder; default: ``deploy`` in the state folder."""
-    custom_config: Path | None = None
+    custom_config: LocalPath | None = None
     """Folder of configuration files merged into the services' own (``node_custom_config``)."""
     install_type: Literal["source", "binary"] = "source"
     """``source`` or ``binary`` images, for releases that distinguish them."""

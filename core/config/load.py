@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import types
 import typing
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from core.config.contradictions import Finding, Position, contradictions
-from core.config.model import Architecture, Checkout, Config
+from core.config.model import Architecture, Config
 from core.errors import ConfigError, Fault
 
 #: Looked for in the working directory when no ``--config`` is given.
@@ -67,14 +66,14 @@ def parse(text: str, path: Path) -> Config:
         Fault(where(position), f"{name!r} is written twice; the last one would silently win")
         for position, name in _twice(tree)
     ]
-    config, wrong = _validate(data)
+    config, wrong = _validate(data, path.resolve().parent)
     faults += [Fault(where(position), message, hint) for position, message, hint in wrong]
     if faults:
         raise _faulty(path, faults)
-    return _absolute(config, path.resolve().parent)
+    return config
 
 
-def _validate(data: dict[str, Any]) -> tuple[Config, list[Finding]]:
+def _validate(data: dict[str, Any], folder: Path) -> tuple[Config, list[Finding]]:
     """The configuration as far as it is sound, and everything that isn't.
 
     What has a wrong shape is taken out and the rest validated again, so that
@@ -84,10 +83,11 @@ def _validate(data: dict[str, Any]) -> tuple[Config, list[Finding]]:
     removed: list[Position] = []
     data = json.loads(json.dumps(data, default=str))
     while True:
+        text = json.dumps(data)
         try:
             # JSON's own strictness is meant: a string where a number belongs is a
             # fault, but an enumeration's value and a path are written as strings.
-            config = Config.model_validate_json(json.dumps(data))
+            config = Config.model_validate_json(text, context={"folder": folder})
             break
         except ValidationError as error:
             for item in error.errors():
@@ -98,6 +98,8 @@ def _validate(data: dict[str, Any]) -> tuple[Config, list[Finding]]:
                 gone = position[:-1] if item["type"] == "missing" else position
                 removed.append(gone)
             _take_out(data, removed)
+            if json.dumps(data) == text:
+                raise  # not for what the file says: a default is wrong
     for finding in contradictions(config):
         position = finding[0]
         if not any(_spoils(gone, position) for gone in removed):
@@ -256,85 +258,3 @@ def _twice(node: yaml.Node | None, position: Position = ()) -> Iterator[tuple[Po
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield from _twice(item, (*position, index))
-
-
-def _absolute(config: Config, folder: Path) -> Config:
-    """The configuration with every path taken from the file's folder."""
-
-    def path(value: Path | None) -> Path | None:
-        return None if value is None else Path(os.path.normpath(folder / value.expanduser()))
-
-    def listing(value: str | None) -> str | None:
-        if value is None or "://" in value:
-            return value
-        return str(path(Path(value)))
-
-    def uri(value: str) -> str:
-        prefix = "file:"
-        local = value.removeprefix(prefix)
-        if value.startswith(prefix) and not local.startswith("/"):
-            return f"{prefix}{path(Path(local))}"
-        return value
-
-    def repository(kolla: Checkout | None) -> Checkout | None:
-        # as git has it, host:path is a remote one
-        if kolla is None or ":" in kolla.git:
-            return kolla
-        return kolla.model_copy(update={"git": str(path(Path(kolla.git)))})
-
-    guests = [
-        guest.model_copy(
-            update={
-                "source": guest.source.model_copy(
-                    update={
-                        "path": path(guest.source.path),
-                        "sha256sums": listing(guest.source.sha256sums),
-                        "keyring": path(guest.source.keyring),
-                    }
-                ),
-                "files": [
-                    file.model_copy(update={"source": path(file.source)}) for file in guest.files
-                ],
-                "archives": [
-                    archive.model_copy(
-                        update={"uri": uri(archive.uri), "keyring": path(archive.keyring)}
-                    )
-                    for archive in guest.archives
-                ],
-            }
-        )
-        for guest in config.guests
-    ]
-    deploy = config.deploy
-    if deploy is not None:
-        collections = deploy.collections
-        deploy = deploy.model_copy(
-            update={
-                "config_dir": path(deploy.config_dir),
-                "custom_config": path(deploy.custom_config),
-                "collections": collections.model_copy(update={"path": path(collections.path)}),
-            }
-        )
-    return config.model_copy(
-        update={
-            "ca_bundle": path(config.ca_bundle),
-            "state_dir": path(config.state_dir),
-            "signing_key": path(config.signing_key),
-            "build": config.build.model_copy(
-                update={
-                    "kolla": repository(config.build.kolla),
-                    "engines": {
-                        name: engine.model_copy(update={"tls": path(engine.tls)})
-                        for name, engine in config.build.engines.items()
-                    },
-                    "overlay_dir": path(config.build.overlay_dir),
-                    "sources": {
-                        name: source.model_copy(update={"path": path(source.path)})
-                        for name, source in config.build.sources.items()
-                    },
-                }
-            ),
-            "guests": guests,
-            "deploy": deploy,
-        }
-    )

@@ -1,20 +1,22 @@
 """The shape of ``kollarm.yml``: strict, every key documented here.
 
-Relative paths are taken from the folder of the configuration file; the loader
-makes them absolute before these models see them being used.
+Relative paths are taken from the folder of the configuration file
+(:mod:`core.config.paths`).
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, HttpUrl, StringConstraints
+from pydantic import Field, HttpUrl, PrivateAttr, StringConstraints
 
 from core.config.base import Architecture as Architecture
 from core.config.base import Section as Section
 from core.config.deploy import Deploy
+from core.config.paths import ArchiveAddress, GitRepository, LocalPath, PathOrUrl, folder_of
+from core.paths import project_dir
 
 
 class Distro(StrEnum):
@@ -65,7 +67,7 @@ class BaseImage(Section):
 class Checkout(Section):
     """Kolla itself from a git repository instead of the release's package."""
 
-    git: str
+    git: GitRepository
     """URL or path of the repository."""
     ref: str
     """A branch, tag or commit."""
@@ -77,12 +79,12 @@ class SourceOf(Section):
     Exactly one of path, url, git and pypi; or ``enabled: false``, which leaves a plugin out.
     """
 
-    path: Path | None = None
+    path: LocalPath | None = None
     """An archive or a folder."""
     url: str | None = None
     """An archive to fetch, checked when its sha256 is given."""
     sha256: Sha256 | None = None
-    git: str | None = None
+    git: GitRepository | None = None
     """A repository, and its branch, tag or commit."""
     reference: str | None = None
     pypi: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")] | None = (
@@ -109,7 +111,7 @@ class Engine(Section):
     """``local``, ``ssh://…``, ``tcp://…``, ``unix://…``, or ``buildx://BUILDER`` where the release
     builds with BuildKit.
     """
-    tls: Path | None = None
+    tls: LocalPath | None = None
     """For tcp://: the folder with ca.pem, cert.pem and key.pem, as for DOCKER_CERT_PATH."""
 
 
@@ -133,7 +135,7 @@ class Build(Section):
     on top of ``deploy.globals``; they decide which images the profiles need.
     """
     overlays: list[str] = Field(default_factory=list)
-    overlay_dir: Path | None = None
+    overlay_dir: LocalPath | None = None
     """The folder that holds the overlays; default: the project's own ``dockerfile_overlays``."""
     overlay_variables: dict[str, str] = Field(default_factory=dict)
     """Values for the overlays' own variables (``kollarm overlays list`` names them)."""
@@ -154,16 +156,16 @@ class Build(Section):
 class GuestSource(Section):
     """Where a guest image comes from and how it is known to be the right one."""
 
-    path: Path | None = None
+    path: LocalPath | None = None
     """A file, an http(s) URL, or a release by its name (``ubuntu-24.04``, ``debian-12-generic``;
     docs/guests.md has the catalogue), whose list and keyring are known.
     """
     url: HttpUrl | None = None
     image: str | None = None
     sha256: Sha256 | None = None
-    sha256sums: str | None = None
+    sha256sums: PathOrUrl | None = None
     """A SHA256SUMS (or SHA512SUMS) file (path or URL) with a line for the image's file name."""
-    keyring: Path | None = None
+    keyring: LocalPath | None = None
     """Keyring that must have signed that list; without it a list is trusted as it is, except that
     one fetched for a release of the catalogue always needs its signature.
     """
@@ -174,17 +176,17 @@ class GuestSource(Section):
 class AptArchive(Section):
     """An apt archive, one-line style: where, which suite and components, signed by whom."""
 
-    uri: str
+    uri: ArchiveAddress
     suite: str
     components: list[str] = Field(default_factory=lambda: ["main"])
-    keyring: Path
+    keyring: LocalPath
     """Keyring that must have signed it. Never optional: an unsigned archive is refused."""
 
 
 class GuestFile(Section):
     """A file that is copied into a guest image."""
 
-    source: Path
+    source: LocalPath
     """The local file."""
     path: Annotated[str, StringConstraints(pattern=r"^(/[^/]+)+$")]
     """Where it goes: an absolute path in the guest."""
@@ -265,15 +267,15 @@ class Config(Section):
     """The whole file."""
 
     release: Release = "2026.1"
-    ca_bundle: Path | None = None
+    ca_bundle: LocalPath | None = None
     """PEM file of certificate authorities to trust, in builds too; default: the environment's usual
     variables (REQUESTS_CA_BUNDLE, SSL_CERT_FILE, CURL_CA_BUNDLE, PIP_CERT).
     """
-    signing_key: Path | None = None
+    signing_key: LocalPath | None = None
     """A private key (of cosign's making, or ECDSA P-256 in PEM) that signs what is told of images;
     its password is read from ``$COSIGN_PASSWORD``.
     """
-    state_dir: Path = Path(".kollarm")
+    state_dir: LocalPath = Field(default=".kollarm", validate_default=True)
     """Logs, records, prepared images and the embedded services' data."""
     registry: Registry = Registry(embedded=True)
     build: Build = Build()
@@ -281,3 +283,15 @@ class Config(Section):
     cloud: Cloud = Cloud()
     deploy: Deploy | None = None
     """The cloud's hosts and what kolla-ansible is told; for ``kollarm deploy``."""
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep the folder of the file, which the loader hands over."""
+        self._folder = folder_of(context) or Path()
+
+    @property
+    def overlay_dirs(self) -> list[Path]:
+        """Where overlays are looked for: the configured folder or the project's, the shipped."""
+        name = "dockerfile_overlays"
+        return [self.build.overlay_dir or (self._folder / name).absolute(), project_dir() / name]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from core.config.load import DEFAULT_NAME, dotted, load, parse
 from core.config.model import Architecture, Config
@@ -41,6 +44,9 @@ def test_relative_paths_are_taken_from_the_files_folder() -> None:
     config = parse(
         """
         state_dir: state
+        build:
+          kolla: {git: kolla, ref: master}
+          sources: {a: {git: "host:a"}, b: {path: ~/b}}
         guests:
           - name: g
             source: {path: images/g.img, sha256sums: images/SHA256SUMS}
@@ -54,6 +60,49 @@ def test_relative_paths_are_taken_from_the_files_folder() -> None:
     assert guest.source.sha256sums == "/somewhere/images/SHA256SUMS"
     assert guest.archives[0].uri == "file:/somewhere/archive"
     assert guest.archives[0].keyring == Path("/k.gpg")
+    assert config.build.kolla is not None and config.build.kolla.git == "/somewhere/kolla"
+    assert config.build.sources["a"].git == "host:a"
+    assert config.build.sources["b"].path == Path.home() / "b"
+
+
+def test_defaults_too() -> None:
+    config = parse("", FILE)
+    assert config.state_dir == Path("/somewhere/.kollarm")
+    assert config.overlay_dirs == [
+        Path("/somewhere/dockerfile_overlays"),
+        project_dir() / "dockerfile_overlays",
+    ]
+    assert parse("build: {overlay_dir: mine}", FILE).overlay_dirs[0] == Path("/somewhere/mine")
+
+
+def sections(model: type[BaseModel]) -> set[type[BaseModel]]:
+    """A model and those that its fields are made of."""
+    found: set[type[BaseModel]] = set()
+    waiting: list[Any] = [model]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            if one not in found:
+                found.add(one)
+                waiting += [field.annotation for field in one.model_fields.values()]
+        else:
+            waiting += [part for part in get_args(one) if not isinstance(part, str)]
+    return found
+
+
+FIELDS = sorted(
+    (f"{section.__name__}.{name}", field)
+    for section in sections(Config)
+    for name, field in section.model_fields.items()
+)
+
+
+@pytest.mark.parametrize("field", [field for _, field in FIELDS], ids=[name for name, _ in FIELDS])
+def test_every_path_is_resolved(field: FieldInfo) -> None:
+    """A plain ``Path`` would be taken from the working directory."""
+    parts = [field.annotation, *get_args(field.annotation)]
+    resolved = field.metadata or any(get_args(part)[:1] == (Path,) for part in parts)
+    assert Path not in parts or resolved
 
 
 def places(found: list[str]) -> set[str]:
