@@ -1,1 +1,1 @@
-"""Machines to try kollarm on."""
+"""Test beds for kollarm, not part of the product: a small cloud, and bootable guest images."""

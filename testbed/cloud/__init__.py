@@ -1,6 +1,5 @@
 """A small real cloud on loopback: Keystone, Glance, Placement and Nova with its console proxy.
 
-Its one libvirt host runs ARM guests, emulated where the machine is none, so that
-an image, its properties, the scheduler, libvirt and the console can be seen to be
-right together before any ARM server is bought.
+Its compute host runs ARM guests (emulated on x86 machines), so that an image, its properties, the
+scheduler, libvirt and the console can be tested together without an ARM server.
 """

@@ -1,4 +1,4 @@
-"""``scripts/dev-cloud``: the small cloud's own command line."""
+"""``scripts/dev-cloud``: the command line of the small cloud."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from core.errors import ConfigError, KollarmError
 from core.paths import project_dir
 from kollarm.cli.common import print_text
 from kollarm.cli.main import main
-from testbed.cloud import cloud
-from testbed.cloud.catalogue import FLAVOR
+from testbed.cloud import lifecycle
 from testbed.cloud.layout import PORTS, CloudLayout
+from testbed.cloud.service_catalog import FLAVOR
 
-#: Where nothing usually listens.
+#: The first port by default; few programs use this range.
 FIRST_PORT = 17000
 
 _SETTINGS = "settings.json"
@@ -30,11 +30,11 @@ _SETTINGS = "settings.json"
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=project_dir() / ".kollarm" / "dev-cloud",
-    help="Where the cloud keeps everything. Default: .kollarm/dev-cloud of the checkout.",
+    help="The cloud's folder. Default: .kollarm/dev-cloud in the checkout.",
 )
 @click.pass_context
 def group(context: click.Context, folder: Path) -> None:
-    """A small real OpenStack cloud on this machine, for ARM guests."""
+    """Run a small real OpenStack cloud for ARM guests on this machine."""
     context.obj = folder.absolute()
 
 
@@ -43,14 +43,12 @@ def group(context: click.Context, folder: Path) -> None:
     "--port",
     type=click.IntRange(1024, 65535 - PORTS),
     help=f"The first of the {PORTS} ports it listens on. "
-    f"Default: that of last time, else {FIRST_PORT}.",
+    f"Default: as in the last run, initially {FIRST_PORT}.",
 )
-@click.option(
-    "--x86-host", is_flag=True, help="Add an x86 compute host; it stays until down --purge."
-)
+@click.option("--x86-host", is_flag=True, help="Add an x86 compute host, until down --purge.")
 @click.pass_obj
 def up(folder: Path, port: int | None, x86_host: bool) -> None:
-    """Start it, or what of it doesn't run. Takes about a minute."""
+    """Start the services of the cloud that are not running (about a minute)."""
     _need_root()
     started = time.monotonic()
     known = _known(folder)
@@ -61,62 +59,64 @@ def up(folder: Path, port: int | None, x86_host: bool) -> None:
     )
     if known and known.first_port != layout.first_port and (folder / "database").exists():
         raise ConfigError(
-            f"the cloud was made for the ports from {known.first_port}",
-            hint="scripts/dev-cloud down --purge, then up with the other port",
+            f"the cloud already uses the ports from {known.first_port}",
+            hint="run scripts/dev-cloud down --purge, then up with the other port",
         )
     with lock.held(folder, "scripts/dev-cloud up"):
         settings = {"first_port": layout.first_port, "x86_host": layout.x86_host}
         files.write(folder / _SETTINGS, json.dumps(settings) + "\n")
-        cloud.up(layout)
+        lifecycle.up(layout)
         _hand_over(layout)
-    print_text(f"the cloud is up ({progress.duration(time.monotonic() - started)})\n{_use(layout)}")
+    print_text(
+        f"the cloud is running ({progress.duration(time.monotonic() - started)})\n{_usage(layout)}"
+    )
 
 
 @group.command("status")
 @click.pass_obj
 def status(folder: Path) -> None:
-    """Say what of it runs, and how to use it. The exit status is 1 unless all does."""
+    """Show which services are running and how to use the cloud. Exit status 1 if any is not."""
     layout = _known(folder)
     if layout is None:
-        raise KollarmError("there is no cloud", hint="scripts/dev-cloud up makes one")
-    parts = cloud.status(layout)
-    for part in parts:
-        state = f"runs, process {part.pid}" if part.pid else "doesn't run"
-        print_text(f"{part.service:18} {state}; log: {layout.part(part.service) / 'log'}")
-    if not all(part.pid for part in parts):
-        raise KollarmError("the cloud isn't up", hint="scripts/dev-cloud up")
-    print_text(_use(layout))
+        raise KollarmError("there is no cloud", hint="start one: scripts/dev-cloud up")
+    services = lifecycle.status(layout)
+    for service in services:
+        state = f"running, process {service.pid}" if service.pid else "not running"
+        print_text(f"{service.name:18} {state}; log: {layout.service_folder(service.name) / 'log'}")
+    if not all(service.pid for service in services):
+        raise KollarmError("some services are not running", hint="start them: scripts/dev-cloud up")
+    print_text(_usage(layout))
 
 
 @group.command("down")
-@click.option("--purge", is_flag=True, help="Delete its images, instances and records too.")
+@click.option("--purge", is_flag=True, help="Also delete its images, instances and databases.")
 @click.pass_obj
 def down(folder: Path, purge: bool) -> None:
-    """End it and its guests. Its images are kept for the next time."""
+    """Stop the cloud and its guests. Its images are kept."""
     layout = _known(folder)
     if layout is None:
         print_text("there is no cloud")
         return
     _need_root()
     with lock.held(folder, "scripts/dev-cloud down"):
-        ended = cloud.down(layout, purge=purge)
+        stopped = lifecycle.down(layout, purge=purge)
     if purge:
-        print_text("the cloud is gone, with all it kept")
+        print_text("the cloud and its data were removed")
     else:
-        print_text(f"{ended} services ended" if ended else "the cloud wasn't up")
+        print_text(f"{stopped} services stopped" if stopped else "the cloud is not running")
 
 
-def _use(layout: CloudLayout) -> str:
-    """What a person does with it."""
+def _usage(layout: CloudLayout) -> str:
+    """The commands that use the cloud."""
     return "\n".join(
         [
             f"clouds.yaml: {layout.clouds_yaml}",
             "",
-            f"  export OS_CLIENT_CONFIG_FILE={layout.clouds_yaml} OS_CLOUD={cloud.CLOUD}",
-            f"  kollarm guest publish --cloud {cloud.CLOUD}",
-            f"  kollarm guest prove IMAGE --cloud {cloud.CLOUD} --flavor {FLAVOR} --network none",
+            f"  export OS_CLIENT_CONFIG_FILE={layout.clouds_yaml} OS_CLOUD={lifecycle.CLOUD}",
+            f"  kollarm guest publish --cloud {lifecycle.CLOUD}",
+            f"  kollarm guest prove IMAGE --cloud {lifecycle.CLOUD} --flavor {FLAVOR} --network none",
             "",
-            "Guests are emulated here: an image needs the property (guests[].properties)",
+            "Guests are emulated here, so an image needs this property (guests[].properties):",
             "  hw_emulation_architecture: aarch64",
         ]
     )
@@ -133,13 +133,13 @@ def _known(folder: Path) -> CloudLayout | None:
 def _need_root() -> None:
     if os.geteuid() != 0:
         raise KollarmError(
-            "libvirt and nova-compute need root",
-            hint="run it by scripts/dev-cloud, which asks sudo",
+            "libvirt and nova-compute require root",
+            hint="use scripts/dev-cloud, which runs them with sudo",
         )
 
 
 def _hand_over(layout: CloudLayout) -> None:
-    """Give clouds.yaml to the person who asked sudo for the cloud."""
+    """Make the user who called sudo the owner of clouds.yaml."""
     if user := os.environ.get("SUDO_UID"):
         os.chown(layout.clouds_yaml, int(user), int(os.environ.get("SUDO_GID", "-1")))
 

@@ -1,7 +1,7 @@
-"""The small cloud's database server and what Nova and Placement keep in it.
+"""The small cloud's database server, and the databases of Nova and Placement.
 
-MariaDB, because Nova on SQLite answers some calls with "database is locked":
-it turns reads into writes within one transaction.
+It is MariaDB, because Nova on SQLite fails some calls with "database is locked": it turns reads
+into writes within one transaction.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from pathlib import Path
 from core import progress
 from core.run import run, which
 from kollarm.services.glance_files import PASSWORD
-from testbed.cloud import nova_files
+from testbed.cloud import nova_config
 from testbed.cloud.layout import HOST, CloudLayout
 
-#: Seconds that one step of making databases may take.
+#: The time limit of one step of creating the databases, in seconds.
 DEADLINE = 900.0
 
 _DONE = ".databases-made"
 
 
 def command(layout: CloudLayout) -> tuple[str, ...]:
-    """The server's command; its tables of users are made first where there are none."""
-    folder = layout.part("database")
+    """The server's command; creates the data folder first, if it is missing."""
+    folder = layout.service_folder("database")
     data = folder / "data"
     if not (data / "mysql").exists():
         shutil.rmtree(data, ignore_errors=True)
@@ -41,7 +41,7 @@ def command(layout: CloudLayout) -> tuple[str, ...]:
         )
         + "".join(
             f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8;\n"
-            for name in nova_files.DATABASES
+            for name in nova_config.DATABASES
         )
     )
     return (
@@ -49,25 +49,25 @@ def command(layout: CloudLayout) -> tuple[str, ...]:
         "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={folder}/socket",
         f"--pid-file={folder}/mariadbd.pid", f"--bind-address={HOST}",
         f"--port={layout.database_port}", f"--init-file={first}",
-        # A trial's data: fast rather than safe from a power cut.
+        # Test data: speed matters more than safety from a power cut.
         "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
         "--performance-schema=0", "--skip-name-resolve", "--max-connections=400",
     )  # fmt: skip
 
 
 def fill(layout: CloudLayout, tools: Path) -> None:
-    """Make Nova's and Placement's tables, once."""
-    done = layout.part("database") / _DONE
+    """Create Nova's and Placement's tables, once."""
+    done = layout.service_folder("database") / _DONE
     if done.exists():
         return
     nova_manage: list[str | Path] = [
-        tools / "bin" / "nova-manage", "--config-file", layout.part("nova") / "nova.conf",
+        tools / "bin" / "nova-manage", "--config-file", layout.service_folder("nova") / "nova.conf",
     ]  # fmt: skip
     placement: list[str | Path] = [
         tools / "bin" / "placement-manage",
-        "--config-file", layout.part("placement") / "placement.conf",
+        "--config-file", layout.service_folder("placement") / "placement.conf",
     ]  # fmt: skip
-    with progress.current().step("make the databases") as step:
+    with progress.current().step("create the databases") as step:
         for words in (
             [*placement, "db", "sync"],
             [*nova_manage, "api_db", "sync"],
@@ -76,15 +76,15 @@ def fill(layout: CloudLayout, tools: Path) -> None:
             [*nova_manage, "db", "sync"],
         ):
             step.note(" ".join(str(word) for word in words[3:]))
-            # A cell of that name is there when an earlier run was cut off.
+            # The cell already exists if an earlier run was interrupted.
             run(words, timeout=DEADLINE, check="create_cell" not in words)
     done.touch()
 
 
 def discover_hosts(layout: CloudLayout, tools: Path) -> None:
-    """Let Nova's scheduler know the compute hosts that have registered since."""
+    """Map newly registered compute hosts to the cell, so that the scheduler uses them."""
     run(
-        [tools / "bin" / "nova-manage", "--config-file", layout.part("nova") / "nova.conf",
+        [tools / "bin" / "nova-manage", "--config-file", layout.service_folder("nova") / "nova.conf",
          "cell_v2", "discover_hosts"],
         timeout=DEADLINE,
     )  # fmt: skip

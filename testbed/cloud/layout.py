@@ -1,44 +1,44 @@
-"""Where a small cloud's things lie, and on which ports it listens."""
+"""The folders, ports and hosts of a small cloud."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Of the loopback address, the only one that anything listens on.
+#: The only address that its services listen on.
 HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class ComputeHost:
-    """One of the hosts that guests run on: a libvirtd and a nova-compute of its own."""
+    """A host that runs guests, with its own libvirtd and nova-compute."""
 
     name: str
-    """In Nova, and the host name that its libvirtd sees."""
+    """The host name in Nova and in its libvirtd."""
     architecture: str
-    """What it offers the scheduler."""
+    """The one architecture that it offers the scheduler."""
     driver: str
-    """Nova's, in ``data/kollarm_hosts.py``."""
+    """Its class of ``data/kollarm_hosts.py``, Nova's driver."""
     suffix: str
-    """Of its services' folders."""
+    """The suffix of its services' folders."""
     first_display: int
-    """The first TCP port of its guests' VNC servers; a hundred are its."""
+    """The first of the 100 TCP ports for its guests' VNC servers."""
 
     @property
     def compute(self) -> str:
-        """The folder of its nova-compute."""
+        """The name of its nova-compute service."""
         return f"nova-compute{self.suffix}"
 
     @property
     def libvirt(self) -> str:
-        """The folder of its libvirtd."""
+        """The name of its libvirtd service."""
         return f"libvirt{self.suffix}"
 
 
 ARM_HOST = ComputeHost("arm-host", "aarch64", "ArmHostDriver", "", 5900)
 X86_HOST = ComputeHost("x86-host", "x86_64", "X86HostDriver", "-x86", 6000)
 
-#: How many ports a cloud takes, from its first one on.
+#: How many consecutive ports a cloud uses.
 PORTS = 10
 
 
@@ -47,18 +47,18 @@ class CloudLayout:
     """One cloud's folders, ports and hosts."""
 
     folder: Path
-    """Absolute; everything it keeps is under it."""
+    """The absolute path of the folder that holds everything."""
     first_port: int
-    """Keystone's; the others follow."""
+    """Keystone's port; the others follow."""
     x86_host: bool = False
-    """Whether there is an x86 host beside the ARM one."""
+    """Whether there is an x86 host besides the ARM host."""
 
     @property
     def hosts(self) -> tuple[ComputeHost, ...]:
         return (ARM_HOST, X86_HOST) if self.x86_host else (ARM_HOST,)
 
-    def port(self, place: int) -> int:
-        return self.first_port + place
+    def port(self, offset: int) -> int:
+        return self.first_port + offset
 
     @property
     def keystone_port(self) -> int:
@@ -90,7 +90,7 @@ class CloudLayout:
 
     @property
     def rabbit_port(self) -> int:
-        """RabbitMQ's, for clients; its nodes' own and their name server's are the next two."""
+        """RabbitMQ's port for clients; the next two are for its node and Erlang's name server."""
         return self.port(7)
 
     def url(self, port: int) -> str:
@@ -98,16 +98,16 @@ class CloudLayout:
 
     @property
     def clouds_yaml(self) -> Path:
-        """How openstacksdk reaches the cloud."""
+        """The file with the administrator's credentials."""
         return self.folder / "clouds.yaml"
 
-    def part(self, name: str) -> Path:
+    def service_folder(self, name: str) -> Path:
         """The folder of one of its services."""
         return self.folder / name
 
     def libvirt_socket(self, host: ComputeHost) -> Path:
-        return self.part(host.libvirt) / "run" / "libvirt-sock"
+        return self.service_folder(host.libvirt) / "run" / "libvirt-sock"
 
     def libvirt_uri(self, host: ComputeHost) -> str:
-        """How to reach a host's libvirt, not the machine's: for nova-compute, and for virsh."""
+        """The URI of a host's libvirt, for nova-compute and virsh."""
         return f"qemu+unix:///system?socket={self.libvirt_socket(host)}"

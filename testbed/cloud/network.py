@@ -1,7 +1,7 @@
 """A stand-in for Neutron: a cloud without any network.
 
-Nova asks Neutron about an instance's ports and security groups even where the
-instance has none; every list is answered empty.  Run as
+Nova asks Neutron about an instance's ports and security groups even if the instance has none;
+the answer is always an empty list.  Run as
 ``python -m testbed.cloud.network PORT``.
 """
 
@@ -18,7 +18,7 @@ _COLLECTION = re.compile(r"/v2\.0/(?:[a-z-]+/)*([a-z-]+)(?:\.json)?(?:\?.*)?$")
 
 
 def answer(path: str) -> tuple[int, dict[str, object]]:
-    """The status and the document that a GET is answered with.
+    """The status and the document of the response to a GET.
 
     >>> answer("/v2.0/security-groups?id=1")
     (200, {'security_groups': []})
@@ -26,8 +26,8 @@ def answer(path: str) -> tuple[int, dict[str, object]]:
     if path.split("?", maxsplit=1)[0] in ("", "/"):
         version = {"id": "v2.0", "status": "CURRENT", "links": []}
         return 200, {"versions": [version]}
-    if found := _COLLECTION.match(path):
-        return 200, {found[1].replace("-", "_"): []}
+    if match := _COLLECTION.match(path):
+        return 200, {match[1].replace("-", "_"): []}
     return 404, {"NeutronError": {"type": "NotFound", "message": "this cloud has no networks"}}
 
 
@@ -39,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        message = "this cloud has no networks and makes none"
+        message = "this cloud has no networks and can't create any"
         self._send(409, {"NeutronError": {"type": "Conflict", "message": message}})
 
     do_PUT = do_DELETE = do_POST  # noqa: N815 - the library's names
@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def main(words: list[str]) -> None:
-    """Serve until ended."""
+    """Serve until the process is stopped."""
     ThreadingHTTPServer((HOST, int(words[0])), _Handler).serve_forever()
 
 

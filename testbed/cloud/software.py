@@ -1,4 +1,4 @@
-"""What the small cloud runs on besides Debian's packages, each fetched on first use."""
+"""The software of the small cloud: Debian's packages, Nova's virtual environment, noVNC."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from core.run import run, which
 from core.venv import environment
 from testbed.cloud.layout import ComputeHost
 
-#: Modules that run inside Nova's virtual environment.
+#: The folder of modules that run in Nova's virtual environment.
 DATA = Path(__file__).parent / "data"
 
-#: Commands the cloud needs, and the package of each.
+#: The commands that the cloud requires, and the package of each.
 COMMANDS = {
     "libvirtd": "libvirt-daemon",
     "rabbitmqctl": "rabbitmq-server",
@@ -25,28 +25,28 @@ COMMANDS = {
 #: The package of the QEMU for each architecture.
 QEMU = {"aarch64": "qemu-system-arm", "x86_64": "qemu-system-x86"}
 
-#: Where the distribution's Python keeps its modules.
+#: The modules of the distribution's Python.
 _DISTRIBUTION = Path("/usr/lib/python3/dist-packages")
 
 _BINDING = ("libvirt.py", "libvirt_qemu.py", "libvirtaio.py", "libvirtmod*.so")
 
 
 def check(hosts: Iterable[ComputeHost]) -> None:
-    """See that the distribution's packages are there, for these compute hosts.
+    """Check that the distribution's packages for these compute hosts are installed.
 
-    :raises KollarmError: some aren't, with the command that installs them.
+    :raises KollarmError: some are missing; with the command that installs them.
     """
     emulators = {f"qemu-system-{host.architecture}": QEMU[host.architecture] for host in hosts}
-    wanted = COMMANDS | emulators
-    missing = [package for command, package in wanted.items() if which(command) is None]
+    required = COMMANDS | emulators
+    missing = [package for command, package in required.items() if which(command) is None]
     if not (_DISTRIBUTION / "libvirt.py").exists():
         missing.append("python3-libvirt")
     if not list(Path("/usr/share/OVMF").glob("OVMF_CODE*.fd")):
         missing.append("ovmf")
     if missing:
         raise KollarmError(
-            f"the cloud needs packages that aren't installed: {', '.join(missing)}",
-            hint="scripts/dev-cloud up installs them",
+            f"these packages are missing: {', '.join(missing)}",
+            hint="install them with: scripts/dev-cloud up",
         )
 
 
@@ -57,19 +57,21 @@ def tools() -> Path:
 
 
 def requirements() -> str:
-    """The pinned packages of that environment, a requirements file of pip's."""
+    """The text of the requirements file for that environment."""
     return (DATA / "nova-requirements.txt").read_text()
 
 
 def drivers() -> str:
-    """The source of the cloud's own modules for Nova."""
+    """The source code of the cloud's own modules for Nova."""
     return "".join(path.read_text() for path in sorted(DATA.glob("*.py")))
 
 
 def libvirt_binding(folder: Path) -> Path:
-    """A folder for PYTHONPATH with the distribution's libvirt binding and nothing else of it.
+    """Link the distribution's libvirt binding, without its other modules, into a folder.
 
-    PyPI has its source only, which would need a compiler and libvirt's headers.
+    PyPI has the binding's source only, which requires a compiler and libvirt's headers.
+
+    :returns: the folder, for PYTHONPATH.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for pattern in _BINDING:
@@ -81,9 +83,9 @@ def libvirt_binding(folder: Path) -> Path:
 
 
 def novnc() -> Path:
-    """The folder of noVNC's pages: the distribution's, installed or unpacked.
+    """The folder of noVNC's pages, from the distribution's package.
 
-    The package itself isn't installed: it would bring a web server and numpy.
+    If the package isn't installed it is only unpacked, as it requires a web server and numpy.
 
     :raises KollarmError: the distribution's archive can't be reached.
     """
@@ -92,16 +94,16 @@ def novnc() -> Path:
         return installed
 
     def make(folder: Path) -> None:
-        with progress.current().step("fetch noVNC"):
+        with progress.current().step("download noVNC"):
             try:
                 run(["apt-get", "-qq", "download", "novnc"], cwd=folder, timeout=300)
                 (package,) = folder.glob("novnc_*.deb")
                 run(["dpkg-deb", "-x", package, folder], timeout=60)
             except (CommandError, ValueError) as error:
                 raise KollarmError(
-                    "the package novnc can't be fetched",
+                    "the package novnc can't be downloaded",
                     details=getattr(error, "details", None),
-                    hint="apt-get update; is the distribution's archive reachable?",
+                    hint="run apt-get update; is the distribution's archive reachable?",
                 ) from error
 
     version = run(["apt-cache", "show", "--no-all-versions", "novnc"], check=False).stdout

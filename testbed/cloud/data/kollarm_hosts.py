@@ -1,8 +1,8 @@
-"""Nova's libvirt driver on hosts that stand for servers of one architecture each.
+"""Nova's libvirt driver for hosts that simulate servers of one architecture.
 
-The scheduler is told of that one alone, whatever else the machine's QEMU could run, so
-that in a cloud of two architectures images go where they would go in a real one.
-It runs in Nova's virtual environment and imports nothing of kollarm's.
+They report that architecture only, although QEMU could run others, so that the scheduler places
+images as in a real cloud of two architectures.
+This runs in Nova's virtual environment and imports nothing of kollarm.
 """
 
 from typing import Any
@@ -17,8 +17,11 @@ class _HostDriver(LibvirtDriver):  # type: ignore[misc]
 
     def get_available_resource(self, nodename: str) -> dict[str, Any]:
         resources: dict[str, Any] = super().get_available_resource(nodename)
-        offered = resources["supported_instances"]
-        resources["supported_instances"] = [one for one in offered if one[0] == self.architecture]
+        resources["supported_instances"] = [
+            instance
+            for instance in resources["supported_instances"]
+            if instance[0] == self.architecture
+        ]
         return resources
 
 

@@ -1,13 +1,13 @@
-"""nova-compute, with this folder as one more place for its drivers.
+"""nova-compute, with this folder as another place for drivers.
 
-Nova takes a driver from its own package only.  It runs in Nova's virtual environment
-and imports nothing of kollarm's.
+Nova loads drivers from its own package only.  This runs in Nova's virtual environment and imports
+nothing of kollarm.
 """
 
 import sys
 from pathlib import Path
 
-# The first import of Nova's, as in its own script: it puts eventlet in place.
+# The first import, as in Nova's own script, because it applies eventlet's patches.
 from nova.cmd.compute import main  # type: ignore[import-not-found]  # isort: skip
 import nova.virt  # type: ignore[import-not-found]
 

@@ -1,7 +1,7 @@
 """Nova's and Placement's WSGI applications for gunicorn, chosen by ``KOLLARM_WSGI``.
 
-Both read options from the command line when they are imported, and stop at
-gunicorn's.  It runs in their virtual environment and imports nothing of kollarm's.
+Both parse the command line when they are imported, and fail on gunicorn's options.  This runs in
+their virtual environment and imports nothing of kollarm.
 """
 
 import importlib

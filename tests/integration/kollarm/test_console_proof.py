@@ -25,9 +25,9 @@ from guestprep.boot.states import BootState, from_screen
 from kollarm.console_proof.compute import MARK, NAME
 from kollarm.services import daemon
 from kollarm.services.ports import free_port
-from testbed.cloud.catalogue import FLAVOR
-from testbed.cloud.cloud import CLOUD, connection
 from testbed.cloud.layout import ARM_HOST, X86_HOST, CloudLayout
+from testbed.cloud.lifecycle import CLOUD, connection
+from testbed.cloud.service_catalog import FLAVOR
 from testbed.guest_image import LAYOUTS, make
 from tests.support import x86_guest
 from tests.support.commands import COMMAND, Outcome, kollarm
@@ -288,7 +288,7 @@ def test_a_disk_with_nothing_to_boot_is_the_firmwares_fault(
 
 def test_a_proxy_that_is_down_is_named(cloud: Cloud, tiny: Callable[..., str]) -> None:
     image = tiny("tiny-aarch64", **arm())
-    process = daemon.running_in(cloud.layout.part("nova-novncproxy"))
+    process = daemon.running_in(cloud.layout.service_folder("nova-novncproxy"))
     as_root = [] if os.geteuid() == 0 else ["sudo"]
     run([*as_root, "kill", str(process)])
     try:

@@ -14,27 +14,27 @@ from openstack.exceptions import SDKException
 
 from kollarm.services import openstack_tools, ports
 from kollarm.services.daemon import Daemon
-from testbed.cloud import nova_files, software
+from testbed.cloud import nova_config, software
+from testbed.cloud.backends import DEADLINE, PORT_HINT, create_folder
 from testbed.cloud.layout import HOST, CloudLayout, ComputeHost
-from testbed.cloud.parts import DEADLINE, PORT_HINT, made
 
 
 def placement(layout: CloudLayout) -> Daemon:
     """Placement's API."""
-    folder = layout.part("placement")
+    folder = layout.service_folder("placement")
     return _wsgi(
         "Placement", folder, layout.placement_port, "placement.wsgi.api",
-        nova_files.placement(layout), {"OS_PLACEMENT_CONFIG_DIR": str(folder)},
+        nova_config.placement(layout), {"OS_PLACEMENT_CONFIG_DIR": str(folder)},
     )  # fmt: skip
 
 
 def compute_api(layout: CloudLayout, contents: Mapping[str, str]) -> Daemon:
     """Nova's API."""
-    folder = layout.part("nova")
+    folder = layout.service_folder("nova")
     return _wsgi(
-        "Nova's API", layout.part("nova-api"), layout.compute_port, "nova.wsgi.osapi_compute",
+        "Nova's API", layout.service_folder("nova-api"), layout.compute_port, "nova.wsgi.osapi_compute",
         contents,
-        # Its own threads are gunicorn's: with eventlet's in their place it hangs.
+        # gunicorn runs it in threads; with eventlet's patches it would hang.
         {
             "OS_NOVA_CONFIG_DIR": str(folder),
             "OS_NOVA_DISABLE_EVENTLET_PATCHING": "true",
@@ -51,7 +51,7 @@ def proxy(layout: CloudLayout, contents: Mapping[str, str]) -> Daemon:
         return page is not None and page.status_code == requests.codes.ok
 
     return _nova(
-        layout, "nova-novncproxy", layout.part("nova-novncproxy"), contents, answers,
+        layout, "nova-novncproxy", layout.service_folder("nova-novncproxy"), contents, answers,
         address=(HOST, port),
     )  # fmt: skip
 
@@ -60,17 +60,17 @@ def worker(
     layout: CloudLayout,
     program: str,
     contents: Mapping[str, str],
-    seen: Callable[[], Any],
+    list_services: Callable[[], Any],
     host: ComputeHost | None = None,
 ) -> Daemon:
-    """A service of Nova's that only listens to the queue.
+    """One of Nova's services that only listen to the message queue.
 
     :param program: ``nova-scheduler``, ``nova-conductor`` or ``nova-compute``.
-    :param host: nova-compute's; the others are of none.
-    :param seen: the API's services, as openstacksdk has them. One that was up before the
-        start, in Nova's records, counts only once it has reported again.
+    :param list_services: returns the services that Nova knows, as openstacksdk's objects. One
+        that was up before this start counts only after it has reported again.
+    :param host: the host of nova-compute; None for other programs.
     """
-    folder = layout.part(host.compute if host else program)
+    folder = layout.service_folder(host.compute if host else program)
 
     def answers() -> bool:
         try:
@@ -80,16 +80,16 @@ def worker(
                 and (host is None or service.host == host.name)
                 and service.state == "up"
                 and _after(service.updated_at, started)
-                for service in seen()
+                for service in list_services()
             )
         except (OSError, SDKException, ClientException):
-            return False  # the API, or what it asks, doesn't answer yet
+            return False  # the API, or a service it uses, doesn't answer yet
 
     return _nova(layout, program, folder, contents, answers, host=host)
 
 
 def _after(stamp: str | None, started: float) -> bool:
-    """Whether Nova's time stamp (UTC, without saying so) is later than that."""
+    """Whether Nova's time stamp (in UTC) is after a service's start."""
     if not stamp:
         return False
     moment = time.strptime(stamp.split(".")[0], "%Y-%m-%dT%H:%M:%S")
@@ -106,7 +106,7 @@ def _nova(
     address: tuple[str, int] | None = None,
     host: ComputeHost | None = None,
 ) -> Daemon:
-    etc = layout.part("nova")
+    etc = layout.service_folder("nova")
 
     def command() -> tuple[str, ...]:
         (etc / "state").mkdir(exist_ok=True)
@@ -115,21 +115,21 @@ def _nova(
             (etc / host.name / "instances").mkdir(parents=True, exist_ok=True)
             more = ("--config-file", str(etc / f"{host.name}.conf"))
         tools = software.tools() / "bin"
-        run_it = (
+        words = (
             (tools / "python", software.DATA / "kollarm_nova_compute.py")
             if program == "nova-compute"
             else (tools / program,)
         )
-        return (*map(str, run_it), "--config-file", str(etc / "nova.conf"), *more)
+        return (*map(str, words), "--config-file", str(etc / "nova.conf"), *more)
 
     return Daemon(
         name=folder.name,
-        folder=made(folder),
+        folder=create_folder(folder),
         program=command,
         address=address,
         answers=answers,
         settings="".join((software.requirements(), software.drivers(), *contents.values())),
-        env={"PYTHONPATH": str(software.libvirt_binding(layout.part("python")))},
+        env={"PYTHONPATH": str(software.libvirt_binding(layout.service_folder("python")))},
         port_hint=PORT_HINT,
         deadline=DEADLINE,
     )
@@ -146,12 +146,12 @@ def _wsgi(
     url = f"http://{HOST}:{port}"
     return Daemon(
         name=name,
-        folder=made(folder),
+        folder=create_folder(folder),
         program=lambda: openstack_tools.gunicorn(
             software.tools(), "kollarm_wsgi:application", port
         ),
         address=(HOST, port),
-        # Its list of versions, for which nobody has to say who they are.
+        # The list of versions needs no authentication.
         answers=lambda: (page := ports.get(f"{url}/")) is not None and page.ok,
         settings="".join((software.requirements(), *contents.values())),
         env={"KOLLARM_WSGI": module, "PYTHONPATH": str(software.DATA), **env},

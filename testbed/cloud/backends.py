@@ -1,4 +1,4 @@
-"""What the small cloud's Nova stands on, each as a daemon: database, queue, libvirt, network."""
+"""The services that Nova depends on, each as a daemon: database, queue, libvirt, network."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from core.errors import CommandError
 from core.run import run, which
 from kollarm.services import ports
 from kollarm.services.daemon import Daemon
-from testbed.cloud import database, nova_files
+from testbed.cloud import database, nova_config
 from testbed.cloud.layout import HOST, CloudLayout, ComputeHost
 
-#: Seconds that a start may take on a busy machine.
+#: The time limit of a start on a busy machine, in seconds.
 DEADLINE = 300.0
 
-#: How a user chooses other ports.
+#: How the user can change the ports.
 PORT_HINT = "choose another first port (--port)"
 
-# Runs libvirtd in namespaces of its own: it has its host's name; its folders are the
-# cloud's, so that a libvirtd of the machine's is not met; it finds the user that
-# Debian's build names even where libvirt-daemon-system, which makes that user, isn't
-# installed; and no KVM, which emulated guests don't use and whose probing can hang
-# inside a virtual machine.
-# $1 its folder, $2 its host's name.
+# Runs libvirtd in its own namespaces, with its own host name; with folders of the cloud, so
+# that it doesn't interfere with the machine's libvirtd; with the user that Debian's build
+# expects, even if libvirt-daemon-system, which creates it, isn't installed; and without KVM,
+# which emulated guests don't use and whose probing can hang in a virtual machine.
+# $1: its folder, $2: its host name.
 _LIBVIRTD = """
 set -e
 here=$1
@@ -56,14 +55,14 @@ def database_server(layout: CloudLayout) -> Daemon:
     def answers() -> bool:
         try:
             with socket.create_connection((HOST, layout.database_port), timeout=5) as stream:
-                # The server speaks first; the name of its sort of authentication is in it.
+                # The server's greeting has the name of its authentication plugin.
                 return b"mysql_native_password" in stream.recv(200)
         except OSError:
             return False
 
     return Daemon(
         name="MariaDB",
-        folder=made(layout.part("database")),
+        folder=create_folder(layout.service_folder("database")),
         program=lambda: database.command(layout),
         address=(HOST, layout.database_port),
         answers=answers,
@@ -75,13 +74,13 @@ def database_server(layout: CloudLayout) -> Daemon:
 
 def queue(layout: CloudLayout) -> Daemon:
     """RabbitMQ."""
-    folder = made(layout.part("rabbitmq"))
+    folder = create_folder(layout.service_folder("rabbitmq"))
     env = queue_environment(layout)
 
     def answers() -> bool:
         try:
             with socket.create_connection((HOST, layout.rabbit_port), timeout=5) as stream:
-                # What isn't AMQP is answered with the header of what would be.
+                # The server answers anything but AMQP with the header of AMQP.
                 stream.sendall(b"kollarm?")
                 return stream.recv(4) == b"AMQP"
         except OSError:
@@ -101,8 +100,8 @@ def queue(layout: CloudLayout) -> Daemon:
 
 
 def queue_environment(layout: CloudLayout) -> dict[str, str]:
-    """What makes a RabbitMQ, and its command line tools, this cloud's own."""
-    folder = layout.part("rabbitmq")
+    """The environment of this cloud's RabbitMQ and its command line tools."""
+    folder = layout.service_folder("rabbitmq")
     return {
         "HOME": str(folder),  # Erlang's cookie
         "RABBITMQ_NODENAME": f"kollarm{layout.rabbit_port}@localhost",
@@ -121,17 +120,17 @@ def queue_environment(layout: CloudLayout) -> dict[str, str]:
     }
 
 
-def end_name_server(layout: CloudLayout) -> None:
-    """End Erlang's name server, which RabbitMQ started and left running."""
+def stop_name_server(layout: CloudLayout) -> None:
+    """Stop Erlang's name server, which RabbitMQ starts and leaves running."""
     if which("epmd"):
         port = str(layout.rabbit_port + 2)
         run(["epmd", "-port", port, "-kill"], check=False, timeout=30)
 
 
 def libvirtd(layout: CloudLayout, host: ComputeHost) -> Daemon:
-    """A host's libvirtd, apart from any that the machine runs."""
-    folder = made(layout.part(host.libvirt))
-    contents = nova_files.libvirt(layout, host)
+    """A host's libvirtd, separate from the machine's own."""
+    folder = create_folder(layout.service_folder(host.libvirt))
+    contents = nova_config.libvirt(layout, host)
 
     def program() -> tuple[str, ...]:
         for name, text in contents.items():
@@ -166,9 +165,9 @@ def libvirtd(layout: CloudLayout, host: ComputeHost) -> Daemon:
 
 
 def virsh(layout: CloudLayout, host: ComputeHost, *words: str) -> str:
-    """What a host's libvirt answers to a command of virsh's.
+    """The output of a virsh command on a host's libvirt.
 
-    :raises CommandError: it refuses, or doesn't answer.
+    :raises CommandError: libvirt refuses, or doesn't answer.
     """
     return run(["virsh", "-q", "-c", layout.libvirt_uri(host), *words], timeout=120).stdout
 
@@ -177,7 +176,7 @@ def network(layout: CloudLayout) -> Daemon:
     """The stand-in for Neutron."""
     return Daemon(
         name="Neutron's stand-in",
-        folder=made(layout.part("network")),
+        folder=create_folder(layout.service_folder("network")),
         program=lambda: (
             sys.executable, "-m", "testbed.cloud.network", str(layout.network_port),
         ),
@@ -189,7 +188,7 @@ def network(layout: CloudLayout) -> Daemon:
     )  # fmt: skip
 
 
-def made(folder: Path) -> Path:
-    """A folder, made where it isn't there."""
+def create_folder(folder: Path) -> Path:
+    """Create a folder if it doesn't exist, and return it."""
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -1,4 +1,4 @@
-"""What the small cloud tells of itself: Keystone's catalogue, and a flavor."""
+"""The entries of Keystone's service catalog, and a flavor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FLAVOR, MEMORY, PROCESSORS = "kollarm.small", 1024, 2
 
 
 def fill(connection: Any, layout: CloudLayout) -> None:
-    """Put Nova, Placement and the stand-in for Neutron into the catalogue, once.
+    """Register Nova, Placement and the stand-in for Neutron, if they are missing.
 
     :param connection: openstacksdk's, as the administrator.
     """
@@ -34,6 +34,6 @@ def fill(connection: Any, layout: CloudLayout) -> None:
 
 
 def add_flavor(connection: Any) -> None:
-    """Make the flavor, where it is missing."""
+    """Create the flavor, if it is missing."""
     if connection.compute.find_flavor(FLAVOR) is None:
         connection.compute.create_flavor(name=FLAVOR, ram=MEMORY, vcpus=PROCESSORS, disk=0)

@@ -1,6 +1,6 @@
-"""The configuration files of the small cloud's Nova and Placement, as text.
+"""The configuration files of the small cloud's Nova, Placement and libvirt, as text.
 
-What the options mean: https://docs.openstack.org/nova/latest/configuration/config.html
+The options are documented at https://docs.openstack.org/nova/latest/configuration/config.html
 and https://docs.openstack.org/placement/latest/configuration/config.html.
 """
 
@@ -28,21 +28,21 @@ def transport(layout: CloudLayout) -> str:
 
 
 def nova(layout: CloudLayout, tools: Path, novnc: Path) -> dict[str, str]:
-    """Nova's configuration files, by their names.
+    """Nova's configuration files, by name.
 
-    :param tools: the virtual environment that Nova runs from.
+    :param tools: Nova's virtual environment.
     :param novnc: the folder of noVNC's pages.
     """
-    folder = layout.part("nova")
+    folder = layout.service_folder("nova")
     main: dict[str, dict[str, object]] = {
         "DEFAULT": {
             "my_ip": HOST,
             "state_path": folder / "state",
             "transport_url": transport(layout),
-            # A conversion would take minutes, and QEMU reads qcow2 as well.
+            # Converting would take minutes, and QEMU can use qcow2 directly.
             "force_raw_images": False,
             "web": novnc,
-            # A proof on a busy machine: an instance may take its time to be deleted.
+            # On a busy machine, deleting an instance can take long.
             "rpc_response_timeout": 180,
         },
         "api_database": {"connection": connection(layout, "nova_api")},
@@ -57,7 +57,7 @@ def nova(layout: CloudLayout, tools: Path, novnc: Path) -> dict[str, str]:
         "conductor": {"workers": 1},
         "scheduler": {"workers": 1},
         "filter_scheduler": {
-            # ImagePropertiesFilter is what keeps an ARM image from an x86 host.
+            # ImagePropertiesFilter keeps ARM images off x86 hosts.
             "enabled_filters": "ComputeFilter,ComputeCapabilitiesFilter,ImagePropertiesFilter",
         },
         "vnc": {
@@ -70,11 +70,11 @@ def nova(layout: CloudLayout, tools: Path, novnc: Path) -> dict[str, str]:
         },
         "libvirt": {
             "virt_type": "qemu",
-            # No guest here is worth waiting for a disk to have taken in what it wrote.
+            # Guests are for tests: speed matters more than their data.
             "disk_cachemodes": "file=unsafe",
-            # Nothing else runs there that a guest could be moved to.
+            # Don't modify the guests' disks.
             "inject_partition": -2,
-            # 0: the machine may be busy with other things, and lets a guest go at once.
+            # Reboot hard at once: emulated guests are slow to shut down.
             "wait_soft_reboot_seconds": 0,
         },
         **{
@@ -89,18 +89,18 @@ def nova(layout: CloudLayout, tools: Path, novnc: Path) -> dict[str, str]:
             )
         },
     }
-    # Nova's own pipeline, which it looks for beside its configuration.
+    # Nova reads its WSGI pipeline from the folder of its configuration.
     paste = (tools / "etc" / "nova" / "api-paste.ini").read_text()
     hosts = {f"{host.name}.conf": ini(_host(layout, host)) for host in (ARM_HOST, X86_HOST)}
     return {"nova.conf": ini(main), "api-paste.ini": paste, **hosts}
 
 
 def _host(layout: CloudLayout, host: ComputeHost) -> dict[str, dict[str, object]]:
-    """What one compute host has otherwise than Nova's other services."""
+    """The options of one compute host that differ from nova.conf."""
     return {
         "DEFAULT": {
             "host": host.name,
-            "state_path": layout.part("nova") / host.name,
+            "state_path": layout.service_folder("nova") / host.name,
             "compute_driver": f"kollarm_hosts.{host.driver}",
         },
         "libvirt": {"connection_uri": layout.libvirt_uri(host)},
@@ -108,9 +108,9 @@ def _host(layout: CloudLayout, host: ComputeHost) -> dict[str, dict[str, object]
 
 
 def placement(layout: CloudLayout) -> dict[str, str]:
-    """Placement's configuration files, by their names."""
+    """Placement's configuration files, by name."""
     sections: dict[str, dict[str, object]] = {
-        "DEFAULT": {"state_path": layout.part("placement")},
+        "DEFAULT": {"state_path": layout.service_folder("placement")},
         "placement_database": {"connection": connection(layout, "placement")},
         "api": {"auth_strategy": "keystone"},
         "keystone_authtoken": _identity(layout),
@@ -119,22 +119,22 @@ def placement(layout: CloudLayout) -> dict[str, str]:
 
 
 def libvirt(layout: CloudLayout, host: ComputeHost) -> dict[str, str]:
-    """The configuration files of a host's libvirtd, by their names."""
-    run = layout.part(host.libvirt) / "run"
+    """The configuration files of a host's libvirtd, by name."""
+    run = layout.service_folder(host.libvirt) / "run"
     return {
         "libvirtd.conf": f'unix_sock_dir = "{run}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n',
         "qemu.conf": "\n".join(
             [
-                # The guests' files lie in this cloud's folder, wherever that is.
+                # The guests' files are in the cloud's folder, which root owns.
                 'user = "root"',
                 'group = "root"',
                 "dynamic_ownership = 0",
                 "remember_owner = 0",
-                # What confines a guest belongs to a host's installation, not to a trial.
+                # Confining guests would depend on how the machine is set up.
                 'security_driver = "none"',
                 "namespaces = []",
                 "cgroup_controllers = []",
-                # Two libvirtds must not offer one port to two guests.
+                # The two hosts' libvirtds must not use the same ports.
                 f"remote_display_port_min = {host.first_display}",
                 f"remote_display_port_max = {host.first_display + 99}",
                 # There is no virtlogd; libvirtd writes the serial console's log itself.
@@ -146,7 +146,7 @@ def libvirt(layout: CloudLayout, host: ComputeHost) -> dict[str, str]:
 
 
 def _identity(layout: CloudLayout) -> dict[str, object]:
-    """How a service proves to Keystone who it is: all as the one service user there is."""
+    """The credentials of a service; all services use the same user."""
     url = layout.url(layout.keystone_port)
     return {
         "www_authenticate_uri": url,

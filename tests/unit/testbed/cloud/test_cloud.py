@@ -1,4 +1,4 @@
-"""The small cloud's plain decisions: ports, configuration, and what its network answers."""
+"""The small cloud: ports, configuration files, and the responses of its network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.cloud import cloud, network, nova_files
+from testbed.cloud import lifecycle, network, nova_config
 from testbed.cloud.layout import ARM_HOST, HOST, PORTS, X86_HOST, CloudLayout
 
 
@@ -43,9 +43,9 @@ def test_the_two_hosts_are_of_different_kinds(layout: CloudLayout, tmp_path: Pat
     tools = tmp_path / "tools"
     (tools / "etc" / "nova").mkdir(parents=True)
     (tools / "etc" / "nova" / "api-paste.ini").write_text("[composite:osapi_compute]\n")
-    made = nova_files.nova(layout, tools, tmp_path / "novnc")
-    main = parsed(made["nova.conf"])
-    arm, x86 = (parsed(made[f"{host.name}.conf"]) for host in (ARM_HOST, X86_HOST))
+    files = nova_config.nova(layout, tools, tmp_path / "novnc")
+    main = parsed(files["nova.conf"])
+    arm, x86 = (parsed(files[f"{host.name}.conf"]) for host in (ARM_HOST, X86_HOST))
     for section, option in (
         ("DEFAULT", "host"),
         ("DEFAULT", "state_path"),
@@ -76,10 +76,12 @@ def test_the_network_has_nothing_else() -> None:
     assert network.answer("/v3/networks")[0] == 404
 
 
-def test_a_cloud_that_never_was_has_every_service_and_none_runs(layout: CloudLayout) -> None:
-    parts = cloud.status(dataclasses.replace(layout, x86_host=True))
-    assert {part.service for part in parts} == {name for tier in cloud.TIERS for name in tier}
+def test_in_a_new_folder_no_service_is_running(layout: CloudLayout) -> None:
+    services = lifecycle.status(dataclasses.replace(layout, x86_host=True))
+    assert {service.name for service in services} == {
+        name for tier in lifecycle.TIERS for name in tier
+    }
     assert {X86_HOST.compute, X86_HOST.libvirt}.isdisjoint(
-        part.service for part in cloud.status(layout)
+        service.name for service in lifecycle.status(layout)
     )
-    assert all(part.pid is None for part in parts)
+    assert all(service.pid is None for service in services)
