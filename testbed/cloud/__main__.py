@@ -114,7 +114,8 @@ def _usage(layout: CloudLayout) -> str:
             "",
             f"  export OS_CLIENT_CONFIG_FILE={layout.clouds_yaml} OS_CLOUD={lifecycle.CLOUD}",
             f"  kollarm guest publish --cloud {lifecycle.CLOUD}",
-            f"  kollarm guest prove IMAGE --cloud {lifecycle.CLOUD} --flavor {FLAVOR} --network none",
+            f"  kollarm guest prove IMAGE --cloud {lifecycle.CLOUD} --flavor {FLAVOR} "
+            "--network none",
             "",
             "Guests are emulated here, so an image needs this property (guests[].properties):",
             "  hw_emulation_architecture: aarch64",

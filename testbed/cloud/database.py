@@ -84,7 +84,8 @@ def fill(layout: CloudLayout, tools: Path) -> None:
 def discover_hosts(layout: CloudLayout, tools: Path) -> None:
     """Map newly registered compute hosts to the cell, so that the scheduler uses them."""
     run(
-        [tools / "bin" / "nova-manage", "--config-file", layout.service_folder("nova") / "nova.conf",
+        [tools / "bin" / "nova-manage",
+         "--config-file", layout.service_folder("nova") / "nova.conf",
          "cell_v2", "discover_hosts"],
         timeout=DEADLINE,
     )  # fmt: skip

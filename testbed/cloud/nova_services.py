@@ -32,8 +32,8 @@ def compute_api(layout: CloudLayout, contents: Mapping[str, str]) -> Daemon:
     """Nova's API."""
     folder = layout.service_folder("nova")
     return _wsgi(
-        "Nova's API", layout.service_folder("nova-api"), layout.compute_port, "nova.wsgi.osapi_compute",
-        contents,
+        "Nova's API", layout.service_folder("nova-api"), layout.compute_port,
+        "nova.wsgi.osapi_compute", contents,
         # gunicorn runs it in threads; with eventlet's patches it would hang.
         {
             "OS_NOVA_CONFIG_DIR": str(folder),

@@ -1,9 +1,9 @@
-"""Test images: bootable arm64 cloud images in a distribution's layout, made by script.
+"""Test images: bootable arm64 cloud images with the layout of a distribution's own.
 
-The distributions' own images can't be fetched everywhere, and no test may depend
-on what they hold today.  These are made of Debian packages and laid out like
-the named release's cloud image: partitions, labels, boot loader, the split of
-the kernel into packages, and an apt archive of their own to complete it from.
+The distributions' images can't be downloaded everywhere, and tests must not depend on their
+present content.  Test images are made of Debian packages and laid out like the release's cloud
+image: partitions, labels, boot loader, the kernel's division into packages.  Each has an apt
+archive with the rest of its kernel's packages.
 """
 
 from testbed.guest_image.image import GuestImage, make

@@ -9,21 +9,19 @@ from pathlib import Path
 
 from core.run import run
 
-#: The suites that an Ubuntu release has; the packages are in the first.
+#: The suffixes of an Ubuntu release's suites; the packages are in the first suite.
 POCKETS = ("", "-updates", "-security")
 
 
 def publish(archive: Path, keyring: Path, codename: str, *, pool: str = "pool/main") -> None:
-    """Index and sign an archive whose packages are already below *pool*.
+    """Index and sign an archive whose packages are already in *pool*.
 
-    The key is made for this archive, and its private half is thrown away.
+    The key is made for this archive, and its private part is deleted.
 
-    :param keyring: where the public half goes, as gpgv and apt's Signed-By take it.
+    :param keyring: the file to write the public key to, for gpgv and apt's Signed-By.
     """
     with tempfile.TemporaryDirectory(prefix="kollarm-key-") as home:
-        gpg = ["gpg", "--homedir", home, "--batch", "--yes", "--quiet", "--no-autostart"]
-        # Key making and signing need the agent; it ends with its home folder.
-        gpg.remove("--no-autostart")
+        gpg = ["gpg", "--homedir", home, "--batch", "--yes", "--quiet"]
         run([*gpg, "--passphrase", "", "--quick-gen-key", "kollarm test archive", "rsa3072"])
         run([*gpg, "--output", keyring, "--export"])
         for pocket in POCKETS:

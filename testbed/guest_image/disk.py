@@ -1,4 +1,4 @@
-"""A disk with a GPT and a UEFI system partition, composed without mounting anything."""
+"""A disk with a GPT and an EFI system partition, made without mounting anything."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class PartitionSpec:
-    """A partition: its number, where it starts and how long it is (bytes), its sgdisk type."""
+    """A partition to create."""
 
     number: int
     start: int
+    """In bytes."""
     length: int
+    """In bytes."""
     type_code: str
+    """sgdisk's code of its type."""
     guid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
@@ -28,35 +31,35 @@ class PartitionSpec:
 
 
 @dataclass(frozen=True)
-class Table:
-    """How a disk is divided."""
+class PartitionTable:
+    """The partitions of a disk."""
 
     size: int
-    """Of the whole disk, in bytes."""
+    """The size of the disk, in bytes."""
     root: PartitionSpec
     esp: PartitionSpec
     boot: PartitionSpec | None = None
-    """The partition of /boot; None where that is on the root."""
+    """The partition of /boot; None: it is on the root partition."""
 
     @property
     def partitions(self) -> tuple[PartitionSpec, ...]:
         return (self.root, self.esp, *((self.boot,) if self.boot else ()))
 
 
-def cloud_table(size_mib: int, *, separate_boot: bool = False) -> Table:
-    """As cloud images for arm64 are divided: p15 the ESP in front, p16 /boot, p1 the rest."""
+def cloud_table(size_mib: int, *, separate_boot: bool = False) -> PartitionTable:
+    """The usual table of arm64 cloud images: p15 (ESP) first, then p16 (/boot), then p1 (root)."""
     esp = PartitionSpec(15, 1 * MIB, 99 * MIB, "EF00")
     start = esp.start + esp.length
     boot = PartitionSpec(16, start, 300 * MIB, "EA00") if separate_boot else None
     if boot is not None:
         start += boot.length
-    # The second copy of the table takes the last 33 sectors.
+    # The backup copy of the table is in the last 33 sectors.
     root = PartitionSpec(1, start, (size_mib - 1) * MIB - start, "8300")
-    return Table(size_mib * MIB, root, esp, boot)
+    return PartitionTable(size_mib * MIB, root, esp, boot)
 
 
-def partition(disk: Path, table: Table) -> None:
-    """Make *disk* an empty (sparse) disk with that table."""
+def partition(disk: Path, table: PartitionTable) -> None:
+    """Create an empty (sparse) disk with this table."""
     with disk.open("wb") as stream:
         stream.truncate(table.size)
     arguments = [
@@ -72,19 +75,19 @@ def partition(disk: Path, table: Table) -> None:
 
 
 def fill_esp(disk: Path, esp: PartitionSpec, label: str, contents: dict[str, bytes]) -> None:
-    """Put a FAT file system with these files into the system partition."""
-    place = f"{disk}@@{esp.start}"
+    """Create a FAT file system with these files in the EFI system partition."""
+    target = f"{disk}@@{esp.start}"
     sectors = esp.length // SECTOR
-    # The geometry means nothing any more, but mformat wants one. One sector per cluster:
-    # with fewer, larger clusters it would be no FAT32.
+    # The geometry is meaningless but mandatory. One sector per cluster: with larger and so
+    # fewer clusters it would not be FAT32.
     geometry = ["-h", "255", "-s", "63", "-c", "1"]
-    run(["mformat", "-i", place, "-F", *geometry, "-T", str(sectors), "-v", label, "::"])
-    made: set[str] = set()
+    run(["mformat", "-i", target, "-F", *geometry, "-T", str(sectors), "-v", label, "::"])
+    created: set[str] = set()
     for name, content in contents.items():
         folders = name.split("/")[:-1]
         for count in range(1, len(folders) + 1):
             folder = "/".join(folders[:count])
-            if folder not in made:
-                run(["mmd", "-i", place, f"::{folder}"])
-                made.add(folder)
-        run(["mcopy", "-i", place, "-", f"::{name}"], stdin=content)
+            if folder not in created:
+                run(["mmd", "-i", target, f"::{folder}"])
+                created.add(folder)
+        run(["mcopy", "-i", target, "-", f"::{name}"], stdin=content)

@@ -1,4 +1,4 @@
-"""Making a test image, once for the same inputs."""
+"""Making test images, which are cached by their inputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from testbed.guest_image.kernel import Kernel
 from testbed.guest_image.layouts import SUITE, ImageLayout, KernelPackages
 from testbed.guest_image.packages import ImagePackages, build_kernel, debian_kernels
 
-#: Seconds after which filling the root is given up.
+#: The time limit for installing the root file system, in seconds.
 TIME_LIMIT = 1800.0
 
 _RECORD = "image.json"
@@ -31,31 +31,29 @@ _RECORD = "image.json"
 
 @dataclass(frozen=True)
 class GuestImage:
-    """A test image and what belongs to it."""
+    """A test image with its apt archive."""
 
     layout: str
     image: Path
     """The qcow2 file."""
     sha256: str
-    """Of that file; SHA256SUMS beside it has it too."""
+    """The digest of that file, which is also in SHA256SUMS beside it."""
     archive: Path
     """The folder of a signed apt archive with the kernel's packages."""
     keyring: Path
-    """What that archive is signed with."""
+    """The public key of that archive."""
     suite: str
-    """The archive's suite with the packages (there are the release's ``-updates`` and ``-security``
-    too, empty).
-    """
+    """The suite of the archive that has the packages; ``-updates`` and ``-security`` are empty."""
     uname: str
     """The release of its kernel."""
 
     def to_dict(self) -> dict[str, object]:
-        """The record, with paths as they are now."""
+        """The record, with the present paths."""
         return {key: str(value) for key, value in asdict(self).items()}
 
     @staticmethod
     def read(folder: Path) -> GuestImage:
-        """The image that :func:`make` left in a folder."""
+        """Read the image that :func:`make` wrote to a folder."""
         record = json.loads((folder / _RECORD).read_text())
         for key in ("image", "archive", "keyring"):
             record[key] = folder / record[key]
@@ -63,9 +61,9 @@ class GuestImage:
 
 
 def make(layout: ImageLayout, *, mirror: str = debian_root.DEFAULT_MIRROR) -> GuestImage:
-    """The test image of a layout, from the cache or made of Debian's packages as they are now.
+    """The test image of a layout, from the cache or made of Debian's current packages.
 
-    :param mirror: of Debian; the image's own apt sources name it too.
+    :param mirror: the Debian mirror, which is also in the image's apt sources.
     :raises KollarmError: the archive can't be reached, or a tool is missing.
     """
     base = debian_root.root_tarball(SUITE, Architecture.AARCH64, root.PACKAGES, mirror=mirror)
@@ -89,14 +87,14 @@ def make(layout: ImageLayout, *, mirror: str = debian_root.DEFAULT_MIRROR) -> Gu
 
 
 def _recipe() -> str:
-    """A digest of this package's own files: another recipe, another image."""
-    whole = hashlib.sha256()
+    """A digest of this package's own files: when they change, images are made again."""
+    digest = hashlib.sha256()
     package = files("testbed.guest_image")
     for part in (package, package / "data"):
         for item in sorted(part.iterdir(), key=lambda item: item.name):
             if item.is_file():
-                whole.update(item.read_bytes())
-    return whole.hexdigest()
+                digest.update(item.read_bytes())
+    return digest.hexdigest()
 
 
 def _make(folder: Path, layout: ImageLayout, base: Path, kernel: Path, mirror: str) -> None:
@@ -116,21 +114,9 @@ def _make(folder: Path, layout: ImageLayout, base: Path, kernel: Path, mirror: s
         image = folder / f"{layout.name}-server-cloudimg-arm64.img"
         with progress.current().step("compress the image"):
             run(
-                [
-                    "qemu-img",
-                    "convert",
-                    "-c",
-                    "-W",
-                    "-m",
-                    "4",
-                    "-f",
-                    "raw",
-                    "-O",
-                    "qcow2",
-                    raw,
-                    image,
-                ]
-            )
+                ["qemu-img", "convert", "-c", "-W", "-m", "4", "-f", "raw", "-O", "qcow2",
+                 raw, image]
+            )  # fmt: skip
     sha256 = file_digest(image)
     (folder / "SHA256SUMS").write_text(f"{sha256} *{image.name}\n")
     record = {
@@ -166,11 +152,11 @@ def _compose(
     staged = debian_root.stage(staging, SUITE, Architecture.AARCH64, mirror=mirror)
     work = scratch / "work"
     work.mkdir()
-    # In a user namespace the scripts are another user's.
+    # In a user namespace the scripts run as another user.
     scratch.chmod(0o755)
     work.chmod(0o777)
     raw.chmod(0o666)
-    names = _Names(layout, table)
+    names = _FileSystemNames(layout, table)
     with progress.current().step("file systems") as step:
 
         def follow(line: str) -> None:
@@ -204,17 +190,17 @@ def _compose(
     )
 
 
-class _Names:
-    """What the file systems of one image are called, there and by its boot loader."""
+class _FileSystemNames:
+    """The labels and UUIDs of an image's file systems, for their creation and the boot loader."""
 
-    def __init__(self, layout: ImageLayout, table: disk.Table):
+    def __init__(self, layout: ImageLayout, table: disk.PartitionTable):
         self._layout = layout
         self._table = table
         self._root, self._boot = str(uuid.uuid4()), str(uuid.uuid4()) if table.boot else ""
         self.vendor = layout.os_release["ID"]
 
     def environment(self) -> dict[str, str]:
-        """Variables for fill-root.sh."""
+        """The environment variables of fill-root.sh."""
         layout, table = self._layout, self._table
         boot = table.boot
         return {
@@ -232,7 +218,7 @@ class _Names:
         }
 
     def grub_config(self) -> str:
-        """What the boot loader reads on the ESP: where its configuration is, by UUID."""
+        """grub.cfg on the ESP, which finds the actual configuration by UUID."""
         folder = "/grub" if self._boot else "/boot/grub"
         return (
             f"search.fs_uuid {self._boot or self._root} root\n"
@@ -259,7 +245,7 @@ def check_initramfs(path: Path) -> None:
             foreign[member.name] = architecture
     if reader.fault or foreign or not count:
         raise KollarmError(
-            "the test image's initramfs isn't one for arm64: "
-            + (reader.fault or f"{foreign or 'no program is in it'}"),
-            hint="this is a defect of kollarm/data/with-native-tools.sh",
+            "the test image's initramfs is not for arm64: "
+            + (reader.fault or f"{foreign or 'it has no programs'}"),
+            hint="this is a bug in core/data/with-native-tools.sh",
         )

@@ -1,13 +1,13 @@
-"""A kernel's files, and which of its modules Ubuntu has in which of its packages.
+"""A kernel's files, and the division of its modules into Ubuntu's packages.
 
-``linux-image-V`` has the kernel, ``linux-modules-V`` the modules a cloud needs, and up to
-18.04 ``linux-modules-extra-V`` the others, among them the graphics drivers.
+``linux-image-V`` has the kernel and ``linux-modules-V`` the modules for clouds; up to 18.04
+``linux-modules-extra-V`` has the others, including the graphics drivers.
 """
 
 from __future__ import annotations
 
 import lzma
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,8 @@ import zstandard
 from core.errors import KollarmError
 from core.run import run
 
-#: What the cloud's modules package has: folders, or modules without their suffix.  Few
-#: enough that an initramfs with "most" modules is small and boots fast under emulation.
+#: The modules of linux-modules: folders, or modules without their suffix.  They are few, so
+#: that an initramfs with MODULES=most is small and boots fast under emulation.
 CLOUD = (
     "kernel/arch/",
     "kernel/crypto/",
@@ -54,7 +54,7 @@ CLOUD = (
     "kernel/security/",
 )
 
-#: What the extra package has, besides what these need.
+#: The modules of linux-modules-extra, besides those that they depend on.
 EXTRA = (
     "kernel/drivers/gpu/",
     "kernel/drivers/input/",
@@ -62,20 +62,20 @@ EXTRA = (
     "kernel/sound/core/",
 )
 
-#: What must not be in the cloud's modules: without it the kernel has no screen.
+#: Modules that must not be in linux-modules: without them the kernel has no screen.
 SCREEN = "kernel/drivers/gpu/drm/"
 
 
 @dataclass(frozen=True)
-class Split:
-    """Module files (below the modules folder, as modules.dep names them) by package."""
+class ModuleSplit:
+    """The module files of each package, by their names in modules.dep."""
 
     cloud: frozenset[str]
     extra: frozenset[str]
 
 
 def parse_dependencies(text: str) -> dict[str, tuple[str, ...]]:
-    """modules.dep(5): for each module file, those it needs."""
+    """Parse modules.dep(5): the module files that each module file depends on."""
     lines = (line.partition(":") for line in text.splitlines() if line.strip())
     return {module: tuple(needed.split()) for module, _, needed in lines}
 
@@ -84,34 +84,32 @@ def split(
     dependencies: Mapping[str, tuple[str, ...]],
     cloud: Iterable[str] = CLOUD,
     extra: Iterable[str] = EXTRA,
-) -> Split:
-    """Divide modules into those of the cloud's package and the extra ones.
+) -> ModuleSplit:
+    """Divide modules into those of linux-modules and the extra ones.
 
-    A module that the cloud's package has or needs is not in the extra package;
-    one that would drag a graphics driver into the cloud's package is in the other.
+    A module that linux-modules has or depends on is not an extra one; a module that depends on a
+    graphics driver is never in linux-modules.
     """
 
     def closure(module: str) -> set[str]:
-        # depmod writes all a module needs, not only what it needs directly.
+        # modules.dep lists indirect dependencies too.
         return {module, *dependencies[module]}
-
-    def chosen(wanted: Iterable[str]) -> set[str]:
-        found: set[str] = set()
-        for module in dependencies:
-            if any(_matches(module, pattern) for pattern in wanted):
-                found |= closure(module)
-        return found
 
     with_screen = {
         module
         for module in dependencies
         if any(needed.startswith(SCREEN) for needed in closure(module))
     }
-    cloud_modules: set[str] = set()
-    for module in dependencies:
-        if module not in with_screen and any(_matches(module, pattern) for pattern in cloud):
-            cloud_modules |= closure(module)
-    return Split(frozenset(cloud_modules), frozenset(chosen(extra) - cloud_modules))
+
+    def select(patterns: Iterable[str], excluded: Collection[str] = ()) -> set[str]:
+        selected: set[str] = set()
+        for module in dependencies:
+            if module not in excluded and any(_matches(module, pattern) for pattern in patterns):
+                selected |= closure(module)
+        return selected
+
+    cloud_modules = select(cloud, with_screen)
+    return ModuleSplit(frozenset(cloud_modules), frozenset(select(extra) - cloud_modules))
 
 
 def _matches(module: str, pattern: str) -> bool:
@@ -122,11 +120,11 @@ def _matches(module: str, pattern: str) -> bool:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel's files as its Debian package has them, unpacked."""
+    """The unpacked files of a kernel's Debian package."""
 
     tree: Path
     release: str
-    """What ``uname -r`` prints under it."""
+    """The output of ``uname -r``."""
 
     @property
     def modules(self) -> Path:
@@ -135,25 +133,25 @@ class Kernel:
 
     @staticmethod
     def unpacked(tarball: Path, tree: Path) -> Kernel:
-        """Unpack the kernel out of a tar of packages' files.
+        """Unpack the kernel from a tar of packages' files.
 
-        :raises KollarmError: there isn't exactly one kernel in it.
+        :raises KollarmError: it doesn't have exactly one kernel.
         """
         tree.mkdir()
-        wanted = ["./boot", "./usr/lib/modules"]
-        run(["tar", "-C", tree, "--no-same-owner", "-xf", tarball, *wanted])
+        folders = ["./boot", "./usr/lib/modules"]
+        run(["tar", "-C", tree, "--no-same-owner", "-xf", tarball, *folders])
         releases = sorted(path.name.split("-", 1)[1] for path in tree.glob("boot/vmlinuz-*"))
         if len(releases) != 1:
             raise KollarmError(f"{tarball}: expected one kernel, found {releases or 'none'}")
         return Kernel(tree, releases[0])
 
     def dependencies(self) -> dict[str, tuple[str, ...]]:
-        """What each module needs (written by the host's depmod: the package has none)."""
+        """The dependencies of each module, from depmod: the package has no modules.dep."""
         run(["depmod", "-b", self.tree / "usr", self.release])
         return parse_dependencies((self.modules / "modules.dep").read_text())
 
     def copy_modules(self, names: Iterable[str], target: Path, *, zstd: bool = False) -> None:
-        """Copy modules below *target*, uncompressed or compressed as Ubuntu has them from 24.04."""
+        """Copy modules below *target*, uncompressed or (as in Ubuntu from 24.04 on) as .zst."""
         for name in names:
             source = self.modules / name
             place = target / "lib/modules" / self.release / name.removesuffix(".xz")

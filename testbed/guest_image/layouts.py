@@ -1,15 +1,15 @@
-"""The layouts of cloud images that test images can have."""
+"""The layouts of test images, each that of a release's cloud image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-#: The Debian suite every test image is made of, whatever it is laid out like.
+#: The Debian suite that every test image is made of, whatever its layout.
 SUITE = "trixie"
 
-#: Ubuntu's own comment and settings, as its cloud images up to 22.04 have them; the
-#: variable is the same as in /etc/default/grub, which it therefore overrides.
+#: The settings of Ubuntu's cloud images up to 22.04; they override the same variable in
+#: /etc/default/grub.
 _CLOUDIMG_SETTINGS = """\
 # Cloud Image specific Grub settings for Generic Cloud Images
 # CLOUD_IMG: This file was created/modified by the Cloud Image build process
@@ -38,13 +38,14 @@ GRUB_CMDLINE_LINUX_DEFAULT="quiet splash"
 GRUB_CMDLINE_LINUX=""
 """
 
-#: Debian's cloud images set the other variable, which comes before the default one's words.
+#: The settings of Debian's cloud images, with the other variable, which comes first on the
+#: command line.
 _DEBIAN_CLOUD = """\
 GRUB_TIMEOUT=0
 GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200 earlyprintk=ttyS0,115200 consoleblank=0"
 """
 
-#: What the layouts of Ubuntu up to 24.04 have below /etc/default.
+#: The files below /etc/default of Ubuntu's cloud images up to 24.04.
 _CLOUDIMG_GRUB = {
     "grub": _DEFAULT_GRUB,
     "grub.d/50-cloudimg-settings.cfg": _CLOUDIMG_SETTINGS,
@@ -52,48 +53,48 @@ _CLOUDIMG_GRUB = {
 
 
 class KernelPackages(StrEnum):
-    """How the kernel comes in packages."""
+    """How the kernel is divided into packages."""
 
     #: Ubuntu up to 18.04: the screen's driver is in an extra package, not in the image.
     EXTRAS = "extras"
-    #: Ubuntu from 20.04 on: the modules package has it.
+    #: Ubuntu from 20.04 on: the image has all modules.
     WHOLE = "whole"
-    #: Debian's genericcloud: a kernel built without any graphics driver.
+    #: Debian's genericcloud: a kernel without any graphics driver.
     CLOUD = "cloud"
 
 
 @dataclass(frozen=True)
 class ImageLayout:
-    """How a release's cloud image is laid out."""
+    """The layout of a release's cloud image."""
 
     name: str
-    """What the user calls it, a distribution and its release."""
+    """The distribution and its release."""
     codename: str
-    """The release's, also the suite of the local archive."""
+    """The release's codename, also the suite of the local archive."""
     os_release: dict[str, str] = field(hash=False)
-    """The fields of os-release(5) that name the release."""
+    """The fields of os-release(5)."""
     grub_files: dict[str, str] = field(hash=False)
-    """What is in the image below /etc/default, by its path there."""
+    """The content of files below /etc/default, by their path there."""
     kernel: KernelPackages = KernelPackages.WHOLE
-    """How its kernel comes in packages."""
+    """How its kernel is divided into packages."""
     zstd_modules: bool = False
-    """Whether module files are compressed."""
+    """Whether its module files are compressed with zstd."""
     initramfs_compression: str = "zstd"
-    """As initramfs.conf(5) names it."""
+    """The name in initramfs.conf(5)."""
     separate_boot: bool = False
     """Whether /boot is a partition of its own."""
     labels: bool = True
-    """Whether fstab and the menu name file systems by label, else by PARTUUID."""
+    """Whether fstab and the boot menu use labels; otherwise they use PARTUUIDs."""
     without_initramfs: bool = False
-    """Whether the menu first tries to start without an initramfs."""
+    """Whether the boot menu first tries to start without an initramfs."""
     virtual_size: int = 2252
-    """Of the disk, in MiB."""
+    """The size of the disk, in MiB."""
 
     def os_release_text(self) -> str:
         """The file /etc/os-release.
 
-        ID and VERSION_ID are the layout's, because tools that prepare images
-        choose by them; PRETTY_NAME tells a person what it is.
+        ID and VERSION_ID are the layout's, because tools that prepare images depend on them;
+        PRETTY_NAME says that it is a test image.
         """
         return "".join(f'{key}="{value}"\n' for key, value in self.os_release.items())
 
@@ -122,7 +123,7 @@ LAYOUTS = {
             kernel=KernelPackages.EXTRAS,
             initramfs_compression="gzip",
         ),
-        # 20.04's is the same but for the initramfs, which is an lz4 one there.
+        # 20.04 has the same layout, except that its initramfs is compressed with lz4.
         ImageLayout(
             name="ubuntu-22.04",
             codename="jammy",
@@ -168,7 +169,7 @@ LAYOUTS = {
             },
             kernel=KernelPackages.CLOUD,
             labels=False,
-            # The generic kernel with all its modules is to have room beside the other.
+            # The generic kernel with all modules must fit besides the other.
             virtual_size=3072,
         ),
     )

@@ -14,7 +14,7 @@ from guestprep.archive.client import ArchiveClient
 from testbed.guest_image.kernel import Kernel, split
 from testbed.guest_image.layouts import SUITE, ImageLayout, KernelPackages
 
-#: Run when the kernel or its modules have changed: the hooks make the initramfs and grub.cfg.
+#: Run when the kernel or its modules change: the hooks make the initramfs and grub.cfg.
 _HOOKS = """\
 if [ -x /usr/bin/linux-run-hooks ] && [ -e /boot/vmlinuz-{release} ]; then
     linux-run-hooks image postinst {release} /boot/vmlinuz-{release} -- "$@"
@@ -50,7 +50,7 @@ fi
 
 @dataclass(frozen=True)
 class PackageSpec:
-    """What a package is to be: its control fields, scripts and the folder with its files."""
+    """A package to build."""
 
     name: str
     version: str
@@ -59,7 +59,7 @@ class PackageSpec:
     section: str = "kernel"
     scripts: Mapping[str, str] = field(default_factory=dict)
     files: Path | None = None
-    """None for a package without files of its own (a meta package)."""
+    """The folder with its files; None: it has no files (a meta package)."""
 
     def control(self, installed_kib: int) -> str:
         """The control file (deb-control(5))."""
@@ -79,9 +79,9 @@ class PackageSpec:
 
 
 def build(package: PackageSpec, pool: Path, scratch: Path) -> Path:
-    """Make the .deb in *pool* and return its path.
+    """Build the .deb in *pool* and return its path.
 
-    :param scratch: an existing folder for the time being.
+    :param scratch: an existing temporary folder.
     """
     tree = package.files or scratch / f"{package.name}.empty"
     control = tree / "DEBIAN"
@@ -94,44 +94,50 @@ def build(package: PackageSpec, pool: Path, scratch: Path) -> Path:
     for folder in [tree, *(path for path in tree.rglob("*") if path.is_dir())]:
         folder.chmod(0o755)
     target = pool / f"{package.name}_{package.version}_arm64.deb"
-    # The kernel's modules as fast as xz can: nobody downloads these.
+    # The fastest compression: nobody downloads these packages.
     run(["dpkg-deb", "--root-owner-group", "-Zxz", "-z1", "--build", tree, target])
     return target
 
 
 @dataclass(frozen=True)
 class ImagePackages:
-    """The packages to install into an image, and the release of the kernel among them."""
+    """The packages to install in an image."""
 
     release: str
+    """The release of their kernel."""
     installed: tuple[Path, ...]
 
 
 def build_kernel(kernel: Kernel, layout: ImageLayout, pool: Path, scratch: Path) -> ImagePackages:
-    """Split a kernel as the layout's release does and make its packages in *pool*."""
+    """Build a kernel's packages in *pool*, divided as in the layout's release."""
     with progress.current().step(f"split kernel {kernel.release} into packages") as step:
         modules = split(kernel.dependencies())
         extras = layout.kernel is KernelPackages.EXTRAS
-        trees = _Trees(kernel, scratch, zstd=layout.zstd_modules)
+        packaging = _KernelPackaging(kernel, scratch, zstd=layout.zstd_modules)
         cloud = modules.cloud if extras else modules.cloud | modules.extra
-        installed = [_modules(trees, cloud), _image(trees), _meta(trees, "linux-image-virtual", "")]
+        installed = [
+            _modules(packaging, cloud),
+            _image(packaging),
+            _meta(packaging, "linux-image-virtual", ""),
+        ]
         only_archive = []
         if extras:
             extra_name = f"linux-modules-extra-{kernel.release}"
             only_archive = [
-                _extra(trees, modules.extra, extra_name),
-                _meta(trees, "linux-image-generic", extra_name),
-                _meta(trees, "linux-image-extra-virtual", extra_name),
+                _extra(packaging, modules.extra, extra_name),
+                _meta(packaging, "linux-image-generic", extra_name),
+                _meta(packaging, "linux-image-extra-virtual", extra_name),
             ]
         step.note(f"{len(cloud)} modules" + f", {len(modules.extra)} extra ones" * extras)
         for package in only_archive:
             build(package, pool, scratch)
-        made = tuple(build(package, pool, scratch) for package in installed)
-        return ImagePackages(kernel.release, made)
+        return ImagePackages(
+            kernel.release, tuple(build(package, pool, scratch) for package in installed)
+        )
 
 
-class _Trees:
-    """The folders that the packages of one kernel are made of."""
+class _KernelPackaging:
+    """The values that the packages of one kernel have in common."""
 
     def __init__(self, kernel: Kernel, scratch: Path, *, zstd: bool):
         self.kernel = kernel
@@ -147,63 +153,63 @@ class _Trees:
         return {"postinst": text.format(release=self.release, hooks=self.hooks)}
 
 
-def _image(trees: _Trees) -> PackageSpec:
-    release = trees.release
-    tree = trees.scratch / "image"
+def _image(packaging: _KernelPackaging) -> PackageSpec:
+    release = packaging.release
+    tree = packaging.scratch / "image"
     (tree / "boot").mkdir(parents=True)
-    shutil.copy(trees.kernel.tree / f"boot/vmlinuz-{release}", tree / "boot")
+    shutil.copy(packaging.kernel.tree / f"boot/vmlinuz-{release}", tree / "boot")
     return PackageSpec(
         f"linux-image-{release}",
-        trees.version,
+        packaging.version,
         f"Linux kernel image, version {release}",
         depends=f"kmod, linux-base, linux-modules-{release}",
-        scripts=trees.script(_IMAGE_POSTINST),
+        scripts=packaging.script(_IMAGE_POSTINST),
         files=tree,
     )
 
 
-def _modules(trees: _Trees, names: Iterable[str]) -> PackageSpec:
-    release, kernel = trees.release, trees.kernel
-    tree = trees.scratch / "cloud"
+def _modules(packaging: _KernelPackaging, names: Iterable[str]) -> PackageSpec:
+    release, kernel = packaging.release, packaging.kernel
+    tree = packaging.scratch / "cloud"
     (tree / "boot").mkdir(parents=True)
     for name in (f"config-{release}", f"System.map-{release}"):
         shutil.copy(kernel.tree / "boot" / name, tree / "boot")
-    kernel.copy_modules(names, tree, zstd=trees.zstd)
+    kernel.copy_modules(names, tree, zstd=packaging.zstd)
     for path in kernel.modules.glob("modules.builtin*"):
         if not path.name.endswith(".bin"):
             shutil.copy(path, tree / "lib/modules" / release)
     shutil.copy(kernel.modules / "modules.order", tree / "lib/modules" / release)
     return PackageSpec(
         f"linux-modules-{release}",
-        trees.version,
+        packaging.version,
         f"Linux kernel modules for a cloud, version {release}",
-        scripts=trees.script(_MODULES_POSTINST),
+        scripts=packaging.script(_MODULES_POSTINST),
         files=tree,
     )
 
 
-def _extra(trees: _Trees, names: Iterable[str], name: str) -> PackageSpec:
-    release = trees.release
-    tree = trees.scratch / "extra"
-    trees.kernel.copy_modules(names, tree, zstd=trees.zstd)
+def _extra(packaging: _KernelPackaging, names: Iterable[str], name: str) -> PackageSpec:
+    release = packaging.release
+    tree = packaging.scratch / "extra"
+    packaging.kernel.copy_modules(names, tree, zstd=packaging.zstd)
     return PackageSpec(
         name,
-        trees.version,
+        packaging.version,
         f"Linux kernel extra modules, among them graphics, version {release}",
         depends=f"linux-image-{release} | linux-image-unsigned-{release}",
-        scripts=trees.script(_EXTRA_POSTINST),
+        scripts=packaging.script(_EXTRA_POSTINST),
         files=tree,
     )
 
 
-def _meta(trees: _Trees, name: str, extra: str) -> PackageSpec:
-    """A package that pulls in the newest kernel, with the extra modules or without."""
-    depends = f"linux-image-{trees.release}" + (f", {extra}" if extra else "")
+def _meta(packaging: _KernelPackaging, name: str, extra: str) -> PackageSpec:
+    """A package that depends on the newest kernel, with or without the extra modules."""
+    depends = f"linux-image-{packaging.release}" + (f", {extra}" if extra else "")
     if name == "linux-image-extra-virtual":
-        depends = f"linux-image-generic (= {trees.meta_version})"
+        depends = f"linux-image-generic (= {packaging.meta_version})"
     return PackageSpec(
         name,
-        trees.meta_version,
+        packaging.meta_version,
         f"the newest kernel image (meta package {name.removeprefix('linux-image-')})",
         depends=depends,
         section="metapackages",
@@ -211,9 +217,9 @@ def _meta(trees: _Trees, name: str, extra: str) -> PackageSpec:
 
 
 def debian_kernels(mirror: str, pool: Path) -> ImagePackages:
-    """Debian's own kernels from its archive: the cloud's to install, the generic for *pool*.
+    """Download Debian's cloud kernel, to install, and its generic kernel to *pool*.
 
-    :raises KollarmError: the archive can't be reached, or lacks one.
+    :raises KollarmError: the archive can't be reached, or doesn't have one of them.
     """
     source = AptArchive(uri=mirror, suite=SUITE, keyring=Path(debian_root.KEYRING))
     client = ArchiveClient([source], "arm64")
@@ -221,9 +227,9 @@ def debian_kernels(mirror: str, pool: Path) -> ImagePackages:
     for meta in ("linux-image-cloud-arm64", "linux-image-arm64"):
         newest = client.candidates(meta)[0]
         image = newest.relations["Depends"][0][0].name
-        places = []
+        paths = []
         for entry in (newest, client.candidates(image)[0]):
-            places.append(pool / f"{entry.name}_{entry.version}_arm64.deb")
-            shutil.copyfile(client.fetch(entry), places[-1])
-        kernels[meta] = ImagePackages(image.removeprefix("linux-image-"), tuple(places))
+            paths.append(pool / f"{entry.name}_{entry.version}_arm64.deb")
+            shutil.copyfile(client.fetch(entry), paths[-1])
+        kernels[meta] = ImagePackages(image.removeprefix("linux-image-"), tuple(paths))
     return kernels["linux-image-cloud-arm64"]

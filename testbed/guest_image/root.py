@@ -1,4 +1,4 @@
-"""The root file system of a test image: its packages and the files beside them."""
+"""The root file system of a test image: its packages and further files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from testbed.guest_image.disk import PartitionSpec, Table
+from testbed.guest_image.disk import PartitionSpec, PartitionTable
 from testbed.guest_image.layouts import ImageLayout
 
-#: Debian packages of the root, besides what every bootstrapped root has.
+#: The Debian packages of the root, besides those of every bootstrapped root.
 PACKAGES = (
     "busybox",
     "ca-certificates",
@@ -38,7 +38,7 @@ PACKAGES = (
     "udev",
 )
 
-#: Units that only cost time where every boot is emulated and nothing is on the network.
+#: Units that only cost time in emulated guests without a network.
 MASKED = (
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
@@ -49,15 +49,15 @@ MASKED = (
     "systemd-networkd-wait-online.service",
 )
 
-#: Ubuntu's images have the whole list of sources here; these look at the machine only.
+#: Ubuntu's images have all data sources here; these use local ones only.
 _CLOUD_SOURCES = """\
 # to update this file, run dpkg-reconfigure cloud-init
 datasource_list: [ NoCloud, ConfigDrive, None ]
 """
 
-#: Where a guest is emulated on a busy machine, its devices may take longer than the 90 s that
-#: systemd gives them; without its ESP it would stop in emergency mode.
-_PATIENCE = """\
+#: In emulated guests on a busy machine, devices can take longer than systemd's time limit of
+#: 90 s; without its ESP a guest would stop in emergency mode.
+_LONG_TIMEOUTS = """\
 [Manager]
 DefaultDeviceTimeoutSec=15min
 DefaultTimeoutStartSec=15min
@@ -69,12 +69,12 @@ ESP_LABEL = "UEFI"
 
 
 def name_of(layout: ImageLayout, part: PartitionSpec, label: str) -> str:
-    """What fstab and the kernel's command line call a partition's file system."""
+    """The name of a partition's file system in fstab and on the kernel's command line."""
     return f"LABEL={label}" if layout.labels else f"PARTUUID={part.guid}"
 
 
-def fstab(layout: ImageLayout, table: Table) -> str:
-    """The table of mounts (fstab(5))."""
+def fstab(layout: ImageLayout, table: PartitionTable) -> str:
+    """The text of /etc/fstab."""
     mounts = [
         (name_of(layout, table.root, ROOT_LABEL), "/", "ext4"),
         *([(name_of(layout, table.boot, BOOT_LABEL), "/boot", "ext4")] if table.boot else []),
@@ -83,8 +83,8 @@ def fstab(layout: ImageLayout, table: Table) -> str:
     return "".join(f"{name}\t{where}\t{kind}\tdefaults\t0 0\n" for name, where, kind in mounts)
 
 
-def files(layout: ImageLayout, table: Table) -> dict[str, str]:
-    """The content of files to add to the root, by their path in it."""
+def files(layout: ImageLayout, table: PartitionTable) -> dict[str, str]:
+    """The content of files to add to the root, by path."""
     release = layout.os_release
     lsb = {
         "DISTRIB_ID": release["NAME"],
@@ -100,7 +100,7 @@ def files(layout: ImageLayout, table: Table) -> dict[str, str]:
         "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {release['ID']}\n::1 localhost\n",
         "etc/fstab": fstab(layout, table),
         "etc/cloud/cloud.cfg.d/90_dpkg.cfg": _CLOUD_SOURCES,
-        "etc/systemd/system.conf.d/emulated.conf": _PATIENCE,
+        "etc/systemd/system.conf.d/emulated.conf": _LONG_TIMEOUTS,
         "etc/initramfs-tools/conf.d/layout.conf": f"COMPRESS={layout.initramfs_compression}\n",
         "etc/kernel-img.conf": "do_symlinks = yes\nlink_in_boot = no\n",
         "boot/efi/.keep": "",
@@ -112,12 +112,12 @@ def files(layout: ImageLayout, table: Table) -> dict[str, str]:
 
 
 def links() -> dict[str, str]:
-    """Symbolic links to add to the root: what each path points to."""
+    """Symbolic links to add to the root: the target of each path."""
     return {f"etc/systemd/system/{unit}": "/dev/null" for unit in MASKED}
 
 
 def write_overlay(path: Path, contents: Mapping[str, str], targets: Mapping[str, str]) -> None:
-    """A tar of files and links, all of them root's, that unpacks over a root."""
+    """Write a tar of files and links, owned by root, to unpack over the root file system."""
     with tarfile.open(path, "w") as archive:
         folders: set[str] = set()
         for name in sorted([*contents, *targets]):
