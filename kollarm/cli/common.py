@@ -1,4 +1,4 @@
-"""What every command shares: its options, reading the configuration, printing results."""
+"""What commands share: options, reading the configuration, printing results."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def with_json(command: Command) -> Command:
 
 
 def _note_json(context: click.Context, option: click.Parameter, value: bool) -> bool:
-    """Tell the place where errors are shown that they belong into the document."""
+    """Note that an error belongs into the document too."""
     invocation_of(context).as_json |= value
     return value
 
@@ -85,14 +85,14 @@ def with_screenshot(command: Command) -> Command:
 
 
 def read_config(path: Path) -> Config:
-    """The configuration, with its CA bundle made this process's own."""
+    """The configuration; its CA bundle is applied to this process."""
     config = load(path)
     trust.apply(config.ca_bundle)
     return config
 
 
 def alone(config: Config) -> AbstractContextManager[None]:
-    """Have the configuration's state folder for the command that runs, and no other run in it."""
+    """Lock the state folder, so that no other run uses it."""
     return lock.held(config.state_dir, click.get_current_context().command_path)
 
 
@@ -108,7 +108,7 @@ def optional_config(path: Path) -> Config | None:
 
 
 def config_words(path: Path) -> tuple[str, ...]:
-    """How a suggested command names the configuration file: not at all, if it is the usual one."""
+    """The option that a suggested command needs to name the configuration file, if any."""
     return () if path == Path(DEFAULT_NAME) else ("--config", str(path))
 
 

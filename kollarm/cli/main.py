@@ -27,7 +27,7 @@ from kollarm.cli.verbosity import Invocation, with_verbosity
 log = logging.getLogger(__name__)
 
 
-#: What an operating system answers when there is no room, or no permission.
+#: The errors of an operating system without free space, or without permission.
 FULL_OR_FORBIDDEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 #: Each command, where it lives and what it does.
@@ -81,9 +81,9 @@ def main(
     words = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, _terminated)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # File names inside a guest may be no text; standard error does so by itself.
+        # File names in a guest may not be text; standard error escapes them by itself.
         sys.stdout.reconfigure(errors="backslashreplace")
-    # A shell that asks for completions would push the logs of real runs out.
+    # The logs of a shell's requests for completions would replace those of real runs.
     completing = "_KOLLARM_COMPLETE" in os.environ
     log_path = None if completing else logs.start(shlex.join(words))
     invocation = Invocation()

@@ -1,1 +1,1 @@
-"""The guests of a configuration."""
+"""The guests of a configuration: selecting, preparing and booting them, and their cloud."""

@@ -1,4 +1,4 @@
-"""Boots that prove an image, each kept for as long as the image's bytes are the same."""
+"""Boots that prove an image; a report is kept as long as the image does not change."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from guestprep.boot import BootReport, boot
 
 @dataclass(frozen=True)
 class KeptBoot:
-    """A boot of one image: what was seen, and the screenshot of it."""
+    """The report of a boot, with the screenshot."""
 
     image: Path
     report: BootReport
     screenshot: Path
     kept: bool
-    """Whether it is the report of an earlier boot of the very same bytes."""
+    """Whether it is the report of an earlier boot of the same bytes."""
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -31,21 +31,21 @@ class KeptBoot:
 
 
 def prove(image: Path, folder: Path, name: str, timeout: float) -> KeptBoot:
-    """Boot an image, or take the report of an earlier boot of the very same bytes.
+    """Boot an image, or return the report of an earlier boot of the same bytes.
 
-    :param folder: where ``NAME.png`` and ``NAME.boot.json`` are kept.
+    :param folder: the folder for ``NAME.png`` and ``NAME.boot.json``.
     :param timeout: seconds that the boot may take.
     """
     digest = file_digest(image)
     record, screenshot = folder / f"{name}.boot.json", folder / f"{name}.png"
     if record.exists() and screenshot.exists():
         try:
-            known = json.loads(record.read_text())
-            if known["sha256"] == digest:
-                return KeptBoot(image, BootReport.from_dict(known["report"]), screenshot, True)
+            saved = json.loads(record.read_text())
+            if saved["sha256"] == digest:
+                return KeptBoot(image, BootReport.from_dict(saved["report"]), screenshot, True)
         except (ValueError, KeyError, TypeError):
             progress.current().warn(f"{record} is damaged; booting again")
     report = boot(image, timeout=timeout, screenshot=screenshot)
-    known = {"sha256": digest, "report": report.to_dict()}
-    files.write(record, json.dumps(known, indent=2) + "\n")
+    saved = {"sha256": digest, "report": report.to_dict()}
+    files.write(record, json.dumps(saved, indent=2) + "\n")
     return KeptBoot(image, report, screenshot, False)

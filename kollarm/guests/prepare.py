@@ -1,7 +1,7 @@
 """Preparing a guest of a configuration.
 
-Apart from :mod:`kollarm.guests`: publishing an image needs nothing of what changes one, and
-its memory is counted.
+Separate from :mod:`kollarm.guests.selection`, because publishing must not import the modules
+that change images: its memory is limited.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from guestprep.spec import PreparationPart
 def prepare(
     config: Config, guest: Guest, output: Path, *, only: Sequence[PreparationPart] = ()
 ) -> PreparationRecord:
-    """Prepare a guest's image, and sign it where a key is named.
+    """Prepare a guest's image, and sign it if there is a key.
 
-    :raises KollarmError: as :func:`guestprep.pipeline.prepare`, or the key can't be used.
+    :raises KollarmError: the preparation failed, or the key can't be used.
     """
     key = read_key(config.signing_key) if config.signing_key is not None else None
-    done = pipeline.prepare(guest, output, only=only)
+    record = pipeline.prepare(guest, output, only=only)
     if key is not None:
-        signatures.sign(output, done.sha256, key)
-    return done
+        signatures.sign(output, record.sha256, key)
+    return record

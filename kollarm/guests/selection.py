@@ -1,5 +1,4 @@
-"""The guests of a configuration: which are meant, where their files lie, and what Glance is to
-know of them."""
+"""Selecting guests of a configuration, and the specs of their publishing."""
 
 from __future__ import annotations
 
@@ -15,14 +14,14 @@ from guestprep.attestation import provenance
 from guestprep.inspect import Identity
 from guestprep.record import PreparationRecord
 
-#: File names that can only be images.
+#: Suffixes that only image files have.
 _SUFFIXES = (".qcow2", ".img", ".raw")
 
 
 def choose(config: Config, names: Sequence[str]) -> list[Guest]:
-    """The guests of these names; all of them when none is named.
+    """The guests with these names; all guests if there are no names.
 
-    :raises ConfigError: the configuration has no guest, or none of that name.
+    :raises ConfigError: the configuration has no guests, or none with such a name.
     """
     if not config.guests:
         raise ConfigError(
@@ -39,18 +38,18 @@ def choose(config: Config, names: Sequence[str]) -> list[Guest]:
 
 
 def is_path(word: str) -> bool:
-    """Whether what was named is an image file rather than a guest of the configuration."""
+    """Whether a word names an image file rather than a guest of the configuration."""
     path = Path(word)
     return path.is_file() or "/" in word or path.suffix in _SUFFIXES
 
 
 def output(config: Config, guest: Guest) -> Path:
-    """Where a guest's prepared image lies."""
+    """The path of a guest's prepared image."""
     return config.state_dir / "guests" / f"{guest.name}.qcow2"
 
 
 def of_file(image: Path, name: str | None = None) -> Guest:
-    """A guest for an image file that no configuration names.
+    """A guest for an image file that is not in the configuration.
 
     :param name: the image's name in Glance; default: the file's, without its suffix.
     """
@@ -64,14 +63,14 @@ def publish_spec(
     system: Identity | None,
     prepared: PreparationRecord | None = None,
 ) -> publish.PublishSpec:
-    """What Glance is to know of an image.
+    """What to publish, with its metadata.
 
-    :param system: what is on it; None where nobody looked.
-    :param prepared: the record of its preparation; None where kollarm didn't prepare it.
+    :param system: the system on the image; None if it was not examined.
+    :param prepared: the record of its preparation; None if kollarm did not prepare it.
     """
     served_at = config.cloud.served_at
     user = guest.admin_user or (system.admin_user if system else "")
-    # Nova gives a guest the agent's channel only where its image asks for it.
+    # Nova gives a guest the agent's channel only if the image has this property.
     agent = {"hw_qemu_guest_agent": "yes"} if guest.guest_agent else {}
     return publish.PublishSpec(
         name=guest.name,

@@ -15,7 +15,7 @@ from kollarm.guests.cloud import cloud_for
 
 @click.command("audit")
 @with_cloud
-@click.option("--disks", is_flag=True, help="Download each image and look at the system on it.")
+@click.option("--disks", is_flag=True, help="Download each image and check the system on it.")
 @with_config
 @with_json
 def audit_command(cloud: str | None, disks: bool, config_path: Path, as_json: bool) -> None:

@@ -28,7 +28,7 @@ from kollarm.guests import prepare, selection
     "-o",
     "--output",
     type=image_file,
-    help="The qcow2 to make, when one guest is prepared. Default: under the state folder.",
+    help="The qcow2 file to write, if one guest is prepared. Default: in the state folder.",
 )
 @click.option(
     "--only",
@@ -49,8 +49,8 @@ def prepare_command(
 ) -> None:
     """Prepare guest images: the configuration's (all, or those named), or image files.
 
-    A FILE is named by a path (with a slash, or ending in .img, .qcow2 or .raw); it needs no
-    configuration.
+    FILE is a path with a slash, or one that ends in .img, .qcow2 or .raw. Preparing a FILE
+    needs no configuration file.
     """
     files = [name for name in names if selection.is_path(name)]
     named = [name for name in names if name not in files]
@@ -60,7 +60,7 @@ def prepare_command(
     if named or not files:
         chosen += selection.choose(config, named)
     if output is not None and len(chosen) != 1:
-        raise click.UsageError("-o names one file, but more than one guest would be prepared")
+        raise click.UsageError("-o names one file, but several guests are selected")
     parts = [PreparationPart(name) for name in only]
     if dry_run:
         plans = [pipeline.plan(guest, only=parts) for guest in chosen]

@@ -23,8 +23,14 @@ from kollarm.guests.cloud import cloud_for
 @click.command("prove")
 @click.argument("image")
 @with_cloud
-@click.option("--flavor", metavar="NAME", help="Default: the smallest that the image fits into.")
-@click.option("--network", metavar="NAME", default="none", show_default=True)
+@click.option(
+    "--flavor",
+    metavar="NAME",
+    help="Use this flavor. Default: the smallest that the image fits into.",
+)
+@click.option(
+    "--network", metavar="NAME", default="none", show_default=True, help="Use this network."
+)
 @click.option(
     "--host", metavar="NAME", help="Start it on this compute host (requires administrator rights)."
 )

@@ -44,7 +44,7 @@ from kollarm.guests.cloud import cloud_for
 @click.option(
     "--visibility",
     type=click.Choice(["public", "private", "shared", "community"]),
-    help="Who may use it. Default: the configuration's, or public.",
+    help="Set who may use it. Default: the configuration's, or public.",
 )
 @click.option("--unchecked", is_flag=True, help="Do not examine a FILE that has no record.")
 @with_config

@@ -108,7 +108,7 @@ def test_a_missing_program_is_named_with_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kollarm.services.registry.which", lambda _: None)
-    with pytest.raises(KollarmError, match="isn't installed") as caught:
+    with pytest.raises(KollarmError, match="docker-registry") as caught:
         embedded_registry(tmp_path, free_port()).start()
     assert "make setup" in (caught.value.hint or "")
 
