@@ -1,4 +1,4 @@
-"""What is told of an index, in a real registry, by images of a real engine."""
+"""Attestations of an index in a real registry, whose images a real engine built."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def key(tmp_path: Path) -> Path:
     return path
 
 
-def test_an_index_is_told_of_and_verified(registry: RunningRegistry, tmp_path: Path) -> None:
+def test_an_index_is_attested_and_verified(registry: RunningRegistry, tmp_path: Path) -> None:
     image = AttestedImage(registry, tmp_path, "told")
-    with pytest.raises(RegistryError, match="there is no index"):
+    with pytest.raises(RegistryError, match="index"):
         image.verify()
     index.write(image.client, image.step.repository, "t", index.compose(image.members))
     assert [finding.good for finding in image.verify()] == [False, False, False]
@@ -98,7 +98,7 @@ def test_the_bill_of_materials_is_from_the_images_databases(
     ]
 
 
-def test_telling_again_leaves_one_of_each(registry: RunningRegistry, tmp_path: Path) -> None:
+def test_attesting_again_leaves_one_of_each(registry: RunningRegistry, tmp_path: Path) -> None:
     image = AttestedImage(registry, tmp_path, "twice")
     image.attest()
     image.attest()

@@ -100,7 +100,7 @@ def test_what_is_built_upon_has_the_architecture(registry: RunningRegistry) -> N
         buildx.pull(parent, X86)
     with pytest.raises(EngineError, match="arm64, not amd64"):
         buildx.publish(made, parent, X86)
-    with pytest.raises(EngineError, match="can't be looked at"):
+    with pytest.raises(EngineError, match="test/nowhere:t"):
         buildx.pull(f"{registry.address}/test/nowhere:t", X86)
 
 
@@ -185,7 +185,7 @@ def test_a_node_that_does_not_answer(
         tmp_path / "half", amd64=nodes[0].address, arm64=f"127.0.0.1:{port}"
     ) as environ:
         monkeypatch.setenv("DOCKER_CONFIG", environ["DOCKER_CONFIG"])
-        with pytest.raises(EngineError, match="a node doesn't answer") as caught:
+        with pytest.raises(EngineError, match="node") as caught:
             BuildxEngine(URL, RegistryClient(registry.address)).check(ARM)
         assert "docker buildx inspect" in (caught.value.hint or "")
 
@@ -194,7 +194,7 @@ def test_no_buildx_at_all(
     registry: RunningRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    with pytest.raises(EngineError, match="no buildx") as caught:
+    with pytest.raises(EngineError, match="buildx") as caught:
         BuildxEngine(URL, RegistryClient(registry.address)).check(X86)
     assert "docker-buildx" in (caught.value.hint or "")
 
@@ -217,7 +217,7 @@ def settings(registry: RunningRegistry, folder: Path, release: str, *, bootstrap
 def test_a_release_that_does_not_build_with_buildkit(
     registry: RunningRegistry, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="has no use for") as caught:
+    with pytest.raises(ConfigError, match="buildx") as caught:
         pipeline.plan(
             BuildRequest(settings(registry, tmp_path, "2026.1", bootstrap=True), tmp_path)
         )

@@ -212,7 +212,7 @@ def test_architectures_on_different_engines_build_at_once(remote: Remote, tmp_pa
 
 
 def test_without_certificates_it_is_refused(remote: Remote) -> None:
-    with pytest.raises(EngineError, match="can't be reached"):
+    with pytest.raises(EngineError, match="reached"):
         DockerEngine(remote.url)
 
 

@@ -37,7 +37,7 @@ def test_no_template_reaches_the_process_that_renders_it(tmp_path: Path, express
         f"RUN {{{{ {text} }}}}{{% endblock %}}\n"
     )
     request = RenderRequest(Architecture.X86_64, Distro.DEBIAN, TemplateChanges(override))
-    with pytest.raises(KollarmError, match=r"don't render.*unsafe"):
+    with pytest.raises(KollarmError, match="unsafe"):
         render(toolchain(releases.find("2026.1")), request)
     assert not proof.exists()
 
@@ -49,5 +49,5 @@ def test_no_template_includes_files_from_elsewhere(name: str) -> None:
         f"{{% include '{name}' %}}{{% endblock %}}\n"
     )
     request = RenderRequest(Architecture.X86_64, Distro.DEBIAN, TemplateChanges(override))
-    with pytest.raises(KollarmError, match="don't render"):
+    with pytest.raises(KollarmError, match="render"):
         render(toolchain(releases.find("2026.1")), request)

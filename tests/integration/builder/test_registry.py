@@ -189,7 +189,7 @@ def test_an_engine_that_is_not_running() -> None:
 def test_pushing_where_nobody_listens(engine: DockerEngine) -> None:
     reference = f"127.0.0.1:{free_port()}/test/x:t"
     engine.build(BuildJob(context("FROM scratch\nCOPY f /\n", f=b"2"), reference, X86))
-    with pytest.raises(EngineError, match="can't be pushed") as caught:
+    with pytest.raises(EngineError, match="pushed") as caught:
         engine.push(reference)
     assert isinstance(caught.value, KollarmError) and caught.value.hint
 

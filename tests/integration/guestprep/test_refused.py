@@ -53,5 +53,5 @@ def test_an_encrypted_root_is_refused(disks: Disks) -> None:
     with raw.open("r+b") as disk:
         disk.seek(1 << 20)
         disk.write(b"LUKS\xba\xbe\x00\x01" + b"aes".ljust(160, b"\0") + b"1" * 36)
-    with pytest.raises(UnusableInput, match="root file system is encrypted"):
+    with pytest.raises(UnusableInput, match="encrypted"):
         pipeline.prepare(disks.guest(raw), disks.folder / "results" / "encrypted.qcow2")

@@ -77,6 +77,6 @@ def test_a_failed_web_download_is_an_error_and_leaves_nothing(
 def test_an_unusable_method_is_refused_before_anything_is_made(
     connection: Any, api: Glance, images: dict[str, Path], spec: PublishSpec
 ) -> None:
-    with pytest.raises(KollarmError, match="address at which Glance can fetch"):
+    with pytest.raises(KollarmError, match="web-download"):
         publish(connection, images["first"], replace(spec, method=Method.WEB_DOWNLOAD))
     assert all_of(api, spec) == []

@@ -49,7 +49,7 @@ def test_a_killed_upload_is_cleaned_up_by_the_next_run(
     eventually(lambda: [i for i in all_of(api, spec) if i.status == "saving"])
     # Nobody sees it, and another run leaves it alone.
     assert connection.image.find_image(spec.name) is None or all_of(api, spec)[0].hidden
-    with pytest.raises(KollarmError, match="right now"):
+    with pytest.raises(KollarmError, match="another run"):
         publish(connection, images["first"], spec)
     run.send_signal(signal.SIGKILL)
     run.wait()

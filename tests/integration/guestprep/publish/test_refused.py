@@ -74,7 +74,7 @@ def test_wrong_credentials_are_explained(
 ) -> None:
     wrong = tmp_path / "clouds.yaml"
     wrong.write_text(cloud.clouds_yaml.read_text().replace("password: ", "password: not-"))
-    with pytest.raises(GlanceError, match="doesn't accept the credentials"):
+    with pytest.raises(GlanceError, match="credentials"):
         publish(connect(cloud.cloud, clouds_yaml=wrong), images["first"], spec)
 
 
@@ -87,7 +87,7 @@ def test_an_unreachable_glance_is_explained(
         f"clouds: {{gone: {{auth_type: none, auth: {{endpoint: '{url}'}}, "
         f"image_endpoint_override: '{url}'}}}}"
     )
-    with pytest.raises(GlanceError, match="can't be reached") as caught:
+    with pytest.raises(GlanceError, match="reached") as caught:
         publish(connect("gone", clouds_yaml=clouds), images["first"], spec)
     assert url in caught.value.message
     assert caught.value.hint
@@ -99,7 +99,7 @@ def test_an_unreachable_keystone_is_explained(
     clouds = tmp_path / "clouds.yaml"
     text = cloud.clouds_yaml.read_text()
     clouds.write_text(text.replace(f":{cloud.keystone_port}", f":{free_port()}"))
-    with pytest.raises(GlanceError, match="can't be reached"):
+    with pytest.raises(GlanceError, match="reached"):
         publish(connect(cloud.cloud, clouds_yaml=clouds), images["first"], spec)
 
 

@@ -19,38 +19,6 @@ from core.run import run
 from kollarm.cli.main import cli, main
 
 
-@pytest.fixture(autouse=True)
-def own_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return tmp_path / "state" / "kollarm" / "logs"
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    path = tmp_path / "kollarm.yml"
-    path.write_text('release: "2026.1"\n')
-    return path
-
-
-def test_config_show_prints_one_json_document(
-    config: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["config", "show", "--config", str(config), "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert shown["release"] == "2026.1"
-    assert shown["state_dir"] == str(config.parent / ".kollarm")
-
-
-def test_config_show_prints_what_can_be_read_again(
-    config: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["config", "show", "--config", str(config)]) == 0
-    shown = capsys.readouterr().out
-    config.write_text(shown)
-    assert main(["config", "show", "--config", str(config)]) == 0
-    assert capsys.readouterr().out == shown
-
-
 def test_a_bad_configuration_is_exit_status_2_with_places(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,14 +50,6 @@ def test_a_configuration_that_is_named_but_missing_is_refused(
     streams = capsys.readouterr()
     assert streams.out == ""
     assert str(missing) in streams.err
-
-
-def test_without_any_configuration_overlays_are_listed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["overlays", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("words", [["config", "shwo"], ["nothing"], ["config", "show", "--odd"]])
@@ -145,15 +105,6 @@ def test_the_shell_completes_commands_and_leaves_no_log(own_logs: Path) -> None:
     )
     assert done.stdout == "plain,verify\n"
     assert not own_logs.exists()
-
-
-def test_publishing_loads_nothing_that_changes_images() -> None:
-    """Its memory is counted: libapt and the engine of the preparation would be a sixth of it."""
-    code = "import sys, kollarm.cli.guest.publish; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
-    assert "guestprep.publish" in loaded
-    assert not loaded & {"apt_pkg", "guestfs", "guestprep.apply", "guestprep.archive.client"}
 
 
 PLACES = [
