@@ -26,7 +26,7 @@ import yaml
 from core import cache
 from kollarm.services.ports import free_port
 
-#: Two "hosts" on this machine: one for each kind of the seed's.
+#: Two "hosts" on this machine: a control node and an ARM compute node.
 CLOUD = """
 release: "{release}"
 registry: {{address: "{registry}"}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from guestprep.publish import properties
 from guestprep.publish.model import LocalImage, PublishSpec, RemoteImage
@@ -13,7 +14,7 @@ SPEC = PublishSpec("jammy", os_distro="ubuntu", os_version="22.04", os_admin_use
 LOCAL = LocalImage(Path("jammy.qcow2"), 1000, 2 * 2**30, "qcow2", {"sha512": "aa"})
 
 
-def image(number: int = 1, *, spec: PublishSpec = SPEC, **settings: object) -> RemoteImage:
+def image(number: int = 1, *, spec: PublishSpec = SPEC, **settings: Any) -> RemoteImage:
     """An image as kollarm makes it for a spec; settings change it."""
     attributes = properties.attributes(spec, LOCAL)
     made = RemoteImage(
@@ -34,7 +35,7 @@ def image(number: int = 1, *, spec: PublishSpec = SPEC, **settings: object) -> R
         updated_at=f"2026-01-0{number}T00:00:00Z",
         properties=properties.wanted(spec),
     )
-    return replace(made, **settings)  # type: ignore[arg-type]
+    return replace(made, **settings)
 
 
 def without(made: RemoteImage, *names: str, **more: str) -> RemoteImage:

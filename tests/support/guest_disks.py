@@ -226,7 +226,7 @@ def _run(*words: str | Path) -> None:
 
 
 def archive(folder: Path, version: str = VERSION) -> synthetic.SignedArchive:
-    """A signed archive with the extra package of the kernel, and the seed's meta package."""
+    """A signed archive with the extra package of the kernel, and the meta package that needs it."""
     made = synthetic.signed_archive(folder)
     extra = f"linux-modules-extra-{version}"
     synthetic.deb(

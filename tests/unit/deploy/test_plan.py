@@ -251,7 +251,7 @@ def test_resuming_leaves_out_what_is_done(tmp_path: Path, small: ReleaseFiles) -
     assert not other.skipped
 
 
-def test_the_command_that_resumes_has_the_same_stages_and_options(
+def test_the_resuming_command_has_the_same_stages_and_options(
     tmp_path: Path, small: ReleaseFiles
 ) -> None:
     assert planned(settings_in(tmp_path), small).resume_command() == "kollarm deploy --resume"
@@ -273,7 +273,7 @@ def test_the_command_that_resumes_has_the_same_stages_and_options(
         ({"path": "/srv/kolla.tar.gz"}, "/srv/kolla.tar.gz"),
     ],
 )
-def test_openstack_kolla_comes_from_the_release_or_the_users_copy(
+def test_openstack_kolla_is_the_releases_or_the_users_copy(
     collections: dict[str, str], source: str, tmp_path: Path, small: ReleaseFiles
 ) -> None:
     settings = settings_in(tmp_path, collections=collections)

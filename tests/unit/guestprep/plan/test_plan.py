@@ -71,7 +71,7 @@ def test_the_initramfs_gets_the_driver(whole: PreparationPlan) -> None:
     assert (step.path, step.based_on) == (f"/boot/initrd.img-{VERSION}", "")
 
 
-def test_the_menu_gets_the_consoles_and_loses_what_blanks_the_screen(
+def test_the_menu_gets_consoles_and_loses_what_blanks_screens(
     whole: PreparationPlan,
 ) -> None:
     (menu,) = whole.steps_of(GrubStep)
@@ -113,7 +113,7 @@ def test_a_builtin_driver_needs_no_module_anywhere() -> None:
     ]
 
 
-def test_an_unsupported_distribution_gets_the_parts_without_packages() -> None:
+def test_an_unsupported_distribution_gets_all_but_packages() -> None:
     spec = PreparationSpec(
         parts=(PreparationPart.GRUB, PreparationPart.INITRAMFS, PreparationPart.LOADING)
     )

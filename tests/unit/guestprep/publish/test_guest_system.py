@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,10 +27,12 @@ system_info:
 
 
 def record(**settings: str) -> PreparationRecord:
-    known = {"architecture": "aarch64", "uefi": "x", "distribution": "debian", "release": "12"}
+    known: dict[str, Any] = {
+        "architecture": "aarch64", "uefi": "x", "distribution": "debian", "release": "12",
+    }  # fmt: skip
     return PreparationRecord(
         name="x", source="", output="", sha256="", size=0, inputs={}, plan=plan(), outcome={},
-        checks=(), seconds={}, **(known | settings),  # type: ignore[arg-type]
+        checks=(), seconds={}, **(known | settings),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -30,11 +30,9 @@ from guestprep.publish.plan import changes, decide
 from tests.support.glance_images import LOCAL, SPEC, image, without
 
 
-def plan(
-    *images: RemoteImage, **facts: frozenset[str]
-) -> tuple[PublishAction, str | None, list[str]]:
+def plan(*images: RemoteImage, **facts: Any) -> tuple[PublishAction, str | None, list[str]]:
     """Action, image and what is to be retired, for the usual spec."""
-    made = decide(SPEC, LOCAL, CloudFacts(images, **facts))  # type: ignore[arg-type]
+    made = decide(SPEC, LOCAL, CloudFacts(images, **facts))
     return made.action, made.image_id, list(made.retire)
 
 
@@ -199,7 +197,7 @@ def test_after_its_changes_nothing_is_left_to_change(
     spec = replace(SPEC, properties=after, visibility="private")
     attributes, wanted = properties.attributes(spec, LOCAL), properties.wanted(spec)
     result = dict(there.properties)
-    settings: dict[str, object] = {}
+    settings: dict[str, Any] = {}
     for change in changes(there, attributes, wanted):
         if change.name in {"visibility", "min_disk", "min_ram", "name"}:
             settings[change.name] = change.new
@@ -209,7 +207,7 @@ def test_after_its_changes_nothing_is_left_to_change(
             del result[change.name]
         else:
             result[change.name] = str(change.new)
-    changed = replace(there, properties=result, **settings)  # type: ignore[arg-type]
+    changed = replace(there, properties=result, **settings)
     assert changes(changed, attributes, wanted) == ()
     assert decide(spec, LOCAL, CloudFacts((changed,))).action is PublishAction.KEEP
 
