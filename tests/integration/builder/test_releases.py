@@ -117,10 +117,9 @@ def test_kolla_from_a_repository_at_a_ref(repository: Path) -> None:
 
     assert cron("stable/mine").endswith("RUN echo mine")
     assert "RUN echo mine" not in cron("22.2.0")
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match="ref doesn't exist"):
         cron("stable/yours")
-    assert [fault.where for fault in caught.value.faults] == ["build.kolla.ref"]
-    with pytest.raises(KollarmError, match="/nowhere"):
+    with pytest.raises(KollarmError, match="can't be read"):
         at_commit(find("2026.1"), Checkout(git="/nowhere", ref="x"))
 
 

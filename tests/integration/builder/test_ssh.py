@@ -187,5 +187,5 @@ def test_nobody_listens_there() -> None:
 
 
 def test_a_url_without_a_host() -> None:
-    with pytest.raises(EngineError, match="host"):
+    with pytest.raises(EngineError, match="no host"):
         DockerEngine("ssh://root@:22")
