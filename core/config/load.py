@@ -153,7 +153,7 @@ def dotted(position: Position) -> str:
 
 
 def _faulty(path: Path, faults: Sequence[Fault]) -> ConfigError:
-    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    count = "1 error" if len(faults) == 1 else f"{len(faults)} errors"
     return ConfigError(f"{path} has {count}", faults)
 
 

@@ -36,7 +36,7 @@ def test_an_error_in_json_is_a_document_too(
 ) -> None:
     config.write_text("realease: x\n")
     assert main(["config", "show", "--config", str(config), "--json"]) == 2
-    assert "1 fault" in json.loads(capsys.readouterr().out)["error"]["message"]
+    assert "kollarm.yml" in json.loads(capsys.readouterr().out)["error"]["message"]
 
 
 @pytest.mark.parametrize(
