@@ -46,22 +46,27 @@ class Registry(Section):
     insecure: bool = False
     """Speak plain HTTP. Docker itself allows that on loopback only, unless configured."""
     attest: bool = True
-    """Tell of each index how it was made and what is in its images (docs/security.md)."""
+    """Attach provenance and a bill of materials to each index (docs/security.md)."""
 
 
 class Bootstrap(Section):
     """Make base images from a distribution's signed archive instead of pulling them."""
 
     suite: str
+    """The distribution's release by its codename, such as ``trixie``."""
     mirror: str = "http://deb.debian.org/debian"
+    """URL of the archive to take packages from."""
 
 
 class BaseImage(Section):
     """The image that Kolla's ``base`` starts from; without this section: the release's default."""
 
     name: str | None = None
+    """The image's name, with its registry."""
     tag: Tag | None = None
+    """The image's tag."""
     bootstrap: Bootstrap | None = None
+    """Make the image from the distribution's archive instead of pulling one."""
 
 
 class Checkout(Section):
@@ -84,18 +89,21 @@ class SourceOf(Section):
     url: str | None = None
     """An archive to fetch, checked when its sha256 is given."""
     sha256: Sha256 | None = None
+    """SHA-256 of the archive at ``url``."""
     git: GitRepository | None = None
-    """A repository, and its branch, tag or commit."""
+    """A git repository, by URL or path."""
     reference: str | None = None
+    """The branch, tag or commit of ``git``; default: its main branch."""
     pypi: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")] | None = (
         None
     )
     """``NAME==VERSION``: the source distribution on PyPI, or on the index pip is configured for."""
     enabled: bool = True
+    """False leaves a plugin out."""
 
 
 class Profile(StrEnum):
-    """A part that hosts play in a cloud: a group of kolla-ansible's sample inventory."""
+    """A role of hosts in a cloud: a group of kolla-ansible's sample inventory."""
 
     CONTROL = "control"
     NETWORK = "network"
@@ -119,9 +127,11 @@ class Build(Section):
     """Container images."""
 
     distro: Distro = Distro.DEBIAN
+    """The distribution that the images are based on."""
     kolla: Checkout | None = None
     """Default: the last Kolla package of the release's series on PyPI."""
     namespace: str = "kolla"
+    """The first part of the images' names: ``ADDRESS/NAMESPACE/IMAGE:TAG``."""
     tag: Tag | None = None
     """The tag of the index; default: the release. Members get ``TAG-ARCHITECTURE``."""
     images: list[str] = Field(default_factory=list)
@@ -129,17 +139,19 @@ class Build(Section):
     cron and memcached, or none beside profiles.
     """
     profiles: dict[Architecture, list[Profile]] = Field(default_factory=dict, strict=False)
-    """What hosts of each architecture do: they get the images that kolla-ansible will pull."""
+    """The roles of each architecture's hosts: they need the images that kolla-ansible will pull."""
     services: dict[str, bool | str] = Field(default_factory=dict)
     """Kolla-ansible's variables that switch services (``enable_heat``, ``neutron_plugin_agent``),
     on top of ``deploy.globals``; they decide which images the profiles need.
     """
     overlays: list[str] = Field(default_factory=list)
+    """Names of the overlays to apply, in this order (``kollarm overlays list`` shows them)."""
     overlay_dir: LocalPath | None = None
     """The folder that holds the overlays; default: the project's own ``dockerfile_overlays``."""
     overlay_variables: dict[str, str] = Field(default_factory=dict)
     """Values for the overlays' own variables (``kollarm overlays list`` names them)."""
     base: BaseImage = BaseImage()
+    """The image that Kolla's ``base`` starts from; default: the release's own."""
     sources: dict[str, SourceOf] = Field(default_factory=dict)
     """Kolla's name of a source (``nova-base``, ``nova-base-plugin-blazar``; ``*`` and ``?`` as in
     file names; the first that fits counts) → where it comes from.
@@ -151,18 +163,22 @@ class Build(Section):
         },
         strict=False,
     )
+    """The engine that builds each architecture; what has none is not built."""
 
 
 class GuestSource(Section):
     """Where a guest image comes from and how it is known to be the right one."""
 
     path: LocalPath | None = None
-    """A file, an http(s) URL, or a release by its name (``ubuntu-24.04``, ``debian-12-generic``;
-    docs/guests.md has the catalogue), whose list and keyring are known.
-    """
+    """A local image file."""
     url: HttpUrl | None = None
+    """URL of an image file."""
     image: str | None = None
+    """A release of the catalogue by its name (``ubuntu-24.04``, ``debian-12-generic``;
+    docs/guests.md lists them), whose checksum list and keyring are known.
+    """
     sha256: Sha256 | None = None
+    """SHA-256 of the image file."""
     sha256sums: PathOrUrl | None = None
     """A SHA256SUMS (or SHA512SUMS) file (path or URL) with a line for the image's file name."""
     keyring: LocalPath | None = None
@@ -177,8 +193,11 @@ class AptArchive(Section):
     """An apt archive, one-line style: where, which suite and components, signed by whom."""
 
     uri: ArchiveAddress
+    """Its address: ``http://…``, ``https://…`` or ``file:…``."""
     suite: str
+    """The suite, such as ``noble-updates``."""
     components: list[str] = Field(default_factory=lambda: ["main"])
+    """The components to read."""
     keyring: LocalPath
     """Keyring that must have signed it. Never optional: an unsigned archive is refused."""
 
@@ -195,23 +214,31 @@ class GuestFile(Section):
 
 
 class Clean(Section):
-    """What of one machine's identity and state is removed from an image."""
+    """Which parts of a machine's identity and state are removed from an image."""
 
     machine_id: bool = True
+    """Empty /etc/machine-id, so that each guest makes its own."""
     host_keys: bool = True
+    """Remove the SSH host keys, so that each guest makes its own."""
     cloud_init: bool = True
+    """Remove what cloud-init keeps of its earlier runs."""
     apt_lists: bool = True
+    """Remove downloaded package lists."""
 
 
 class Guest(Section):
     """One guest image: prepared, proven, published."""
 
     name: str
+    """Its name: of the prepared file and of the image in Glance."""
     source: GuestSource
+    """The image to start from."""
     archives: list[AptArchive] = Field(default_factory=list)
     """Archives to take packages from; default: the distribution's own."""
     consoles: list[str] = Field(default_factory=lambda: ["ttyAMA0,115200", "tty1"])
+    """Consoles of the kernel command line; the last one becomes /dev/console."""
     clean: Clean = Clean()
+    """What is removed of one machine's identity."""
     packages: list[PackageName] = Field(default_factory=list)
     """Further packages to install, by name; what they depend on comes with them."""
     guest_agent: bool = False
@@ -219,6 +246,7 @@ class Guest(Section):
     gives guests a channel to it.
     """
     files: list[GuestFile] = Field(default_factory=list)
+    """Files to copy into the image."""
     timezone: Timezone | None = None
     """A name of the time zone database, such as ``Europe/Berlin``; default: as the image has it."""
     size: DiskSize | None = None
@@ -232,6 +260,7 @@ class Guest(Section):
     properties: dict[str, str] = Field(default_factory=dict)
     """Glance properties on top of the arm64 set."""
     visibility: Literal["public", "private", "shared", "community"] = "public"
+    """Who may use the published image."""
     min_disk: int | None = Field(default=None, ge=0)
     """GB of disk that a flavor needs for it; default: the size of the image's disk."""
     min_ram: int = Field(default=0, ge=0)
@@ -239,7 +268,7 @@ class Guest(Section):
     admin_user: str | None = None
     """The user to log in as; default: the one that the image's cloud-init makes."""
     boot: Literal["none", "result", "both"] = "result"
-    """What is booted to prove the console: nothing, the result, or the source as well."""
+    """Which image is booted to prove the console: none, the result, or the source as well."""
     boot_timeout: int = Field(default=900, gt=0)
     """Seconds that a proving boot may take."""
 
@@ -258,7 +287,7 @@ class Cloud(Section):
     served_at: HttpUrl | None = None
     """Where an HTTP server has the folder of prepared images, for ``web-download``."""
     replaced: Literal["hide", "rename", "delete"] = "hide"
-    """What becomes of an image when another takes its name."""
+    """What happens to an image when another takes its name: hidden, renamed or deleted."""
     check_properties: bool = True
     """Compare the guests' properties with what the cloud knows of properties."""
 
@@ -267,22 +296,27 @@ class Config(Section):
     """The whole file."""
 
     release: Release = "2026.1"
+    """The OpenStack release, in quotes, such as ``"2026.1"``."""
     ca_bundle: LocalPath | None = None
     """PEM file of certificate authorities to trust, in builds too; default: the environment's usual
     variables (REQUESTS_CA_BUNDLE, SSL_CERT_FILE, CURL_CA_BUNDLE, PIP_CERT).
     """
     signing_key: LocalPath | None = None
-    """A private key (of cosign's making, or ECDSA P-256 in PEM) that signs what is told of images;
+    """A private key (of cosign's making, or ECDSA P-256 in PEM) that signs attestations of images;
     its password is read from ``$COSIGN_PASSWORD``.
     """
     state_dir: LocalPath = Field(default=".kollarm", validate_default=True)
     """Logs, records, prepared images and the embedded services' data."""
     registry: Registry = Registry(embedded=True)
+    """The registry that container images are pushed to."""
     build: Build = Build()
+    """The container images to build, and how."""
     guests: list[Guest] = Field(default_factory=list)
+    """The guest images to prepare and publish."""
     cloud: Cloud = Cloud()
+    """The cloud that guest images are published to."""
     deploy: Deploy | None = None
-    """The cloud's hosts and what kolla-ansible is told; for ``kollarm deploy``."""
+    """The cloud's hosts and kolla-ansible's settings; for ``kollarm deploy``."""
 
     _folder: Path = PrivateAttr(default=Path())
 

@@ -97,6 +97,11 @@ FIELDS = sorted(
 )
 
 
+def test_every_key_is_described() -> None:
+    """By the docstring below it, which reaches the JSON schema."""
+    assert [name for name, field in FIELDS if not field.description] == []
+
+
 @pytest.mark.parametrize("field", [field for _, field in FIELDS], ids=[name for name, _ in FIELDS])
 def test_every_path_is_resolved(field: FieldInfo) -> None:
     """A plain ``Path`` would be taken from the working directory."""
