@@ -6,15 +6,13 @@ machine, which images are up to date.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from builder.context import dockerfile
 from builder.facts import ImageSource, RenderedImage
-from core.cache import file_digest
+from core.cache import file_digest, full_digest
 from core.config.model import Architecture
 
 #: Raised when the same inputs give another image.
@@ -33,7 +31,7 @@ def image_key(
         names doesn't matter, only that parent's key.
     :param parent_key: of the Kolla image it starts from, or the base image's identity.
     """
-    return digest(
+    return full_digest(
         {
             "recipe": RECIPE,
             "architecture": architecture,
@@ -83,10 +81,4 @@ def source_identity(source: ImageSource) -> dict[str, object]:
 
 def base_key(base: Mapping[str, object]) -> str:
     """The identity of the source of ``base``."""
-    return digest({"recipe": RECIPE, **base})
-
-
-def digest(value: Mapping[str, object]) -> str:
-    """The SHA256 of plain data, in hexadecimal."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return full_digest({"recipe": RECIPE, **base})

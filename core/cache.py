@@ -20,10 +20,15 @@ from typing import IO
 from core.paths import cache_dir
 
 
+def full_digest(inputs: Mapping[str, object]) -> str:
+    """The SHA-256 of plain data (anything JSON can hold), whatever the order of its keys."""
+    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def digest(inputs: Mapping[str, object]) -> str:
     """A short hexadecimal name for plain data (anything JSON can hold)."""
-    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+    return full_digest(inputs)[:20]
 
 
 def file_digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The one family of errors a user of kollarm can meet.
+"""The errors that a user of kollarm can meet.
 
 Libraries raise these; :mod:`kollarm.cli.main` alone turns them into a printed
 message and an exit status.  Anything else that escapes is a defect.
@@ -17,11 +17,11 @@ EXIT_INTERRUPTED = 130
 
 
 class KollarmError(Exception):
-    """Something went wrong that the user can understand.
+    """An error that is explained to the user.
 
-    :param message: what was wrong and where, one sentence.
-    :param hint: what to do about it.
-    :param details: further lines, such as the end of a log.
+    :param message: the problem and its place, in one sentence.
+    :param hint: how to fix it.
+    :param details: more lines, such as the end of a log.
     """
 
     exit_status = EXIT_FAILURE
@@ -35,15 +35,20 @@ class KollarmError(Exception):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with an input, with its place and its remedy."""
+    """One thing wrong with an input, with its place and a hint."""
 
     where: str
     message: str
     hint: str | None = None
 
     def __str__(self) -> str:
-        remedy = f" ({self.hint})" if self.hint else ""
-        return f"{self.where}: {self.message}{remedy}"
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.where}: {self.message}{hint}"
+
+
+def counted(number: int, word: str) -> str:
+    """A number with its word: ``1 error``, ``2 errors``, ``no errors``."""
+    return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
 
 
 class ConfigError(KollarmError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from core import cache
 from core.config.deploy import Deploy
 from core.config.model import Config
-from core.errors import ConfigError
+from core.errors import ConfigError, counted
 from deploy import changes
 from deploy.changes import FileAction, FileChange
 from deploy.facts import DeployFacts, gather, unsupported, user_globals_d
@@ -166,8 +166,7 @@ def make_plan(
     faults += changes.foreign_files(settings.config_dir, wanted, facts.present)
     faults += unsupported(settings, facts, stages)
     if faults:
-        count = "1 error" if len(faults) == 1 else f"{len(faults)} errors"
-        raise ConfigError(f"the deploy section has {count}", faults)
+        raise ConfigError(f"the deploy section has {counted(len(faults), 'error')}", faults)
     digest = cache.digest(
         {
             "files": wanted,

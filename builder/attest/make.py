@@ -17,7 +17,7 @@ from builder.index import ComposedIndex
 from builder.kolla import sources
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
 from core.attestation import signing, spdx, statement
-from core.cache import file_digest
+from core.cache import file_digest, full_digest
 from core.config.model import Architecture
 from core.oci.model import RegistryImage
 from core.oci.registry import OCI_INDEX, RegistryClient
@@ -127,7 +127,7 @@ class Attestor:
         for name in self.plan.overlays:
             content = keys.context_digests(self.overlays[name])
             yield statement.dependency(
-                f"urn:kollarm:overlay:{name}", name=name, sha256=keys.digest(content)
+                f"urn:kollarm:overlay:{name}", name=name, sha256=full_digest(content)
             )
         for image in images:
             target = image.target
@@ -175,7 +175,7 @@ def _source(source: ImageSource, *, built: bool) -> dict[str, object]:
         path = Path(source.location)
         if path.exists():
             content = keys.context_digests(path) if path.is_dir() else {}
-            sha256 = keys.digest(content) if content else file_digest(path)
+            sha256 = full_digest(content) if content else file_digest(path)
     elif built and (fetched := sources.fetch(source)) is not None:
         if source.kind == "git":
             commit = run(["git", "-C", fetched, "rev-parse", "HEAD"]).stdout.strip()

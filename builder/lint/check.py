@@ -22,7 +22,7 @@ from builder.overlays.compose import compose
 from builder.overlays.model import Overlay, available, read
 from builder.overlays.settings import merge
 from core.config.model import Architecture, Build, Checkout, Distro
-from core.errors import ConfigError, Fault
+from core.errors import ConfigError, Fault, counted
 from core.suggest import did_you_mean
 
 
@@ -64,11 +64,6 @@ class LintReport:
         faults = counted(len(self.faults), "fault")
         lines.append(f"{overlays}, Kolla {self.kolla_version} ({self.release}): {faults}")
         return "\n".join(lines)
-
-
-def counted(number: int, word: str) -> str:
-    """A number with its word: ``1 fault``, ``2 faults``, ``no faults``."""
-    return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
 
 
 def check_overlays(

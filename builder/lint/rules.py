@@ -23,10 +23,10 @@ from builder.overlays.model import (
 )
 from builder.overlays.template import Assignment, Block, Override, parse
 from builder.plan import ancestry
-from core.config.contradictions import Position
 from core.config.model import Build
 from core.errors import ConfigError, Fault
 from core.suggest import did_you_mean
+from core.yaml_faults import Position
 
 _ENVIRONMENT = Environment()
 

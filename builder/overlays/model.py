@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from builder.facts import ImageFiles
 from builder.kolla.releases import spans
-from core.config.contradictions import Position
-from core.config.load import dotted, explain, line_of
 from core.config.model import Architecture, Distro
 from core.errors import ConfigError, Fault
+from core.yaml_faults import Position, YamlFile, dotted, explain
 
 #: File names inside an overlay's folder.
 DESCRIPTION = "overlay.yml"
@@ -160,8 +158,8 @@ def read(folder: Path) -> Overlay:
     """
     path = folder / DESCRIPTION
     try:
-        document = yaml.safe_load(path.read_text())
-        description = Description.model_validate(document)
+        file = YamlFile(path.read_text(), path)
+        description = Description.model_validate(file.data)
         template = folder / TEMPLATE
         text = template.read_text() if template.is_file() else None
     except OSError as error:
@@ -174,18 +172,11 @@ def read(folder: Path) -> Overlay:
             f"overlay {folder.name} can't be read",
             [Fault(str(folder), f"not UTF-8: {error.reason} at byte {error.start}")],
         ) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(
-            f"overlay {folder.name} can't be read",
-            [Fault(place, f"not YAML: {getattr(error, 'problem', error)}")],
-        ) from error
     except ValidationError as error:
         faults = []
         for one in error.errors():
             position = tuple(one["loc"])
-            faults.append(Fault(place_of(path, position), *explain(one, position, Description)))
+            faults.append(Fault(file.where(position), *explain(one, position, Description)))
         raise ConfigError(f"overlay {folder.name} is wrong", faults) from error
     return Overlay(
         name=folder.name,
@@ -198,10 +189,9 @@ def read(folder: Path) -> Overlay:
 def place_of(path: Path, position: Position) -> str:
     """The place of a key in an overlay.yml: path, line and key."""
     try:
-        line = line_of(yaml.compose(path.read_text(), Loader=yaml.SafeLoader), position)
-    except (OSError, yaml.YAMLError):
-        line = None
-    return f"{path}:{line}: {dotted(position)}" if line else f"{path}: {dotted(position)}"
+        return YamlFile(path.read_text(), path).where(position)
+    except (OSError, ConfigError):
+        return f"{path}: {dotted(position)}"
 
 
 def available(folders: Sequence[Path]) -> dict[str, Path]:

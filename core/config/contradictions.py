@@ -1,4 +1,4 @@
-"""What each key of the configuration allows by itself but the whole can't mean."""
+"""Combinations of keys that are each valid but contradict each other."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterator
 
 from core.config.model import Config, Guest
+from core.yaml_faults import Position
 
-#: Keys and list indices that lead to a place in the file.
-Position = tuple[str | int, ...]
-
-#: A fault before it is printed: its position, the message and the remedy.
+#: A fault before it is printed: its position, the message and the hint.
 Finding = tuple[Position, str, str | None]
 
 
@@ -33,13 +31,17 @@ def contradictions(config: Config) -> Iterator[Finding]:
     for index, guest in enumerate(config.guests):
         at: Position = ("guests", index)
         if guest.name in names[:index]:
-            yield (*at, "name"), f"a second guest named {guest.name!r}", "give each its own name"
+            yield (*at, "name"), f"another guest is named {guest.name!r}", "give each its own name"
         yield from _of_guest(guest, at)
 
 
 def _of_build(config: Config) -> Iterator[Finding]:
     if not config.build.engines:
-        yield ("build", "engines"), "no architecture to build", "name x86_64, aarch64 or both"
+        yield (
+            ("build", "engines"),
+            "there is no architecture to build for",
+            "add x86_64, aarch64 or both",
+        )
     for key in ("images", "overlays"):
         names = getattr(config.build, key)
         for index, name in enumerate(names):
@@ -67,13 +69,13 @@ def _of_build(config: Config) -> Iterator[Finding]:
             yield (
                 ("build", "engines", architecture.value, "url"),
                 f"unknown kind of engine {engine.url!r}",
-                "local, unix://…, ssh://…, tcp://… or buildx://BUILDER",
+                "use local, unix://…, ssh://…, tcp://… or buildx://BUILDER",
             )
         if engine.tls is not None and not engine.url.startswith("tcp://"):
             yield (
                 ("build", "engines", architecture.value, "tls"),
-                "goes with tcp:// alone",
-                "remove it; for local, DOCKER_HOST and DOCKER_CERT_PATH hold",
+                "only valid together with a tcp:// url",
+                "remove it; for a local engine, set DOCKER_HOST and DOCKER_CERT_PATH",
             )
 
 
@@ -82,16 +84,20 @@ def _of_sources(config: Config) -> Iterator[Finding]:
         at: Position = ("build", "sources", name)
         given = [kind for kind in ("path", "url", "git", "pypi") if getattr(source, kind)]
         if source.enabled and len(given) != 1:
-            yield at, "needs exactly one of path, url, git and pypi", "or enabled: false"
+            yield at, "needs exactly one of path, url, git and pypi", "or set enabled: false"
         if source.sha256 and not source.url:
-            yield (*at, "sha256"), "goes with url alone", "remove it"
+            yield (*at, "sha256"), "only valid together with url", "remove it"
         if source.reference and not source.git:
-            yield (*at, "reference"), "goes with git alone", "remove it"
+            yield (*at, "reference"), "only valid together with git", "remove it"
 
 
 def _of_guest(guest: Guest, at: Position) -> Iterator[Finding]:
     if "/" in guest.name or guest.name.startswith("."):
-        yield (*at, "name"), f"{guest.name!r} can't be a file's name", "no slash, no leading dot"
+        yield (
+            (*at, "name"),
+            f"{guest.name!r} can't be a file's name",
+            "use a name without a slash and without a leading dot",
+        )
     source = guest.source
     named = [place for place in (source.path, source.url, source.image) if place is not None]
     if len(named) != 1:
@@ -104,19 +110,19 @@ def _of_guest(guest: Guest, at: Position) -> Iterator[Finding]:
         if source.sha256sums is not None:
             yield (
                 (*at, "source", "sha256sums"),
-                "the catalogue knows the list of a release",
+                "the catalogue already has the checksum list of each release",
                 "remove it, or name the image by its url",
             )
     elif source.sha256 is None and source.sha256sums is None:
         yield (
             (*at, "source"),
-            "nothing says which content is the right one",
+            "no checksum is given for this source",
             "add sha256, or sha256sums with the list that the distribution publishes",
         )
     if source.mirror is not None and source.image is None:
         yield (
             (*at, "source", "mirror"),
-            "only a release of the catalogue has a mirror",
+            "only valid together with image",
             "remove it, or name the release with image",
         )
     if source.sha256 is not None and source.sha256sums is not None:
@@ -124,12 +130,13 @@ def _of_guest(guest: Guest, at: Position) -> Iterator[Finding]:
     paths = [file.path for file in guest.files]
     for number, path in enumerate(paths):
         if path in paths[:number]:
-            yield (*at, "files", number, "path"), f"{path} is copied twice", "keep one of them"
+            yield (*at, "files", number, "path"), f"{path} is written twice", "keep one of them"
     if not guest.consoles:
-        yield (*at, "consoles"), "is empty", "at least tty1, which the VNC console shows"
+        yield (*at, "consoles"), "is empty", "list at least tty1, which the VNC console shows"
     elif not guest.consoles[-1].startswith("tty") or guest.consoles[-1].startswith("ttyAMA"):
         yield (
             (*at, "consoles"),
-            f"the last one, {guest.consoles[-1]!r}, becomes /dev/console and isn't the screen",
+            f"the last one, {guest.consoles[-1]!r}, becomes /dev/console, "
+            "but is not the VNC screen",
             "put tty1 last",
         )

@@ -1,21 +1,18 @@
-"""Reading ``kollarm.yml``: all faults at once, each with its place and its remedy."""
+"""Reading ``kollarm.yml``: all faults at once, each with its place and a hint."""
 
 from __future__ import annotations
 
-import difflib
 import json
-import types
-import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from core.config.contradictions import Finding, Position, contradictions
-from core.config.model import Architecture, Config
-from core.errors import ConfigError, Fault
+from core.config.contradictions import Finding, contradictions
+from core.config.model import Config
+from core.errors import ConfigError, Fault, counted
+from core.yaml_faults import Position, YamlFile, explain
 
 #: Looked for in the working directory when no ``--config`` is given.
 DEFAULT_NAME = "kollarm.yml"
@@ -45,31 +42,15 @@ def parse(text: str, path: Path) -> Config:
 
     :raises ConfigError: as :func:`load`.
     """
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or str(error)
-        raise ConfigError(f"{path} is not valid YAML", [Fault(place, problem)]) from None
-    if data is None:
-        data = {}
+    file = YamlFile(text, path)
+    data = {} if file.data is None else file.data
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold a mapping (key: value), not a {_kind(data)}")
-
-    def where(position: Position) -> str:
-        line = line_of(tree, position)
-        return f"{path}:{line}: {dotted(position)}" if line else f"{path}: {dotted(position)}"
-
-    faults = [
-        Fault(where(position), f"{name!r} is written twice; the last one would silently win")
-        for position, name in _twice(tree)
-    ]
+    faults = list(file.repeated_keys())
     config, wrong = _validate(data, path.resolve().parent)
-    faults += [Fault(where(position), message, hint) for position, message, hint in wrong]
+    faults += [Fault(file.where(position), message, hint) for position, message, hint in wrong]
     if faults:
-        raise _faulty(path, faults)
+        raise ConfigError(f"{path} has {counted(len(faults), 'error')}", faults)
     return config
 
 
@@ -93,7 +74,7 @@ def _validate(data: dict[str, Any], folder: Path) -> tuple[Config, list[Finding]
             for item in error.errors():
                 position = tuple(part for part in item["loc"] if part != "[key]")
                 if not any(position[: len(gone)] == gone for gone in removed):
-                    findings.append((position, *explain(item, position)))
+                    findings.append((position, *explain(item, position, Config)))
                 # A missing key can't be taken out: its whole section goes.
                 gone = position[:-1] if item["type"] == "missing" else position
                 removed.append(gone)
@@ -144,117 +125,7 @@ def _drop_nones(node: Any) -> None:
             _drop_nones(item)
 
 
-def dotted(position: Position) -> str:
-    """A position as people write it: ``guests[0].source.path``."""
-    text = ""
-    for part in position:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text or "(the whole file)"
-
-
-def _faulty(path: Path, faults: Sequence[Fault]) -> ConfigError:
-    count = "1 error" if len(faults) == 1 else f"{len(faults)} errors"
-    return ConfigError(f"{path} has {count}", faults)
-
-
 def _kind(value: object) -> str:
     return {list: "list", str: "string", int: "number", float: "number", bool: "boolean"}.get(
         type(value), type(value).__name__
     )
-
-
-def explain(
-    item: Any, position: Position, model: type[BaseModel] = Config
-) -> tuple[str, str | None]:
-    """What pydantic found, in words, and what to do.
-
-    :param item: one of a ValidationError's errors.
-    :param position: where in the data, for a model of this shape.
-    """
-    kind, value = item["type"], item.get("input")
-    match kind:
-        case "extra_forbidden":
-            return "unknown key", _nearest(str(position[-1]), _known_keys(position[:-1], model))
-        case "missing":
-            return "is missing", "add it"
-        case "string_type" if isinstance(value, int | float):
-            return f"must be a string, not the number {value}", f'write it in quotes: "{value}"'
-        case "enum" | "literal_error":
-            expected = str(item["ctx"]["expected"]).replace(" or ", ", ").split(", ")
-            hint = _nearest(str(value), [name.strip("'") for name in expected])
-            return f"unknown value {value!r}", hint
-        case "string_pattern_mismatch":
-            return f"{value!r} has the wrong form", f"it must match {item['ctx']['pattern']}"
-    message = str(item["msg"])
-    return f"{message[:1].lower()}{message[1:]}, not {value!r}", None
-
-
-def _nearest(wrong: str, known: Sequence[str]) -> str | None:
-    """A remedy for a misspelt name."""
-    close = difflib.get_close_matches(wrong, known, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"known here: {', '.join(sorted(known))}" if known else None
-
-
-def _known_keys(position: Position, model: type[BaseModel]) -> list[str]:
-    """The keys that the model has at a position."""
-    annotation: Any = model
-    for part in position:
-        annotation = _plain(annotation)
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            field = annotation.model_fields.get(str(part))
-            if field is None:
-                return []
-            annotation = field.annotation
-        else:  # a list's item, a mapping's value
-            arguments = typing.get_args(annotation)
-            if not arguments:
-                return []
-            annotation = arguments[-1]
-    annotation = _plain(annotation)
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return list(annotation.model_fields)
-    if typing.get_origin(annotation) is dict and typing.get_args(annotation)[0] is Architecture:
-        return [architecture.value for architecture in Architecture]
-    return []
-
-
-def _plain(annotation: Any) -> Any:
-    """An annotation without its ``| None``."""
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        return next(a for a in typing.get_args(annotation) if a is not type(None))
-    return annotation
-
-
-def line_of(node: yaml.Node | None, position: Position) -> int | None:
-    """The line (from 1) of the deepest part of a position that the file has."""
-    line = None
-    for part in position:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            if part >= len(node.value):
-                break
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
-
-
-def _twice(node: yaml.Node | None, position: Position = ()) -> Iterator[tuple[Position, str]]:
-    """Keys written twice in one mapping: YAML readers silently keep the last."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                yield (*position, key.value), key.value
-            seen.add(key.value)
-            yield from _twice(value, (*position, key.value))
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            yield from _twice(item, (*position, index))

@@ -10,13 +10,13 @@ one is a fault.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from core.errors import Fault
+from core.suggest import did_you_mean
 from guestprep.publish.cloud import Glance, GlanceError
 from guestprep.publish.glance_json import ATTRIBUTES
 from guestprep.publish.model import MARKS
@@ -104,17 +104,17 @@ def _of(name: str, value: str, known: Mapping[str, PropertyDefinition]) -> Itera
     elif name in MARKS or name.startswith("os_glance_"):
         yield Fault(where, "reserved", "take it out")
     elif name not in known and name not in COMMON:
-        if close := difflib.get_close_matches(name, {*known, *COMMON}, n=1, cutoff=ALIKE):
-            yield Fault(where, "the cloud has no such property", f"did you mean {close[0]}?")
+        if hint := did_you_mean(name, {*known, *COMMON}, alike=ALIKE):
+            yield Fault(where, "the cloud has no such property", hint)
     elif value:
         definition = known.get(name, PropertyDefinition())
         if definition.allowed and value not in definition.allowed:
-            close = difflib.get_close_matches(value, definition.allowed, n=1)
+            near = did_you_mean(value, definition.allowed)
             allowed = f"the cloud allows: {', '.join(definition.allowed)}"
             yield Fault(
                 where,
                 f"{value!r} is no value of it",
-                f"did you mean {close[0]}? {allowed}" if close else allowed,
+                f"{near} {allowed}" if near else allowed,
             )
         if definition.pattern and not _matches(definition.pattern, value):
             yield Fault(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ConfigError
+from core.suggest import nearest_or_known
 from guestprep.target import DEBIAN_ARCHITECTURE
 
 _UBUNTU = "https://cloud-images.ubuntu.com/releases"
@@ -82,9 +82,8 @@ def find(name: str) -> CatalogueImage:
     :raises ConfigError: there is none; the hint has the nearest.
     """
     if name not in CATALOGUE:
-        close = difflib.get_close_matches(name, CATALOGUE, n=1)
         raise ConfigError(
             f"the catalogue of guest images has no {name!r}",
-            hint=f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(CATALOGUE)}",
+            hint=nearest_or_known(name, CATALOGUE),
         )
     return CATALOGUE[name]

@@ -41,7 +41,7 @@ def locate(source: GuestSource) -> tuple[Path, str]:
         expected = pinned or _listed(source, url.rpartition("/")[2])
         if expected is None:
             raise ConfigError(
-                f"nothing says which content of {url} is the right one",
+                f"no checksum is given for {url}",
                 hint="add sha256, or sha256sums with the list that its publisher has beside it",
             )
         path = download.image(url, expected.algorithm, expected.digest)

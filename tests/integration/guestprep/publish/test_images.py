@@ -264,7 +264,7 @@ def test_misspelt_properties_are_found_before_anything_is_made(
     with pytest.raises(ConfigError) as caught:
         publish(connection, images["first"], wrong)
     text = caught.value.details or ""
-    assert "did you mean hw_video_model?" in text
+    assert "did you mean 'hw_video_model'?" in text
     assert "properties.hw_video_model: 'virtoi'" in text
     assert "properties.hw_video_ram: -1 is less than 0" in text
     assert "properties.kernel_id: 'vmlinuz' has the wrong form" in text

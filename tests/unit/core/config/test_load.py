@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from core.config.load import DEFAULT_NAME, dotted, load, parse
+from core.config.load import DEFAULT_NAME, load, parse
 from core.config.model import Architecture, Config
 from core.errors import ConfigError
 from core.paths import project_dir
+from core.yaml_faults import dotted
 
 FILE = Path("/somewhere") / DEFAULT_NAME
 

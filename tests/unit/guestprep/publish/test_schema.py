@@ -19,8 +19,8 @@ KNOWN = {
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("hw_video_modl", "virtio", "did you mean hw_video_model?"),
-        ("hw_video_model", "virtoi", "did you mean virtio? the cloud allows: vga, virtio, qxl"),
+        ("hw_video_modl", "virtio", "did you mean 'hw_video_model'?"),
+        ("hw_video_model", "virtoi", "did you mean 'virtio'? the cloud allows: vga, virtio, qxl"),
         ("hw_cpu_cores", "many", "no whole number"),
         ("hw_cpu_cores", "0", "less than 1"),
         ("hw_cpu_cores", "65", "more than 64"),
@@ -29,7 +29,7 @@ KNOWN = {
         ("kernel_id", "vmlinuz", "has the wrong form (it must match ^[0-9a-f]{8}$)"),
         ("kollarm_guest", "x", "reserved"),
         ("os_glance_failed_import", "x", "reserved"),
-        ("architectur", "aarch64", "did you mean architecture?"),
+        ("architectur", "aarch64", "did you mean 'architecture'?"),
     ],
 )
 def test_what_is_wrong_is_said(name: str, value: str, expected: str) -> None:

@@ -191,7 +191,7 @@ def test_lists_beside_files_and_urls(server: Server) -> None:
     place = f"{server.url}/24.04/release"
     from_url = GuestSource(url=HttpUrl(f"{place}/{IMAGE}"), sha256sums=f"{place}/SHA256SUMS")
     assert locate(from_url)[0].read_bytes() == CONTENT
-    with pytest.raises(ConfigError, match="nothing says which content"):
+    with pytest.raises(ConfigError, match="checksum"):
         locate(GuestSource(url=HttpUrl(f"{place}/{IMAGE}")))
     other = server.place / "other.img"
     other.write_bytes(b"")

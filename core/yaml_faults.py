@@ -1,0 +1,143 @@
+"""Faults of a YAML file in words, each with its line."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from core.errors import ConfigError, Fault
+from core.suggest import nearest_or_known
+
+#: Keys and list indices that lead to a place in the file.
+Position = tuple[str | int, ...]
+
+
+class YamlFile:
+    """A YAML file's text, taken apart.
+
+    :raises ConfigError: it is not valid YAML.
+    """
+
+    def __init__(self, text: str, path: Path):
+        self.path = path
+        try:
+            self.tree = yaml.compose(text, Loader=yaml.SafeLoader)
+            self.data = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            place = f"{path}:{mark.line + 1}" if mark else str(path)
+            problem = getattr(error, "problem", None) or str(error)
+            raise ConfigError(f"{path} is not valid YAML", [Fault(place, problem)]) from None
+
+    def where(self, position: Position) -> str:
+        """A position with the file's name and the line."""
+        line = _line_of(self.tree, position)
+        place = f"{self.path}:{line}" if line else str(self.path)
+        return f"{place}: {dotted(position)}"
+
+    def repeated_keys(self) -> Iterator[Fault]:
+        """Keys written twice in one mapping: YAML readers silently keep the last."""
+        for position, key in _repeated(self.tree):
+            yield Fault(
+                self.where(position), f"{key!r} is written twice; the last one would silently win"
+            )
+
+
+def dotted(position: Position) -> str:
+    """A position as people write it: ``guests[0].source.path``."""
+    text = ""
+    for part in position:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "(the whole file)"
+
+
+def explain(item: Any, position: Position, model: type[BaseModel]) -> tuple[str, str | None]:
+    """The message and the hint for what pydantic found.
+
+    :param item: one of a ValidationError's errors.
+    :param position: where in the data, for a model of this shape.
+    """
+    kind, value = item["type"], item.get("input")
+    match kind:
+        case "extra_forbidden":
+            known = _known_keys(position[:-1], model)
+            return "unknown key", nearest_or_known(str(position[-1]), known)
+        case "missing":
+            return "is missing", "add it"
+        case "string_type" if isinstance(value, int | float):
+            return f"must be a string, not the number {value}", f'write it in quotes: "{value}"'
+        case "enum" | "literal_error":
+            expected = str(item["ctx"]["expected"]).replace(" or ", ", ").split(", ")
+            hint = nearest_or_known(str(value), [name.strip("'") for name in expected])
+            return f"unknown value {value!r}", hint
+        case "string_pattern_mismatch":
+            return f"{value!r} has the wrong form", f"it must match {item['ctx']['pattern']}"
+    message = str(item["msg"])
+    return f"{message[:1].lower()}{message[1:]}, not {value!r}", None
+
+
+def _known_keys(position: Position, model: type[BaseModel]) -> list[str]:
+    """The keys that the model has at a position."""
+    annotation: Any = model
+    for part in position:
+        annotation = _plain(annotation)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            field = annotation.model_fields.get(str(part))
+            if field is None:
+                return []
+            annotation = field.annotation
+        else:  # a list's item, a mapping's value
+            arguments = typing.get_args(annotation)
+            if not arguments:
+                return []
+            annotation = arguments[-1]
+    annotation = _plain(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return list(annotation.model_fields)
+    return []
+
+
+def _plain(annotation: Any) -> Any:
+    """An annotation without its ``| None``."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return next(a for a in typing.get_args(annotation) if a is not type(None))
+    return annotation
+
+
+def _line_of(node: yaml.Node | None, position: Position) -> int | None:
+    """The line (from 1) of the deepest part of a position that the file has."""
+    line = None
+    for part in position:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            if part >= len(node.value):
+                break
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def _repeated(node: yaml.Node | None, position: Position = ()) -> Iterator[tuple[Position, str]]:
+    """Keys written twice in one mapping: YAML readers silently keep the last."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield (*position, key.value), key.value
+            seen.add(key.value)
+            yield from _repeated(value, (*position, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _repeated(item, (*position, index))
