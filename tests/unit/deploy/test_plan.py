@@ -186,7 +186,7 @@ def test_a_file_that_kollarm_did_not_write_is_not_overwritten(
          "deploy.group_variables.all.enable_nova", "deploy.globals.enable_nova"),
         ({"group_variables": {"compute": {"openstack_tag": "x"}}},
          "deploy.group_variables.compute.openstack_tag", "globals.yml"),
-        ({"group_variables": {"comput": {}}}, "deploy.group_variables", "did you mean compute"),
+        ({"group_variables": {"comput": {}}}, "deploy.group_variables", "'compute'"),
         ({"vips": {"internal": "1", "external_interface": "e"},
           "interfaces": {"kolla_external_vip": "f"}},
          "deploy.hosts.compute01.interfaces", "deploy.vips.external_interface"),
@@ -233,7 +233,7 @@ def test_the_users_globals_go_to_globals_d(tmp_path: Path, small: ReleaseFiles) 
 
 def test_a_misspelt_variable_is_noticed(tmp_path: Path, small: ReleaseFiles) -> None:
     plan = planned(settings_in(tmp_path, globals={"enable_nvoa": False}), small)
-    assert "did you mean enable_nova" in plan.notes[0]
+    assert "did you mean 'enable_nova'" in plan.notes[0]
 
 
 def test_resuming_leaves_out_what_is_done(tmp_path: Path, small: ReleaseFiles) -> None:

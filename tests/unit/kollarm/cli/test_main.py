@@ -194,7 +194,7 @@ def test_a_misspelt_command_is_guessed(
     words: list[str], guess: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words) == 2
-    assert f"Did you mean {guess}?" in capsys.readouterr().err
+    assert f"Did you mean {guess!r}?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", sorted({*cli.lazy} & {"attest", "config", "guest", "overlays"}))
