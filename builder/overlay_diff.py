@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from pathlib import Path
 
 from builder.context import dockerfile
 from builder.overlays.model import Overlay, choose
-from builder.pipeline import overlay_folders
 from builder.plan import select
 from builder.rendering import render_all
 from core.config.model import Architecture, Config
 
 
-def dockerfile_diff(
-    config: Config, image: str, *, project_dir: Path, architecture: Architecture
-) -> str:
+def dockerfile_diff(config: Config, image: str, *, architecture: Architecture) -> str:
     """A unified diff of an image's Dockerfile, without overlays and with the configuration's.
 
     :returns: "" when they change nothing in it.
     :raises ConfigError: there is no such image, or an overlay is wrong.
     """
-    chosen = choose(config.build.overlays, overlay_folders(config, project_dir))
+    chosen = choose(config.build.overlays, config.overlay_dirs)
 
     build = config.build.model_copy(update={"overlay_variables": {}})
     plain = config.model_copy(update={"build": build})

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder import base_image, existing
@@ -24,7 +23,7 @@ from builder.record import BuildRecord
 from builder.rendering import render_all
 from builder.request import BuildRequest
 from builder.targets import targets_of
-from core.config.model import Architecture, Config
+from core.config.model import Architecture
 from core.oci.client import client_for
 from core.oci.model import RegistryImage
 from core.oci.registry import RegistryClient
@@ -84,7 +83,7 @@ def prepare(request: BuildRequest) -> PreparedBuild:
     """Gather the facts and make the plan."""
     config = request.config
     architectures = request.chosen_architectures()
-    overlays = choose(config.build.overlays, overlay_folders(config, request.project_dir))
+    overlays = choose(config.build.overlays, config.overlay_dirs)
     client = client_for(config)
     trees = sources.chosen(render_all(config, overlays, architectures), config.build.sources)
     check_buildkit(config, trees)
@@ -153,12 +152,6 @@ def _attestor(request: BuildRequest, prepared: PreparedBuild) -> Attestor:
         {"release": config.release, "distro": config.build.distro.value},
         signing.read_key(config.signing_key) if config.signing_key else None,
     )
-
-
-def overlay_folders(config: Config, project_dir: Path) -> list[Path]:
-    """The search folders of overlays: the configured one or the project's, then the shipped."""
-    shipped = Path(__file__).resolve().parent.parent / "dockerfile_overlays"
-    return [config.build.overlay_dir or project_dir / "dockerfile_overlays", shipped]
 
 
 def proxies(environ: Mapping[str, str]) -> dict[str, str]:

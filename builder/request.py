@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from core.config.model import Architecture, Config
 from core.errors import ConfigError, Fault
@@ -16,8 +15,6 @@ class BuildRequest:
     """The configuration, with the images to build and to rebuild."""
 
     config: Config
-    project_dir: Path
-    """The folder of the configuration file; its ``dockerfile_overlays`` come before the shipped."""
     images: Sequence[str] = ()
     """Names or regular expressions; empty for the configuration's images."""
     architectures: Sequence[Architecture] = ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from builder import pipeline
@@ -125,13 +124,12 @@ class PartialRun:
         return ImagesRecord(self.builds[-1], tuple(self.guests.values()), seconds)
 
 
-def run(config: Config, folder: Path, partial: PartialRun) -> ImagesRecord:
+def run(config: Config, partial: PartialRun) -> ImagesRecord:
     """Build, prepare, prove and publish everything in the configuration.
 
     The cloud is asked first: that it can't be reached should be known before an hour of
     building, not after it.
 
-    :param folder: the folder of the configuration file.
     :param partial: receives the record of each thing that is done.
     :raises KollarmError: something failed; what was complete by then stays.
     """
@@ -143,7 +141,7 @@ def run(config: Config, folder: Path, partial: PartialRun) -> ImagesRecord:
             Glance(connection).import_methods()
     with progress.current().step("container images"):
         keep = partial.builds.append
-        keep(pipeline.build(BuildRequest(config, folder), on_interrupt=keep))
+        keep(pipeline.build(BuildRequest(config), on_interrupt=keep))
         partial.builds[-1].raise_for_failures()
     for guest in config.guests:
         with progress.current().step(f"guest {guest.name}"):

@@ -58,7 +58,7 @@ def verify_command(
     findings: list[AttestationFinding] = []
     if images or not names:
         client = _client(config)
-        for index in _indices(config, config_path, images):
+        for index in _indices(config, images):
             findings += attest.verify(client, index.repository, index.tag, public)
     for guest in chosen:
         findings += signatures.verify(selection.output(config, guest), public)
@@ -78,16 +78,16 @@ def show_command(image: str, config_path: Path) -> None:
     client = _client(config)
     documents = [
         document
-        for index in _indices(config, config_path, (image,))
+        for index in _indices(config, (image,))
         if index.name == image
         for document in attest.statements(client, index.repository, index.tag)
     ]
     print_json(documents)
 
 
-def _indices(config: Config, config_path: Path, images: tuple[str, ...]) -> Sequence[IndexStep]:
+def _indices(config: Config, images: tuple[str, ...]) -> Sequence[IndexStep]:
     """The indices of the configuration, or of the images that were named."""
-    plan = pipeline.plan(BuildRequest(config, config_path.resolve().parent, images=images))
+    plan = pipeline.plan(BuildRequest(config, images=images))
     return plan.indices
 
 

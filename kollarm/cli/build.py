@@ -62,7 +62,6 @@ def build(
     config = read_config(config_path)
     request = BuildRequest(
         config,
-        config_path.resolve().parent,
         images=images,
         architectures=[Architecture(name) for name in architectures],
         force=force,

@@ -22,17 +22,17 @@ def images(config_path: Path, as_json: bool) -> None:
     """
     config = read_config(config_path)
     record_file = config.state_dir / "last-run.json"
-    folder, partial = config_path.resolve().parent, run_images.PartialRun(config)
+    partial = run_images.PartialRun(config)
     with alone(config):
         try:
-            record = run_images.run(config, folder, partial)
+            record = run_images.run(config, partial)
         except BaseException as error:
-            page = report.write_failed(config, folder, partial.record(), error)
+            page = report.write_failed(config, partial.record(), error)
             if page is not None:
                 progress.current().say(f"the report: {page}")
             raise
         files.write(record_file, json.dumps(record.to_dict(), indent=2, default=str) + "\n")
-        page = report.write(config, folder, record)
+        page = report.write(config, record)
     if as_json:
         print_json(record.to_dict() | {"report": str(page)})
     else:

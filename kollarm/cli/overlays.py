@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from builder import pipeline
 from builder.lint.check import check_overlays
 from builder.overlay_diff import dockerfile_diff
 from builder.overlays.listing import list_overlays
@@ -56,7 +55,7 @@ def lint_command(
     """
     configured = optional_config(config_path)
     config = configured or Config()
-    folders = [folder] if folder else pipeline.overlay_folders(config, config_path.resolve().parent)
+    folders = [folder] if folder else config.overlay_dirs
     # another release's or folder's overlays aren't held against this configuration's images
     own = config.build if configured and not (release or folder) else None
     report = check_overlays(release or config.release, folders, names or None, build=own)
@@ -76,7 +75,7 @@ def group() -> None:
 def list_command(config_path: Path, as_json: bool) -> None:
     """List every overlay with its purpose and scope."""
     config = optional_config(config_path) or Config()
-    folders = pipeline.overlay_folders(config, config_path.resolve().parent)
+    folders = config.overlay_dirs
     show(list_overlays(folders, config.build.overlays), as_json=as_json)
 
 
@@ -90,7 +89,6 @@ def diff_command(image: str, architecture: str, config_path: Path) -> None:
     text = dockerfile_diff(
         config,
         image,
-        project_dir=config_path.resolve().parent,
         architecture=Architecture(architecture),
     )
     print_text(text) if text else print_text(f"the overlays change nothing in {image}")

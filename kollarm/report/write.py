@@ -41,20 +41,15 @@ _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 log = logging.getLogger(__name__)
 
 
-def write(
-    config: Config, project_dir: Path, record: ImagesRecord, failure: RunFailure | None = None
-) -> Path:
+def write(config: Config, record: ImagesRecord, failure: RunFailure | None = None) -> Path:
     """Show a run of ``kollarm images`` on the page; return the page's path.
 
-    :param project_dir: the folder of the configuration file.
     :param failure: why it ended early; None if it did not.
     """
 
     def diff(image: str, architecture: Architecture) -> str | None:
         try:
-            return dockerfile_diff(
-                config, image, project_dir=project_dir, architecture=architecture
-            )
+            return dockerfile_diff(config, image, architecture=architecture)
         except KollarmError:
             return None  # the templates can't be rendered without an overlay
 
@@ -71,9 +66,7 @@ def write(
         return save(config.state_dir, IMAGES, images(contents))
 
 
-def write_failed(
-    config: Config, project_dir: Path, record: ImagesRecord, error: BaseException
-) -> Path | None:
+def write_failed(config: Config, record: ImagesRecord, error: BaseException) -> Path | None:
     """Show a run that ended early: why, and what was done until then.
 
     The user has to see the run's own error, so an error while writing the page is only
@@ -88,7 +81,7 @@ def write_failed(
     else:
         failure = RunFailure(f"internal error: {type(error).__name__}: {error}", steps)
     try:
-        return write(config, project_dir, record, failure)
+        return write(config, record, failure)
     except (KollarmError, OSError) as second:
         log.debug("the report can't be written: %s", second)
         return None

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from builder import base_image, pipeline
+from builder import base_image
 from builder.execute import BuildExecution, BuildResources
 from builder.facts import RenderedImage
 from builder.kolla import releases
@@ -66,7 +66,7 @@ def kolla() -> Path:
 def kolla_build(path: Path) -> list[str | Path]:
     """kolla-build with the same base image and overrides, and nothing pushed."""
     config = load(path)
-    overlays = choose(config.build.overlays, pipeline.overlay_folders(config, path.parent))
+    overlays = choose(config.build.overlays, config.overlay_dirs)
     tree = render_all(config, overlays, [Architecture.X86_64])[Architecture.X86_64]
     name, tag = base_image.of(tree, config.build.base).reference.rsplit(":", 1)
     context = tree.images["base"].context

@@ -62,7 +62,7 @@ def project(folder: Path, images: str) -> Iterator[tuple[Path, RegistryClient]]:
 
 def complete(path: Path, client: RegistryClient) -> int:
     """Fill the registry with all that a configuration wants; how many images that is."""
-    ready = pipeline.prepare(BuildRequest(load(path), path.parent))
+    ready = pipeline.prepare(BuildRequest(load(path)))
     targets = [step.target for step in ready.plan.images]
     stock(client, ((t.repository, t.tag, t.architecture, t.key) for t in targets))
     seconds([*KOLLARM, "build", "--config", path])  # the indices

@@ -218,9 +218,7 @@ def test_a_release_that_does_not_build_with_buildkit(
     registry: RunningRegistry, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="buildx") as caught:
-        pipeline.plan(
-            BuildRequest(settings(registry, tmp_path, "2026.1", bootstrap=True), tmp_path)
-        )
+        pipeline.plan(BuildRequest(settings(registry, tmp_path, "2026.1", bootstrap=True)))
     assert [fault.where for fault in caught.value.faults] == [
         "build.engines.x86_64.url",
         "build.engines.aarch64.url",
@@ -231,7 +229,7 @@ def test_a_release_that_does_not_build_with_buildkit(
 def test_kollas_images_of_two_architectures(registry: RunningRegistry, tmp_path: Path) -> None:
     """Emulated work: minutes.  Both at the same time, and a second run finds nothing to do."""
     config = settings(registry, tmp_path, "2026.2", bootstrap=True)
-    record = pipeline.build(BuildRequest(config, tmp_path))
+    record = pipeline.build(BuildRequest(config))
     record.raise_for_failures()
     assert {row.state for row in record.images} == {State.BUILT}
     client = RegistryClient(registry.address)
@@ -239,7 +237,7 @@ def test_kollas_images_of_two_architectures(registry: RunningRegistry, tmp_path:
         index = client.index(f"kolla/{name}", "2026.2")
         assert index is not None
         assert sorted(entry.architecture for entry in index.entries) == ["amd64", "arm64"]
-    assert pipeline.plan(BuildRequest(config, tmp_path)).idle
+    assert pipeline.plan(BuildRequest(config)).idle
 
 
 def test_what_a_program_of_an_image_prints(registry: RunningRegistry, tmp_path: Path) -> None:

@@ -57,13 +57,13 @@ class Cloud:
         return load(self.path)
 
     def plan(self) -> BuildPlan:
-        return pipeline.plan(BuildRequest(self.config, self.folder))
+        return pipeline.plan(BuildRequest(self.config))
 
     def stock(self) -> None:
         """Put every image that is lacking into the registry, and write the indices."""
         targets = [s.target for s in self.plan().images if s.action is not BuildAction.KEEP]
         stock(self.client, ((t.repository, t.tag, t.architecture, t.key) for t in targets))
-        pipeline.build(BuildRequest(self.config, self.folder)).raise_for_failures()
+        pipeline.build(BuildRequest(self.config)).raise_for_failures()
 
 
 @pytest.fixture(scope="module")

@@ -38,13 +38,13 @@ why: To see what a change costs.
 """
 
 
-#: Builds cron in a process of its own: its arguments are a configuration and the project's folder.
+#: Builds cron in a process of its own: its argument is a configuration.
 PROGRAM = (
     "import sys; from pathlib import Path; from builder import pipeline;"
     "from builder.request import BuildRequest;"
     "from core.config.model import Config;"
     "config = Config.model_validate_json(Path(sys.argv[1]).read_text());"
-    "pipeline.build(BuildRequest(config, Path(sys.argv[2]), images=['cron']))"
+    "pipeline.build(BuildRequest(config, images=['cron']))"
 )
 
 
@@ -67,6 +67,7 @@ class Project:
                 tag=tag,
                 images=["base", "cron", "memcached"],
                 overlays=["ca-certificates", "debian-archive-only", "test"],
+                overlay_dir=self.folder / "dockerfile_overlays",
                 base=BaseImage(bootstrap=Bootstrap(suite="trixie")),
                 engines={architecture: Engine() for architecture in architectures or (X86,)},
             ),
@@ -78,7 +79,7 @@ class Project:
         return {path: path.stat().st_mtime_ns for path in files}
 
     def build(self, config: Config, *images: str) -> BuildRecord:
-        return pipeline.build(BuildRequest(config, self.folder, images=images))
+        return pipeline.build(BuildRequest(config, images=images))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,6 @@ def test_a_refresh_asks_how_old_the_steps_are(built: BuildRecord, project: Proje
         plan = pipeline.plan(
             BuildRequest(
                 project.config(),
-                project.folder,
                 images=["base", "cron"],
                 refresh=timedelta(hours=hours),
             )
@@ -168,7 +168,7 @@ def test_the_sites_authorities_are_trusted_in_the_image(
 def test_an_overlay_change_costs_what_it_touches(built: BuildRecord, project: Project) -> None:
     project.template.write_text("{% block cron_footer %}RUN echo changed{% endblock %}\n")
     try:
-        request = BuildRequest(project.config(), project.folder, images=["base", "cron"])
+        request = BuildRequest(project.config(), images=["base", "cron"])
         plan = pipeline.plan(request)
         assert {step.target.name: step.action for step in plan.images} == {
             "base": BuildAction.KEEP,
@@ -218,9 +218,7 @@ def test_ctrl_c_ends_the_build_and_leaves_the_old_index(
     config = project.folder / "config.json"
     config.write_text(project.config().model_dump_json())
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, config, project.folder], stderr=subprocess.PIPE
-        )
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM, config], stderr=subprocess.PIPE)
         limit = time.monotonic() + 120
         while mark not in running():
             assert process.poll() is None and time.monotonic() < limit
@@ -271,7 +269,7 @@ def test_a_killed_build_goes_on_where_it_was(built: BuildRecord, project: Projec
     config = project.folder / "config.json"
     config.write_text(project.config().model_dump_json())
     try:
-        process = subprocess.Popen([sys.executable, "-c", PROGRAM, config, project.folder])
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM, config])
         assert gate.reached.wait(120)
         process.kill()
         process.wait()

@@ -170,9 +170,7 @@ def test_overlays_are_in_the_rendered_tree(tmp_path: Path) -> None:
 def test_what_overlays_change_in_an_image_and_what_not() -> None:
     config = Config(build=Build(overlays=["debian-archive-only"]))
     shown = [
-        dockerfile_diff(
-            config, image, project_dir=SHIPPED.parent, architecture=Architecture.AARCH64
-        )
+        dockerfile_diff(config, image, architecture=Architecture.AARCH64)
         for image in ("base", "cron")
     ]
     assert "-            && curl https://rpm.grafana.com/gpg.key" in shown[0]
@@ -180,9 +178,7 @@ def test_what_overlays_change_in_an_image_and_what_not() -> None:
     assert "build-date" not in shown[0]
     assert shown[1] == ""
     with pytest.raises(ConfigError):
-        dockerfile_diff(
-            config, "crno", project_dir=SHIPPED.parent, architecture=Architecture.AARCH64
-        )
+        dockerfile_diff(config, "crno", architecture=Architecture.AARCH64)
 
 
 def test_the_list_of_overlays() -> None:
