@@ -88,7 +88,7 @@ def security_mirror_of(mirror: str) -> str:
 
 
 def host_architecture() -> Architecture | None:
-    """This machine's architecture, or None when it is none that kollarm knows."""
+    """This machine's architecture, or None when kollarm doesn't know it."""
     try:
         return Architecture(platform.machine())
     except ValueError:
@@ -114,7 +114,7 @@ def root_tarball(
         them, what they recommend doesn't.
     :param mirror: the main archive; also what the root's own apt sources name.
     :param security_mirror: the security archive, by default beside the main one.
-    :param refresh: make it anew from the archive as it is now.
+    :param refresh: make it again from the current archive.
     :raises KollarmError: a package is unknown or can't be installed, the
         archive can't be reached or verified, or mmdebstrap is missing.
     """
@@ -273,7 +273,7 @@ def _mmdebstrap(
             ],
             timeout=TIME_LIMIT,
             on_line=follow,
-            hint="kollarm doctor says what to install",
+            hint="kollarm doctor shows what to install",
         )
     except CommandError as error:
         if error.status in (None, 126, 127):
@@ -300,7 +300,7 @@ def remedy(fault: str) -> str:
     """What to do about a fault of :func:`first_fault`."""
     if "chroot mode" in fault:
         return (
-            "without root this takes user namespaces, which this machine doesn't allow: allow them "
+            "without root this needs user namespaces, which this machine doesn't allow: allow them "
             "(sysctl kernel.unprivileged_userns_clone=1, and on Ubuntu "
             "kernel.apparmor_restrict_unprivileged_userns=0), install uidmap, or run it as root"
         )

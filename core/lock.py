@@ -40,7 +40,7 @@ def held(state_dir: Path, command: str) -> Iterator[None]:
         except OSError as error:
             raise KollarmError(
                 f"the state folder {state_dir} can't be written: {error.strerror}",
-                hint="name another one with state_dir, or see to its permissions and free space",
+                hint="name another one with state_dir, or check its permissions and free space",
             ) from error
         try:
             yield
@@ -63,12 +63,13 @@ def _taken(state_dir: Path, handle: IO[str]) -> KollarmError:
     except (ValueError, KeyError, TypeError):
         # taken a moment ago, and not yet described
         return KollarmError(
-            f"another run of kollarm uses {state_dir}", hint="wait for it to end, then try again"
+            f"another run of kollarm uses {state_dir}",
+            hint="wait for it to end, then try again",
         )
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
     ago = duration(max(0.0, time.time() - since))
     return KollarmError(
         f"another run uses {state_dir}: process {pid} ({command}), since {began} ({ago} ago)",
         hint=f"wait for it to end, or end it with: kill {pid}; "
-        "a project of its own has another state_dir",
+        "give another project its own state_dir",
     )

@@ -95,13 +95,13 @@ def read_key(path: Path, environ: Mapping[str, str] = os.environ) -> Key:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         # from None: the parser's words may quote the file
         raise ConfigError(
-            f"{path} is no private key in PEM form, or {PASSWORD} isn't its password",
+            f"{path} is not a PEM private key, or {PASSWORD} isn't its password",
             hint="make one with: cosign generate-key-pair, or: openssl ecparam -name prime256v1 "
             "-genkey -noout -out KEY.pem",
         ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ConfigError(
-            f"{path} is no key on the curve P-256",
+            f"{path} is not a P-256 key",
             hint="make one with: openssl ecparam -name prime256v1 -genkey -noout -out KEY.pem",
         )
     return Key(key)
@@ -118,11 +118,11 @@ def read_public_key(path: Path) -> PublicKey:
         raise ConfigError(f"the public key {path} can't be read: {error.strerror}") from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigError(
-            f"{path} is no public key in PEM form",
-            hint="openssl ec -in KEY.pem -pubout -out PUBLIC.pem writes one",
+            f"{path} is not a PEM public key",
+            hint="write one with: openssl ec -in KEY.pem -pubout -out PUBLIC.pem",
         ) from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise ConfigError(f"{path} is no ECDSA key")
+        raise ConfigError(f"{path} is not an ECDSA key")
     return PublicKey(key)
 
 
@@ -148,7 +148,7 @@ def open_envelope(content: bytes, key: PublicKey | None) -> bytes:
     """The payload of a DSSE envelope.
 
     :param key: one of its signatures must be this key's; None asks for none.
-    :raises KollarmError: it is no envelope, or isn't signed with the key.
+    :raises KollarmError: it is not an envelope, or isn't signed with the key.
     """
     try:
         envelope = json.loads(content)
@@ -156,7 +156,7 @@ def open_envelope(content: bytes, key: PublicKey | None) -> bytes:
         payload = base64.b64decode(envelope["payload"], validate=True)
         signatures = [base64.b64decode(one["sig"], validate=True) for one in envelope["signatures"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise KollarmError("what should be a signed statement is no DSSE envelope") from error
+        raise KollarmError("the signed statement is not a DSSE envelope") from error
     if key is not None:
         signed = pre_authentication(media_type, payload)
         if not any(key.good(signature, signed) for signature in signatures):

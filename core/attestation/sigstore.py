@@ -69,10 +69,10 @@ def decrypted(content: bytes, password: bytes) -> bytes:
 def envelope_of(content: bytes) -> bytes:
     """The DSSE envelope in a bundle.
 
-    :raises KollarmError: it is no bundle, or one with another sort of signature.
+    :raises KollarmError: it is not a bundle, or one with another sort of signature.
     """
     try:
         envelope = json.loads(content)["dsseEnvelope"]
     except (ValueError, KeyError, TypeError) as error:
-        raise KollarmError("what should be a Sigstore bundle holds no DSSE envelope") from error
+        raise KollarmError("the Sigstore bundle holds no DSSE envelope") from error
     return json.dumps(envelope).encode()

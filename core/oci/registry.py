@@ -118,7 +118,7 @@ class RegistryClient:
         """
         if self._request("GET", "", missing=True) is None:
             raise RegistryError(
-                f"what answers at {self.address} is no container registry",
+                f"the server at {self.address} is not a container registry",
                 hint="is registry.address right?",
             )
 
@@ -138,7 +138,7 @@ class RegistryClient:
             raise RegistryError(
                 f"the registry {self.address} answered for {repository}:{reference} with "
                 f"content that isn't {claimed}",
-                hint="the registry's storage or a proxy before it is damaged",
+                hint="the registry's storage or a proxy in front of it is damaged",
             )
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         return Manifest(answer.content, media_type, digest)
@@ -280,9 +280,10 @@ class RegistryClient:
             yield
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RegistryError(
-                f"the registry {self.address} has something under {repository}:{reference} "
-                "that is no image and no index",
-                hint="its storage or a proxy before it is damaged, or a strange program pushed it",
+                f"{repository}:{reference} in the registry {self.address} "
+                "is neither an image nor an index",
+                hint="the registry's storage or a proxy in front of it is damaged, "
+                "or another program pushed it",
             ) from error
 
     def _request(

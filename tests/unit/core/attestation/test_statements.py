@@ -112,7 +112,7 @@ def test_an_encrypted_key_needs_its_password(tmp_path: Path) -> None:
     assert key.public.good(key.sign(b"words"), b"words")
     assert not key.public.good(key.sign(b"words"), b"other words")
     for environ in ({}, {signing.PASSWORD: "wrong"}):
-        with pytest.raises(ConfigError, match="isn't its password") as caught:
+        with pytest.raises(ConfigError, match="password") as caught:
             signing.read_key(path, environ)
         assert "sesame" not in str(caught.value) and "BEGIN" not in str(caught.value)
 
@@ -122,7 +122,7 @@ def test_keys_of_other_kinds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="can't be read"):
         signing.read_key(path)
     path.write_text("not a key")
-    with pytest.raises(ConfigError, match="no private key"):
+    with pytest.raises(ConfigError, match="private key"):
         signing.read_key(path)
     path.write_bytes(pem(ec.generate_private_key(ec.SECP384R1()), b"x"))
     with pytest.raises(ConfigError, match="P-256"):
