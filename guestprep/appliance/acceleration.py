@@ -1,7 +1,7 @@
-"""Whether the appliance can use KVM, and the memory of machines where it can't.
+"""Whether the appliance can use KVM, and a note of machines where it can't.
 
-``/dev/kvm`` says nothing certain: inside some virtual machines it exists, opens, and hangs
-the first guest.  Such a machine pays the time limit once; the verdict is kept for this
+``/dev/kvm`` proves nothing: inside some virtual machines it exists, can be opened, and hangs
+the first guest.  Such a machine waits for the time limit once; that is remembered by this
 process and, in the cache, for some days and for this boot of this kernel only.
 """
 
@@ -17,12 +17,12 @@ from pathlib import Path
 from core import files
 from core.paths import cache_dir
 
-#: Seconds for which a machine's broken KVM is believed to stay broken.
+#: Seconds for which a machine's KVM is assumed to stay broken.
 MEMORY = 7 * 24 * 3600.0
 
 DEVICE = Path("/dev/kvm")
 
-#: What this process has learned.
+#: Set when this process has found KVM broken.
 _broken = threading.Event()
 
 
@@ -36,7 +36,7 @@ def usable() -> bool:
     if _broken.is_set() or "force_tcg" in os.environ.get("LIBGUESTFS_BACKEND_SETTINGS", ""):
         return False
     try:
-        entry = json.loads(_memory().read_text())
+        entry = json.loads(_note().read_text())
         known = entry["machine"] == _machine() and time.time() - float(entry["time"]) < MEMORY
     except (OSError, ValueError, KeyError, TypeError):
         known = False
@@ -47,7 +47,7 @@ def remember_broken() -> None:
     """Note that a launch failed with KVM and worked without."""
     _broken.set()
     if present():
-        files.write(_memory(), json.dumps({"machine": _machine(), "time": time.time()}) + "\n")
+        files.write(_note(), json.dumps({"machine": _machine(), "time": time.time()}) + "\n")
 
 
 def limit(default: float) -> float:
@@ -58,7 +58,7 @@ def limit(default: float) -> float:
         return default
 
 
-def _memory() -> Path:
+def _note() -> Path:
     return cache_dir() / "appliance" / "broken-kvm.json"
 
 

@@ -1,4 +1,4 @@
-"""The starter's side of the appliance: typed calls with a time limit on each."""
+"""The caller's side of the appliance: typed calls, each with a time limit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PIECE = 2 << 20
 #: Bytes of the log's end that an error shows.
 _LOG_TAIL = 4000
 
-#: Seconds the worker has to close its handle once told to end.
+#: Seconds the worker has to close its handle when it is asked to end.
 ENDING = 6.0
 
 

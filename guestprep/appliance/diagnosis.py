@@ -1,4 +1,4 @@
-"""Why the appliance didn't start, in words that say what to do."""
+"""Why the appliance didn't start, and what to do about it."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from guestprep.appliance.client import ApplianceError
 
 
 def explain(message: str, log: str, *, boot: Path = Path("/boot")) -> ApplianceError:
-    """The error to show for a failed launch; one without a hint has no cause that is known.
+    """The error to show for a failed launch; without a hint where the cause is unknown.
 
-    :param message: libguestfs's own words.
+    :param message: libguestfs's own message.
     :param log: the end of what the hypervisor printed.
     """
     lowered = f"{message}\n{log}".lower()
     if "no module named 'guestfs'" in lowered:
         return ApplianceError(
-            "the Python binding of libguestfs is not there for this Python",
+            "this Python doesn't have the binding of libguestfs",
             hint="install the package python3-guestfs and use the distribution's own Python "
-            "(`make setup` makes such a virtual environment)",
+            "(`make setup` creates such a virtual environment)",
             details=message,
         )
     if "supermin" in lowered:
         return _explain_supermin(message, boot)
     if "no space left" in lowered:
         return ApplianceError(
-            "no room to build libguestfs's appliance",
-            hint="make room in /var/tmp, or set LIBGUESTFS_CACHEDIR to a folder with 1 GiB free",
+            "not enough disk space to build libguestfs's appliance",
+            hint="free space in /var/tmp, or set LIBGUESTFS_CACHEDIR to a folder with 1 GiB free",
             details=message,
         )
     if "qemu" in lowered and "not found" in lowered:
         return ApplianceError(
-            "libguestfs finds no hypervisor for this machine",
+            "libguestfs doesn't find a hypervisor for this machine",
             hint="install the package qemu-system-x86 (on x86_64) or qemu-system-arm (on aarch64)",
             details=message,
         )
@@ -51,7 +51,7 @@ def _explain_supermin(message: str, boot: Path) -> ApplianceError:
             "linux-image-cloud-amd64" if platform.machine() == "x86_64" else "linux-image-arm64"
         )
         return ApplianceError(
-            f"libguestfs needs a kernel in {boot} to start its appliance with, and there is none",
+            f"libguestfs needs a kernel in {boot} to start its appliance, but there is none",
             hint=f"install one: apt-get install {package} (Ubuntu: linux-image-kvm or "
             "linux-image-virtual); the host needn't boot it",
             details=message,
@@ -59,8 +59,8 @@ def _explain_supermin(message: str, boot: Path) -> ApplianceError:
     if unreadable and len(unreadable) == len(kernels):
         return ApplianceError(
             f"libguestfs can't read the host's kernel: {unreadable[-1]}",
-            hint=f"Ubuntu keeps it from users: sudo chmod 0644 {unreadable[-1]}, and so that it "
-            "lasts: sudo dpkg-statoverride --update --add root root 0644 "
+            hint=f"Ubuntu lets only root read it: sudo chmod 0644 {unreadable[-1]}, and to keep it "
+            "so: sudo dpkg-statoverride --update --add root root 0644 "
             f"{unreadable[-1]}",
             details=message,
         )

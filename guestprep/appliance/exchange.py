@@ -1,7 +1,7 @@
-"""Another disk in a running appliance: a finished file opened anew without a second launch.
+"""Exchanging the disk of a running appliance, so that a finished file needs no second launch.
 
-QEMU takes the old disk out, which writes everything of it back and closes its file, and opens
-the new file itself; the appliance's kernel sees a disk that it has never seen.  Commands:
+QEMU ejects the old disk, which writes everything back and closes its file, and opens the new
+file itself; the appliance's kernel sees a disk that it has never seen.  Commands:
 https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html.
 """
 
@@ -24,11 +24,11 @@ PATIENCE = 60.0
 
 
 def eject_disk(appliance: Appliance) -> bool:
-    """Take the guest's disk out; its file is complete then, and free for others.
+    """Eject the guest's disk; its file is then complete and free for others.
 
     Nothing of it may be mounted.
 
-    :returns: whether the appliance can do that; it goes on as it was if not.
+    :returns: whether the appliance can do that; if not, it keeps the disk.
     """
     if not appliance.monitor.exists():
         return False
@@ -41,13 +41,13 @@ def eject_disk(appliance: Appliance) -> bool:
             wait_until(lambda: all(entry.get("device") != "hd0" for entry in _blocks(monitor)))
             wait_until(lambda: device not in appliance.devices())
     except (KollarmError, KeyError, ValueError) as error:
-        log.info("the appliance's disk can't be taken out: %s", error)
+        log.info("the appliance's disk can't be ejected: %s", error)
         return False
     return True
 
 
 def insert_disk(appliance: Appliance, drive: Drive) -> bool:
-    """Put a disk in, read-only, in the place of one that was taken out.
+    """Insert a disk, read-only, in the place of an ejected one.
 
     :returns: whether the appliance has it now.
     """
@@ -59,7 +59,7 @@ def insert_disk(appliance: Appliance, drive: Drive) -> bool:
             monitor.execute("device_add", driver="scsi-hd", drive="finished", id="finished")
             wait_until(lambda: bool(appliance.devices()))
     except KollarmError as error:
-        log.info("the appliance takes no other disk: %s", error)
+        log.info("the appliance can't take another disk: %s", error)
         return False
     return True
 
@@ -71,8 +71,8 @@ def _blocks(monitor: Monitor) -> list[dict[str, object]]:
 def wait_until(done: Callable[[], bool], patience: float = PATIENCE) -> None:
     """Wait until the virtual machine has wait_until a disk that comes or goes.
 
-    :param done: whether it has; where a call into the guest fails it hasn't yet, because a
-        disk that the kernel has let go of and udev hasn't can't be listed.
+    :param done: whether it has; a call into the guest that fails counts as no, because a disk
+        that the kernel has released but udev hasn't can't be listed.
     :param patience: seconds.
     :raises KollarmError: it doesn't notice, or has ended.
     """
@@ -85,5 +85,7 @@ def wait_until(done: Callable[[], bool], patience: float = PATIENCE) -> None:
         except GuestCallError as error:
             failure = error
         if time.monotonic() > limit:
-            raise failure or KollarmError("the virtual machine doesn't notice it")
+            raise failure or KollarmError(
+                "the virtual machine doesn't notice the change of its disk"
+            )
         time.sleep(0.2)

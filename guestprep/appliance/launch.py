@@ -1,4 +1,4 @@
-"""Starting the appliance: once as the host allows, and without KVM when that hangs or fails."""
+"""Starting the appliance: with KVM if the host has it, and without when that hangs or fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Drive:
 
     path: Path
     format: str
-    """``qcow2`` or ``raw``; always named, as probing lets a guest choose."""
+    """``qcow2`` or ``raw``; always given, as probing would let the guest's content decide."""
     writable: bool = False
 
 
@@ -37,10 +37,10 @@ class Drive:
 def launch_appliance(drives: Sequence[Drive], *, exchangeable: bool = False) -> Iterator[Appliance]:
     """A running appliance with these disks; gone when the block ends, however it ends.
 
-    A launch with KVM that hangs or fails is repeated once without; what was learned
-    is remembered for this process and, for some days, for this machine.
+    A launch with KVM that hangs or fails is repeated once without; that KVM is broken is
+    remembered for this process and, for some days, for this machine.
 
-    :param exchangeable: whether the disks shall be exchangeable later, where the backend can.
+    :param exchangeable: whether the disk can be exchanged later, if the backend supports it.
     :raises ApplianceError: it could not be started; the hint has the remedy.
     """
     appliance = _launch(drives, exchangeable)
@@ -64,7 +64,7 @@ def _launch(drives: Sequence[Drive], exchangeable: bool) -> Appliance:
                 raise
             reporter.warn(
                 f"the appliance didn't start with KVM ({error.message}, after "
-                f"{time.monotonic() - started:.0f} s): trying once without, which is slower"
+                f"{time.monotonic() - started:.0f} s): trying again without KVM, which is slower"
             )
             log.debug("%s", error.details)
         appliance = _attempt(drives, exchangeable, emulate=True)

@@ -38,9 +38,9 @@ def grow(appliance: Appliance, plan: PreparationPlan) -> None:
         except GuestCallError as error:
             raise KollarmError(
                 f"the image's {step.filesystem} on {step.mounted or step.device} can't be grown",
-                hint="growing xfs needs the package libguestfs-xfs"
+                hint="install the package libguestfs-xfs, which growing xfs requires"
                 if step.filesystem == "xfs"
-                else "leave size out and let the guest grow it at its first start",
+                else "leave `size` out and let the guest grow it at its first boot",
                 details=error.message,
             ) from error
 

@@ -19,7 +19,7 @@ from guestprep.parse.initramfs import InitramfsReader, link_targets, resolve
 from guestprep.parse.modules import is_module, module_name
 from guestprep.parse.text import decode, word_lines
 
-#: Where systemd in an initramfs (dracut's) is told what to load.
+#: Where systemd in an initramfs (dracut's) is configured to load modules.
 _SYSTEMD_LIST = "etc/modules-load.d/kollarm.conf"
 
 
@@ -29,9 +29,9 @@ class NewSegment:
 
     data: bytes
     offset: int
-    """Where it goes; what the file has behind that is only padding."""
+    """Where to write it; what the file has behind that is only padding."""
     modules: tuple[str, ...]
-    """Names of the modules it brings."""
+    """Names of the modules in it."""
 
 
 def build_segment(
@@ -47,8 +47,8 @@ def build_segment(
 ) -> NewSegment:
     """The segment that brings modules with their indices, and has some of them loaded.
 
-    The indices are made anew over all the modules the initramfs then has, so that they stay
-    right for those it had before.
+    The indices are built again over all the modules that the initramfs then has, so that they
+    stay right for those it had before.
 
     :param copy: a local copy of the initramfs.
     :param wanted: paths of module files, relative to the kernel's folder of modules.
@@ -125,7 +125,7 @@ def _uncompressed(path: str, content: bytes) -> tuple[str, bytes]:
 def load_list(
     found: dict[str, Member], kind: InitramfsKind, load: Sequence[str]
 ) -> dict[str, bytes]:
-    """The file that has modules loaded, in the way of the initramfs's own maker."""
+    """The file that has modules loaded, as the initramfs's own builder writes it."""
     if kind is InitramfsKind.INITRAMFS_TOOLS:
         member = found.get(LOAD_LIST)
         text = decode(member.data) if member is not None and member.data is not None else ""

@@ -1,4 +1,4 @@
-"""Carrying out the steps that put packages in, and a kernel's with them out."""
+"""Carrying out the steps that install packages, and those that replace a kernel."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ _TRIGGERS = "/var/lib/dpkg/triggers"
 
 
 def install(pending: PendingChanges, step: InstallStep, client: ArchiveClient) -> None:
+    """Add a step's packages, their records and their modules' indices to the changes."""
     debs = []
     for package in step.packages:
         with progress.current().step(f"fetch {package.name}"):
@@ -37,7 +38,7 @@ def install(pending: PendingChanges, step: InstallStep, client: ArchiveClient) -
     unpacked = pending.folder / "packages"
     done = add_packages(debs, pending.new, unpacked)
     if isinstance(step, ReplaceStep):
-        _take_out(pending, step)
+        _remove_old_kernel(pending, step)
     _register(pending, step, done)
     versions = {path.split("/modules/", 1)[1].split("/", 1)[0] for path in done.modules}
     for version in sorted(versions):
@@ -80,7 +81,7 @@ def _change(pending: PendingChanges, path: str, content: bytes) -> None:
     (pending.texts if there else pending.created)[path] = content
 
 
-def _take_out(pending: PendingChanges, step: ReplaceStep) -> None:
+def _remove_old_kernel(pending: PendingChanges, step: ReplaceStep) -> None:
     """Remove what the plan removes with the old kernel, and point its links to the new one."""
     texts = pending.inspection.contents.texts
     if step.remove:
@@ -99,7 +100,7 @@ def _take_out(pending: PendingChanges, step: ReplaceStep) -> None:
 
 
 def _index_modules(pending: PendingChanges, version: str, done: InstalledFiles) -> None:
-    """Make a kernel's indices anew over the guest's modules and the new ones."""
+    """Build a kernel's indices again over the guest's modules and the new ones."""
     base = pending.folder / f"modules-{version}"
     folder = base / "lib" / "modules" / version
     folder.mkdir(parents=True)
@@ -119,7 +120,7 @@ def _index_modules(pending: PendingChanges, version: str, done: InstalledFiles) 
 
 
 def _write_stubs(pending: PendingChanges, version: str, folder: Path) -> None:
-    """What depmod has to know of the modules that the guest has already."""
+    """Write stubs of the modules that the guest already has, for depmod."""
     found = {}
     for name in (*INDEX_TEXTS, *INPUTS):
         with contextlib.suppress(GuestCallError):

@@ -1,4 +1,4 @@
-"""An installed kernel package taken out, as ``dpkg --purge`` would leave it."""
+"""Removing an installed kernel package, as ``dpkg --purge`` does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages put in and registered with dpkg, as ``dpkg --install`` would leave them."""
+"""Installing packages: their files and dpkg's records, as ``dpkg --install`` leaves them."""
 
 from __future__ import annotations
 

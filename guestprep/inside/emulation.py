@@ -30,7 +30,7 @@ echo ':kollarm-{ARCHITECTURE}:M::{_MAGIC}:{_MASK}:{_INTERPRETER}:F' \\
 
 
 def enable_emulation(appliance: Appliance, architecture: str) -> bool:
-    """Make the guest's programs runnable.
+    """Make the guest's programs executable on this machine.
 
     :param architecture: the guest's.
     :returns: whether emulation is needed for it.

@@ -1,4 +1,4 @@
-"""Facts from contents: pure, so that every layout can be tested without an appliance."""
+"""Facts from a guest's contents: pure, so that every layout is tested without an appliance."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from guestprep.target import DRIVER
 
 
 def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
-    """The facts that the contents shows."""
+    """The facts that the contents show."""
     texts, names = contents.texts, contents.names
     release = release_of(texts)
     status = parse_status(contents.dpkg_status)

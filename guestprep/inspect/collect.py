@@ -1,4 +1,4 @@
-"""Fetching from a mounted guest what its facts are made from, in few round trips."""
+"""Reading from a mounted guest what its facts are made from, in few calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from guestprep.appliance import Appliance, GuestCallError
 from guestprep.inspect.layout import DiskLayout
 from guestprep.parse.text import decode
 
-#: Paths that are read when they are there.
+#: Files that are read if they exist.
 _TEXTS = (
     "/etc/os-release",
     "/usr/lib/os-release",
@@ -46,32 +46,39 @@ _PROGRAMS = ("/usr/bin/ls", "/bin/ls", "/usr/bin/dpkg")
 
 @dataclass(frozen=True)
 class KernelContents:
-    """Of one kernel: texts by file name, and a local copy of its initramfs."""
+    """What was read for one kernel."""
 
     version: str
     image: str
+    """Path of the kernel file."""
     texts: Mapping[str, str]
+    """Content of its module indices by name, and of its configuration as ``config``."""
     gpu_file: str
+    """Path of virtio_gpu's module file; empty when there is none."""
     initramfs_path: str
+    """Path of its initramfs; empty when there is none."""
     initramfs_copy: Path | None
+    """A local copy of the initramfs."""
 
 
 @dataclass(frozen=True)
 class GuestContents:
-    """What was fetched."""
+    """What was read from a guest."""
 
     layout: DiskLayout
     texts: Mapping[str, str]
-    """Content by path of every text file that was there."""
+    """Content of text files by path, of those that exist."""
     names: Mapping[str, tuple[str, ...]]
     """Names in folders, by the folder's path."""
     program: bytes
-    """The first bytes of a program."""
+    """The first bytes of one of its programs."""
     usr_merged: bool
+    """Whether /lib is a link into /usr."""
     menu: str
+    """Path of grub.cfg; empty when there is none."""
     kernels: tuple[KernelContents, ...]
     localtime: str = ""
-    """Where the link /etc/localtime points."""
+    """The target of the link /etc/localtime."""
     watched: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """SHA-256 and permissions by path, of the files looked for."""
 
@@ -84,7 +91,7 @@ class GuestContents:
 def collect(
     appliance: Appliance, layout: DiskLayout, work: Path, watch: Iterable[str] = ()
 ) -> GuestContents:
-    """Read the evidence from a guest mounted at ``/``.
+    """Read what facts are made from in a guest mounted at ``/``.
 
     :param work: a folder for local copies of the initramfs files.
     :param watch: paths of files whose digest and permissions are wanted.

@@ -1,4 +1,4 @@
-"""What a system is, without its kernels: a few files of one launch, read in a second."""
+"""What system an image has, without its kernels: a few files, read in a second."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ CLOUD_CFG, CLOUD_CFG_D = "/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d"
 
 @dataclass(frozen=True)
 class Identity:
-    """What a system is."""
+    """Which system an image has."""
 
     architecture: str
     """The kernel's and Nova's name for it; empty when unknown."""
     uefi: str
-    """Path on the ESP of the loader that UEFI starts by itself; empty when none."""
+    """Path on the ESP of the loader that UEFI starts by default; empty when there is none."""
     distribution: str
-    """os-release's ID and VERSION_ID."""
+    """ID in os-release."""
     release: str
-    """os-release's ID and VERSION_ID."""
+    """VERSION_ID in os-release."""
     admin_user: str
-    """The user that cloud-init makes; empty when it names none."""
+    """The user that cloud-init creates; empty when it names none."""
 
 
 def identify(path: Path) -> Identity:
-    """Tell what is on an image file, which is opened for reading only.
+    """Identify the system of an image file, which is opened for reading only.
 
     :raises UnusableInput: the file is missing, damaged, no disk, or has no readable system.
     :raises ApplianceError: libguestfs's appliance doesn't start.

@@ -1,4 +1,4 @@
-"""Looking at an image: launch, recognise, collect, analyse."""
+"""Inspecting an image: launch the appliance, recognise the layout, collect, analyse."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from guestprep.source import DiskFacts, disk_facts
 
 @dataclass(frozen=True)
 class Inspection:
-    """Facts with the contents they were made from."""
+    """A guest's facts, and the contents they were made from."""
 
     facts: GuestFacts
     contents: GuestContents

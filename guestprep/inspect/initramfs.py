@@ -12,7 +12,8 @@ from guestprep.parse.initramfs import InitramfsReader, link_targets, resolve
 from guestprep.parse.modules import is_module, module_name, parse_dep
 from guestprep.parse.text import decode, word_lines
 
-#: What tells the maker of an initramfs; the first is sourced by initramfs-tools' own init.
+#: Files by which the builder of an initramfs is recognised; initramfs-tools' own init sources
+#: the first.
 _MARKS = {
     "scripts/functions": InitramfsKind.INITRAMFS_TOOLS,
     "usr/lib/dracut-lib.sh": InitramfsKind.DRACUT,
@@ -30,7 +31,7 @@ _PROGRAMS = frozenset(("busybox", "kmod", "modprobe", "sh", "dash", "systemd", "
 
 
 def wanted(name: str) -> bool:
-    """Whether a member's content is evidence."""
+    """Whether a member's content is needed."""
     return (
         name == LOAD_LIST
         or name.endswith("/modules.dep")
@@ -45,7 +46,7 @@ def _is_program(name: str) -> bool:
 
 
 def read_initramfs(copy: Path, path: str, version: str) -> InitramfsFacts:
-    """What an initramfs has for a kernel's version.
+    """What an initramfs has for a version of a kernel.
 
     :param path: its name in the guest.
     """

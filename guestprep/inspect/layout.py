@@ -1,4 +1,4 @@
-"""Which partition is what, told by labels, types and content, never by a number.
+"""Which partition is which: recognised by labels, types and content, never by a number.
 
 Sources: the UEFI specification (type of the ESP), the Discoverable Partitions Specification,
 and the labels Ubuntu's and Debian's cloud images are made with (cloudimg-rootfs, BOOT, UEFI).
@@ -30,22 +30,27 @@ _UNSUPPORTED = {"LVM2_member": "LVM", "linux_raid_member": "software RAID", "zfs
 
 @dataclass(frozen=True)
 class Mount:
-    """A file system to mount, with what it takes to do so."""
+    """A file system, and how to mount it."""
 
     device: str
+    """The appliance's name for its partition."""
     where: str
+    """The path to mount it at."""
     options: str = ""
+    """Mount options, such as ``subvol=@``."""
 
 
 @dataclass(frozen=True)
 class DiskLayout:
-    """Partitions with their roles, and the mounts that show the guest's tree, in their order."""
+    """Partitions with their roles, and the mounts that make up the guest's tree."""
 
     table: str
+    """Type of the partition table: ``gpt``, ``msdos`` or ``none``."""
     partitions: tuple[Partition, ...]
     mounts: tuple[Mount, ...]
+    """In the order in which they have to be made."""
     loader: str
-    """Path on the ESP of what UEFI starts by itself; empty when there is none."""
+    """Path on the ESP of the loader that UEFI starts by default; empty when there is none."""
 
 
 def mount_all(appliance: Appliance, mounts: Sequence[Mount], *, writable: bool) -> None:
@@ -187,7 +192,7 @@ def _mount_root(appliance: Appliance, partitions: Sequence[Partition]) -> tuple[
 
 
 def _mount_if_root(appliance: Appliance, part: Partition) -> str | None:
-    """Mount a file system that is a root, and say with which options; None when it is none."""
+    """Mount a file system if it is a root; the options used, or None when it isn't a root."""
     # Installers put a root on btrfs into the subvolume "@".
     for options in ("", "subvol=@") if part.type == "btrfs" else ("",):
         try:
@@ -206,7 +211,7 @@ def _no_root(partitions: Sequence[Partition]) -> UnusableInput:
     if any(part.role is Role.ENCRYPTED for part in partitions):
         return UnusableInput(
             "the image's root file system is encrypted",
-            hint="an encrypted image can't be prepared offline: decrypt it first",
+            hint="an encrypted image can't be prepared: decrypt it first",
         )
     for part in partitions:
         if part.type in _UNSUPPORTED:
@@ -217,12 +222,12 @@ def _no_root(partitions: Sequence[Partition]) -> UnusableInput:
     if not partitions or not any(part.type for part in partitions):
         return UnusableInput(
             "the disk has no partition with a file system",
-            hint="is it a disk image of an installed system?",
+            hint="use the disk image of an installed system",
         )
     kinds = ", ".join(sorted({part.type for part in partitions if part.type}))
     return UnusableInput(
         f"no root file system found on the disk (it has: {kinds})",
-        hint="a Debian or Ubuntu cloud image has one ext4, xfs or btrfs root",
+        hint="use a Debian or Ubuntu cloud image, which has one ext4, xfs or btrfs root",
     )
 
 

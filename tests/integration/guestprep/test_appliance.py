@@ -25,7 +25,7 @@ exec qemu-system-ARCHITECTURE "$@"
 
 
 @pytest.mark.parametrize(
-    ("mishap", "told"),
+    ("mishap", "cause"),
     [
         ("exec sleep 600", "no answer after 5 s"),
         pytest.param(
@@ -38,7 +38,7 @@ exec qemu-system-ARCHITECTURE "$@"
 )
 def test_it_is_started_once_more_without_kvm(
     mishap: str,
-    told: str,
+    cause: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -63,8 +63,8 @@ def test_it_is_started_once_more_without_kvm(
     ):
         assert appliance.devices() == ["/dev/sda"]
     (warning,) = (entry.message for entry in caplog.records if entry.levelno == logging.WARNING)
-    assert told in warning and "trying once without, which is slower" in warning
-    # What was learned holds for this process, and for the next one.
+    assert cause in warning and "without KVM" in warning
+    # That KVM is broken holds for this process, and for the next one.
     assert not acceleration.usable()
     monkeypatch.setattr(acceleration, "_broken", threading.Event())
     assert not acceleration.usable()

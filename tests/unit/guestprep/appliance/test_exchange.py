@@ -11,8 +11,8 @@ from guestprep.appliance.exchange import wait_until
 UDEV = GuestCallError("list_devices", "realpath: /dev/disk/by-path/x: No such file or directory")
 
 
-class Asked:
-    """A question with its answers in order, the last one again and again."""
+class Answers:
+    """A condition with its answers in order, the last one again and again."""
 
     def __init__(self, *answers: bool | Exception):
         self.answers = list(answers)
@@ -27,20 +27,20 @@ class Asked:
 
 
 def test_a_disk_that_cannot_be_listed_yet_is_looked_for_again() -> None:
-    asked = Asked(False, UDEV, True)
-    wait_until(asked)
-    assert asked.times == 3
+    answers = Answers(False, UDEV, True)
+    wait_until(answers)
+    assert answers.times == 3
 
 
 def test_what_stood_in_the_way_to_the_end_is_said() -> None:
     with pytest.raises(GuestCallError, match="by-path"):
-        wait_until(Asked(UDEV), patience=0.3)
+        wait_until(Answers(UDEV), patience=0.3)
     with pytest.raises(KollarmError, match="doesn't notice"):
-        wait_until(Asked(UDEV, False), patience=0.3)
+        wait_until(Answers(UDEV, False), patience=0.3)
 
 
 def test_an_appliance_that_is_gone_is_not_waited_for() -> None:
-    asked = Asked(ApplianceError("it ended"))
+    answers = Answers(ApplianceError("it ended"))
     with pytest.raises(ApplianceError):
-        wait_until(asked)
-    assert asked.times == 1
+        wait_until(answers)
+    assert answers.times == 1
