@@ -26,7 +26,7 @@ import yaml
 from core import cache
 from kollarm.services.ports import free_port
 
-#: Two "hosts" on this machine: a control node and an ARM compute node.
+#: Two "hosts" on this machine: an x86_64 control host and an ARM compute host.
 CLOUD = """
 release: "{release}"
 registry: {{address: "{registry}"}}

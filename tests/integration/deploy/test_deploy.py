@@ -39,7 +39,7 @@ def registry(tmp_path: Path) -> Iterator[OwnRegistry]:
         yield own
 
 
-#: Passwords already made, by release: their SSH keys take kolla-genpwd many seconds.
+#: Passwords already prepared, by release: their SSH keys take kolla-genpwd many seconds.
 _PASSWORDS: dict[str, bytes] = {}
 
 
@@ -72,12 +72,12 @@ class Cloud:
     ) -> DeployRecord:
         """Plan and execute, with every image in the registry unless told otherwise."""
         options = AnsibleOptions(tags=tags, limit=limit)
-        made = plan(self.config, self.deploy, stages, options=options)
-        assert made.images or not {"pull", "deploy"} & set(stages)
+        prepared = plan(self.config, self.deploy, stages, options=options)
+        assert prepared.images or not {"pull", "deploy"} & set(stages)
         if push:
-            for image in {one.repository for one in made.images}:
+            for image in {one.repository for one in prepared.images}:
                 self.registry.push(
-                    image.removeprefix("kolla/"), ["amd64", "arm64"], tag=made.settings.tag
+                    image.removeprefix("kolla/"), ["amd64", "arm64"], tag=prepared.settings.tag
                 )
         passwords = self.folder / "passwords.yml"
         if self.release in _PASSWORDS and not passwords.exists():
@@ -85,7 +85,7 @@ class Cloud:
             passwords.write_bytes(_PASSWORDS[self.release])
             passwords.chmod(0o600)
             return self.run(*stages, tags=tags, limit=limit, push=False)
-        record = execute(made, client_at=partial(client_for, self.config), on_line=print)
+        record = execute(prepared, client_at=partial(client_for, self.config), on_line=print)
         _PASSWORDS.setdefault(self.release, passwords.read_bytes())
         return record
 
@@ -100,20 +100,20 @@ class Cloud:
         pytest.param("2026.1", (), marks=pytest.mark.full),
     ],
 )
-def test_pulls_what_was_foreseen(
+def test_pulls_exactly_the_planned_images(
     release: str, tags: tuple[str, ...], tmp_path: Path, registry: OwnRegistry, bus: str
 ) -> None:
     cloud = Cloud(release, tmp_path, registry, bus)
     record = cloud.run("config", "pull", tags=tags)
     assert record.exit_status == 0
-    foreseen = {
+    planned = {
         f"{one.repository}:{one.tag}"
         for one in plan(
             cloud.config, cloud.deploy, ["pull"], options=AnsibleOptions(tags=tags)
         ).images
     }
-    assert registry.pulled() == foreseen
-    assert "kolla/nova-compute:both" in foreseen
+    assert registry.pulled() == planned
+    assert "kolla/nova-compute:both" in planned
     result = record.stages[-1].recap
     assert result is not None
     assert {host.host for host in result.hosts if host.ok} >= {"ctl1", "arm1"}
@@ -154,26 +154,30 @@ def test_prechecks_and_resume(tmp_path: Path, registry: OwnRegistry, bus: str) -
     tags = ("memcached",)
     cloud.run("config", "prechecks", tags=tags)
     stages = ("config", "prechecks", "pull")
-    made = plan(cloud.config, cloud.deploy, stages, options=AnsibleOptions(tags=tags), resume=True)
-    assert [stage.value for stage in made.skipped] == ["prechecks"]
-    assert [command.argv[1] for command in made.commands] == ["pull"]
+    prepared = plan(
+        cloud.config, cloud.deploy, stages, options=AnsibleOptions(tags=tags), resume=True
+    )
+    assert [stage.value for stage in prepared.skipped] == ["prechecks"]
+    assert [command.argv[1] for command in prepared.commands] == ["pull"]
 
     # A port that is taken makes the prechecks fail.
     port = int(registry.address.rsplit(":")[-1])
     broken = cloud.deploy.model_copy(
         update={"globals": dict(cloud.deploy.globals) | {"memcached_port": port}}
     )
-    made = plan(cloud.config, broken, ["prechecks"], options=AnsibleOptions(tags=tags), resume=True)
-    assert not made.skipped, "another configuration starts anew"
+    prepared = plan(
+        cloud.config, broken, ["prechecks"], options=AnsibleOptions(tags=tags), resume=True
+    )
+    assert not prepared.skipped, "another configuration starts from the beginning"
     with pytest.raises(StageFailed) as caught:
-        execute(made, client_at=partial(client_for, cloud.config), on_line=print)
+        execute(prepared, client_at=partial(client_for, cloud.config), on_line=print)
     assert caught.value.exit_status == 2
     assert "ctl1: memcached : Checking free port for Memcached" in str(caught.value.details)
     assert str(cloud.folder / "logs/prechecks.log") in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("release", ["2026.1", "2024.1", "rocky"])
-def test_ansible_reads_the_inventory_as_meant(
+def test_ansible_reads_the_inventory(
     release: str, tmp_path: Path, registry: OwnRegistry, bus: str
 ) -> None:
     cloud = Cloud(release, tmp_path, registry, bus)
@@ -223,8 +227,8 @@ def test_passwords_are_made_once_and_added_to(
     assert {name: merged[name] for name in older} == older
     assert merged["nova_database_password"]
     assert path.stat().st_mode & 0o777 == 0o600
-    made = plan(cloud.config, cloud.deploy, ["config"])
-    assert made.passwords.action == "keep"
+    prepared = plan(cloud.config, cloud.deploy, ["config"])
+    assert prepared.passwords.action == "keep"
 
 
 def test_post_deploy_finds_the_credentials(tmp_path: Path, registry: OwnRegistry, bus: str) -> None:
@@ -309,8 +313,8 @@ def test_openstack_kolla_comes_from_a_copy_or_a_mirror(source: str, tmp_path: Pa
     ) + (f"  collections: {{{source}: {copy if source == 'path' else copy.as_uri()}}}\n")
     config = parse(text, tmp_path / "kollarm.yml")
     assert config.deploy is not None
-    made = plan(config, config.deploy, ["bootstrap-servers"])
-    install, stage = made.commands
+    prepared = plan(config, config.deploy, ["bootstrap-servers"])
+    install, stage = prepared.commands
     assert stage.argv[:2] == ("kolla-ansible", "bootstrap-servers")
     if source == "mirror":
         branch = install.argv[-1].rpartition(",")[2]
