@@ -81,7 +81,7 @@ def prepare(
     inputs = record.inputs_of(digest, spec, [_plain(entry) for entry in guest.archives])
     earlier = record.earlier(output, inputs)
     if earlier is not None:
-        return earlier
+        return dataclasses.replace(earlier, source=str(source.absolute()))
     with progress.current().step(f"prepare {guest.name}"), workplace(output) as work, room(work):
         made, seen, steps, outcome, checks = _make(disk, source, guest.archives, spec, work, clock)
         facts = seen.facts

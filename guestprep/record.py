@@ -53,6 +53,10 @@ class PreparationRecord:
     """Whether an earlier run's result was found complete and left as it was."""
 
     @property
+    def source_sha256(self) -> str:
+        return str(self.inputs["source"])
+
+    @property
     def expectations(self) -> Expectations | None:
         """What the image is held to; None where another version of kollarm recorded the request."""
         try:

@@ -18,7 +18,6 @@ from core.tables import table
 from guestprep import publish
 from guestprep.publish.cloud import Glance
 from guestprep.record import PreparationRecord
-from guestprep.source.find import locate
 from kollarm.guests import boots, prepare, selection
 from kollarm.guests.cloud import cloud_for
 from kollarm.services.registry import start_registry
@@ -157,14 +156,21 @@ def _guest(config: Config, guest: Guest, connection: Any) -> Iterator[GuestRecor
     record = GuestRecord(guest.name, prepared)
     yield record
     if guest.boot == "both":
-        source, _ = locate(guest.source)
         with progress.current().step("boot the source, as it was published"):
-            boot = boots.prove(source, image.parent, f"{guest.name}-before", guest.boot_timeout)
+            boot = boots.prove(
+                Path(prepared.source),
+                prepared.source_sha256,
+                image.parent,
+                f"{guest.name}-before",
+                guest.boot_timeout,
+            )
         record = replace(record, before=boot)
         yield record
     if guest.boot != "none":
         with progress.current().step("boot the prepared image"):
-            boot = boots.prove(image, image.parent, f"{guest.name}-after", guest.boot_timeout)
+            boot = boots.prove(
+                image, prepared.sha256, image.parent, f"{guest.name}-after", guest.boot_timeout
+            )
         record = replace(record, after=boot)
         yield record
         if not boot.report.passed:

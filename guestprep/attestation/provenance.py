@@ -45,7 +45,7 @@ def provenance(record: PreparationRecord) -> dict[str, object]:
         for package in step.packages
     ]
     source = statement.dependency(
-        Path(record.source).as_uri(), name="source", sha256=str(record.inputs["source"])
+        Path(record.source).as_uri(), name="source", sha256=record.source_sha256
     )
     return statement.statement(
         record.name,
@@ -87,7 +87,7 @@ def write(record: PreparationRecord, output: Path, status: str) -> None:
 def properties(record: PreparationRecord, output: Path) -> dict[str, str]:
     """What Glance is told: from what a result was made, what it is, and its signature."""
     told = {
-        "kollarm_source_sha256": str(record.inputs["source"]),
+        "kollarm_source_sha256": record.source_sha256,
         "kollarm_image_sha256": record.sha256,
         "kollarm_recipe": str(record.inputs["recipe"]),
     }

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import files, progress
-from core.cache import file_digest
 from guestprep.boot import BootReport, boot
 
 
@@ -30,22 +29,22 @@ class KeptBoot:
         }
 
 
-def prove(image: Path, folder: Path, name: str, timeout: float) -> KeptBoot:
+def prove(image: Path, sha256: str, folder: Path, name: str, timeout: float) -> KeptBoot:
     """Boot an image, or return the report of an earlier boot of the same bytes.
 
+    :param sha256: the image's digest.
     :param folder: the folder for ``NAME.png`` and ``NAME.boot.json``.
     :param timeout: seconds that the boot may take.
     """
-    digest = file_digest(image)
     record, screenshot = folder / f"{name}.boot.json", folder / f"{name}.png"
     if record.exists() and screenshot.exists():
         try:
             saved = json.loads(record.read_text())
-            if saved["sha256"] == digest:
+            if saved["sha256"] == sha256:
                 return KeptBoot(image, BootReport.from_dict(saved["report"]), screenshot, True)
         except (ValueError, KeyError, TypeError):
             progress.current().warn(f"{record} is damaged; booting again")
     report = boot(image, timeout=timeout, screenshot=screenshot)
-    saved = {"sha256": digest, "report": report.to_dict()}
+    saved = {"sha256": sha256, "report": report.to_dict()}
     files.write(record, json.dumps(saved, indent=2) + "\n")
     return KeptBoot(image, report, screenshot, False)
