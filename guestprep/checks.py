@@ -12,7 +12,7 @@ class Check:
     claim: str
     good: bool
     found: str = ""
-    """What was found instead; of no meaning when it holds."""
+    """What was found instead; meaningless when the claim holds."""
 
     def __str__(self) -> str:
         mark = "ok  " if self.good else "FAIL"
@@ -30,7 +30,7 @@ class Checks:
     path: str
     checks: tuple[Check, ...]
     dpkg_status: str = field(default="", repr=False)
-    """The text of its dpkg status file, as it was read for them."""
+    """The content of its dpkg status file, which the checks have read."""
 
     @property
     def good(self) -> bool:

@@ -37,7 +37,7 @@ from guestprep.workdir import room, workplace
 
 
 def plan(guest: Guest, *, only: Iterable[PreparationPart] = ()) -> PreparationPlan:
-    """What preparing would do: one launch, and nothing is written beside the cache.
+    """What preparing would do: one launch, and nothing is written except to the cache.
 
     :param only: the parts to do; none named means all.
     :raises UnusableInput: the source can't be prepared, with the reason.
@@ -57,10 +57,10 @@ def plan(guest: Guest, *, only: Iterable[PreparationPart] = ()) -> PreparationPl
 def prepare(
     guest: Guest, output: Path, *, only: Iterable[PreparationPart] = ()
 ) -> PreparationRecord:
-    """Make the prepared image; it appears under its name when it is complete and checked.
+    """Make the prepared image; it gets its name when it is complete and checked.
 
     A result whose record says that it was made from the same source, request and recipe is
-    kept.  The source is only ever read.
+    kept. The source is only ever read.
 
     :param output: the qcow2 to make; its record is ``OUTPUT.json``.
     :param only: the parts to do; none named means all.
@@ -102,7 +102,7 @@ def prepare(
             uefi=facts.uefi,
             admin_user=facts.admin_user,
         )
-        # Without the old record first, a kill between the two would leave one that lies.
+        # The old record goes first: a kill before the new one would leave it beside the new image.
         record.record_path(output).unlink(missing_ok=True)
         packages = seen.contents.dpkg_status
         provenance.write(done, output, checks.dpkg_status if checks else packages)
@@ -120,9 +120,10 @@ def _make(
     work: Path,
     clock: Stopwatch,
 ) -> tuple[Path, Inspection, PreparationPlan, ApplyResult, Checks | None]:
-    """The result under a temporary name, checked, with what was seen and the plan that led to it.
+    """Make the result under a temporary name, and check it.
 
-    No checks where nothing was to do.
+    :returns: the result, what its source held, the plan, what was done, and the checks: None where
+        nothing was to be done.
     """
     overlay, made = work / "overlay.qcow2", work / "result.qcow2"
     run(
@@ -137,7 +138,7 @@ def _make(
             "-b",
             source.absolute(),
             overlay,
-            # The disk is as large as it shall become from the start; a smaller one is refused.
+            # The disk has its final size from the start; a smaller one is refused.
             str(max(disk.virtual_size, spec.size if PreparationPart.SIZE in spec.parts else 0)),
         ]
     )
@@ -174,9 +175,9 @@ def _make(
 
 
 def _verified(appliance: Appliance | None, made: Path, promise: Expectations) -> Checks:
-    """The checks of the finished file, opened anew.
+    """Check the finished file, which is opened again.
 
-    :param appliance: a running one without a disk, to spare a launch.
+    :param appliance: a running one without a disk, which saves a launch.
     """
     disk = disk_facts(made)
     if appliance is None or not insert_disk(appliance, Drive(made, disk.format)):

@@ -17,13 +17,13 @@ from guestprep.expectations import Expectations
 from guestprep.plan.model import PreparationPlan
 from guestprep.spec import PreparationSpec
 
-#: Raised whenever the same source and request would give another result than before.
+#: Increased whenever the same source and request would give a different result than before.
 RECIPE = 1
 
 
 @dataclass(frozen=True)
 class PreparationRecord:
-    """What was made of what, and how."""
+    """How an image was prepared, and from what."""
 
     name: str
     source: str
@@ -31,24 +31,24 @@ class PreparationRecord:
     sha256: str
     size: int
     distribution: str
-    """os-release's ID and VERSION_ID."""
+    """``ID`` of os-release."""
     release: str
-    """os-release's ID and VERSION_ID."""
+    """``VERSION_ID`` of os-release."""
     inputs: dict[str, object]
     """What the result depends on: the source's digest, the request, the recipe."""
     plan: PreparationPlan
     outcome: dict[str, object]
-    """As plain data."""
+    """What carrying out the plan amounted to: packages, files, bytes, seconds; as plain data."""
     checks: tuple[Check, ...]
     """Of the finished file; none where there was nothing to do."""
     seconds: dict[str, float]
-    """What each part took."""
+    """What each part of the preparation took."""
     architecture: str = ""
-    """As :class:`guestprep.facts.GuestFacts` has them."""
+    """The system's, by the kernel's name for it; empty when unknown."""
     uefi: str = ""
-    """As :class:`guestprep.facts.GuestFacts` has them."""
+    """Path on the ESP of the loader that UEFI starts by itself; empty when there is none."""
     admin_user: str = ""
-    """As :class:`guestprep.facts.GuestFacts` has them."""
+    """The user that cloud-init creates; empty when it names none."""
     kept: bool = False
     """Whether an earlier run's result was found complete and left as it was."""
 
@@ -81,7 +81,7 @@ class PreparationRecord:
     def to_text(self) -> str:
         total = sum(self.seconds.values())
         if self.kept:
-            return f"{self.output}: kept, made earlier from the same source ({size(self.size)})"
+            return f"{self.output}: kept: made earlier from the same source ({size(self.size)})"
         if self.plan.empty:
             return f"{self.output}: {size(self.size)}, a copy: its source is prepared already"
         return f"{self.output}: {size(self.size)}, prepared in {duration(total)}"
@@ -117,7 +117,7 @@ def beside(output: Path) -> PreparationRecord | None:
 
 
 def earlier(output: Path, inputs: dict[str, object]) -> PreparationRecord | None:
-    """The record of a result that is complete and still what these inputs give; else None."""
+    """The record of a complete result that these inputs would give again; None otherwise."""
     record = beside(output)
     if record is None or record.inputs != json.loads(json.dumps(inputs)) or not output.exists():
         return None

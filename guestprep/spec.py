@@ -1,4 +1,4 @@
-"""What shall become of a guest image, whatever it is like now."""
+"""What is requested of a guest image, whatever is in it now."""
 
 from __future__ import annotations
 
@@ -68,23 +68,23 @@ class PreparationSpec:
     consoles: tuple[str, ...] = ("ttyAMA0,115200", "tty1")
     """Values of ``console=``, in order: the last becomes /dev/console."""
     parts: tuple[PreparationPart, ...] = tuple(PreparationPart)
-    """What to do of the preparation; default: everything."""
+    """The parts of the preparation to do; default: all."""
     clean_machine_id: bool = True
-    """What of one machine's identity and state is to be removed."""
+    """Remove the machine-id, so that each guest gets its own."""
     clean_host_keys: bool = True
-    """What of one machine's identity and state is to be removed."""
+    """Remove SSH host keys."""
     clean_cloud_init: bool = True
-    """What of one machine's identity and state is to be removed."""
+    """Remove cloud-init's state, so that it runs as on a first start."""
     clean_apt_lists: bool = True
-    """What of one machine's identity and state is to be removed."""
+    """Remove apt's package lists."""
     packages: tuple[str, ...] = ()
-    """Names of further packages to install."""
+    """Names of additional packages to install."""
     files: tuple[FileSpec, ...] = ()
-    """To copy in."""
+    """Files to copy into the guest."""
     timezone: str = ""
-    """To set; empty: as the image has it."""
+    """The time zone to set; empty: as the image has it."""
     size: int = 0
-    """Bytes of the disk; 0: as the image has it."""
+    """Bytes that the disk is to have; 0: as the image has it."""
     engine: str = "offline"
     """``offline`` or ``guest``."""
     compression: str = "zlib"

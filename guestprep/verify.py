@@ -1,4 +1,4 @@
-"""Checking a finished image: opened anew, read-only, every claim by itself."""
+"""Checks of a finished image: opened again, read-only, each claim by itself."""
 
 from __future__ import annotations
 
@@ -28,22 +28,19 @@ _SLACK = 4 << 20
 
 
 def verify(path: Path, promise: Expectations | None = None) -> Checks:
-    """Check an image file: one launch, and the file is opened for reading only.
+    """Check an image file: one launch of the appliance, and the file is opened for reading only.
 
     :param promise: what it is held to; default: what the record beside it says, or else what
-        every prepared image promises.
-    :raises UnusableInput: the file is missing, damaged, no disk, or has no readable system.
+        holds for every prepared image.
+    :raises UnusableInput: the file is missing, damaged, not a disk, or has no readable system.
     """
     disk = disk_facts(path)
     first: list[Check] = []
     recorded = record.beside(path) if promise is None else None
     if recorded is not None:
         digest = file_digest(path)
-        first = [
-            Check(
-                "it is the very file that was prepared (SHA256)", digest == recorded.sha256, digest
-            )
-        ]
+        claim = "the file is unchanged since it was prepared (SHA-256)"
+        first = [Check(claim, digest == recorded.sha256, digest)]
         promise = recorded.expectations
     held = promise or Expectations()
     with (
@@ -110,7 +107,7 @@ def _kernel(kernel: KernelFacts, spec: PreparationSpec) -> Iterator[Check]:
         not unindexed,
         f"not {', '.join(unindexed[:5])}",
     )
-    yield Check(f"{ramfs.path} loads {DRIVER}", DRIVER in ramfs.loads, "not told to")
+    yield Check(f"{ramfs.path} loads {DRIVER}", DRIVER in ramfs.loads, "it does not")
 
 
 def _loading(facts: GuestFacts) -> Iterator[Check]:

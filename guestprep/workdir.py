@@ -1,4 +1,4 @@
-"""The folder beside a result where it is made: locked, and free of earlier runs' remains."""
+"""The folder beside a result where it is made: locked, and cleared of earlier runs' remains."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FULL = 1 << 20
 
 @contextmanager
 def room(folder: Path) -> Iterator[None]:
-    """Say of a failure that the disk is full, where that is so.
+    """Explain a failure by a full disk, where the disk is full.
 
-    What writes to a guest's disk is told of an input/output error only.
+    Programs that write to a guest's disk see only an input/output error.
 
-    :raises KollarmError: the one that was raised, or that there is no room.
+    :raises KollarmError: the original one, or that the disk is full.
     """
     try:
         yield
@@ -32,7 +32,7 @@ def room(folder: Path) -> Iterator[None]:
             raise
         raise KollarmError(
             f"{folder.parent}: {os.strerror(errno.ENOSPC)}",
-            hint="make room and run the same again",
+            hint="free some disk space, then run the same command again",
             details=error.message,
         ) from error
 

@@ -71,7 +71,6 @@ def provenance(
     external: Mapping[str, object],
     internal: Mapping[str, object],
     dependencies: Sequence[Mapping[str, object]],
-    finished: datetime | None = None,
 ) -> dict[str, object]:
     """SLSA's provenance predicate.
 
@@ -79,7 +78,7 @@ def provenance(
     :param external: what the user asked for.
     :param internal: what kollarm made of it.
     """
-    when = (finished or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "buildDefinition": {
             "buildType": build_type,

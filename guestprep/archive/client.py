@@ -1,4 +1,4 @@
-"""An apt archive: Release, then Packages, then packages, each known by the one before.
+"""An apt archive: Release, then Packages, then packages, each with its hash in the one before.
 
 The layout: https://wiki.debian.org/DebianRepository/Format.
 """
@@ -23,7 +23,7 @@ from guestprep.archive.package import ArchivePackage
 from guestprep.archive.signature import verified
 from guestprep.parse.relation import version_key
 
-#: What the clocks of an archive and of this machine may differ by.
+#: By how much the clocks of an archive and of this machine may differ.
 TOLERANCE = timedelta(minutes=5)
 
 
@@ -140,7 +140,7 @@ def _check_validity(release: Release, what: str) -> None:
 def _date(release: Release, field: str, what: str) -> datetime | None:
     """A field's date; None where the Release file doesn't have it.
 
-    :raises ArchiveError: it is no date.
+    :raises ArchiveError: it is not a date.
     """
     text = release.get(field)
     if text is None:

@@ -14,7 +14,7 @@ from core.paths import cache_dir
 
 
 class ArchiveError(KollarmError):
-    """An archive is unreachable, unsigned, badly signed, or lacks what is needed."""
+    """An archive is unreachable, unsigned, badly signed, or doesn't have what is needed."""
 
 
 class Fetcher:
@@ -91,8 +91,8 @@ class Fetcher:
             return
         self._check_folder()
         raise ArchiveError(
-            f"{self.uri}/{paths[-1]}: not there, though the archive's index names it",
-            hint="the archive may have been renewed just now: run again",
+            f"{self.uri}/{paths[-1]}: missing, although the archive's index lists it",
+            hint="the archive may just have been updated: run again",
         )
 
     def _check_folder(self) -> None:

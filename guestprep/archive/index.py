@@ -1,4 +1,4 @@
-"""A Packages index: tens of thousands of paragraphs, of which a few are ever read."""
+"""A Packages index: tens of thousands of paragraphs, of which few are ever read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which packages it takes to install one, given what the guest has: pure."""
+"""Which packages an installation requires, given what the guest has: pure."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class AvailablePackages(Protocol):
 
 @dataclass(frozen=True)
 class Resolution:
-    """The answer."""
+    """The packages to install, or why they can't be."""
 
     packages: tuple[ArchivePackage, ...] = ()
     """What to install, dependencies before what needs them; empty with faults."""
     faults: tuple[str, ...] = ()
-    """What stands in the way, one sentence each."""
+    """What prevents the installation, one sentence each."""
 
 
 @dataclass
@@ -92,7 +92,7 @@ def _satisfy(search: _Search, package: ArchivePackage, group: tuple[Alternative,
 
 
 def _addable(search: _Search, candidate: ArchivePackage) -> bool:
-    """Whether taking a candidate asks for no upgrade of what is installed or chosen."""
+    """Whether a candidate requires no upgrade of what is installed or chosen."""
     present = search.status.installed(candidate.name)
     other = search.chosen.get(candidate.name)
     return present is None and (other is None or other.version == candidate.version)

@@ -25,7 +25,7 @@ def verified(signed: bytes, detached: bytes | None, keyring: Path, what: str) ->
     """
     if not keyring.is_file():
         raise ArchiveError(
-            f"the keyring {keyring} is not there",
+            f"the keyring {keyring} does not exist",
             hint="install it (packages debian-archive-keyring, ubuntu-keyring), or name the "
             "archive's own in the configuration",
         )
@@ -58,7 +58,7 @@ def _judge(status: str, code: int, log: str, keyring: Path, what: str) -> None:
         return
     if "clock problem" in log:
         raise ArchiveError(
-            f"{what}: signed with a key that is younger than this machine's clock says it is now",
+            f"{what}: signed with a key from the future, by this machine's clock",
             hint=f"set the clock: it says {datetime.now(UTC):%a, %d %b %Y %H:%M} UTC",
             details=log,
         )
@@ -75,8 +75,8 @@ def _judge(status: str, code: int, log: str, keyring: Path, what: str) -> None:
         raise ArchiveError(f"{what}: the signature itself has expired", details=log)
     if {"NO_PUBKEY", "ERRSIG"} & set(words):
         raise ArchiveError(
-            f"{what}: signed by nobody in {keyring}",
-            hint="is it the archive's own keyring?",
+            f"{what}: not signed by any key in {keyring}",
+            hint="check that it is the archive's own keyring",
             details=log,
         )
     raise ArchiveError(f"{what}: not signed", hint="an unsigned archive is never used", details=log)

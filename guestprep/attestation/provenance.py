@@ -1,4 +1,4 @@
-"""How a prepared image was made, and what is in it: files beside it, and Glance properties."""
+"""Provenance and bill of materials of a prepared image: files beside it, Glance properties."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def provenance(record: PreparationRecord) -> dict[str, object]:
 
 
 def write(record: PreparationRecord, output: Path, status: str) -> None:
-    """Write both files beside a result, and take away the signatures of an earlier one.
+    """Write both files beside a result, and remove the signatures of an earlier one.
 
     :param status: the text of the result's dpkg status file.
     """
@@ -85,13 +85,13 @@ def write(record: PreparationRecord, output: Path, status: str) -> None:
 
 
 def properties(record: PreparationRecord, output: Path) -> dict[str, str]:
-    """What Glance is told: from what a result was made, what it is, and its signature."""
-    told = {
+    """Glance properties: what a result was made from, its digest, and its signature."""
+    values = {
         "kollarm_source_sha256": record.source_sha256,
         "kollarm_image_sha256": record.sha256,
         "kollarm_recipe": str(record.inputs["recipe"]),
     }
     signature = signature_path(output)
     if signature.exists():
-        told["kollarm_signature"] = signature.read_text().strip()
-    return told
+        values["kollarm_signature"] = signature.read_text().strip()
+    return values

@@ -1,4 +1,4 @@
-"""Signing what is told of a prepared image, and verifying it.
+"""Signing a prepared image and its provenance, and verifying both.
 
 Beside the image lie its signature, as ``cosign sign-blob`` makes one, and its
 statement of provenance in a DSSE envelope, as ``cosign attest-blob`` makes one.
@@ -25,7 +25,7 @@ from guestprep.attestation.provenance import (
 
 
 def sign(output: Path, sha256: str, key: signing.Key) -> None:
-    """Sign a result and its statement; what this key signed already is left as it is.
+    """Sign a result and its statement; what this key has already signed is left as it is.
 
     :param sha256: the result's digest.
     :raises KollarmError: it has no statement of provenance.
@@ -33,13 +33,13 @@ def sign(output: Path, sha256: str, key: signing.Key) -> None:
     if all(finding.good for finding in _signatures(output, sha256, key.public)):
         return
     try:
-        told = statement_path(output).read_bytes()
+        provenance = statement_path(output).read_bytes()
     except OSError as error:
         raise KollarmError(
             f"{output} has no provenance to sign", hint="remove it and prepare it again"
         ) from error
     signature = base64.b64encode(key.sign_digest(sha256)).decode()
-    envelope = signing.seal(key, statement.MEDIA_TYPE, told)
+    envelope = signing.seal(key, statement.MEDIA_TYPE, provenance)
     files.write(envelope_path(output), envelope.decode() + "\n")
     files.write(signature_path(output), signature + "\n")
 
@@ -50,7 +50,7 @@ def verify(output: Path, key: signing.PublicKey | None = None) -> list[Attestati
     :param key: the image and its provenance must be signed with it; None asks for neither.
     """
     if not output.exists():
-        text = "it isn't there: run kollarm guest prepare"
+        text = "the image does not exist: run kollarm guest prepare"
         return [AttestationFinding(str(output), "provenance", "", False, text)]
     sha256 = file_digest(output)
     found = [_provenance(output, sha256), _bill(output, sha256)]
@@ -88,14 +88,14 @@ def _signatures(output: Path, sha256: str, key: signing.PublicKey) -> list[Attes
         good = key.good_for_digest(signature, sha256)
     except (OSError, binascii.Error, UnicodeDecodeError):
         good = False
-    text = "made with the key" if good else "there is none made with this key"
+    text = "made with the key" if good else "no signature made with this key"
     findings = [AttestationFinding(reference, "signature", subject, good, text)]
     try:
-        told = json.loads(signing.open_envelope(envelope_path(output).read_bytes(), key))
-        good = isinstance(told, dict) and statement.is_about(told, sha256)
+        provenance = json.loads(signing.open_envelope(envelope_path(output).read_bytes(), key))
+        good = isinstance(provenance, dict) and statement.is_about(provenance, sha256)
         text = "signed with the key" if good else "it is about another image"
     except OSError:
-        good, text = False, "the statement isn't signed"
+        good, text = False, "the statement is not signed"
     except (KollarmError, ValueError) as error:
         good, text = False, getattr(error, "message", "the statement is damaged")
     return [*findings, AttestationFinding(reference, "signed provenance", subject, good, text)]

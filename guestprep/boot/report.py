@@ -1,4 +1,4 @@
-"""What a boot showed."""
+"""The report of a boot."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BootReport:
     state: BootState
     """What the screen showed at the end, or what stopped the machine."""
     serial_state: BootState
-    """What the serial console told at the end."""
+    """What the serial console showed at the end."""
     seconds: float
     """From power-on to the verdict."""
     timed_out: bool
@@ -44,11 +44,11 @@ class BootReport:
     @property
     def summary(self) -> str:
         """The outcome in one line."""
-        told = self.state.meaning
+        outcome = self.state.meaning
         if not self.passed and self.serial_state is BootState.LOGIN_PROMPT:
-            told += ", while the serial console shows a login prompt"
-        late = " when the time was up" if self.timed_out else ""
-        return f"{told}{late} ({duration(self.seconds)}, {self.accelerator.upper()})"
+            outcome += ", while the serial console shows a login prompt"
+        late = " at the time limit" if self.timed_out else ""
+        return f"{outcome}{late} ({duration(self.seconds)}, {self.accelerator.upper()})"
 
     def to_text(self) -> str:
         """The outcome with its history, for a person."""

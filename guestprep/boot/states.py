@@ -60,18 +60,18 @@ _BEFORE_KERNEL = frozenset(
 )
 
 _MEANINGS = {
-    BootState.DISPLAY_NOT_ACTIVE: "the display is not active: no graphics driver drives it",
-    BootState.FIRMWARE: "the firmware is still at work",
+    BootState.DISPLAY_NOT_ACTIVE: "the display is not active: no graphics driver has taken it over",
+    BootState.FIRMWARE: "the firmware is still running",
     BootState.FIRMWARE_SHELL: "the firmware found nothing to boot",
     BootState.FIRMWARE_MENU: "the firmware found nothing to boot",
-    BootState.GRUB: "the boot loader is still at work",
+    BootState.GRUB: "the boot loader is still running",
     BootState.GRUB_PROMPT: "the boot loader found no configuration",
     BootState.BOOTING: "the kernel or the system is still starting",
     BootState.KERNEL_PANIC: "the kernel panicked",
     BootState.INITRAMFS_SHELL: "the initramfs did not find the root file system",
     BootState.EMERGENCY_MODE: "the system stopped in emergency mode",
     BootState.LOGIN_PROMPT: "the screen shows a login prompt",
-    BootState.UNKNOWN: "the screen shows nothing known",
+    BootState.UNKNOWN: "the screen shows nothing recognisable",
 }
 
 # Optical recognition takes l, i, I, 1 and | for each other, and o for 0.
@@ -115,8 +115,8 @@ _PATTERNS = {state: re.compile(pattern, re.MULTILINE) for state, pattern in _SIG
 #: A prompt of getty's on a serial console, where its letters are certain.
 _SERIAL_LOGIN = re.compile(r"^(?!Last )[\w.-]+ login:(?= |$)", re.MULTILINE)
 
-#: What a machine says that has left its system.
-_STARTS_ANEW = re.compile(
+#: What a machine shows that has left its system and starts again.
+_STARTS_AGAIN = re.compile(
     "|".join(
         [*(sign for state, sign in _SIGNS if state.before_kernel), r"EFI stub:|\[ *0\.0{4,}\]"]
     ),
@@ -151,22 +151,22 @@ def plain_of_nova(text: str) -> str:
 
 
 def from_serial(text: str) -> BootState:
-    """The state that a serial console's text (see :func:`plain`) tells of.
+    """The state that a serial console's text (see :func:`plain`) shows.
 
     The text is a history: after its login prompt a machine is there, whatever cloud-init and the
-    kernel say behind it, until it starts anew.
+    kernel say behind it, until it starts again.
     """
     state = _latest(text)
     if state in _LASTING:
         return state
     prompts = [found.end() for found in _SERIAL_LOGIN.finditer(text)]
-    if prompts and not _STARTS_ANEW.search(text, prompts[-1]):
+    if prompts and not _STARTS_AGAIN.search(text, prompts[-1]):
         return BootState.LOGIN_PROMPT
     return state
 
 
 def from_screen(text: str) -> BootState:
-    """The state that a screen's text, as optical recognition reads it, tells of."""
+    """The state that a screen's text, as optical recognition reads it, shows."""
     if re.search(r"[Dd]isp[lI1]ay [o0]utput [il1]s n[o0]t act[il1]ve", text):
         return BootState.DISPLAY_NOT_ACTIVE
     if re.search(r"[Gg]uest has n[o0]t [il1]n[il1]t[il1]a[lI1][il1]zed the d[il1]sp[lI1]ay", text):
@@ -187,7 +187,7 @@ def _latest(text: str) -> BootState:
     }
     best = max(places, key=places.__getitem__, default=BootState.UNKNOWN)
     for state in _LASTING:
-        # A machine that started anew after its panic has firmware text after it.
+        # A machine that started again after its panic has firmware text after it.
         if state in places and places[state] > places.get(BootState.FIRMWARE, -1):
             best = state
     # Kernel messages may come after the prompt: the last lines count, not the last alone.

@@ -37,7 +37,7 @@ PROMPT_GRACE = 120.0
 #: Seconds that the serial console has to follow a screen with a login prompt.
 SERIAL_GRACE = 20.0
 
-#: Seconds after which a prompt that messages were written over is asked for anew.
+#: Seconds after which a prompt that messages were written over is asked for again.
 FRESH = 10.0
 
 #: Seconds a machine that is stuck is still watched, so that its screen shows why.
@@ -60,7 +60,7 @@ _TIED = (
 
 @dataclass
 class BootWatch:
-    """What has been seen so far, and what follows from it; times are seconds after power-on."""
+    """What was seen so far, and the verdict; times are seconds after power-on."""
 
     timeout: float
     screen: BootState = BootState.UNKNOWN
@@ -152,15 +152,15 @@ def boot(
         progress.current().step(f"boot {image.name} ({chosen.upper()})") as step,
         _folder() as folder,
     ):
-        made = VirtualMachine(
+        guest = VirtualMachine(
             image=image.absolute(),
             format=disk.format,
             firmware=firmware,
             accelerator=chosen,
             folder=folder,
         )
-        with running(made) as process, Monitor(made.monitor) as monitor:
-            report = _watch(made, process, monitor, BootWatch(timeout), step)
+        with running(guest) as process, Monitor(guest.monitor) as monitor:
+            report = _watch(guest, process, monitor, BootWatch(timeout), step)
         if screenshot is not None:
             save(folder / "screen.png", screenshot)
         step.note(report.state)
@@ -168,25 +168,25 @@ def boot(
 
 
 def _watch(
-    made: VirtualMachine,
+    guest: VirtualMachine,
     process: subprocess.Popen[bytes],
     monitor: Monitor,
     watch: BootWatch,
     step: progress.RunningStep,
 ) -> BootReport:
     reader = ScreenReader()
-    picture = made.folder / "screen.png"
+    picture = guest.folder / "screen.png"
     started = time.monotonic()
     while True:
         looked = time.monotonic()
-        _check_alive(process, made)
+        _check_alive(process, guest)
         try:
             monitor.screenshot(picture)
         except KollarmError:
-            _check_alive(process, made)
+            _check_alive(process, guest)
             raise
         screen_text = reader.read(picture)
-        serial_text = plain(_tail(made.serial))
+        serial_text = plain(_tail(guest.serial))
         now = time.monotonic() - started
         watch.see(now, from_screen(screen_text), from_serial(serial_text))
         step.note(f"screen: {watch.screen}, serial: {watch.serial}")
@@ -198,7 +198,7 @@ def _watch(
                 serial_state=watch.serial,
                 seconds=round(now, 1),
                 timed_out=now >= watch.timeout and verdict is not BootState.LOGIN_PROMPT,
-                accelerator=made.accelerator,
+                accelerator=guest.accelerator,
                 sightings=tuple(watch.sightings),
                 screen_text=screen_text.strip(),
                 serial_tail="\n".join(serial_text.strip().splitlines()[-15:]),
@@ -243,40 +243,40 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running(made: VirtualMachine) -> Iterator[subprocess.Popen[bytes]]:
+def running(guest: VirtualMachine) -> Iterator[subprocess.Popen[bytes]]:
     """QEMU, for as long as the block runs; it ends with this process, however that ends."""
-    with (made.folder / "qemu.log").open("wb") as log:
+    with (guest.folder / "qemu.log").open("wb") as log:
         process = subprocess.Popen(
-            [*_TIED, str(os.getpid()), *made.command()],
+            [*_TIED, str(os.getpid()), *guest.command()],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
     try:
-        _wait_for_monitor(process, made)
+        _wait_for_monitor(process, guest)
         yield process
     finally:
         end(process, grace=3.0)
 
 
-def _wait_for_monitor(process: subprocess.Popen[bytes], made: VirtualMachine) -> None:
-    while not made.monitor.exists():
-        _check_alive(process, made)
+def _wait_for_monitor(process: subprocess.Popen[bytes], guest: VirtualMachine) -> None:
+    while not guest.monitor.exists():
+        _check_alive(process, guest)
         time.sleep(0.05)
 
 
-def _check_alive(process: subprocess.Popen[bytes], made: VirtualMachine) -> None:
+def _check_alive(process: subprocess.Popen[bytes], guest: VirtualMachine) -> None:
     status = process.poll()
     if status is None:
         return
-    output = (made.folder / "qemu.log").read_text(errors="replace")
-    serial = plain(_tail(made.serial)).strip().splitlines()[-5:]
+    output = (guest.folder / "qemu.log").read_text(errors="replace")
+    serial = plain(_tail(guest.serial)).strip().splitlines()[-5:]
     if status == 0:
         raise KollarmError(
-            f"{made.image.name}: the machine turned itself off", details="\n".join(serial) or None
+            f"{guest.image.name}: the machine turned itself off", details="\n".join(serial) or None
         )
-    raise CommandError(made.command(), status, output, reason=f"QEMU ended with status {status}")
+    raise CommandError(guest.command(), status, output, reason=f"QEMU ended with status {status}")
 
 
 def _tail(path: Path) -> bytes:

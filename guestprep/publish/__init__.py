@@ -1,4 +1,4 @@
-"""Guest images in Glance: what is wanted is compared with what is there, by content and property.
+"""Guest images in Glance: compared with the request by content and property, changed to match.
 
 >>> connection = connect("mycloud")                                      # doctest: +SKIP
 >>> record = publish(connection, Path("guest.qcow2"), PublishSpec("ubuntu-22.04-arm64"))

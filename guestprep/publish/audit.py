@@ -31,7 +31,7 @@ ARCHITECTURES = {
     "riscv64": ("riscv64",),
 }
 
-#: Formats that are no guest's disk: kernels and ramdisks, which are chosen by others.
+#: Formats that are not a guest's disk: kernels and ramdisks, which images refer to.
 NO_DISK = frozenset({"aki", "ari"})
 
 
@@ -43,12 +43,12 @@ class AuditFinding:
     name: str
     visibility: str
     architecture: str | None
-    """What the image says."""
+    """What the image's property says."""
     actual: str | None
-    """What its name or its disk says; None where neither tells."""
+    """What its name or its disk says; None where neither does."""
     reason: str
     remedy: str
-    """The command that mends it."""
+    """The command that fixes it."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.image_id}): {self.reason}\n  {self.remedy}"
@@ -74,7 +74,7 @@ class AuditReport:
 
     def to_text(self) -> str:
         if self.passed:
-            return f"looked at {self.images}: none has a wrong architecture, as far as can be seen"
+            return f"checked {self.images} images: no wrong architecture found"
         return "\n".join(map(str, self.findings))
 
 
@@ -83,7 +83,7 @@ Inspector = Callable[[Path], str | None]
 
 
 def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
-    """Look at all active images that the connection may see, hidden and community ones too.
+    """Check all active images that the connection may see, hidden and community ones too.
 
     A hidden image is only missing from lists: servers can still be made or rebuilt from it.
 
@@ -108,22 +108,22 @@ def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
 
 
 def judge(image: RemoteImage, inside: str | None) -> AuditFinding | None:
-    """What is wrong with one image.
+    """Check one image.
 
-    :param inside: the architecture of the disk's own system, where it was looked at.
+    :param inside: the architecture of the disk's own system, where somebody looked inside.
     """
-    said = image.properties.get("architecture")
+    declared = image.properties.get("architecture")
     named = by_name(image.name or "")
     actual = inside or named
-    if said is None:
-        reason = "no architecture: it may be started on any host"
-    elif said not in ARCHITECTURES:
-        reason = f"architecture {said!r} is none that Nova knows"
-        actual = actual or _canonical(said)
-    elif inside is not None and inside != said:
-        reason = f"architecture is {said}, its disk is {inside}"
-    elif inside is None and named is not None and named != said:
-        reason = f"architecture is {said}, its name says {named}"
+    if declared is None:
+        reason = "no architecture: it could be scheduled to any host"
+    elif declared not in ARCHITECTURES:
+        reason = f"architecture {declared!r} is not one that Nova knows"
+        actual = actual or _canonical(declared)
+    elif inside is not None and inside != declared:
+        reason = f"architecture is {declared}, its disk is {inside}"
+    elif inside is None and named is not None and named != declared:
+        reason = f"architecture is {declared}, its name says {named}"
     else:
         return None
     value = actual or "ARCHITECTURE"
@@ -132,7 +132,7 @@ def judge(image: RemoteImage, inside: str | None) -> AuditFinding | None:
         image_id=image.id,
         name=image.name or "",
         visibility=image.visibility,
-        architecture=said,
+        architecture=declared,
         actual=actual,
         reason=reason,
         remedy=shlex.join(remedy),
@@ -140,7 +140,7 @@ def judge(image: RemoteImage, inside: str | None) -> AuditFinding | None:
 
 
 def by_name(name: str) -> str | None:
-    """The one architecture that an image's name speaks of."""
+    """The architecture that an image's name contains; None where it has none, or several."""
     words = re.split(
         r"[^a-z0-9]+", name.lower().replace("x86_64", "amd64").replace("x86-64", "amd64")
     )
@@ -152,8 +152,8 @@ def _any_in(names: Sequence[str], words: Sequence[str]) -> bool:
     return any(name in words for name in names)
 
 
-def _canonical(said: str) -> str | None:
-    return next((name for name, others in ARCHITECTURES.items() if said.lower() in others), None)
+def _canonical(name: str) -> str | None:
+    return next((known for known, names in ARCHITECTURES.items() if name.lower() in names), None)
 
 
 def _look_inside(glance: Glance, image: RemoteImage, inspect: Inspector) -> str | None:

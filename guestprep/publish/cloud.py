@@ -27,8 +27,8 @@ from guestprep.publish.model import PropertyChange, RemoteImage
 #: Seconds for an answer to anything but an upload.
 TIMEOUT = 60.0
 
-#: Calls that mean the same when they are made again, the answers that a later try may better,
-#: and how often they are made again, at growing intervals (keystoneauth's own).
+#: Calls that can safely be repeated, the answers after which that may help, and how often they
+#: are repeated, at growing intervals (keystoneauth's own).
 REPEATABLE = frozenset(("GET", "PATCH"))
 PASSING = (429, 500, 502, 503, 504)
 RETRIES = 3
@@ -51,7 +51,7 @@ class GlanceError(KollarmError):
 
 
 def connect(cloud: str | None = None, *, clouds_yaml: Path | None = None) -> Any:
-    """A connection to a cloud of clouds.yaml; nothing is asked of it yet.
+    """A connection to a cloud of clouds.yaml; no request is made yet.
 
     :param cloud: its name; None takes ``$OS_CLOUD`` or the other ``OS_…`` variables.
     :param clouds_yaml: read this file only, instead of the usual places and variables.
@@ -87,7 +87,7 @@ def connect(cloud: str | None = None, *, clouds_yaml: Path | None = None) -> Any
 
 
 class _PatientSession(Session):
-    """keystoneauth's, which asks again where a connection was just given up by the other side.
+    """keystoneauth's, which repeats a question when the other side just closed the connection.
 
     Servers and the balancers before them close connections that were idle for some seconds. A
     question that is under way at that moment gets no answer, and can be asked again.
@@ -203,11 +203,11 @@ class Glance:
         )
 
     def start_import(self, image_id: str, method: Mapping[str, str]) -> None:
-        """Let Glance take the content in; it does so after answering."""
+        """Start an import by Glance, which goes on after its answer."""
         self._call("POST", f"/images/{image_id}/import", json={"method": dict(method)})
 
     def import_failures(self, image_id: str) -> list[str]:
-        """What the image's import tasks say went wrong."""
+        """The messages of the image's failed import tasks."""
         try:
             tasks = self._call("GET", f"/images/{image_id}/tasks").json().get("tasks", [])
         except GlanceError as error:
@@ -248,10 +248,10 @@ def refusal(method: str, path: str, answer: requests.Response) -> GlanceError:
     reason = " ".join(html.unescape(text).split())[:300] or answer.reason
     hints = {
         401: "the credentials in clouds.yaml were not accepted",
-        403: "the cloud's policy forbids it to this user: publishing publicly takes the admin "
-        "role by default; try visibility: private",
+        403: "the cloud's policy forbids it to this user: publishing publicly requires the "
+        "admin role by default; try visibility: private",
         413: "the project's quota, or the store, has no room for it",
-        415: "Glance found the content to be of another format than said; its log has the reason",
+        415: "the content has another format than declared; Glance's log has the reason",
     }
     return GlanceError(
         f"Glance refused {method} {path} with {status}: {reason}",
@@ -273,7 +273,7 @@ def _explained(what: str) -> Iterator[None]:
         ) from error
     except (auth_errors.SSLError, requests.exceptions.SSLError) as error:
         raise GlanceError(
-            f"{what} shows a certificate that isn't trusted: {error}",
+            f"{what} has a certificate that is not trusted: {error}",
             status=495,
             hint=trust.hint(
                 error, "name its CA in ca_bundle of the configuration, or cacert in clouds.yaml"

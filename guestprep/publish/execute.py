@@ -1,4 +1,4 @@
-"""Carrying out a plan. Whatever happens, the image that has the name keeps it until
+"""Carrying out a plan to publish. Whatever happens, the image that has the name keeps it until
 another, checked one can take it."""
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
 
 
 def _prove_ours(glance: Glance, image_id: str) -> None:
-    """See that an image may be changed, before anything is sent: write a value it has already.
+    """Check that an image may be changed, before anything is sent: write a value it already has.
 
-    :raises GlanceError: it belongs to somebody else.
+    :raises GlanceError: it belongs to another project.
     """
     old = glance.get(image_id)
     glance.change(image_id, [PropertyChange("min_ram", old.min_ram, old.min_ram)])
@@ -135,7 +135,7 @@ def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> UploadResult:
 
 
 def _discard(glance: Glance, image_id: str) -> bool:
-    """Remove a half-uploaded image; what can't be removed now, the next run finds.
+    """Remove a half-uploaded image; the next run removes what can't be removed now.
 
     Glance answers 500 while it notices by itself that an upload was cut off.
     """
@@ -156,7 +156,7 @@ def _discard(glance: Glance, image_id: str) -> bool:
 
 
 def _check_content(image: RemoteImage, plan: PublishPlan, sha512: str | None) -> None:
-    """See that Glance has the bytes that the file has.
+    """Check that Glance has the bytes of the file.
 
     :param sha512: of the bytes that were sent, if this process sent them.
     """
@@ -175,14 +175,15 @@ def _check_content(image: RemoteImage, plan: PublishPlan, sha512: str | None) ->
 
 
 def _check(image: RemoteImage, plan: PublishPlan) -> None:
-    """See that the published image is what was wanted."""
+    """Check that the published image has every attribute and property that was planned."""
     wrong = [str(change) for change in changes(image, plan.attributes, plan.properties)]
     if image.status != "active":
         wrong.insert(0, f"status is {image.status}")
     if wrong:
         raise KollarmError(
-            f"Glance didn't take all that is said of {plan.name} (image {image.id})",
-            hint="does the cloud protect properties? its administrator knows: " + "; ".join(wrong),
+            f"Glance did not accept every property of {plan.name} (image {image.id})",
+            hint="does the cloud protect properties? ask its administrator about: "
+            + "; ".join(wrong),
         )
 
 

@@ -1,4 +1,4 @@
-"""Glance's JSON: images as it describes them, changes as it takes them.
+"""Glance's JSON: images, and changes to them.
 
 https://docs.openstack.org/api-ref/image/v2/
 """

@@ -1,7 +1,7 @@
-"""What is on the disk, as far as a cloud must know it: from its record, or by a look inside.
+"""The system on a disk, as far as a cloud must know it: from its record, or from the disk.
 
-Glance takes a disk for another architecture, or one that no UEFI can start, without a
-word; the guest then never comes up.
+Glance accepts a disk for another architecture, or one that UEFI can't start, without a warning;
+the guest then never comes up.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from guestprep.inspect import Identity, identify
 from guestprep.record import PreparationRecord
 from guestprep.target import ARCHITECTURE, DEBIAN_ARCHITECTURE, FALLBACK_LOADER
 
-#: Whose default user has the distribution's own name, where cloud-init's settings don't tell.
+#: Distributions whose default user has their own name, where cloud-init's settings name none.
 _NAMED_AFTER_THEMSELVES = ("debian", "ubuntu")
 
 
@@ -28,7 +28,7 @@ def recorded(record: PreparationRecord) -> Identity:
 def bootable_system(image: Path, record: PreparationRecord | None = None) -> Identity:
     """The system of an image that Nova could start a guest from.
 
-    :param record: of its preparation; without one a launch of the appliance looks inside.
+    :param record: of its preparation; without one, the appliance is launched to look inside.
     :raises UnusableInput: there is no system on it that can be read, it is for another
         architecture, or UEFI finds no loader.
     """
@@ -40,7 +40,7 @@ def bootable_system(image: Path, record: PreparationRecord | None = None) -> Ide
 
 
 def require_bootable(image: Path, system: Identity) -> None:
-    """See that an ARM machine could start it.
+    """Check that an ARM machine could start it.
 
     :raises UnusableInput: as :func:`bootable_system`.
     """

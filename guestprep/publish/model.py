@@ -1,4 +1,4 @@
-"""The plain data of publishing: what is wanted, what is there, the plan, the record."""
+"""The plain data of publishing: the request, the file, the cloud, the plan, the record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from core import progress
 from guestprep.target import ARCHITECTURE
 
-#: Property of every image that kollarm made: the guest's name.
+#: Property of every image that kollarm published: the guest's name.
 OWNER_MARK = "kollarm_guest"
 #: Property while an upload is under way: which process of which machine does it.
 RUN_MARK = "kollarm_run"
@@ -40,7 +40,7 @@ class Replaced(StrEnum):
 
 
 class PublishAction(StrEnum):
-    """What publishing one guest comes to."""
+    """What publishing one guest amounts to."""
 
     UPLOAD = "upload"
     REPLACE = "replace"
@@ -93,7 +93,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class PublishSpec:
-    """What the cloud is to have."""
+    """An image that the cloud is requested to have."""
 
     name: str
     """The image's name in Glance."""
@@ -112,7 +112,7 @@ class PublishSpec:
     properties: Mapping[str, str] = field(default_factory=dict)
     """The user's, on top of all others; an empty value leaves a property out."""
     provenance: Mapping[str, str] = field(default_factory=dict)
-    """Properties that say how the image was made (``kollarm_…``)."""
+    """Properties that describe how the image was made (``kollarm_…``)."""
     visibility: str = "public"
     """``public``, ``private``, ``shared`` or ``community``."""
     adopt: bool = False

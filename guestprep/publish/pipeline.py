@@ -27,7 +27,7 @@ def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
 
     :param connection: of :func:`guestprep.publish.cloud.connect`.
     :raises ConfigError: the user's properties are wrong.
-    :raises UnusableInput: the file is missing, damaged or no disk.
+    :raises UnusableInput: the file is missing, damaged or not a disk.
     :raises GlanceError: the cloud can't be reached or doesn't accept the credentials.
     """
     local = image_file.read_facts(image)
@@ -49,7 +49,7 @@ def publish(connection: Any, image: Path, spec: PublishSpec) -> PublishRecord:
 
 
 def check_properties(glance: Glance, spec: PublishSpec) -> None:
-    """See that the user's own properties make sense to the cloud.
+    """Check the user's own properties against the cloud's definitions.
 
     :raises ConfigError: with all that is wrong.
     """

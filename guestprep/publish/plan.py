@@ -34,7 +34,7 @@ UNFINISHED = frozenset({"queued", "saving", "uploading", "importing"})
 
 
 def decide(spec: PublishSpec, local: LocalImage, facts: CloudFacts) -> PublishPlan:
-    """Say what has to be done so that the cloud has what is requested.
+    """Decide what has to be done so that the cloud has what is requested.
 
     ``local`` must carry the digest of each algorithm that an image of its size in
     ``facts`` has.
@@ -96,17 +96,17 @@ def decide(spec: PublishSpec, local: LocalImage, facts: CloudFacts) -> PublishPl
 def _settle(
     base: PublishPlan, image: RemoteImage, others: Sequence[RemoteImage], *, made_by_us: bool
 ) -> PublishPlan:
-    """The content is there under its name: does what is said of it need anything?"""
+    """The content is there under its name: do its attributes and properties need a change?"""
     if not made_by_us:
-        why = "it has the wanted content, and adopting is allowed"
+        why = "it has the requested content, and adopting is allowed"
         return _about(base, image, PublishAction.ADOPT, why)
     if others:
         why = "a run that was interrupted left the replaced image under the name as well"
         return _about(base, image, PublishAction.FINISH, why, others)
     if changes(image, base.attributes, base.properties):
-        why = "the content is the same, what is said of it isn't"
+        why = "the content is the same, its properties differ"
         return _about(base, image, PublishAction.UPDATE, why)
-    return _about(base, image, PublishAction.KEEP, "content and properties are as wanted")
+    return _about(base, image, PublishAction.KEEP, "content and properties are as requested")
 
 
 def _about(
@@ -130,7 +130,7 @@ def _about(
 def changes(
     image: RemoteImage, attributes: Mapping[str, str | int], wanted: Mapping[str, str]
 ) -> tuple[PropertyChange, ...]:
-    """What an image's record lacks of what is wanted, and what kollarm once set and is no more."""
+    """What an image's record is missing, and what kollarm once set and is no longer requested."""
     current: dict[str, str | int | None] = {
         "name": image.name,
         "visibility": image.visibility,

@@ -1,4 +1,4 @@
-"""Whose a thing in a cloud is: a mark by which a later run tells a killed one from a live one."""
+"""The mark of the run that an image in a cloud belongs to, to tell a killed run from a live one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def mine() -> str:
 def sort(images: Sequence[RemoteImage]) -> tuple[frozenset[str], frozenset[str]]:
     """The ids of unfinished images whose process still runs, and of those whose is gone.
 
-    About an upload from another machine nothing is known: it is in neither.
+    Uploads from other machines are in neither, as nothing is known of them.
     """
     alive: set[str] = set()
     gone: set[str] = set()

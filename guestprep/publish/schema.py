@@ -47,24 +47,24 @@ ALIKE = 0.85
 
 @dataclass(frozen=True)
 class PropertyDefinition:
-    """What a cloud says of one property."""
+    """A cloud's definition of one property."""
 
     attribute: bool = False
-    """It is one of Glance's own attributes, and no property."""
+    """Whether it is one of Glance's own attributes, not a property."""
     allowed: tuple[str, ...] = ()
     """The only values; empty where there is no such list."""
     pattern: str | None = None
     """A regular expression that finds something in every value; or None."""
     integer: bool = False
-    """Whether it is a whole number, in ``minimum`` … ``maximum``."""
+    """Whether it is an integer, in ``minimum`` … ``maximum``."""
     minimum: int | None = None
     maximum: int | None = None
 
 
 def definitions(glance: Glance) -> dict[str, PropertyDefinition]:
-    """What the cloud itself says of images' attributes and properties, by name.
+    """The cloud's own definitions of images' attributes and properties, by name.
 
-    Of what it doesn't offer, nothing is in there.
+    Documents that it doesn't offer are left out.
     """
     schema = _read(glance, "/schemas/image").get("properties", {})
     # Glance marks what isn't its own in the schema (glance/api/v2/images.py).
@@ -93,7 +93,7 @@ def _read(glance: Glance, path: str) -> dict[str, Any]:
 
 
 def faults(properties: Mapping[str, str], known: Mapping[str, PropertyDefinition]) -> list[Fault]:
-    """What is wrong with a user's properties."""
+    """The faults of a user's properties."""
     return [fault for name, value in properties.items() for fault in _of(name, value, known)]
 
 
@@ -109,12 +109,12 @@ def _of(name: str, value: str, known: Mapping[str, PropertyDefinition]) -> Itera
     elif value:
         definition = known.get(name, PropertyDefinition())
         if definition.allowed and value not in definition.allowed:
-            near = did_you_mean(value, definition.allowed)
+            nearest = did_you_mean(value, definition.allowed)
             allowed = f"the cloud allows: {', '.join(definition.allowed)}"
             yield Fault(
                 where,
-                f"{value!r} is no value of it",
-                f"{near} {allowed}" if near else allowed,
+                f"{value!r} is not an allowed value",
+                f"{nearest} {allowed}" if nearest else allowed,
             )
         if definition.pattern and not _matches(definition.pattern, value):
             yield Fault(
@@ -135,7 +135,7 @@ def _number(where: str, value: str, definition: PropertyDefinition) -> Iterable[
     try:
         number = int(value)
     except ValueError:
-        yield Fault(where, f"{value!r} is no whole number")
+        yield Fault(where, f"{value!r} is not an integer")
         return
     if definition.minimum is not None and number < definition.minimum:
         yield Fault(where, f"{value} is less than {definition.minimum}")

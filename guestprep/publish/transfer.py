@@ -18,13 +18,13 @@ from guestprep.publish.model import LocalImage, Method, RemoteImage
 CHUNK = 1 << 19
 #: Chunks that may wait for the hashing thread: what bounds the memory used.
 AHEAD = 6
-#: Seconds without a sign of life during an upload; a store may take long to finish.
+#: Seconds without any answer during an upload; a store may take long to finish.
 SILENCE = 900.0
 #: Seconds that Glance may take for an import of its own, without progress to be seen.
 IMPORT_DEADLINE = 3600.0
 
 #: The property by which Glance's import holds an image's record (glance/async_/flows/
-#: api_image_import.py), and the seconds after which one that a dead task left is passed over.
+#: api_image_import.py), and the seconds after which one that a dead task left is ignored.
 LOCK, LOCK_LIMIT = "os_glance_import_task", 30.0
 
 
@@ -143,8 +143,8 @@ def _wait(glance: Glance, image_id: str, step: RunningStep) -> None:
 def _until_let_go(glance: Glance, image: RemoteImage) -> None:
     """Wait until a finished import lets go of its image's record.
 
-    It writes the record once more, as it read it before: what was said of the image meanwhile
-    would be gone. A task that stumbles over that has done its work all the same.
+    It writes the record once more, as it read it before: properties set
+    meanwhile would be lost. A task that stumbles over that has done its work all the same.
     """
     limit = time.monotonic() + LOCK_LIMIT
     while LOCK in image.properties and time.monotonic() < limit:

@@ -1,4 +1,4 @@
-"""The image a preparation starts from: known to be the right file, and a disk that can be used."""
+"""The image a preparation starts from: located, checked, and known to be a usable disk."""
 
 from guestprep.source.disk import DiskFacts, disk_facts
 

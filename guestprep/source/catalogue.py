@@ -1,4 +1,4 @@
-"""The arm64 cloud images that Ubuntu and Debian publish: where each is, and who signs its list."""
+"""The arm64 cloud images that Ubuntu and Debian publish: where, and signed by whom."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CatalogueImage:
     """A published image."""
 
     base: str
-    """The distribution's server, which a mirror can stand in for."""
+    """The distribution's server, which a mirror can replace."""
     folder: str
     """Below it."""
     file: str
@@ -30,9 +30,9 @@ class CatalogueImage:
     sums: str
     """The list of digests beside the image."""
     signatures: tuple[str, ...]
-    """What its detached signature may be called."""
+    """Names that its detached signature may have."""
     keyring: Path
-    """Whose keys must have made it."""
+    """The keys that may have signed it."""
 
     def url(self, name: str, mirror: str | None = None) -> str:
         """The address of a file beside the image."""

@@ -15,7 +15,7 @@ _LINE = re.compile(r"^\\?(?P<digest>[0-9a-fA-F]{64}(?:[0-9a-fA-F]{64})?) [ *](?P
 def parse_sums(text: str) -> dict[str, str]:
     """Digest by file name from a list of SHA256 or SHA512 sums; other lines are left out.
 
-    A name given twice with different digests can't be trusted either way and is left out too.
+    A name that is listed with two different digests is left out as well.
     """
     found: dict[str, set[str]] = {}
     for line in text.splitlines():
@@ -41,9 +41,9 @@ def verify(path: Path, algorithm: str, expected: str | None) -> str:
         raise UnusableInput(f"{path} can't be read: {error.strerror}") from error
     if expected is not None and actual != expected.lower():
         raise UnusableInput(
-            f"{path} has another {algorithm.upper()} than expected",
-            hint="download it again; if the publisher has renewed the image, renew the "
-            "checksum in the configuration too",
+            f"{path} has a different {algorithm.upper()} than expected",
+            hint="download it again; if the publisher has replaced the image, update the "
+            "checksum in the configuration",
             details=f"expected {expected.lower()}\nfound    {actual}",
         )
     return actual

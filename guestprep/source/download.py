@@ -26,7 +26,7 @@ def image(url: str, algorithm: str, expected: str) -> Path:
             actual = hashlib.file_digest(stream, algorithm).hexdigest()
         if actual != expected:
             raise DownloadError(
-                f"{url}: the file isn't the one that was signed or asked for",
+                f"{url}: the file is not the one that was signed or requested",
                 hint="the mirror may be in the middle of an update: try again in a few minutes",
                 details=f"expected {algorithm} {expected}\nfound    {algorithm} {actual}",
             )

@@ -1,4 +1,4 @@
-"""From a configured source to a file that is known to be the right one."""
+"""Locating a configured source, and checking that the file is the right one."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def locate(source: GuestSource) -> tuple[Path, str]:
     An image of the catalogue is downloaded; its list of digests must be signed by a key of
     the distribution's keyring, unless the configuration itself has the digest.
 
-    :raises UnusableInput: another content than expected, or no list with its name.
-    :raises DownloadError: it can't be had.
-    :raises ArchiveError: a list that isn't signed as it should be.
+    :raises UnusableInput: different content than expected, or no list with its name.
+    :raises DownloadError: it can't be downloaded.
+    :raises ArchiveError: a list without a valid signature.
     """
     pinned = ExpectedDigest("sha256", source.sha256) if source.sha256 is not None else None
     expected: ExpectedDigest | None
@@ -68,7 +68,8 @@ def _from_catalogue(
         content = small(url)
         if content is None:
             raise UnusableInput(
-                f"{url}: not there", hint="is the mirror laid out like the distribution's server?"
+                f"{url} does not exist",
+                hint="does the mirror have the layout of the distribution's server?",
             )
         signature = None
         for name in entry.signatures:

@@ -1,6 +1,6 @@
-"""The fields of a qcow2 header that decide whether an image stands for itself.
+"""The fields of a qcow2 header that decide whether an image is complete by itself.
 
-The format: https://www.qemu.org/docs/master/interop/qcow2.html.  qemu-img tells the same,
+The format: https://www.qemu.org/docs/master/interop/qcow2.html.  qemu-img reports the same,
 but only after opening whatever other files the header names.
 """
 
@@ -37,7 +37,7 @@ class Qcow2Header:
 
 
 def parse_header(head: bytes) -> Qcow2Header | None:
-    """The header in a file's first :data:`HEADER_SIZE` bytes; None when it is no (whole) one."""
+    """The header in a file's first :data:`HEADER_SIZE` bytes; None when it is not complete."""
     if len(head) < 72 or head[:4] != MAGIC:
         return None
     version, backing = struct.unpack(">IQ", head[4:16])

@@ -116,7 +116,7 @@ def test_another_file_system_and_every_further_request(disks: Disks, filesystem:
     by_hand = verify(output)
     assert by_hand.good
     assert {check.claim for check in by_hand.checks} == {
-        "it is the very file that was prepared (SHA256)",
+        "the file is unchanged since it was prepared (SHA-256)",
         *claims,
     }
 

@@ -89,7 +89,7 @@ def test_a_signature_of_another_key_is_refused(
     made: synthetic.SignedArchive, tmp_path: Path
 ) -> None:
     other = synthetic.signed_archive(tmp_path / "other")
-    with pytest.raises(ArchiveError, match="signed by nobody in"):
+    with pytest.raises(ArchiveError, match="not signed by any key"):
         _client(made, other.keyring).candidates(EXTRA)
 
 
@@ -147,7 +147,7 @@ def test_a_release_of_the_future_is_refused(tmp_path: Path) -> None:
 def test_missing_things_have_their_own_messages(
     made: synthetic.SignedArchive, tmp_path: Path
 ) -> None:
-    with pytest.raises(ArchiveError, match=r"keyring .* is not there"):
+    with pytest.raises(ArchiveError, match="the keyring"):
         _client(made, tmp_path / "none.gpg").candidates(EXTRA)
     archive = AptArchive(uri=f"file://{tmp_path}/none", suite="x", keyring=made.keyring)
     with pytest.raises(ArchiveError, match="no such folder"):

@@ -21,7 +21,7 @@ KNOWN = {
     [
         ("hw_video_modl", "virtio", "did you mean 'hw_video_model'?"),
         ("hw_video_model", "virtoi", "did you mean 'virtio'? the cloud allows: vga, virtio, qxl"),
-        ("hw_cpu_cores", "many", "no whole number"),
+        ("hw_cpu_cores", "many", "not an integer"),
         ("hw_cpu_cores", "0", "less than 1"),
         ("hw_cpu_cores", "65", "more than 64"),
         ("min_disk", "5", "an attribute of images"),

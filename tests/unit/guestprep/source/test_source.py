@@ -146,7 +146,7 @@ def test_a_tampered_list_is_refused(server: Server) -> None:
 
 def test_a_tampered_image_is_refused(server: Server) -> None:
     (server.place / IMAGE).write_bytes(CONTENT + b"x")
-    with pytest.raises(DownloadError, match="isn't the one that was signed"):
+    with pytest.raises(DownloadError, match="not the one that was signed"):
         locate(server.source())
 
 
@@ -178,7 +178,7 @@ def test_a_digest_of_the_configuration_needs_no_signature(server: Server) -> Non
     (server.place / "SHA256SUMS.gpg").unlink()
     digest = hashlib.sha256(CONTENT).hexdigest()
     assert locate(server.source(sha256=digest))[1] == digest
-    with pytest.raises(UnusableInput, match="another SHA256"):
+    with pytest.raises(UnusableInput, match="SHA256"):
         path = server.place / IMAGE
         locate(GuestSource(path=path, sha256="0" * 64))
 
@@ -191,7 +191,7 @@ def test_lists_beside_files_and_urls(server: Server) -> None:
     place = f"{server.url}/24.04/release"
     from_url = GuestSource(url=HttpUrl(f"{place}/{IMAGE}"), sha256sums=f"{place}/SHA256SUMS")
     assert locate(from_url)[0].read_bytes() == CONTENT
-    with pytest.raises(ConfigError, match="checksum"):
+    with pytest.raises(ConfigError, match="no checksum"):
         locate(GuestSource(url=HttpUrl(f"{place}/{IMAGE}")))
     other = server.place / "other.img"
     other.write_bytes(b"")
@@ -202,7 +202,7 @@ def test_lists_beside_files_and_urls(server: Server) -> None:
 def test_unknown_names_get_the_nearest(server: Server) -> None:
     with pytest.raises(ConfigError) as caught:
         locate(server.source(image="ubuntu-24.4"))
-    assert caught.value.hint == "did you mean 'ubuntu-24.04'?"
+    assert caught.value.hint == "did you mean ubuntu-24.04?"
 
 
 # -- disks ----------------------------------------------------------------------
