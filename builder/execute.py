@@ -179,12 +179,12 @@ class BuildExecution:
         try:
             with progress.current().step(f"{target.name} ({target.architecture})") as progress_step:
                 if step.local is None:
-                    made = self._build(step, control, progress_step.note)
+                    image = self._build(step, control, progress_step.note)
                 else:
-                    made = step.local
-                    self.resources.builders[target.architecture].tag(made.id, target.reference)
+                    image = step.local
+                    self.resources.builders[target.architecture].tag(image.id, target.reference)
                 progress_step.note("pushing")
-                remote = self._push(target, made, control)
+                remote = self._push(target, image, control)
                 progress_step.note(f"{state_of(step.action)}, {progress.size(remote.size)}")
         except KollarmError as error:
             row = self._failed(step, error.message, error)
@@ -232,14 +232,14 @@ class BuildExecution:
                 )
             )
 
-    def _push(self, target: Target, made: EngineImage, control: Cancellation) -> RegistryImage:
+    def _push(self, target: Target, image: EngineImage, control: Cancellation) -> RegistryImage:
         builder = self.resources.builders[target.architecture]
-        builder.publish(made, target.reference, target.architecture, control=control)
+        builder.publish(image, target.reference, target.architecture, control=control)
         remote = self.resources.client.image(target.repository, target.tag)
         if remote is None or not target.matches(remote):
             raise KollarmError(
                 f"{target.reference} was pushed, but the registry has something else",
-                hint="does somebody else push to the same tag?",
+                hint="is another build pushing to the same tag?",
             )
         with self._lock:
             self.remotes[target.name, target.architecture] = remote
@@ -269,9 +269,9 @@ class BuildExecution:
         if not ready:
             return
         with ThreadPoolExecutor(min(JOINING, len(ready)), "join") as pool:
-            made = list(pool.map(lambda one: self._index(*one), ready))
+            records = list(pool.map(lambda one: self._index(*one), ready))
         with self._lock:
-            self.indices |= {row.image: row for row in made}
+            self.indices |= {row.image: row for row in records}
 
     def _index(self, step: IndexStep, rows: list[ImageRecord]) -> IndexRecord:
         client = self.resources.client

@@ -128,7 +128,7 @@ def check(
     if index is None or index.digest != digest:
         raise RegistryError(
             f"{name} is {index.digest if index else 'no index'} after writing {digest}",
-            hint="does somebody else push to the same tag?",
+            hint="is another build pushing to the same tag?",
         )
     for one in kept:
         member = client.image(repository, one.digest)

@@ -173,7 +173,7 @@ class BuildxEngine:
         if found is None or (found.key, found.architecture) != (key, architecture.oci):
             raise EngineError(
                 f"{reference} isn't in the registry as it was just pushed",
-                hint="does somebody else push to the same tag?",
+                hint="is another build pushing to the same tag?",
             )
         return f"{self._client.address}/{split(reference)[0]}@{found.id}"
 

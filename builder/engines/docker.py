@@ -35,7 +35,7 @@ from builder.facts import EngineImage
 from core.config.model import Architecture
 from core.oci.model import LABEL
 
-#: Seconds to wait for an answer that is no stream.
+#: Seconds to wait for an answer that is not a stream.
 TIMEOUT = 60
 #: Seconds between two lines of a build: an emulated step may be silent for long.
 STREAM_TIMEOUT = 3600
@@ -107,14 +107,14 @@ class DockerEngine:
     ) -> str:
         """See that the right image is here under its tag: tagged, or pulled."""
 
-        def right(found: EngineImage | None) -> bool:
+        def matches(found: EngineImage | None) -> bool:
             return found is not None and (found.key, found.architecture) == (key, architecture.oci)
 
-        if right(self.image(reference)):
+        if matches(self.image(reference)):
             return reference
         name = reference.rsplit(":", 1)[0].rsplit("/", 1)[-1]
         known = self.images_by_key().get((name, key))
-        if known is not None and right(self.image(known)):
+        if known is not None and matches(self.image(known)):
             self.tag(known, reference)
             return reference
         note(f"pulling {name}")
@@ -313,7 +313,7 @@ class DockerEngine:
                 raise Cancelled from error
             raise EngineError(
                 f"the connection to the container engine ({self.url}) broke: {reason_of(error)}",
-                hint="run the same again: what was built before is kept",
+                hint="run the same command again: images built before are kept",
             ) from error
         if control.stopped.is_set():
             raise Cancelled

@@ -1,4 +1,4 @@
-"""The protocol of what builds images (a container engine or a buildx builder), and its errors."""
+"""The protocol that container engines and buildx builders implement, and their errors."""
 
 from __future__ import annotations
 

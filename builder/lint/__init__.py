@@ -1,1 +1,1 @@
-"""Overlays checked."""
+"""Checks of overlays against a release's templates."""

@@ -1,6 +1,6 @@
 """Overlays checked against a release's own templates, without an engine.
 
-Kolla itself drops a misspelt block without a word and renders an undefined
+Kolla itself silently drops a misspelt block and renders an undefined
 variable as nothing.
 """
 
@@ -16,8 +16,8 @@ from builder.kolla.render import render
 from builder.kolla.request import RenderRequest
 from builder.kolla.toolchain import toolchain
 from builder.lint import kolla_templates
+from builder.lint.patches import patched
 from builder.lint.rules import LintContext, faults_of, out_of_place
-from builder.lint.treepatch import patched
 from builder.overlays.compose import compose
 from builder.overlays.model import Overlay, available, read
 from builder.overlays.settings import merge

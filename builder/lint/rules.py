@@ -11,7 +11,7 @@ from builder.facts import RenderedTree
 from builder.kolla.releases import RELEASES, spans
 from builder.lint import kolla_templates, sed_edits
 from builder.lint.kolla_templates import CustomizationPoints
-from builder.lint.treepatch import changes, faults_of_image_patches
+from builder.lint.patches import changes, faults_of_image_patches
 from builder.overlays import settings
 from builder.overlays.model import (
     DESCRIPTION,

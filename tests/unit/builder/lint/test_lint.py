@@ -10,8 +10,8 @@ import pytest
 from builder.facts import RenderedImage, RenderedTree
 from builder.lint import kolla_templates
 from builder.lint.kolla_templates import CustomizationPoints
+from builder.lint.patches import patched
 from builder.lint.rules import LintContext, faults_of, out_of_place
-from builder.lint.treepatch import patched
 from builder.overlays.model import Overlay, read
 from core.config.model import Architecture, Build, Engine
 from core.errors import Fault
