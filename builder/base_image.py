@@ -121,13 +121,8 @@ def ensure(base: BaseSource, builder: ImageBuilder) -> None:
 
 def _tarball(base: BaseSource) -> Path:
     assert base.bootstrap is not None
-    return debian_root.root_tarball(
-        base.bootstrap.suite,
-        base.architecture,
-        base.packages,
-        mirror=base.bootstrap.mirror,
-        refresh=base.rebuild,
-    )
+    source = debian_root.RootArchive(base.bootstrap.suite, base.bootstrap.mirror)
+    return debian_root.root_tarball(source, base.architecture, base.packages, refresh=base.rebuild)
 
 
 def root(base: BaseSource, target: IO[bytes]) -> None:

@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 #: Indices written at the same time.
 JOINING = 8
 
+#: The state of an image when its action is done.
+DONE = {
+    BuildAction.BUILD: State.BUILT,
+    BuildAction.PUSH: State.PUSHED,
+    BuildAction.KEEP: State.KEPT,
+}
+
 #: An image of one architecture.
 Place = tuple[str, Architecture]
 
@@ -185,7 +192,7 @@ class BuildExecution:
                     self.resources.builders[target.architecture].tag(image.id, target.reference)
                 progress_step.note("pushing")
                 remote = self._push(target, image, control)
-                progress_step.note(f"{state_of(step.action)}, {progress.size(remote.size)}")
+                progress_step.note(f"{DONE[step.action]}, {progress.size(remote.size)}")
         except KollarmError as error:
             row = self._failed(step, error.message, error)
         else:
@@ -327,7 +334,7 @@ class BuildExecution:
             target.name,
             target.architecture,
             target.reference,
-            state_of(step.action),
+            DONE[step.action],
             remote.digest,
             remote.size,
             log=self._log(target) if step.action is BuildAction.BUILD else None,
@@ -375,12 +382,3 @@ class BuildExecution:
             seconds=time.monotonic() - self.started,
             left_out=self.plan.left_out,
         )
-
-
-def state_of(action: BuildAction) -> State:
-    """The state of an image when its action is done."""
-    return {
-        BuildAction.BUILD: State.BUILT,
-        BuildAction.PUSH: State.PUSHED,
-        BuildAction.KEEP: State.KEPT,
-    }[action]

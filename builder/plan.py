@@ -41,11 +41,6 @@ class ImageStep:
     rebuild: bool = False
     """Built without the engine's layer cache, from the archives and sources as they are now."""
 
-    @property
-    def explanation(self) -> str:
-        """Its reason in words."""
-        return explained(self.reason, self.detail)
-
 
 @dataclass(frozen=True)
 class IndexStep:
@@ -61,11 +56,6 @@ class IndexStep:
     """More about the reason, in words."""
     keep: tuple[str, ...] | None = ()
     """Architectures (by OCI's names) whose entries stay beside the members; None for any."""
-
-    @property
-    def explanation(self) -> str:
-        """Its reason in words."""
-        return explained(self.reason, self.detail)
 
 
 @dataclass(frozen=True)
@@ -85,12 +75,10 @@ class BuildPlan:
     @property
     def idle(self) -> bool:
         """Whether everything is as it should be already."""
-        return all(step.action is BuildAction.KEEP for step in self.images) and all(
-            step.action is BuildAction.KEEP for step in self.indices
-        )
+        actions = {step.action for step in self.images} | {step.action for step in self.indices}
+        return actions <= {BuildAction.KEEP}
 
     def to_dict(self) -> dict[str, object]:
-        """The plan as plain data."""
         return {
             "release": self.release,
             "kolla": self.kolla_version,
@@ -104,7 +92,7 @@ class BuildPlan:
                     "parent": step.target.parent,
                     "key": step.target.key,
                     "action": step.action.value,
-                    "reason": step.explanation,
+                    "reason": explained(step),
                 }
                 for step in self.images
             ],
@@ -114,7 +102,7 @@ class BuildPlan:
                     "reference": f"{self.registry}/{step.repository}:{step.tag}",
                     "members": [member.value for member in step.members],
                     "action": step.action.value,
-                    "reason": step.explanation,
+                    "reason": explained(step),
                 }
                 for step in self.indices
             ],
@@ -122,12 +110,11 @@ class BuildPlan:
         }
 
     def to_text(self) -> str:
-        """One line for each image and index."""
         rows = [
-            (step.action, step.target.name, step.target.architecture.value, step.explanation)
+            (step.action, step.target.name, step.target.architecture.value, explained(step))
             for step in self.images
         ] + [
-            (step.action, f"{step.name}:{step.tag}", "index", step.explanation)
+            (step.action, f"{step.name}:{step.tag}", "index", explained(step))
             for step in self.indices
         ]
         width = max((len(row[1]) for row in rows), default=0)
@@ -242,9 +229,9 @@ def make_plan(
     )
 
 
-def explained(reason: BuildReason, detail: str) -> str:
-    """A reason in words, with its detail if there is one."""
-    return f"{reason}; {detail}" if detail else reason.value
+def explained(step: ImageStep | IndexStep) -> str:
+    """A step's reason in words, with its detail if there is one."""
+    return f"{step.reason}; {step.detail}" if step.detail else step.reason.value
 
 
 def _index_steps(

@@ -83,30 +83,25 @@ class BuildRecord:
 
         An index that is only left as it was is not a failure of its own: its image is named.
         """
-        return [
-            f"{row.image} ({row.architecture}): {row.error}"
-            for row in self.images
-            if row.state is State.FAILED
-        ] + [f"{row.reference}: {row.error}" for row in self.indices if row.state is State.FAILED]
+        images, indices = self._failed()
+        return [*map(_failure, images), *map(_failure, indices)]
+
+    def _failed(self) -> tuple[list[ImageRecord], list[IndexRecord]]:
+        images = [row for row in self.images if row.state is State.FAILED]
+        return images, [row for row in self.indices if row.state is State.FAILED]
 
     def raise_for_failures(self) -> None:
         """:raises KollarmError: something failed; names all that did, and where the logs are."""
         if self.ok:
             return
+        images, indices = self._failed()
         details = []
-        for row in self.images:
-            if row.state is State.FAILED:
-                details.append(f"{row.image} ({row.architecture}): {row.error}")
-                details += [f"    {line}" for line in row.lines]
-        details += [
-            f"{row.reference}: {row.error}" for row in self.indices if row.state is State.FAILED
-        ]
-        logs = [str(row.log) for row in self.images if row.state is State.FAILED and row.log]
-        parts = [
-            f"{sum(row.state is State.FAILED for row in rows)} of {len(rows)} {what}"
-            for rows, what in ((self.images, "images"), (self.indices, "indices"))
-            if any(row.state is State.FAILED for row in rows)
-        ]
+        for row in images:
+            details += [_failure(row), *(f"    {line}" for line in row.lines)]
+        details += map(_failure, indices)
+        logs = [str(row.log) for row in images if row.log]
+        parts = [f"{len(images)} of {len(self.images)} images"] if images else []
+        parts += [f"{len(indices)} of {len(self.indices)} indices"] if indices else []
         raise KollarmError(
             f"{' and '.join(parts)} failed",
             hint=f"the whole log: {', '.join(logs)}" if logs else None,
@@ -114,7 +109,6 @@ class BuildRecord:
         )
 
     def to_text(self) -> str:
-        """The record as two tables."""
         images = [
             [
                 row.image,
@@ -140,8 +134,6 @@ class BuildRecord:
         )
 
     def to_dict(self) -> dict[str, object]:
-        """The record as plain data."""
-
         def plain(row: ImageRecord | IndexRecord) -> dict[str, object]:
             return {
                 key: str(value) if isinstance(value, Path) else value
@@ -157,6 +149,11 @@ class BuildRecord:
             "indices": [plain(row) for row in self.indices],
             "left_out": list(self.left_out),
         }
+
+
+def _failure(row: ImageRecord | IndexRecord) -> str:
+    name = f"{row.image} ({row.architecture})" if isinstance(row, ImageRecord) else row.reference
+    return f"{name}: {row.error}"
 
 
 def _short(digest: str | None) -> str:

@@ -14,7 +14,7 @@ import platform
 import shlex
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -63,28 +63,21 @@ _LOADERS = {
 
 @dataclass(frozen=True)
 class RootArchive:
-    """Which archive a root comes from: a suite by its codename, and its two mirrors."""
+    """The archive that a root comes from."""
 
     suite: str
-    mirror: str
-    security_mirror: str
+    """A release by its codename (``trixie``)."""
+    mirror: str = DEFAULT_MIRROR
+    """The main archive, also in the root's own apt sources; the security archive is beside it."""
 
     def sources(self) -> str:
         """Apt sources for main, updates and security (deb822, as sources.list(5) has it)."""
         return (
             f"Types: deb\nURIs: {self.mirror}\nSuites: {self.suite} {self.suite}-updates\n"
             f"Components: main\nSigned-By: {KEYRING}\n\n"
-            f"Types: deb\nURIs: {self.security_mirror}\nSuites: {self.suite}-security\n"
+            f"Types: deb\nURIs: {self.mirror.rstrip('/')}-security\nSuites: {self.suite}-security\n"
             f"Components: main\nSigned-By: {KEYRING}\n"
         )
-
-
-def security_mirror_of(mirror: str) -> str:
-    """Where the security archive is, given the main one.
-
-    Debian and its mirrors keep it beside the main archive, as ``debian-security``.
-    """
-    return f"{mirror.rstrip('/')}-security"
 
 
 def host_architecture() -> Architecture | None:
@@ -96,12 +89,10 @@ def host_architecture() -> Architecture | None:
 
 
 def root_tarball(
-    suite: str,
+    archive: RootArchive,
     architecture: Architecture,
     packages: Sequence[str] = (),
     *,
-    mirror: str = DEFAULT_MIRROR,
-    security_mirror: str | None = None,
     refresh: bool = False,
 ) -> Path:
     """A tar of a Debian root with the given packages installed and configured.
@@ -109,44 +100,37 @@ def root_tarball(
     It is kept in the cache: the same arguments give the same file, as the
     archive was when it was first made.
 
-    :param suite: a release by its codename (``trixie``).
     :param packages: names as apt takes them; what they depend on comes with
         them, what they recommend doesn't.
-    :param mirror: the main archive; also what the root's own apt sources name.
-    :param security_mirror: the security archive, by default beside the main one.
     :param refresh: make it again from the current archive.
     :raises KollarmError: a package is unknown or can't be installed, the
         archive can't be reached or verified, or mmdebstrap is missing.
     """
-    archive = RootArchive(suite, mirror, security_mirror or security_mirror_of(mirror))
-    wanted = sorted(set(packages))
-    name = _entry_name(archive, architecture, wanted)
-    if refresh:
-        shutil.rmtree(cache_dir() / "root" / name, ignore_errors=True)
+    names = sorted(set(packages))
 
     def make(folder: Path) -> None:
         with (
-            progress.current().step(f"bootstrap {suite} {architecture}") as step,
+            progress.current().step(f"bootstrap {archive.suite} {architecture}") as step,
             tempfile.TemporaryDirectory(prefix="kollarm-bootstrap-") as scratch,
         ):
-            staged = stage(
-                Path(scratch),
-                suite,
-                architecture,
-                mirror=mirror,
-                security_mirror=security_mirror,
-                refresh=refresh,
-            )
+            staged = stage(Path(scratch), archive, architecture, refresh=refresh)
             script = shlex.join(["sh", str(staged.folder / "configure-root.sh")])
             hook = f'{script} "$1" {shlex.join(staged.native)}'.rstrip()
             options = ["--variant=extract", f"--extract-hook={hook}"]
             target = folder / "root.tar"
-            _mmdebstrap(archive, architecture, [*FOUNDATION, *wanted], options, target, step)
+            _mmdebstrap(archive, architecture, [*FOUNDATION, *names], options, target, step)
 
-    return cache.entry("root", name, make) / "root.tar"
+    return _cached("root", archive, architecture, names, make, refresh)
 
 
-def _entry_name(archive: RootArchive, architecture: Architecture, packages: Sequence[str]) -> str:
+def _cached(
+    kind: str,
+    archive: RootArchive,
+    architecture: Architecture,
+    packages: Sequence[str],
+    make: Callable[[Path], None],
+    refresh: bool,
+) -> Path:
     key = cache.digest(
         {
             "recipe": RECIPE,
@@ -155,16 +139,17 @@ def _entry_name(archive: RootArchive, architecture: Architecture, packages: Sequ
             "packages": list(packages),
         }
     )
-    return f"{archive.suite}-{architecture.debian}-{key}"
+    name = f"{archive.suite}-{architecture.debian}-{key}"
+    if refresh:
+        shutil.rmtree(cache_dir() / kind / name, ignore_errors=True)
+    return cache.entry(kind, name, make) / "root.tar"
 
 
 def extracted_tarball(
-    suite: str,
+    archive: RootArchive,
     architecture: Architecture,
     packages: Sequence[str],
     *,
-    mirror: str = DEFAULT_MIRROR,
-    security_mirror: str | None = None,
     refresh: bool = False,
 ) -> Path:
     """A tar of the files of packages and of what they depend on, none of them configured.
@@ -172,10 +157,6 @@ def extracted_tarball(
     Arguments, cache and errors are those of :func:`root_tarball`; none of its
     script is run, so that it takes seconds for any architecture.
     """
-    archive = RootArchive(suite, mirror, security_mirror or security_mirror_of(mirror))
-    name = _entry_name(archive, architecture, packages)
-    if refresh:
-        shutil.rmtree(cache_dir() / "extracted" / name, ignore_errors=True)
 
     def make(folder: Path) -> None:
         title = f"fetch {', '.join(packages[:3])}{' …' * (len(packages) > 3)} for {architecture}"
@@ -183,7 +164,7 @@ def extracted_tarball(
             options = ["--variant=extract"]
             _mmdebstrap(archive, architecture, packages, options, folder / "root.tar", step)
 
-    return cache.entry("extracted", name, make) / "root.tar"
+    return _cached("extracted", archive, architecture, packages, make, refresh)
 
 
 @dataclass(frozen=True)
@@ -205,13 +186,7 @@ class ScriptEnvironment:
 
 
 def stage(
-    folder: Path,
-    suite: str,
-    architecture: Architecture,
-    *,
-    mirror: str = DEFAULT_MIRROR,
-    security_mirror: str | None = None,
-    refresh: bool = False,
+    folder: Path, archive: RootArchive, architecture: Architecture, *, refresh: bool = False
 ) -> ScriptEnvironment:
     """Fill *folder* with the scripts and, for a foreign architecture, the native tools.
 
@@ -224,14 +199,7 @@ def stage(
     host = host_architecture()
     if host is None or host is architecture:
         return ScriptEnvironment(folder, ())
-    tools = extracted_tarball(
-        suite,
-        host,
-        NATIVE_TOOLS,
-        mirror=mirror,
-        security_mirror=security_mirror,
-        refresh=refresh,
-    )
+    tools = extracted_tarball(archive, host, NATIVE_TOOLS, refresh=refresh)
     native = folder / "native"
     native.mkdir()
     triplet = f"{host}-linux-gnu"

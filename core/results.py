@@ -10,8 +10,6 @@ class Result(Protocol):
 
     def to_dict(self) -> object:
         """The result as plain data: dicts, lists, strings, numbers, booleans and None."""
-        ...
 
     def to_text(self) -> str:
         """The result for a person, in lines."""
-        ...

@@ -25,6 +25,7 @@ from builder.engines.protocol import (
     Cancelled,
     EngineError,
     EngineInfo,
+    required,
 )
 from builder.facts import EngineImage
 from core.config.model import Architecture
@@ -83,10 +84,7 @@ class BuildxEngine:
         return EngineInfo(", ".join(dict.fromkeys(versions)), ", ".join(sorted(platforms)), "")
 
     def check(self, architecture: Architecture) -> None:
-        """See that a node builds an architecture.
-
-        :raises EngineError: none does, or the builder can't be used.
-        """
+        """:raises EngineError: no node builds an architecture, or the builder can't be used."""
         platforms = self.info().architecture.split(", ")
         if architecture.platform not in platforms:
             raise EngineError(
@@ -97,11 +95,9 @@ class BuildxEngine:
             )
 
     def images_by_key(self) -> dict[tuple[str, str], str]:
-        """An empty mapping: a builder keeps no images."""
-        return {}
+        return {}  # a builder keeps no images
 
     def image(self, reference: str) -> EngineImage | None:
-        """The image under a tag or digest of the registry; None when there is none."""
         if not reference.startswith(f"{self._client.address}/"):
             return None
         repository, which = split(reference)
@@ -109,7 +105,7 @@ class BuildxEngine:
         return None if found is None else EngineImage(found.digest, found.architecture, found.key)
 
     def build(self, job: BuildJob) -> EngineImage:
-        """Build a context and push the result, not under its tag yet; its digest is its id."""
+        # pushed, but not under its tag yet: its digest is its id
         repository, _ = split(job.reference)
         output = f"type=image,name={self._client.address}/{repository},push=true"
         output += ",push-by-digest=true,name-canonical=true"
@@ -142,13 +138,9 @@ class BuildxEngine:
         if found is None:
             raise EngineError(f"buildx doesn't report the digest of {job.reference}")
         name = f"{self._client.address}/{repository}@{found[1]}"
-        return self._checked(self.image(name), name, job.architecture)
+        return required(self.image(name), name, job.architecture, "registry")
 
     def tag(self, image: str, reference: str) -> None:
-        """Give an image of the registry (by digest) a tag in the same repository.
-
-        :raises EngineError: it isn't there.
-        """
         repository, tag = split(reference)
         manifest = self._client.manifest(repository, image)
         if manifest is None:
@@ -164,11 +156,7 @@ class BuildxEngine:
         note: Callable[[str], None] = lambda text: None,
         control: Cancellation | None = None,
     ) -> str:
-        """See that a parent is in the registry, from where the nodes pull it.
-
-        :returns: the reference to build upon, by its digest: BuildKit gives an image the
-            requested platform, whatever its parent's is.
-        """
+        # by its digest: BuildKit gives an image the requested platform, whatever its parent's is
         found = self.image(reference)
         if found is None or (found.key, found.architecture) != (key, architecture.oci):
             raise EngineError(
@@ -180,7 +168,6 @@ class BuildxEngine:
     def pull(
         self, reference: str, architecture: Architecture, *, control: Cancellation | None = None
     ) -> EngineImage:
-        """See that an image from any registry has the architecture; the nodes pull it."""
         words = ["docker", "buildx", "imagetools", "inspect", reference, "--format"]
         try:
             document = json.loads(run([*words, "{{json .Image}}"], timeout=ANSWER).stdout)
@@ -205,25 +192,19 @@ class BuildxEngine:
         *,
         control: Cancellation | None = None,
     ) -> None:
-        """Give an image in the registry its tag."""
         repository, _ = split(reference)
         named = f"{self._client.address}/{repository}@{image.id}"
-        self._checked(self.image(named), named, architecture)
+        required(self.image(named), named, architecture, "registry")
         self.tag(image.id, reference)
 
     def read_files(
         self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
     ) -> dict[str, bytes]:
-        """As :meth:`DockerEngine.read_files`, for an image in the registry."""
         copies = [f"COPY --from=image {pattern(path)} /{path}" for path in paths]
-        try:
-            return self._exported(image, ["FROM scratch", *copies], wanted)
-        except (CommandError, tarfile.TarError) as error:
-            details = error.details if isinstance(error, CommandError) else None
-            raise EngineError(f"{image} can't be read: {error}", details=details) from error
+        return self._exported(image, ["FROM scratch", *copies], wanted)
 
     def run_program(self, image: str, argv: Sequence[str]) -> bytes | None:
-        """As :meth:`DockerEngine.run_program`, for an image in the registry with a shell."""
+        # the image needs a shell
         lines = [
             "USER root",
             f"RUN --network=none if command -v {shlex.quote(argv[0])} > /dev/null; "
@@ -231,14 +212,7 @@ class BuildxEngine:
             "FROM scratch",
             "COPY --from=image /.outpu[t] /.non[e] /",
         ]
-        try:
-            found = self._exported(image, lines, lambda path: path == ".output")
-        except (CommandError, tarfile.TarError) as error:
-            details = error.details if isinstance(error, CommandError) else None
-            raise EngineError(
-                f"{argv[0]} can't run in {image}: {error}", details=details
-            ) from error
-        return found.get(".output")
+        return self._exported(image, lines, lambda path: path == ".output").get(".output")
 
     def _exported(
         self, image: str, lines: Sequence[str], wanted: Callable[[str], bool]
@@ -254,9 +228,13 @@ class BuildxEngine:
             text.write_text("\n".join([start, *lines]) + "\n")
             words = ["--platform", f"linux/{found.architecture}", "--output"]
             words += [f"type=tar,dest={archive}", "--progress=plain", "-"]
-            with text.open("rb") as stream:
-                self._run(words, stream)
-            return _files(archive, wanted)
+            try:
+                with text.open("rb") as stream:
+                    self._run(words, stream)
+                return _files(archive, wanted)
+            except (CommandError, tarfile.TarError) as error:
+                details = error.details if isinstance(error, CommandError) else None
+                raise EngineError(f"{image} can't be read: {error}", details=details) from error
 
     def _run(
         self,
@@ -280,18 +258,6 @@ class BuildxEngine:
             if control.stopped.is_set():
                 raise Cancelled from None
             raise
-
-    def _checked(
-        self, found: EngineImage | None, name: str, architecture: Architecture
-    ) -> EngineImage:
-        if found is None:
-            raise EngineError(f"{name} isn't in the registry although it was just pushed")
-        if found.architecture != architecture.oci:
-            raise EngineError(
-                f"{name} is an image for {found.architecture}, not {architecture.oci}",
-                hint="its parent in the registry is of another architecture: build that again",
-            )
-        return found
 
 
 def pattern(path: str) -> str:

@@ -14,6 +14,7 @@ from docker.utils import kwargs_from_env
 
 from builder.engines import ssh
 from builder.engines.protocol import EngineError
+from core.oci.registry import explain
 
 #: The SDK's exceptions when nothing answers, or something strange.
 UNREACHABLE = (docker.errors.DockerException, requests.RequestException, OSError)
@@ -99,20 +100,9 @@ def certificates(url: str, folder: Path) -> TLSConfig:
 
 def reason_of(error: Exception) -> str:
     """The innermost reason of an engine's or connection's error, in few words."""
-    explanation = getattr(error, "explanation", None)
-    if explanation:
+    if explanation := getattr(error, "explanation", None):
         return str(explanation)
-    reason: BaseException = error
-    while reason.args:
-        inner = next((arg for arg in reason.args if isinstance(arg, BaseException)), None)
-        if inner is None:
-            break
-        reason = inner
-    if isinstance(reason, OSError) and reason.strerror:
-        return reason.strerror
-    text = str(reason)
-    if "No such file" in text or "FileNotFoundError" in text:
+    text = explain(error)
+    if "No such file" in text:
         return "its socket doesn't exist"
-    if "Connection refused" in text:
-        return "Connection refused"
-    return text
+    return "Connection refused" if "Connection refused" in text else text

@@ -13,7 +13,7 @@ import tarfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import docker
 import docker.auth
@@ -30,6 +30,7 @@ from builder.engines.protocol import (
     Cancelled,
     EngineError,
     EngineInfo,
+    required,
 )
 from builder.facts import EngineImage
 from core.config.model import Architecture
@@ -45,33 +46,22 @@ _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 class DockerEngine:
-    """One engine; every stream has a connection of its own.
-
-    :param url: ``local`` (DOCKER_HOST and its companions, else the Unix
-        socket), or ``unix://``, ``tcp://``, ``ssh://``.
-    :param tls: for ``tcp://``, the folder with ca.pem, cert.pem and key.pem; both
-        ends prove who they are.
-    """
+    """One engine, named as for :func:`connect`; every stream has a connection of its own."""
 
     keeps_images = True
 
     def __init__(self, url: str = "local", *, tls: Path | None = None):
         self.url = url
         self.tls = tls
-        self._api = self._connect(TIMEOUT)
-
-    def _connect(self, timeout: int) -> docker.APIClient:
-        return connect(self.url, self.tls, timeout)
+        self._api = connect(url, tls, TIMEOUT)
 
     def info(self) -> EngineInfo:
-        """The engine's version, architecture and folder."""
         version = self._api.version()
         return EngineInfo(
             version["Version"], version["Arch"], self._api.info().get("DockerRootDir", "")
         )
 
     def image(self, reference: str) -> EngineImage | None:
-        """The image under a tag or id; None when the engine has none."""
         try:
             found = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound:
@@ -80,10 +70,7 @@ class DockerEngine:
         return EngineImage(found["Id"], found["Architecture"], labels.get(LABEL))
 
     def images_by_key(self) -> dict[tuple[str, str], str]:
-        """Every tagged image with kollarm's label.
-
-        Untagged images don't count: what a killed build leaves carries its parent's label.
-        """
+        # Untagged images don't count: what a killed build leaves carries its parent's label.
         found: dict[tuple[str, str], str] = {}
         for image in self._api.images(filters={"label": LABEL}):
             for tag in image.get("RepoTags") or ():
@@ -92,7 +79,6 @@ class DockerEngine:
         return found
 
     def tag(self, image: str, reference: str) -> None:
-        """Give an image (by id) a further tag."""
         repository, tag = reference.rsplit(":", 1)
         self._api.tag(image, repository, tag)
 
@@ -105,8 +91,6 @@ class DockerEngine:
         note: Callable[[str], None] = lambda text: None,
         control: Cancellation | None = None,
     ) -> str:
-        """See that the right image is here under its tag: tagged, or pulled."""
-
         def matches(found: EngineImage | None) -> bool:
             return found is not None and (found.key, found.architecture) == (key, architecture.oci)
 
@@ -122,23 +106,10 @@ class DockerEngine:
         return reference
 
     def require(self, reference: str, architecture: Architecture) -> EngineImage:
-        """The image under a tag, which must be there and for the architecture.
-
-        :raises EngineError: it isn't.
-        """
-        found = self.image(reference)
-        if found is None:
-            raise EngineError(f"{reference} isn't in the engine although it was just made")
-        if found.architecture != architecture.oci:
-            raise EngineError(
-                f"{reference} is an image for {found.architecture}, not {architecture.oci}",
-                hint="its parent in the engine is of another architecture: "
-                "remove that and build again",
-            )
-        return found
+        """The image under a tag, as :func:`required`."""
+        return required(self.image(reference), reference, architecture, "engine")
 
     def build(self, job: BuildJob) -> EngineImage:
-        """Build a context and tag the result."""
         step = "0 : FROM"
         lines: deque[str] = deque(maxlen=TAIL)
         with (
@@ -186,7 +157,6 @@ class DockerEngine:
         *,
         control: Cancellation | None = None,
     ) -> None:
-        """Push an image under its tag."""
         if self.require(reference, architecture).id != image.id:
             raise EngineError(f"another build tagged {reference} on {self.url} meanwhile")
         self.push(reference, control=control)
@@ -196,51 +166,51 @@ class DockerEngine:
 
         :raises EngineError: the registry refuses or can't be reached.
         """
-        repository, tag = reference.rsplit(":", 1)
-        control = control or Cancellation()
         digest = ""
-        with self._stream(control) as api:
-            try:
-                # engines from 28.3.3 on refuse a push without any X-Registry-Auth header
-                known = docker.auth.load_config().resolve_authconfig(repository.split("/")[0])
-                events = api.push(
-                    repository, tag=tag, stream=True, decode=True, auth_config=known or {}
-                )
-                for event in self._events(events, control):
-                    if "error" in event:
-                        raise EngineError(
-                            f"{reference} can't be pushed: {event['error']}",
-                            hint="is the registry running, and are you logged in (docker login)? "
-                            "Over plain HTTP, Docker pushes to loopback and its "
-                            "insecure-registries only",
-                        )
-                    digest = (event.get("aux") or {}).get("Digest") or digest
-            except docker.errors.APIError as error:
-                raise EngineError(f"{reference} can't be pushed: {reason_of(error)}") from error
+        # engines from 28.3.3 on refuse a push without any X-Registry-Auth header
+        known = docker.auth.load_config().resolve_authconfig(reference.split("/", 1)[0]) or {}
+        hint = (
+            "is the registry running, and are you logged in (docker login)? Over plain HTTP, "
+            "Docker pushes to loopback and its insecure-registries only"
+        )
+        for event in self._transferred("push", reference, control, hint, auth_config=known):
+            digest = (event.get("aux") or {}).get("Digest") or digest
         return digest
 
     def pull(
         self, reference: str, architecture: Architecture, *, control: Cancellation | None = None
     ) -> EngineImage:
-        """Pull a tag for an architecture."""
+        for _ in self._transferred("pull", reference, control, platform=architecture.platform):
+            pass
+        return self.require(reference, architecture)
+
+    def _transferred(
+        self,
+        method: Literal["push", "pull"],
+        reference: str,
+        control: Cancellation | None,
+        hint: str | None = None,
+        **options: object,
+    ) -> Iterator[dict[str, Any]]:
+        """The events of a push or pull of a tag."""
         repository, tag = reference.rsplit(":", 1)
         control = control or Cancellation()
         with self._stream(control) as api:
             try:
-                events = api.pull(
-                    repository, tag=tag, platform=architecture.platform, stream=True, decode=True
-                )
+                call = getattr(api, method)
+                events = call(repository, tag=tag, stream=True, decode=True, **options)
                 for event in self._events(events, control):
                     if "error" in event:
-                        raise EngineError(f"{reference} can't be pulled: {event['error']}")
+                        message = f"{reference} can't be {method}ed: {event['error']}"
+                        raise EngineError(message, hint=hint)
+                    yield event
             except docker.errors.APIError as error:
-                raise EngineError(f"{reference} can't be pulled: {reason_of(error)}") from error
-        return self.require(reference, architecture)
+                message = f"{reference} can't be {method}ed: {reason_of(error)}"
+                raise EngineError(message) from error
 
     def read_files(
         self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
     ) -> dict[str, bytes]:
-        """Files of an image, read from a container that is never started."""
         found: dict[str, bytes] = {}
         try:
             with self._container(image, command=["true"]) as (api, container):
@@ -258,7 +228,6 @@ class DockerEngine:
         return found
 
     def run_program(self, image: str, argv: Sequence[str]) -> bytes | None:
-        """The output of an image's own program, run as root and without a network."""
         settings = {
             "entrypoint": list(argv),
             "command": [],
@@ -286,7 +255,7 @@ class DockerEngine:
     @contextlib.contextmanager
     def _stream(self, control: Cancellation) -> Iterator[docker.APIClient]:
         """A connection of its own, whose stream *control* can close."""
-        api = self._connect(STREAM_TIMEOUT)
+        api = connect(self.url, self.tls, STREAM_TIMEOUT)
         api.hooks["response"].append(control.attach)
         try:
             yield api

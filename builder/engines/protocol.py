@@ -35,11 +35,6 @@ _STATUS = re.compile(
 )
 
 
-def _in_short(reason: str) -> str:
-    found = _STATUS.search(reason)
-    return f"exit status {found[1]}" if found else reason
-
-
 class Cancelled(Exception):
     """A stream was closed on purpose, by :meth:`Cancellation.stop`."""
 
@@ -91,8 +86,10 @@ class BuildFailed(KollarmError):
                 "install qemu-user-static and binfmt-support (kollarm doctor)"
             )
         short = step if len(step) <= STEP_LIMIT else f"{step[:STEP_LIMIT].rstrip()} …"
+        found = _STATUS.search(reason)
         super().__init__(
-            f"{reference} can't be built: step {short}: {_in_short(reason)}",
+            f"{reference} can't be built: step {short}: "
+            f"{f'exit status {found[1]}' if found else reason}",
             hint=hint,
             details="\n".join(lines) or None,
         )
@@ -127,6 +124,25 @@ class BuildJob:
     control: Cancellation = field(default_factory=Cancellation)
 
 
+def required(
+    image: EngineImage | None, reference: str, architecture: Architecture, place: str
+) -> EngineImage:
+    """An image that was just made or pulled.
+
+    :param place: where it has to be (``engine`` or ``registry``).
+    :raises EngineError: it isn't there, or is for another architecture.
+    """
+    if image is None:
+        raise EngineError(f"{reference} isn't in the {place} although it was just put there")
+    if image.architecture != architecture.oci:
+        raise EngineError(
+            f"{reference} is an image for {image.architecture}, not {architecture.oci}",
+            hint=f"its parent in the {place} is of another architecture: "
+            "remove that and build again",
+        )
+    return image
+
+
 class ImageBuilder(Protocol):
     """One place that builds images."""
 
@@ -137,7 +153,6 @@ class ImageBuilder(Protocol):
 
     def image(self, reference: str) -> EngineImage | None:
         """The image under a reference; None when there is none."""
-        ...
 
     def images_by_key(self) -> dict[tuple[str, str], str]:
         """Every tagged image that kollarm built and that lies in it: (image name, key) → image id.
@@ -145,7 +160,6 @@ class ImageBuilder(Protocol):
         Found by their label and not by their tag, so that a build for another
         registry or tag is used again.
         """
-        ...
 
     def ensure_present(
         self,
@@ -162,7 +176,6 @@ class ImageBuilder(Protocol):
         :returns: the reference to build upon.
         :raises EngineError: the image can't be had, or there is another one.
         """
-        ...
 
     def pull(
         self, reference: str, architecture: Architecture, *, control: Cancellation | None = None
@@ -171,7 +184,6 @@ class ImageBuilder(Protocol):
 
         :raises EngineError: it doesn't exist, can't be pulled, or is for another architecture.
         """
-        ...
 
     def build(self, job: BuildJob) -> EngineImage:
         """Build an image.
@@ -180,11 +192,9 @@ class ImageBuilder(Protocol):
         :raises EngineError: the result is of another architecture.
         :raises Cancelled: the job's control stopped it.
         """
-        ...
 
     def tag(self, image: str, reference: str) -> None:
         """Give an image (by id) a further tag."""
-        ...
 
     def publish(
         self,
@@ -199,7 +209,6 @@ class ImageBuilder(Protocol):
         :raises EngineError: the tag is another image's by now or of another architecture, or
             the registry refuses.
         """
-        ...
 
     def read_files(
         self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]
@@ -210,7 +219,6 @@ class ImageBuilder(Protocol):
         :param wanted: which of their files are returned.
         :raises EngineError: the image can't be read.
         """
-        ...
 
     def run_program(self, image: str, argv: Sequence[str]) -> bytes | None:
         """The output of an image's own program, run as root and without a network.
@@ -218,4 +226,3 @@ class ImageBuilder(Protocol):
         :returns: None where the image has no such program.
         :raises EngineError: the engine refuses, or the program fails.
         """
-        ...

@@ -23,37 +23,28 @@ from urllib.parse import urlsplit
 CONNECT_TIMEOUT = 20
 
 #: Messages of ssh and the far side → the remedy.  ``{to}`` stands for ssh's arguments.
-REMEDIES = (
-    (
-        r"REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "was it reinstalled? Then remove the old key: ssh-keygen -R HOST",
+REMEDIES = {
+    r"REMOTE HOST IDENTIFICATION HAS CHANGED": (
+        "was it reinstalled? Then remove the old key: ssh-keygen -R HOST"
     ),
-    (
-        r"Host key verification failed|host key is known",
-        "check that it is the right machine and accept its key by hand: ssh {to}",
+    r"Host key verification failed|host key is known": (
+        "check that it is the right machine and accept its key by hand: ssh {to}"
     ),
-    (
-        r"Permission denied \(",
+    r"Permission denied \(": (
         "give it your public key (ssh-copy-id {to}), or load the private one into your agent "
-        "(ssh-add); passwords aren't asked for",
+        "(ssh-add); passwords aren't asked for"
     ),
-    (
-        r"docker: (command )?not found|docker: No such file",
-        "install Docker on that machine; it is found in the PATH of: ssh {to} docker version",
+    r"docker: (command )?not found|docker: No such file": (
+        "install Docker on that machine; it is found in the PATH of: ssh {to} docker version"
     ),
-    (
-        r"dial unix .*: permission denied",
-        "add that user to the group docker on that machine",
+    r"dial unix .*: permission denied": "add that user to the group docker on that machine",
+    r"failed to open the raw stream connection|Cannot connect to the Docker daemon": (
+        "start Docker on that machine: systemctl start docker"
     ),
-    (
-        r"failed to open the raw stream connection|Cannot connect to the Docker daemon",
-        "start Docker on that machine: systemctl start docker",
+    r"Connection refused|timed out|No route to host|Could not resolve|unreachable": (
+        "is that machine up, and are its name and port right? Try: ssh {to}"
     ),
-    (
-        r"Connection refused|timed out|No route to host|Could not resolve|unreachable",
-        "is that machine up, and are its name and port right? Try: ssh {to}",
-    ),
-)
+}
 
 
 def words(url: str) -> list[str]:
@@ -75,7 +66,7 @@ def explain(output: str, to: Sequence[str]) -> tuple[str, str | None]:
     :param to: ssh's arguments, from :func:`words`.
     """
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    for pattern, remedy in REMEDIES:
+    for pattern, remedy in REMEDIES.items():
         for line in lines:
             if re.search(pattern, line):
                 return line.rstrip("."), remedy.format(to=" ".join(to))

@@ -42,37 +42,33 @@ LEGACY_REQUIREMENTS = (
 )
 
 
-def _legacy(name: str, version: str) -> KollaRelease:
-    return KollaRelease(name, LEGACY_REQUIREMENTS, (f"kolla=={version}",))
-
-
-def _current(name: str, version: str) -> KollaRelease:
-    return KollaRelease(name, (f"kolla=={version}",))
-
+_LEGACY = {
+    "rocky": "7.1.1",
+    "stein": "8.0.5",
+    "train": "9.4.0",
+    "ussuri": "10.4.0",
+    "victoria": "11.3.0",
+    "wallaby": "12.7.0",
+    "xena": "13.10.0",
+    "yoga": "14.12.0",
+}
+_CURRENT = {
+    "zed": "15.6.0",
+    "2023.1": "16.6.0",
+    "2023.2": "17.9.0",
+    "2024.1": "18.8.0",
+    "2024.2": "19.8.0",
+    "2025.1": "20.6.0",
+    "2025.2": "21.3.0",
+    "2026.1": "22.2.0",
+    "2026.2": "23.0.0",
+}
 
 #: Each release with the last Kolla of its series, the oldest first.
-RELEASES: dict[str, KollaRelease] = {
-    release.name: release
-    for release in (
-        _legacy("rocky", "7.1.1"),
-        _legacy("stein", "8.0.5"),
-        _legacy("train", "9.4.0"),
-        _legacy("ussuri", "10.4.0"),
-        _legacy("victoria", "11.3.0"),
-        _legacy("wallaby", "12.7.0"),
-        _legacy("xena", "13.10.0"),
-        _legacy("yoga", "14.12.0"),
-        _current("zed", "15.6.0"),
-        _current("2023.1", "16.6.0"),
-        _current("2023.2", "17.9.0"),
-        _current("2024.1", "18.8.0"),
-        _current("2024.2", "19.8.0"),
-        _current("2025.1", "20.6.0"),
-        _current("2025.2", "21.3.0"),
-        _current("2026.1", "22.2.0"),
-        _current("2026.2", "23.0.0"),
-    )
-}
+RELEASES = {
+    name: KollaRelease(name, LEGACY_REQUIREMENTS, (f"kolla=={version}",))
+    for name, version in _LEGACY.items()
+} | {name: KollaRelease(name, (f"kolla=={version}",)) for name, version in _CURRENT.items()}
 
 
 def find(name: str) -> KollaRelease:

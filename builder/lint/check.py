@@ -7,7 +7,7 @@ variable as nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from builder.facts import RenderedTree
@@ -42,27 +42,22 @@ class LintReport:
         return not self.faults
 
     def to_dict(self) -> dict[str, object]:
-        """The report as plain data."""
         return {
             "release": self.release,
             "kolla": self.kolla_version,
             "overlays": list(self.overlays),
             "elsewhere": list(self.elsewhere),
             "ok": self.ok,
-            "faults": [
-                {"where": fault.where, "message": fault.message, "hint": fault.hint}
-                for fault in self.faults
-            ],
+            "faults": [asdict(fault) for fault in self.faults],
         }
 
     def to_text(self) -> str:
-        """The faults, and a summary."""
         lines = [*map(str, self.faults)]
         if self.elsewhere:
             lines.append(f"not for {self.release}: {', '.join(self.elsewhere)}")
         overlays = counted(len(self.overlays), "overlay")
-        faults = counted(len(self.faults), "fault")
-        lines.append(f"{overlays}, Kolla {self.kolla_version} ({self.release}): {faults}")
+        errors = counted(len(self.faults), "error")
+        lines.append(f"{overlays}, Kolla {self.kolla_version} ({self.release}): {errors}")
         return "\n".join(lines)
 
 

@@ -16,7 +16,6 @@ class OverlayList:
     overlays: tuple[tuple[Overlay, bool], ...]
 
     def to_dict(self) -> list[dict[str, object]]:
-        """The listing as plain data."""
         return [
             {
                 "name": overlay.name,

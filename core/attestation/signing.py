@@ -18,8 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
     load_der_private_key,
     load_pem_private_key,
     load_pem_public_key,
@@ -73,9 +71,6 @@ class PublicKey:
         except InvalidSignature:
             return False
         return True
-
-    def pem(self) -> bytes:
-        return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def read_key(path: Path, environ: Mapping[str, str] = os.environ) -> Key:

@@ -14,7 +14,6 @@ from core.version import __version__
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
-SPDX = "https://spdx.dev/Document"
 
 #: Media type of a bare statement.
 MEDIA_TYPE = "application/vnd.in-toto+json"

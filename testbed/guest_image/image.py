@@ -66,10 +66,9 @@ def make(layout: ImageLayout, *, mirror: str = debian_root.DEFAULT_MIRROR) -> Gu
     :param mirror: the Debian mirror, which is also in the image's apt sources.
     :raises KollarmError: the archive can't be reached, or a tool is missing.
     """
-    base = debian_root.root_tarball(SUITE, Architecture.AARCH64, root.PACKAGES, mirror=mirror)
-    kernel = debian_root.extracted_tarball(
-        SUITE, Architecture.AARCH64, ["linux-image-arm64"], mirror=mirror
-    )
+    source = debian_root.RootArchive(SUITE, mirror)
+    base = debian_root.root_tarball(source, Architecture.AARCH64, root.PACKAGES)
+    kernel = debian_root.extracted_tarball(source, Architecture.AARCH64, ["linux-image-arm64"])
     key = cache.digest(
         {
             "layout": asdict(layout),
@@ -149,7 +148,8 @@ def _compose(
         (scripts / script.name).write_bytes(script.read_bytes())
     staging = scratch / "stage"
     staging.mkdir()
-    staged = debian_root.stage(staging, SUITE, Architecture.AARCH64, mirror=mirror)
+    source = debian_root.RootArchive(SUITE, mirror)
+    staged = debian_root.stage(staging, source, Architecture.AARCH64)
     work = scratch / "work"
     work.mkdir()
     # In a user namespace the scripts run as another user.

@@ -15,9 +15,10 @@ from core.debian_root import (
     first_fault,
     remedy,
     root_tarball,
-    security_mirror_of,
 )
 from core.errors import CommandError, KollarmError
+
+TRIXIE = RootArchive("trixie")
 
 #: Writes its arguments beside itself, and the file that mmdebstrap would make.
 RECORDER = """\
@@ -64,7 +65,7 @@ def calls(folder: Path) -> list[list[str]]:
 
 def test_native_root(command: Path) -> None:
     install(command, RECORDER)
-    made = root_tarball("trixie", Architecture.X86_64, ["curl", "adduser", "curl"])
+    made = root_tarball(TRIXIE, Architecture.X86_64, ["curl", "adduser", "curl"])
     assert made.read_bytes() == b"tar"
     (argv,) = calls(command)
     assert "--architectures=amd64" in argv
@@ -81,10 +82,10 @@ def test_native_root(command: Path) -> None:
 
 def test_the_second_time_it_comes_from_the_cache(command: Path) -> None:
     install(command, RECORDER)
-    first = root_tarball("trixie", Architecture.X86_64, ["a", "b"])
-    assert root_tarball("trixie", Architecture.X86_64, ["b", "a"]) == first
+    first = root_tarball(TRIXIE, Architecture.X86_64, ["a", "b"])
+    assert root_tarball(TRIXIE, Architecture.X86_64, ["b", "a"]) == first
     assert len(calls(command)) == 1
-    assert root_tarball("trixie", Architecture.X86_64, ["b", "a"], refresh=True) == first
+    assert root_tarball(TRIXIE, Architecture.X86_64, ["b", "a"], refresh=True) == first
     assert len(calls(command)) == 2
 
 
@@ -92,19 +93,18 @@ def test_each_input_gives_another_entry(command: Path) -> None:
     install(command, RECORDER)
     mirror = "http://mirror.example/debian"
     made = {
-        root_tarball("trixie", Architecture.X86_64),
-        root_tarball("bookworm", Architecture.X86_64),
-        root_tarball("trixie", Architecture.X86_64, ["curl"]),
-        root_tarball("trixie", Architecture.X86_64, mirror=mirror),
-        root_tarball("trixie", Architecture.X86_64, mirror=mirror, security_mirror="http://s"),
+        root_tarball(TRIXIE, Architecture.X86_64),
+        root_tarball(RootArchive("bookworm"), Architecture.X86_64),
+        root_tarball(TRIXIE, Architecture.X86_64, ["curl"]),
+        root_tarball(RootArchive("trixie", mirror), Architecture.X86_64),
     }
-    assert len(made) == 5
+    assert len(made) == 4
 
 
 def test_failure_names_the_first_fault(command: Path) -> None:
     install(command, FAILING)
     with pytest.raises(KollarmError) as caught:
-        root_tarball("trixie", Architecture.X86_64, ["nosuch"])
+        root_tarball(TRIXIE, Architecture.X86_64, ["nosuch"])
     assert "Unable to locate package nosuch" in caught.value.message
     assert "trixie root for x86_64" in caught.value.message
     assert caught.value.hint
@@ -114,15 +114,12 @@ def test_failure_names_the_first_fault(command: Path) -> None:
 def test_missing_mmdebstrap(command: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(command))
     with pytest.raises(CommandError, match="command not found"):
-        root_tarball("trixie", Architecture.X86_64)
-
-
-def test_security_mirror() -> None:
-    assert security_mirror_of("http://x/debian/") == "http://x/debian-security"
+        root_tarball(TRIXIE, Architecture.X86_64)
 
 
 def test_sources_are_signed() -> None:
-    text = RootArchive("trixie", "http://m/debian", "http://m/debian-security").sources()
+    text = RootArchive("trixie", "http://m/debian/").sources()
+    assert "URIs: http://m/debian-security\n" in text
     assert text.count(f"Signed-By: {debian_root.KEYRING}") == 2
     assert "Suites: trixie trixie-updates\n" in text
 

@@ -130,4 +130,4 @@ def test_the_keys_of_security_are_made_and_read(tmp_path: Path) -> None:
     [script] = blocks(project_dir() / "docs" / "security.md", "sh")
     subprocess.run(["sh", "-ec", script], cwd=tmp_path, check=True, capture_output=True)
     key = read_key(tmp_path / "kollarm.pem")
-    assert key.public.pem() == read_public_key(tmp_path / "kollarm.pub").pem()
+    assert read_public_key(tmp_path / "kollarm.pub").good(key.sign(b"text"), b"text")
