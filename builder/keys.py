@@ -19,12 +19,7 @@ from core.config.model import Architecture
 RECIPE = 1
 
 
-def image_key(
-    image: RenderedImage,
-    text: str,
-    parent_key: str,
-    architecture: Architecture,
-) -> str:
+def image_key(image: RenderedImage, text: str, parent_key: str, architecture: Architecture) -> str:
     """The key of an image, 64 hexadecimal digits.
 
     :param text: the Dockerfile as it will be built; which parent its FROM

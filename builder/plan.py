@@ -235,10 +235,7 @@ def explained(step: ImageStep | IndexStep) -> str:
 
 
 def _index_steps(
-    images: Sequence[ImageStep],
-    existing: ExistingImages,
-    tag: str,
-    keep: tuple[str, ...] | None,
+    images: Sequence[ImageStep], existing: ExistingImages, tag: str, keep: tuple[str, ...] | None
 ) -> Iterator[IndexStep]:
     by_name: dict[str, list[ImageStep]] = {}
     for step in images:
@@ -274,10 +271,7 @@ def _index_steps(
 
 
 def _image_steps(
-    targets: Sequence[Target],
-    existing: ExistingImages,
-    force: bool,
-    fresh: Freshness | None,
+    targets: Sequence[Target], existing: ExistingImages, force: bool, fresh: Freshness | None
 ) -> tuple[ImageStep, ...]:
     steps: dict[tuple[str, Architecture], ImageStep] = {}
     for target in targets:

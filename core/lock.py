@@ -63,8 +63,7 @@ def _taken(state_dir: Path, handle: IO[str]) -> KollarmError:
     except (ValueError, KeyError, TypeError):
         # taken a moment ago, and not yet described
         return KollarmError(
-            f"another run of kollarm uses {state_dir}",
-            hint="wait for it to end, then try again",
+            f"another run of kollarm uses {state_dir}", hint="wait for it to end, then try again"
         )
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
     ago = duration(max(0.0, time.time() - since))

@@ -123,9 +123,5 @@ def _enter(client: RegistryClient, repository: str, tag: str, entry: Mapping[str
         return descriptor.get("artifactType"), predicate
 
     others = [one for one in _listed(client, repository, tag) if kind(one) != kind(entry)]
-    document = {
-        "schemaVersion": 2,
-        "mediaType": OCI_INDEX,
-        "manifests": [*others, dict(entry)],
-    }
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*others, dict(entry)]}
     client.put_manifest(repository, tag, json.dumps(document).encode(), OCI_INDEX)

@@ -89,10 +89,7 @@ class Attestor:
         )
 
     def _provenance(
-        self,
-        step: IndexStep,
-        index: ComposedIndex,
-        images: Mapping[Architecture, ImageStep],
+        self, step: IndexStep, index: ComposedIndex, images: Mapping[Architecture, ImageStep]
     ) -> None:
         subject = ArtifactSubject(index.digest, OCI_INDEX, len(index.content))
         predicate = statement.provenance(

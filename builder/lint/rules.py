@@ -13,14 +13,7 @@ from builder.lint import kolla_templates, sed_edits
 from builder.lint.kolla_templates import CustomizationPoints
 from builder.lint.patches import changes, faults_of_image_patches
 from builder.overlays import settings
-from builder.overlays.model import (
-    DESCRIPTION,
-    KOLLA_BUILD,
-    PATCHES,
-    TREE_PATCH,
-    Overlay,
-    place_of,
-)
+from builder.overlays.model import DESCRIPTION, KOLLA_BUILD, PATCHES, TREE_PATCH, Overlay, place_of
 from builder.overlays.template import Assignment, Block, Override, parse
 from builder.plan import ancestry
 from core.config.model import Build

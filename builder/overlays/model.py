@@ -164,8 +164,7 @@ def read(folder: Path) -> Overlay:
         text = template.read_text() if template.is_file() else None
     except OSError as error:
         raise ConfigError(
-            f"overlay {folder.name} can't be read",
-            [Fault(str(path), error.strerror or str(error))],
+            f"overlay {folder.name} can't be read", [Fault(str(path), error.strerror or str(error))]
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(
@@ -178,12 +177,7 @@ def read(folder: Path) -> Overlay:
             position = tuple(one["loc"])
             faults.append(Fault(file.where(position), *explain(one, position, Description)))
         raise ConfigError(f"overlay {folder.name} is wrong", faults) from error
-    return Overlay(
-        name=folder.name,
-        folder=folder,
-        description=description,
-        template=text,
-    )
+    return Overlay(name=folder.name, folder=folder, description=description, template=text)
 
 
 def place_of(path: Path, position: Position) -> str:

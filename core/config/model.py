@@ -157,10 +157,7 @@ class Build(Section):
     file names; the first that fits counts) → where it comes from.
     """
     engines: dict[Architecture, Engine] = Field(
-        default_factory=lambda: {
-            Architecture.X86_64: Engine(),
-            Architecture.AARCH64: Engine(),
-        },
+        default_factory=lambda: {Architecture.X86_64: Engine(), Architecture.AARCH64: Engine()},
         strict=False,
     )
     """The engine that builds each architecture; what has none is not built."""

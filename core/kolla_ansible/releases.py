@@ -39,12 +39,7 @@ class DeployRelease:
     @property
     def requirements(self) -> tuple[str, ...]:
         """The packages to install; docker is for modules that run on localhost."""
-        return (
-            f"kolla-ansible=={self.version}",
-            f"ansible=={self.ansible}",
-            "docker",
-            *self.pins,
-        )
+        return (f"kolla-ansible=={self.version}", f"ansible=={self.ansible}", "docker", *self.pins)
 
     @property
     def genconfig_needs_toolbox(self) -> bool:
