@@ -12,11 +12,11 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
+from core.lock import locked
 from core.paths import cache_dir
 
 
@@ -32,18 +32,9 @@ def digest(inputs: Mapping[str, object]) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA256 of a file's content, in hexadecimal."""
+    """The SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file, made if missing, for as long as the block runs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def entry(
@@ -56,16 +47,14 @@ def entry(
 ) -> Path:
     """The folder of a cache entry, made by *make* when it isn't there yet.
 
-    *make* gets an empty folder to fill; what it leaves is the entry.  A folder
-    whose making failed is removed.
+    *make* gets an empty folder to fill, which is removed when it fails.
 
     :param kind: the sort of thing, a folder of the cache (``"venv"``).
     :param name: usually ``f"{label}-{digest(inputs)}"``.
     :param in_place: make it under its final name, for things that hold their own
         path (virtual environments); a marker file tells when it is complete.
     :param lifetime: seconds; when an entry is made, those of its kind that nobody has
-        asked for in so long are removed.  For what is made often.  What a running process
-        has asked for stays, whatever the clock says.
+        asked for in so long are removed, except for those that a running process uses.
     """
     root = cache_dir() / kind
     final = root / name
@@ -125,9 +114,7 @@ def _remove_unused(root: Path, before: float) -> None:
         with locked(root / f".{marker.parent.name}.lock"), contextlib.suppress(OSError):
             if (mark if mark.exists() else marker).stat().st_mtime >= before:
                 continue
-            with mark.open("ab") as handle:
-                # refused (an OSError) where a process holds it
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with locked(mark, wait=False):  # refused (an OSError) where a process holds it
                 gone = root / f".{marker.parent.name}.gone"
                 marker.parent.rename(gone)  # at once: nobody finds half of it
                 shutil.rmtree(gone)

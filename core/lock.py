@@ -1,7 +1,7 @@
-"""One run at a time in a state folder.
+"""Locks on files, and one run at a time in a state folder.
 
-The lock is flock(2)'s, which the kernel gives up with the process that held it,
-however that ended; the file's content only tells others who holds it.
+A lock is flock(2)'s, which the kernel gives up with the process that held it, however
+that ended; the content of a state folder's lock only tells others who holds it.
 """
 
 from __future__ import annotations
@@ -22,21 +22,30 @@ NAME = "run.lock"
 
 
 @contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[IO[str]]:
+    """Hold an exclusive lock on a file, made if missing, while the block runs.
+
+    :raises BlockingIOError: without *wait*, another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield handle
+
+
+@contextmanager
 def held(state_dir: Path, command: str) -> Iterator[None]:
     """Have a state folder for this process alone while the block runs.
 
     :param command: what runs, for the message that a second run gets.
     :raises KollarmError: another run has it, or the folder can't be written.
     """
-    path = state_dir / NAME
     with ExitStack() as stack:
         try:
-            state_dir.mkdir(parents=True, exist_ok=True)
-            handle = stack.enter_context(path.open("a+"))
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            handle = stack.enter_context(locked(state_dir / NAME, wait=False))
             _describe(handle, {"pid": os.getpid(), "since": time.time(), "command": command})
         except BlockingIOError:
-            raise _taken(state_dir, handle) from None
+            raise _taken(state_dir) from None
         except OSError as error:
             raise KollarmError(
                 f"the state folder {state_dir} can't be written: {error.strerror}",
@@ -49,16 +58,14 @@ def held(state_dir: Path, command: str) -> Iterator[None]:
 
 
 def _describe(handle: IO[str], holder: dict[str, object]) -> None:
-    handle.seek(0)
-    handle.truncate()
+    handle.truncate(0)
     handle.write(json.dumps(holder) if holder else "")
     handle.flush()
 
 
-def _taken(state_dir: Path, handle: IO[str]) -> KollarmError:
-    handle.seek(0)
+def _taken(state_dir: Path) -> KollarmError:
     try:
-        holder = json.loads(handle.read())
+        holder = json.loads((state_dir / NAME).read_text())
         pid, since, command = int(holder["pid"]), float(holder["since"]), str(holder["command"])
     except (ValueError, KeyError, TypeError):
         # taken a moment ago, and not yet described

@@ -1,7 +1,7 @@
-"""Virtual environments for programs that kollarm drives, each with its own pinned packages.
+"""Packages from PyPI: virtual environments with pinned packages, and downloads.
 
-pip's usual configuration holds (PIP_INDEX_URL, pip.conf, PIP_CERT …): a mirror or
-a proxy of the machine's is used as everywhere else.
+pip's usual configuration (PIP_INDEX_URL, pip.conf, PIP_CERT …) applies, with the machine's
+mirror or proxy.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from core import cache, progress
 from core.errors import CommandError, KollarmError
 from core.run import run
+
+HINT = "is PyPI, or the index that pip is configured for (PIP_INDEX_URL), reachable?"
 
 #: Seconds that an installation may take.
 DEADLINE = 1800.0
@@ -52,14 +55,36 @@ def environment(label: str, requirements: Sequence[str], *, bare: Sequence[str] 
                 raise KollarmError(
                     f"the Python packages for {label} can't be installed",
                     details=error.details,
-                    hint="is PyPI, or the index that pip is configured for (PIP_INDEX_URL), "
-                    "reachable?",
+                    hint=HINT,
                 ) from error
 
     name = f"{label.lower().replace(' ', '-')}-{cache.digest(inputs)}"
     return cache.entry("venv", name, make, in_place=True)
 
 
+def download(requirement: str, folder: Path, kind: Literal["binary", "source"]) -> Path:
+    """Download the wheel or source distribution of one package to an empty folder.
+
+    :raises KollarmError: pip can't download it.
+    """
+    only = "--only-binary" if kind == "binary" else "--no-binary"
+    try:
+        run(
+            [sys.executable, "-m", "pip", "download", "--no-input", "--no-deps",
+             "--disable-pip-version-check", "--ignore-requires-python",
+             only, ":all:", "--dest", folder, requirement],
+            timeout=600,
+        )  # fmt: skip
+    except CommandError as error:
+        raise KollarmError(
+            f"the {kind} package {requirement} can't be downloaded",
+            details=error.details,
+            hint=HINT,
+        ) from error
+    (file,) = folder.iterdir()
+    return file
+
+
 def _identity(requirement: str) -> str:
-    """What is installed, wherever from: a commit is the same in every copy of a repository."""
+    """The identity of a package: a commit is the same in every copy of a repository."""
     return requirement.rsplit("@", 1)[-1] if requirement.startswith("git+") else requirement

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.cache import digest, locked
+from core.cache import digest
 from core.errors import KollarmError
+from core.lock import locked
 from core.paths import cache_dir
 
 #: Bytes below which a file system counts as full.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 from builder.facts import ImageSource, RenderedImage, RenderedTree
-from core import cache, download, progress
+from core import cache, download, progress, venv
 from core.config.model import Architecture, SourceOf
-from core.errors import CommandError, ConfigError, Fault, KollarmError
+from core.errors import ConfigError, Fault, KollarmError
 from core.run import run
 from core.suggest import did_you_mean
 
@@ -25,17 +25,11 @@ def chosen(
     :raises ConfigError: a name matches no source of the release.
     """
     known = {source.name for tree in trees.values() for source in _all(tree)}
-    faults = []
-    for pattern in wanted:
-        if not any(fnmatchcase(name, pattern) for name in known):
-            faults.append(
-                Fault(
-                    f"build.sources.{pattern}",
-                    "the release has no such source",
-                    did_you_mean(pattern, known),
-                )
-            )
-    if faults:
+    if faults := [
+        Fault(f"build.sources.{pattern}", "no such source", did_you_mean(pattern, known))
+        for pattern in wanted
+        if not any(fnmatchcase(name, pattern) for name in known)
+    ]:
         raise ConfigError("unknown sources are configured", faults)
 
     def place(source: ImageSource) -> ImageSource:
@@ -95,11 +89,9 @@ def fetch(source: ImageSource, *, before: float | None = None) -> Path | None:
     name = f"{source.name}-{cache.digest({'at': source.location, 'ref': source.reference})}"
     if before is not None:
         cache.forget("source", name, before)
-    if source.kind == "git":
-        return cache.entry("source", name, lambda folder: _clone(source, folder)) / source.name
-    if source.kind == "pypi":
-        return cache.entry("source", name, lambda folder: _from_pypi(source, folder)) / "archive"
-    return cache.entry("source", name, lambda folder: _download(source, folder)) / "archive"
+    make = {"git": _clone, "pypi": _from_pypi}.get(source.kind, _download)
+    folder = cache.entry("source", name, partial(make, source))
+    return folder / (source.name if source.kind == "git" else "archive")
 
 
 def _download(source: ImageSource, folder: Path) -> None:
@@ -129,23 +121,7 @@ def _download(source: ImageSource, folder: Path) -> None:
 
 def _from_pypi(source: ImageSource, folder: Path) -> None:
     with progress.current().step(f"fetch {source.location}"):
-        try:
-            run(
-                [sys.executable, "-m", "pip", "download", "--no-input", "--no-deps",
-                 "--disable-pip-version-check", "--ignore-requires-python",
-                 "--no-binary", ":all:", "--dest", folder, source.location],
-                timeout=600,
-            )  # fmt: skip
-        except CommandError as error:
-            raise KollarmError(
-                f"the source of {source.name} can't be fetched: pip can't download "
-                f"{source.location}",
-                hint="is there such a source distribution, and is PyPI (or the index that pip "
-                "is configured for) reachable?",
-                details=error.details,
-            ) from error
-    (archive,) = folder.iterdir()
-    archive.rename(folder / "archive")
+        venv.download(source.location, folder, "source").rename(folder / "archive")
 
 
 def _clone(source: ImageSource, folder: Path) -> None:

@@ -10,6 +10,7 @@ from builder.overlays.model import Overlay
 from builder.overlays.settings import merge, series
 from core.config.model import Architecture, Distro
 from core.errors import ConfigError, Fault
+from core.suggest import nearest_or_known
 
 
 def combine(
@@ -58,16 +59,12 @@ def check_variables(overlays: Sequence[Overlay], variables: Mapping[str, str]) -
 
     :raises ConfigError: one is set that no overlay has, or one without default isn't set.
     """
-    known = {
-        name: variable
-        for overlay in overlays
-        for name, variable in overlay.description.variables.items()
-    }
+    known = {name for overlay in overlays for name in overlay.description.variables}
     faults = [
         Fault(
             f"build.overlay_variables.{name}",
             "no chosen overlay has this variable",
-            f"there are: {', '.join(sorted(known)) or 'none'}",
+            nearest_or_known(name, known),
         )
         for name in variables
         if name not in known

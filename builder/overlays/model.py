@@ -16,6 +16,7 @@ from builder.facts import ImageFiles
 from builder.kolla.releases import spans
 from core.config.model import Architecture, Distro
 from core.errors import ConfigError, Fault
+from core.suggest import nearest_or_known
 from core.yaml_faults import Position, YamlFile, dotted, explain
 
 #: File names inside an overlay's folder.
@@ -210,8 +211,8 @@ def choose(names: Sequence[str], folders: Sequence[Path]) -> list[Overlay]:
     chosen: dict[str, Overlay] = {}
     for name in names:
         if name not in known:
-            near = ", ".join(sorted(known)) or "none"
-            faults.append(Fault("build.overlays", f"no overlay {name!r}", f"there are: {near}"))
+            hint = nearest_or_known(name, known)
+            faults.append(Fault("build.overlays", f"no overlay {name!r}", hint))
             continue
         try:
             chosen[name] = read(known[name])

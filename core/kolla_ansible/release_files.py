@@ -136,9 +136,7 @@ class ReleaseFiles:
         They are in ``requirements.yml``.  The collections of ``requirements-core.yml``, in older
         releases, are all in the ``ansible`` package.
         """
-        file = self.root / "requirements.yml"
-        listed = (self._yaml(file) or {}).get("collections", ()) if file.is_file() else ()
-        for entry in listed:
+        for entry in (self._optional("requirements.yml") or {}).get("collections", ()):
             if entry.get("type") == "git" and str(entry["name"]).rstrip("/").endswith(_COLLECTION):
                 return str(entry["name"]), str(entry.get("version", "HEAD"))
         return None
@@ -183,19 +181,21 @@ class ReleaseFiles:
 
     def role_variables(self, role: str) -> Mapping[str, Any]:
         """A role's own fixed variables (``vars/main.yml``)."""
-        file = self.root / "ansible/roles" / role / "vars/main.yml"
-        return (self._yaml(file) or {}) if file.is_file() else {}
+        return self._optional(f"ansible/roles/{role}/vars/main.yml") or {}
 
     def role_dependencies(self, role: str) -> tuple[str, ...]:
         """The roles that Ansible runs before a role (Rocky's ``common``)."""
-        file = self.root / "ansible/roles" / role / "meta/main.yml"
-        listed = ((self._yaml(file) or {}).get("dependencies") or ()) if file.is_file() else ()
+        metadata = self._optional(f"ansible/roles/{role}/meta/main.yml") or {}
+        listed = metadata.get("dependencies") or ()
         return tuple(entry if isinstance(entry, str) else entry["role"] for entry in listed)
 
     def pull_tasks(self, role: str) -> Sequence[Mapping[str, Any]]:
         """The tasks of a role's ``pull.yml``; none if it has no such file."""
-        file = self.root / "ansible/roles" / role / "tasks/pull.yml"
-        return (self._yaml(file) or ()) if file.is_file() else ()
+        return self._optional(f"ansible/roles/{role}/tasks/pull.yml") or ()
+
+    def _optional(self, path: str) -> Any:
+        """The data of a YAML file; None if there is none."""
+        return self._yaml(self.root / path) if (self.root / path).is_file() else None
 
     def _yaml(self, file: Path) -> Any:
         """The data of a YAML file, which is read once; callers must not change it."""

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import cache, progress, venv
-from core.errors import CommandError, KollarmError
+from core.errors import KollarmError
 from core.kolla_ansible.release_files import ReleaseFiles
 from core.kolla_ansible.releases import DeployRelease, find
-from core.run import run
 
 
 @dataclass(frozen=True)
@@ -46,21 +45,7 @@ def tree_of(release: DeployRelease) -> ReleaseFiles:
 
     def make(folder: Path) -> None:
         with progress.current().step(f"download {requirement}"):
-            try:
-                run(
-                    [sys.executable, "-m", "pip", "download", "--no-input", "--no-deps",
-                     "--disable-pip-version-check", "--ignore-requires-python",
-                     "--only-binary", ":all:", "--dest", folder, requirement],
-                    timeout=300,
-                )  # fmt: skip
-            except CommandError as error:
-                raise KollarmError(
-                    f"{requirement} can't be downloaded",
-                    details=error.details,
-                    hint="is PyPI, or the index that pip is configured for (PIP_INDEX_URL), "
-                    "reachable?",
-                ) from error
-        (wheel,) = folder.glob("*.whl")
+            wheel = venv.download(requirement, folder, "binary")
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder)
         wheel.unlink()

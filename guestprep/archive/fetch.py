@@ -8,8 +8,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from core import download, files
-from core.cache import file_digest, locked
+from core.cache import file_digest
 from core.errors import KollarmError
+from core.lock import locked
 from core.paths import cache_dir
 
 

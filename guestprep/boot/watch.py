@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from core import progress
 from core.errors import CommandError, KollarmError
+from core.lock import locked
 from core.run import end
 from guestprep.boot import machine
 from guestprep.boot.machine import VirtualMachine
@@ -230,15 +230,13 @@ def _folder() -> Iterator[Path]:
         try:
             if time.time() - old.stat().st_mtime < YOUNG:
                 continue  # perhaps not locked yet
-            with (old / "lock").open("a") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with locked(old / "lock", wait=False):
                 shutil.rmtree(old, ignore_errors=True)
         except OSError:
             continue  # in use, or another user's
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
         folder = Path(name)
-        with (folder / "lock").open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with locked(folder / "lock"):
             yield folder
 
 

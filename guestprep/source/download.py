@@ -6,8 +6,9 @@ import hashlib
 from pathlib import Path
 
 from core import progress
-from core.cache import digest, locked
+from core.cache import digest
 from core.download import DownloadError, fetch
+from core.lock import locked
 from core.paths import cache_dir
 
 

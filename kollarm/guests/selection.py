@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from core.config.model import Config, Guest, GuestSource
 from core.errors import ConfigError
-from core.suggest import did_you_mean
+from core.suggest import nearest_or_known
 from guestprep import publish
 from guestprep.attestation import provenance
 from guestprep.inspect import Identity
@@ -32,7 +32,7 @@ def choose(config: Config, names: Sequence[str]) -> list[Guest]:
         if name not in known:
             raise ConfigError(
                 f"the configuration has no guest {name!r}",
-                hint=did_you_mean(name, known) or f"it has: {', '.join(known)}",
+                hint=nearest_or_known(name, known),
             )
     return [known[name] for name in names] if names else list(config.guests)
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core import cache, progress
+from core import cache, lock, progress
 from core.errors import KollarmError
 from core.processes import BOOT_ID, group_lives, start_time
 from kollarm.services.ports import MARK, bypass_proxy, listener, service_folder
@@ -100,7 +100,7 @@ def start(daemon: Daemon) -> bool:
     if daemon.address:
         bypass_proxy(daemon.address[0])
     daemon.folder.mkdir(parents=True, exist_ok=True)
-    with cache.locked(daemon.folder / ".lock"):
+    with lock.locked(daemon.folder / ".lock"):
         pid, digest = _recorded(daemon.folder)
         if pid is not None:
             if digest == daemon.digest and _comes_up(daemon, pid, min(PATIENCE, daemon.deadline)):
@@ -126,7 +126,7 @@ def stop(folder: Path) -> bool:
     """Stop the daemon of a folder; return whether it ran."""
     if not folder.is_dir():
         return False
-    with cache.locked(folder / ".lock"):
+    with lock.locked(folder / ".lock"):
         pid, _ = _recorded(folder)
         if pid is not None:
             _end(pid)

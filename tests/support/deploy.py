@@ -23,7 +23,7 @@ from typing import Any
 import requests
 import yaml
 
-from core import cache
+from core import lock
 from kollarm.services.ports import free_port
 
 #: Two "hosts" on this machine: an x86_64 control host and an ARM compute host.
@@ -281,7 +281,7 @@ def python_on(address: str, folder: Path) -> Path:
 @contextmanager
 def containers(*names: str) -> Iterator[None]:
     """Have containers' names for this test alone; they, and their units, are gone afterwards."""
-    with cache.locked(Path(tempfile.gettempdir()) / "kollarm-test-containers.lock"):
+    with lock.locked(Path(tempfile.gettempdir()) / "kollarm-test-containers.lock"):
         taken = docker("ps", "-aq", *(f"--filter=name=^{name}$" for name in names))
         assert not taken, "a kolla host's own containers run here"
         try:
