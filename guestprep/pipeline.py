@@ -24,7 +24,7 @@ from guestprep.attestation import provenance
 from guestprep.checks import Checks
 from guestprep.expectations import Expectations
 from guestprep.inside import apply_inside
-from guestprep.inspect import Inspection, inspect_disk
+from guestprep.inspect import Inspection, inspect_disk, inspect_image
 from guestprep.parse.dpkg import parse_status
 from guestprep.plan import PreparationPlan, make_plan
 from guestprep.record import PreparationRecord
@@ -45,13 +45,7 @@ def plan(guest: Guest, *, only: Iterable[PreparationPart] = ()) -> PreparationPl
     spec = PreparationSpec.of(guest, only)
     with progress.current().step("source"):
         source, _ = locate(guest.source)
-        disk = disk_facts(source)
-    with (
-        tempfile.TemporaryDirectory(prefix="kollarm-plan-") as work,
-        launch_appliance([Drive(source.absolute(), disk.format)]) as appliance,
-    ):
-        seen = inspect_disk(appliance, disk, Path(work), spec.watched)
-        return _planned(seen, guest.archives, spec)[0]
+    return _planned(inspect_image(source, spec.watched), guest.archives, spec)[0]
 
 
 def prepare(
@@ -78,19 +72,23 @@ def prepare(
             f"{output} is the source itself, which is never written",
             hint="give the result another name (-o)",
         )
-    inputs = record.inputs_of(digest, spec, [_plain(entry) for entry in guest.archives])
+    inputs = record.inputs_of(
+        digest, spec, [entry.model_dump(mode="json") for entry in guest.archives]
+    )
     earlier = record.earlier(output, inputs)
     if earlier is not None:
         return dataclasses.replace(earlier, source=str(source.absolute()))
     with progress.current().step(f"prepare {guest.name}"), workplace(output) as work, room(work):
-        made, seen, steps, outcome, checks = _make(disk, source, guest.archives, spec, work, clock)
-        facts = seen.facts
+        result, inspection, steps, outcome, checks = _make(
+            disk, source, guest.archives, spec, work, clock
+        )
+        facts = inspection.facts
         done = PreparationRecord(
             name=guest.name,
             source=str(source.absolute()),
             output=str(output),
-            sha256=file_digest(made),
-            size=made.stat().st_size,
+            sha256=file_digest(result),
+            size=result.stat().st_size,
             distribution=facts.distribution,
             release=facts.release,
             inputs=inputs,
@@ -104,10 +102,10 @@ def prepare(
         )
         # The old record goes first: a kill before the new one would leave it beside the new image.
         record.record_path(output).unlink(missing_ok=True)
-        packages = seen.contents.dpkg_status
+        packages = inspection.contents.dpkg_status
         provenance.write(done, output, checks.dpkg_status if checks else packages)
-        made.chmod(0o644)
-        made.replace(output)
+        result.chmod(0o644)
+        result.replace(output)
         record.write(done, record.record_path(output))
     return done
 
@@ -125,19 +123,11 @@ def _make(
     :returns: the result, what its source held, the plan, what was done, and the checks: None where
         nothing was to be done.
     """
-    overlay, made = work / "overlay.qcow2", work / "result.qcow2"
+    overlay, result = work / "overlay.qcow2", work / "result.qcow2"
     run(
         [
-            "qemu-img",
-            "create",
-            "-q",
-            "-f",
-            "qcow2",
-            "-F",
-            disk.format,
-            "-b",
-            source.absolute(),
-            overlay,
+            *("qemu-img", "create", "-q", "-f", "qcow2"),
+            *("-F", disk.format, "-b", source.absolute(), overlay),
             # The disk has its final size from the start; a smaller one is refused.
             str(max(disk.virtual_size, spec.size if PreparationPart.SIZE in spec.parts else 0)),
         ]
@@ -147,54 +137,56 @@ def _make(
             drives = [Drive(overlay, "qcow2", writable=True)]
             appliance = stack.enter_context(launch_appliance(drives, exchangeable=True))
         with clock.timed("inspect"):
-            seen = inspect_disk(appliance, disk, work, spec.watched)
+            inspection = inspect_disk(appliance, disk, work, spec.watched)
         with clock.timed("plan"):
-            steps, client = _planned(seen, archives, spec)
+            steps, client = _planned(inspection, archives, spec)
         for line in steps.to_text().splitlines():
             progress.current().say(f"  {line}")
         if steps.empty:
-            shutil.copyfile(source, made)
-            return made, seen, steps, ApplyResult((), 0, {}, 0, {}), None
+            shutil.copyfile(source, result)
+            return result, inspection, steps, ApplyResult((), 0, {}, 0, {}), None
         with clock.timed("apply"):
             carry_out = apply_inside if spec.engine == "guest" else apply_offline
-            outcome = carry_out(appliance, seen, steps, client, work)
+            outcome = carry_out(appliance, inspection, steps, client, work)
             # Either closes the overlay's file with all of it written back.
             free = eject_disk(appliance)
             if not free:
                 appliance.shutdown()
         with clock.timed("convert"), progress.current().step("compress"):
-            _convert(overlay, made, spec.compression)
+            _convert(overlay, result, spec.compression)
         overlay.unlink()
         with clock.timed("verify"), progress.current().step("verify") as step:
             promise = Expectations.of(spec, steps)
-            checks = _verified(appliance if free else None, made, promise)
+            checks = _verified(appliance if free else None, result, promise)
             held = sum(check.good for check in checks.checks)
             step.note(f"{held} of {len(checks.checks)} checks hold")
     _require(checks)
-    return made, seen, steps, outcome, checks
+    return result, inspection, steps, outcome, checks
 
 
-def _verified(appliance: Appliance | None, made: Path, promise: Expectations) -> Checks:
+def _verified(appliance: Appliance | None, result: Path, promise: Expectations) -> Checks:
     """Check the finished file, which is opened again.
 
     :param appliance: a running one without a disk, which saves a launch.
     """
-    disk = disk_facts(made)
-    if appliance is None or not insert_disk(appliance, Drive(made, disk.format)):
-        return verify(made, promise)
+    disk = disk_facts(result)
+    if appliance is None or not insert_disk(appliance, Drive(result, disk.format)):
+        return verify(result, promise)
     with tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work:
         return check_image(inspect_disk(appliance, disk, Path(work), promise.spec.watched), promise)
 
 
 def _planned(
-    seen: Inspection, archives: Sequence[AptArchive], spec: PreparationSpec
+    inspection: Inspection, archives: Sequence[AptArchive], spec: PreparationSpec
 ) -> tuple[PreparationPlan, ArchiveClient]:
-    client = ArchiveClient(archives or default_archives.archives(seen.facts), DEBIAN_ARCHITECTURE)
-    status = parse_status(seen.contents.dpkg_status)
-    return make_plan(seen.facts, status, spec, client), client
+    client = ArchiveClient(
+        archives or default_archives.archives(inspection.facts), DEBIAN_ARCHITECTURE
+    )
+    status = parse_status(inspection.contents.dpkg_status)
+    return make_plan(inspection.facts, status, spec, client), client
 
 
-def _convert(overlay: Path, made: Path, compression: str) -> None:
+def _convert(overlay: Path, result: Path, compression: str) -> None:
     options = ["-c"] if compression != "none" else []
     if compression == "zstd":
         options += ["-o", "compression_type=zstd"]
@@ -202,19 +194,9 @@ def _convert(overlay: Path, made: Path, compression: str) -> None:
     # off. setpriv ends it with this process, even when that one is killed outright.
     run(
         [
-            "setpriv",
-            "--pdeathsig",
-            "TERM",
-            "qemu-img",
-            "convert",
-            "-O",
-            "qcow2",
-            *options,
-            "-W",
-            "-m",
-            "8",
-            overlay,
-            made,
+            *("setpriv", "--pdeathsig", "TERM"),
+            *("qemu-img", "convert", "-O", "qcow2", *options, "-W", "-m", "8"),
+            *(overlay, result),
         ]
     )
 
@@ -227,7 +209,3 @@ def _require(checks: Checks) -> None:
             details="\n".join(failed),
             hint="this is a defect of kollarm: please report it with these lines",
         )
-
-
-def _plain(archive: AptArchive) -> dict[str, object]:
-    return archive.model_dump(mode="json")

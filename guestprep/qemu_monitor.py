@@ -10,7 +10,6 @@ import json
 import socket
 import time
 from pathlib import Path
-from types import TracebackType
 
 from core.errors import KollarmError
 
@@ -19,7 +18,7 @@ PATIENCE = 30.0
 
 
 class Monitor:
-    """A connection to a running QEMU.
+    """A connection to a running QEMU, to be closed (:func:`contextlib.closing`).
 
     :raises KollarmError: it doesn't answer.
     """
@@ -33,17 +32,6 @@ class Monitor:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Monitor:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the connection; QEMU goes on."""

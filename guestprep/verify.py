@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from core.cache import file_digest
 from core.progress import size
 from guestprep import record
-from guestprep.appliance import Drive, launch_appliance
 from guestprep.checks import Check, Checks
 from guestprep.expectations import Expectations
 from guestprep.facts import DriverLocation, GuestFacts, KernelFacts
-from guestprep.inspect import Inspection, inspect_disk
+from guestprep.inspect import Inspection, inspect_image
 from guestprep.parse.dpkg import DpkgStatus, parse_status
 from guestprep.parse.grub import sorts_last
 from guestprep.parse.modules import module_name
 from guestprep.plan import guest_files
-from guestprep.source import disk_facts
+from guestprep.plan.extras import SLACK
 from guestprep.spec import PreparationPart, PreparationSpec
 from guestprep.target import ARCHITECTURE, DRIVER
-
-#: Bytes that may be left behind the last partition.
-_SLACK = 4 << 20
 
 
 def verify(path: Path, promise: Expectations | None = None) -> Checks:
@@ -34,27 +29,21 @@ def verify(path: Path, promise: Expectations | None = None) -> Checks:
         holds for every prepared image.
     :raises UnusableInput: the file is missing, damaged, not a disk, or has no readable system.
     """
-    disk = disk_facts(path)
-    first: list[Check] = []
     recorded = record.beside(path) if promise is None else None
-    if recorded is not None:
-        digest = file_digest(path)
-        claim = "the file is unchanged since it was prepared (SHA-256)"
-        first = [Check(claim, digest == recorded.sha256, digest)]
-        promise = recorded.expectations
-    held = promise or Expectations()
-    with (
-        tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work,
-        launch_appliance([Drive(path.absolute(), disk.format)]) as appliance,
-    ):
-        found = check_image(inspect_disk(appliance, disk, Path(work), held.spec.watched), held)
-    return dataclasses.replace(found, checks=(*first, *found.checks))
+    expected = (recorded.expectations if recorded else promise) or Expectations()
+    result = check_image(inspect_image(path, expected.spec.watched), expected)
+    if recorded is None:
+        return result
+    digest = file_digest(path)
+    claim = "the file is unchanged since it was prepared (SHA-256)"
+    unchanged = Check(claim, digest == recorded.sha256, digest)
+    return dataclasses.replace(result, checks=(unchanged, *result.checks))
 
 
-def check_image(seen: Inspection, promise: Expectations) -> Checks:
+def check_image(inspection: Inspection, promise: Expectations) -> Checks:
     """The checks of an examined image: pure."""
-    facts, spec = seen.facts, promise.spec
-    text = seen.contents.dpkg_status
+    facts, spec = inspection.facts, promise.spec
+    text = inspection.contents.dpkg_status
     status = parse_status(text)
     checks = [
         *_boot(facts),
@@ -85,21 +74,17 @@ def _kernel(kernel: KernelFacts, spec: PreparationSpec) -> Iterator[Check]:
         yield Check(f"{name} has {DRIVER}", kernel.gpu is not DriverLocation.MISSING, "missing")
     if kernel.gpu is not DriverLocation.MODULE or PreparationPart.INITRAMFS not in spec.parts:
         return
-    yield Check(
-        f"{name}: modules.dep knows {DRIVER}",
-        bool(kernel.needs),
-        "no entry",
-    )
+    yield Check(f"{name}: modules.dep knows {DRIVER}", bool(kernel.needs), "no entry")
     ramfs = kernel.initramfs
     if ramfs is None:
         return
     yield Check(f"{ramfs.path} can be read to its end", ramfs.fault is None, ramfs.fault or "")
     needed = {module_name(path) for path in kernel.needs}
-    lacking = sorted(needed - set(ramfs.modules))
+    missing = sorted(needed - set(ramfs.modules))
     yield Check(
         f"{ramfs.path} has {', '.join(sorted(needed)) or DRIVER}",
-        bool(needed) and not lacking,
-        f"without {', '.join(lacking)}" if lacking else "no modules needed by modules.dep",
+        bool(needed) and not missing,
+        f"without {', '.join(missing)}" if missing else "no modules needed by modules.dep",
     )
     unindexed = sorted(set(ramfs.modules) - set(ramfs.indexed))
     yield Check(
@@ -153,22 +138,22 @@ def _packages(facts: GuestFacts, status: DpkgStatus, promise: Expectations) -> I
     for name in spec.packages if PreparationPart.PACKAGES in spec.parts else ():
         yield Check(f"{name} is installed", status.installed(name) is not None, "it isn't")
     for kernel, removed in promise.replaced:
-        left = [name for name in removed if status.installed(name) is not None]
-        yield Check(f"kernel {kernel} isn't started any more", not left, ", ".join(left))
+        present = [name for name in removed if status.installed(name) is not None]
+        yield Check(f"kernel {kernel} isn't started any more", not present, ", ".join(present))
     for name, version in promise.installed:
-        present = status.installed(name)
+        package = status.installed(name)
         yield Check(
             f"dpkg has {name} {version} installed",
-            present is not None and present.version == version,
-            present.version if present else "not installed",
+            package is not None and package.version == version,
+            package.version if package else "not installed",
         )
 
 
 def _files(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
     for file in spec.files:
-        there = facts.file(file.path)
-        good = there is not None and (there.sha256, there.mode) == (file.sha256, file.mode)
-        found = "missing" if there is None else f"mode {there.mode:04o}, SHA256 {there.sha256}"
+        present = facts.file(file.path)
+        good = present is not None and (present.sha256, present.mode) == (file.sha256, file.mode)
+        found = f"mode {present.mode:04o}, SHA256 {present.sha256}" if present else "missing"
         yield Check(f"{file.path} is as requested, mode {file.mode:04o}", good, found)
     if spec.timezone:
         good = facts.timezone == spec.timezone
@@ -183,7 +168,7 @@ def _size(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
     yield Check(f"the disk has {size(spec.size)}", disk == spec.size, size(disk))
     if last.length:
         short = disk - last.end
-        yield Check("its last partition reaches its end", short < _SLACK, f"{size(short)} are left")
+        yield Check("its last partition reaches its end", short < SLACK, f"{size(short)} are left")
     if last.capacity is not None:
         # What a file system needs for itself is a few per cent of it.
         good = last.capacity > (last.length or disk) * 0.9
@@ -191,13 +176,13 @@ def _size(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
 
 
 def _clean(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
-    left = facts.leftovers
+    leftovers = facts.leftovers
     if spec.clean_machine_id:
-        yield Check("no machine-id is set", not left.machine_id, "one is")
+        yield Check("no machine-id is set", not leftovers.machine_id, "one is")
     for wanted, what, paths in (
-        (spec.clean_host_keys, "SSH host keys", left.host_keys),
-        (spec.clean_cloud_init, "state of cloud-init", left.cloud_init),
-        (spec.clean_apt_lists, "package lists", left.apt_lists),
+        (spec.clean_host_keys, "SSH host keys", leftovers.host_keys),
+        (spec.clean_cloud_init, "state of cloud-init", leftovers.cloud_init),
+        (spec.clean_apt_lists, "package lists", leftovers.apt_lists),
     ):
         if wanted:
             yield Check(f"no {what}", not paths, f"{len(paths)} files")

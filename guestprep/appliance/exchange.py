@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import cast
 
 from core.errors import KollarmError
@@ -33,7 +34,7 @@ def eject_disk(appliance: Appliance) -> bool:
     if not appliance.monitor.exists():
         return False
     try:
-        with Monitor(appliance.monitor) as monitor:
+        with closing(Monitor(appliance.monitor)) as monitor:
             [device] = appliance.devices()
             for entry in _blocks(monitor):
                 if entry.get("device") == "hd0":
@@ -52,7 +53,7 @@ def insert_disk(appliance: Appliance, drive: Drive) -> bool:
     :returns: whether the appliance has it now.
     """
     try:
-        with Monitor(appliance.monitor) as monitor:
+        with closing(Monitor(appliance.monitor)) as monitor:
             file = {"driver": "file", "filename": str(drive.path), "read-only": True}
             node = {"driver": drive.format, "node-name": "finished", "read-only": True}
             monitor.execute("blockdev-add", file=file, **node)
@@ -69,7 +70,7 @@ def _blocks(monitor: Monitor) -> list[dict[str, object]]:
 
 
 def wait_until(done: Callable[[], bool], patience: float = PATIENCE) -> None:
-    """Wait until the virtual machine has wait_until a disk that comes or goes.
+    """Wait until the virtual machine has noticed a disk that comes or goes.
 
     :param done: whether it has; a call into the guest that fails counts as no, because a disk
         that the kernel has released but udev hasn't can't be listed.

@@ -169,9 +169,8 @@ def _segment(
 ) -> NewSegment:
     archive = overlay_archive(files, found)
     last = reader.segments[-1]
-    compression = Compression(last.compression)
-    data = compress(archive, compression)
-    if compression is Compression.LZ4:
+    data = compress(archive, last.compression)
+    if last.compression is Compression.LZ4:
         # Its format has no end mark: the kernel goes on reading blocks, and takes nothing but
         # a further archive of the same kind directly behind.
         return NewSegment(data, last.end, modules)

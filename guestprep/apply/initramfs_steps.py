@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from core.errors import KollarmError
 from guestprep.apply.depmod import INPUTS
 from guestprep.apply.initramfs_segment import build_segment
-from guestprep.apply.new_initramfs import derive_initramfs, wanted_modules
+from guestprep.apply.new_initramfs import derive_initramfs
 from guestprep.apply.pending import AppendedData, ModuleTree, PendingChanges
 from guestprep.facts import InitramfsKind, Role
 from guestprep.parse.modules import ModuleIndex, module_name, parse_index
@@ -62,12 +62,10 @@ def create_initramfs(pending: PendingChanges, step: InitramfsStep) -> None:
     index = _module_index({}, tree)
     _require_driver(index, step.kernel)
     root = pending.inspection.facts.partition(Role.ROOT)
-    wanted = wanted_modules(
-        index,
-        before=old.initramfs.modules,
-        builtin=_module_index(contents.texts, None).builtin,
-        more=[DRIVER, root.type if root is not None else "ext4"],
-    )
+    # What the old kernel has built in, such as the root's file system, may be modules now.
+    builtin = _module_index(contents.texts, None).builtin
+    needed = [DRIVER, root.type if root is not None else "ext4"]
+    wanted = index.closure([*old.initramfs.modules, *builtin, *needed])
     folder = pending.folder / f"initramfs-{step.kernel}"
     folder.mkdir()
     initramfs = derive_initramfs(

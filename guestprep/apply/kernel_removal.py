@@ -23,11 +23,7 @@ def package_paths(listed: str, version: str) -> list[str]:
 
 def generated_paths(package: str, version: str) -> list[str]:
     """What belongs to a kernel's package alone, with all below it."""
-    return [
-        f"/lib/modules/{version}",
-        f"/boot/initrd.img-{version}",
-        f"/usr/share/doc/{package}",
-    ]
+    return [f"/lib/modules/{version}", f"/boot/initrd.img-{version}", f"/usr/share/doc/{package}"]
 
 
 def dpkg_record_paths(package: str, names: Iterable[str]) -> list[str]:

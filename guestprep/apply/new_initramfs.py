@@ -6,7 +6,7 @@ byte by byte, and the modules are exchanged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import UnusableInput
@@ -14,24 +14,9 @@ from guestprep.apply.depmod import INPUTS, depmod
 from guestprep.apply.initramfs_segment import load_list, overlay_archive
 from guestprep.facts import InitramfsKind
 from guestprep.inspect.initramfs import LOAD_LIST, module_folder
-from guestprep.parse.compression import Compression, UnreadableStream, compress_file
+from guestprep.parse.compression import UnreadableStream, compress_file
 from guestprep.parse.cpio import DamagedArchive, Member, copy_archive
 from guestprep.parse.initramfs import InitramfsReader
-from guestprep.parse.modules import ModuleIndex
-
-
-def wanted_modules(
-    index: ModuleIndex, *, before: Iterable[str], builtin: Iterable[str], more: Iterable[str]
-) -> tuple[str, ...]:
-    """Paths of the modules that the new initramfs needs.
-
-    :param index: the new kernel's.
-    :param before: names of the modules in the old kernel's initramfs.
-    :param builtin: names of what the old kernel has built in: the new one may have some of it
-        as modules, the root's file system for one, and a start would end without them.
-    :param more: names of what is needed in any case.
-    """
-    return index.closure([*before, *builtin, *more])
 
 
 def derive_initramfs(
@@ -55,9 +40,7 @@ def derive_initramfs(
     :param work: an empty local folder.
     """
     reader = InitramfsReader(copy)
-    found: dict[str, Member] = {}
-    for member in reader.members(lambda name: name == LOAD_LIST):
-        found[member.name] = member
+    found = {member.name: member for member in reader.members(lambda name: name == LOAD_LIST)}
     plain = work / "plain"
     try:
         with plain.open("wb") as out:
@@ -66,10 +49,10 @@ def derive_initramfs(
             out.write(_addition(kind, new, wanted, tree, load, found, work))
     except (DamagedArchive, UnreadableStream) as error:
         raise UnusableInput(f"{copy.name} can't be read: {error}") from error
-    made = work / "made"
-    compress_file(plain, made, Compression(reader.segments[-1].compression))
+    result = work / "result"
+    compress_file(plain, result, reader.segments[-1].compression)
     plain.unlink()
-    return made
+    return result
 
 
 def _addition(

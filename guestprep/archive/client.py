@@ -153,12 +153,7 @@ def _date(release: Release, field: str, what: str) -> datetime | None:
 
 
 def _packages(
-    fetcher: Fetcher,
-    suite: str,
-    base: str,
-    hashes: dict[str, tuple[str, int]],
-    *,
-    by_hash: bool,
+    fetcher: Fetcher, suite: str, base: str, hashes: dict[str, tuple[str, int]], *, by_hash: bool
 ) -> str:
     """The text of a Packages index in the best form the Release file lists."""
     openers: dict[str, Callable[[bytes], bytes]] = {

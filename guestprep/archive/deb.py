@@ -20,7 +20,6 @@ from debian.arfile import ArError, ArFile
 
 from guestprep.archive.fetch import ArchiveError
 from guestprep.parse.cpio import clean_name
-from guestprep.parse.dpkg import fields_of
 
 #: Control files that dpkg runs.
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm", "config")
@@ -35,10 +34,6 @@ class Deb:
     """The text of its control file."""
     info: dict[str, bytes]
     """The other control files by name (``md5sums``, ``postinst``, ``triggers`` …)."""
-
-    @property
-    def fields(self) -> dict[str, str]:
-        return fields_of(self.control)
 
     @contextmanager
     def data(self) -> Iterator[tarfile.TarFile]:

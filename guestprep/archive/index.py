@@ -62,7 +62,6 @@ class PackageIndex:
                 filename=fields["Filename"],
                 sha256=fields["SHA256"].lower(),
                 size=int(fields["Size"]),
-                installed_size=int(fields.get("Installed-Size", "0")) * 1024,
                 archive=self._archive,
             )
         except (KeyError, ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from guestprep.parse.relation import Alternative, Provided
 
@@ -14,16 +14,15 @@ class ArchivePackage:
     name: str
     version: str
     architecture: str
-    multi_arch: str
-    relations: dict[str, tuple[tuple[Alternative, ...], ...]]
+    archive: str
+    """The archive's address."""
+    filename: str
+    """Its file's path below the archive's address."""
+    sha256: str
+    size: int
+    multi_arch: str = ""
+    relations: dict[str, tuple[tuple[Alternative, ...], ...]] = field(default_factory=dict)
     """By field (``Depends``, ``Pre-Depends``, ``Conflicts``, ``Breaks``): the groups of
     alternatives.
     """
-    provides: tuple[Provided, ...]
-    filename: str
-    """Below the archive's address."""
-    sha256: str
-    size: int
-    installed_size: int
-    """Bytes on the guest's disk, as its maker declared."""
-    archive: str
+    provides: tuple[Provided, ...] = ()

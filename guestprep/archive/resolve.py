@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Protocol
 
+from core.errors import UnusableInput
 from guestprep.archive.package import ArchivePackage
 from guestprep.parse.dpkg import DpkgStatus, InstalledPackage
-from guestprep.parse.relation import Alternative, Provided, compare
+from guestprep.parse.relation import Alternative, Provided
 
 
 class AvailablePackages(Protocol):
@@ -27,6 +29,20 @@ class Resolution:
     """What to install, dependencies before what needs them; empty with faults."""
     faults: tuple[str, ...] = ()
     """What prevents the installation, one sentence each."""
+
+    def require(self, names: str) -> tuple[ArchivePackage, ...]:
+        """The packages to install.
+
+        :param names: the requested ones, for a person.
+        :raises UnusableInput: they can't be installed.
+        """
+        if self.faults:
+            raise UnusableInput(
+                f"{names} can't be installed: {self.faults[0]}",
+                details="\n".join(self.faults[1:]) or None,
+                hint="add an archive that has what is missing to the guest's `archives`",
+            )
+        return self.packages
 
 
 @dataclass
@@ -99,43 +115,31 @@ def _addable(search: _Search, candidate: ArchivePackage) -> bool:
 
 
 def _met(search: _Search, alternative: Alternative) -> bool:
-    for package in search.status.packages.values():
-        if package.installed and _fulfils(package, alternative):
-            return True
-    return any(_fulfils(package, alternative) for package in search.chosen.values())
+    packages: list[ArchivePackage | InstalledPackage] = [*search.chosen.values()]
+    packages += [entry for entry in search.status.packages.values() if entry.installed]
+    return any(_fulfils(package, alternative) for package in packages)
 
 
 def _fulfils(package: ArchivePackage | InstalledPackage, alternative: Alternative) -> bool:
-    if package.name == alternative.name and alternative.accepts(package.version):
-        return True
-    return _provides(package.provides, alternative)
+    named = package.name == alternative.name and alternative.accepts(package.version)
+    return named or _provides(package.provides, alternative)
 
 
 def _provides(provides: tuple[Provided, ...], alternative: Alternative) -> bool:
     return any(
         entry.name == alternative.name
-        and (
-            not alternative.operator
-            or (
-                bool(entry.version)
-                and compare(entry.version, alternative.operator, alternative.version)
-            )
-        )
+        and (not alternative.operator or (entry.version and alternative.accepts(entry.version)))
         for entry in provides
     )
 
 
 def _check_conflicts(search: _Search, package: ArchivePackage) -> None:
+    installed = [entry for entry in search.status.packages.values() if entry.installed]
     for kind in ("Conflicts", "Breaks"):
-        for group in package.relations.get(kind, ()):
-            for alternative in group:
-                for other in search.status.packages.values():
-                    if (
-                        other.installed
-                        and other.name != package.name
-                        and _fulfils(other, alternative)
-                    ):
-                        search.faults.append(
-                            f"{package.name} {kind.lower()} {alternative}, and the guest has "
-                            f"{other.name} {other.version}"
-                        )
+        for alternative in chain.from_iterable(package.relations.get(kind, ())):
+            search.faults += [
+                f"{package.name} {kind.lower()} {alternative}, and the guest has "
+                f"{other.name} {other.version}"
+                for other in installed
+                if other.name != package.name and _fulfils(other, alternative)
+            ]

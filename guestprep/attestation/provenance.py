@@ -70,10 +70,7 @@ def write(record: PreparationRecord, output: Path, status: str) -> None:
     :param status: the text of the result's dpkg status file.
     """
     listed = spdx.document(
-        record.name,
-        record.sha256,
-        spdx.debian_packages(status),
-        distribution=record.distribution,
+        record.name, record.sha256, spdx.debian_packages(status), distribution=record.distribution
     )
     for path, document in (
         (bill_path(output), listed),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from pydantic import TypeAdapter
+
 from core.progress import duration
 from guestprep.boot.states import BootState
 
@@ -61,10 +63,7 @@ class BootReport:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, object]:
-        return asdict(self) | {
-            "summary": self.summary,
-            "sightings": [asdict(seen) for seen in self.sightings],
-        }
+        return asdict(self) | {"summary": self.summary}
 
     @staticmethod
     def from_dict(data: object) -> BootReport:
@@ -72,22 +71,4 @@ class BootReport:
 
         :raises ValueError: it is something else.
         """
-        if not isinstance(data, dict):
-            raise ValueError("a boot report is an object")
-        try:
-            return BootReport(
-                passed=bool(data["passed"]),
-                state=BootState(data["state"]),
-                serial_state=BootState(data["serial_state"]),
-                seconds=float(data["seconds"]),
-                timed_out=bool(data["timed_out"]),
-                accelerator=str(data["accelerator"]),
-                sightings=tuple(
-                    Sighting(float(seen["seconds"]), str(seen["source"]), BootState(seen["state"]))
-                    for seen in data["sightings"]
-                ),
-                screen_text=str(data["screen_text"]),
-                serial_tail=str(data["serial_tail"]),
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not a boot report: {error}") from error
+        return TypeAdapter(BootReport).validate_python(data)

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,12 +128,7 @@ class BootWatch:
         return None
 
 
-def boot(
-    image: Path,
-    *,
-    timeout: float = 900.0,
-    screenshot: Path | None = None,
-) -> BootReport:
+def boot(image: Path, *, timeout: float = 900.0, screenshot: Path | None = None) -> BootReport:
     """Start an image the way Nova would, and watch it until the verdict is clear.
 
     The image is never written to. The boot passes when the screen shows a login prompt.
@@ -159,7 +154,7 @@ def boot(
             accelerator=chosen,
             folder=folder,
         )
-        with running(guest) as process, Monitor(guest.monitor) as monitor:
+        with running(guest) as process, closing(Monitor(guest.monitor)) as monitor:
             report = _watch(guest, process, monitor, BootWatch(timeout), step)
         if screenshot is not None:
             save(folder / "screen.png", screenshot)

@@ -40,7 +40,7 @@ class Identity:
 def identify(path: Path) -> Identity:
     """Identify the system of an image file, which is opened for reading only.
 
-    :raises UnusableInput: the file is missing, damaged, no disk, or has no readable system.
+    :raises UnusableInput: the file is missing, damaged, not a disk, or has no readable system.
     :raises ApplianceError: libguestfs's appliance doesn't start.
     """
     disk = disk_facts(path)

@@ -43,10 +43,11 @@ def inspect_disk(
     return Inspection(facts, contents)
 
 
-def inspect_image(path: Path) -> GuestFacts:
-    """The facts of an image file; one launch, and the file is opened for reading only.
+def inspect_image(path: Path, watch: Iterable[str] = ()) -> Inspection:
+    """Inspect an image file: one launch, and the file is opened for reading only.
 
-    :raises UnusableInput: the file is missing, damaged, no disk, or has no readable system.
+    :param watch: paths in the guest whose content and permissions are wanted too.
+    :raises UnusableInput: the file is missing, damaged, not a disk, or has no readable system.
     :raises ApplianceError: libguestfs's appliance doesn't start.
     """
     disk = disk_facts(path)
@@ -54,4 +55,4 @@ def inspect_image(path: Path) -> GuestFacts:
         tempfile.TemporaryDirectory(prefix="kollarm-inspect-") as work,
         launch_appliance([Drive(path.absolute(), disk.format)]) as appliance,
     ):
-        return inspect_disk(appliance, disk, Path(work)).facts
+        return inspect_disk(appliance, disk, Path(work), watch)

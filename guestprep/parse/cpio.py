@@ -45,10 +45,7 @@ class ByteReader:
 
     def read(self, size: int) -> bytes:
         """Exactly *size* bytes, fewer only at the end."""
-        parts = []
-        for part in self._take(size):
-            parts.append(bytes(part))
-        return b"".join(parts)
+        return b"".join(self._take(size))
 
     def skip(self, size: int) -> None:
         for _ in self._take(size):
@@ -159,11 +156,11 @@ def write_archive(members: Iterable[Member]) -> bytes:
 
     Owner and group are root, times are zero.  Its length is a multiple of 512, as cpio(1)'s.
     """
-    parts = []
-    for number, member in enumerate(members, 1):
-        parts.append(_entry(number, member.name, member.mode, member.data or b""))
-    parts.append(_entry(0, TRAILER, 0, b""))
-    archive = b"".join(parts)
+    parts = [
+        _entry(number, member.name, member.mode, member.data or b"")
+        for number, member in enumerate(members, 1)
+    ]
+    archive = b"".join([*parts, _entry(0, TRAILER, 0, b"")])
     return archive + bytes(-len(archive) % 512)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: Words of a kernel's command line that take the screen from virtio_gpu: ``nomodeset`` keeps
 #: every kernel graphics driver from starting, ``nofb`` is some installers' word for the same.
@@ -77,10 +77,7 @@ def entries(text: str) -> tuple[BootEntry, ...]:
             kernel, *words = split_words(match["rest"]) or ("",)
             found.append(BootEntry(title, kernel, tuple(words), (), number))
         elif (match := _INITRD.match(line)) and found and not found[-1].initrd:
-            last = found[-1]
-            found[-1] = BootEntry(
-                last.title, last.kernel, last.words, split_words(match["rest"]), last.line
-            )
+            found[-1] = replace(found[-1], initrd=split_words(match["rest"]))
     return tuple(found)
 
 

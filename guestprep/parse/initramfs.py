@@ -29,18 +29,6 @@ class Segment:
     compression: Compression
 
 
-class _Plain:
-    """The uncompressed rest of a file as pieces; the reader's position tells the end."""
-
-    def __init__(self, content: memoryview, start: int):
-        self._content = content
-        self._start = start
-
-    def __iter__(self) -> Iterator[bytes]:
-        for at in range(self._start, len(self._content), _PIECE):
-            yield bytes(self._content[at : at + _PIECE])
-
-
 class InitramfsReader:
     """An initramfs file, read archive by archive in the kernel's order.
 
@@ -94,7 +82,8 @@ class InitramfsReader:
             self.fault = f"unknown format at byte {start}"
             return
         if compression is Compression.NONE:
-            source = ByteReader(iter(_Plain(content, start)))
+            pieces = range(start, len(content), _PIECE)
+            source = ByteReader(bytes(content[at : at + _PIECE]) for at in pieces)
             yield source
             end = start + source.position
         else:

@@ -24,7 +24,7 @@ from guestprep.spec import AGENT, ZONES, PreparationSpec
 _GROWING = ("ext2", "ext3", "ext4", "xfs", "btrfs")
 
 #: Bytes behind the last partition that don't count as free.
-_SLACK = 4 << 20
+SLACK = 4 << 20
 
 
 def packages(
@@ -51,20 +51,14 @@ def packages(
             wanted.append(_newest(name, available))
     if not wanted:
         return items
-    resolution = resolve(wanted, available, status)
     names = ", ".join(package.name for package in wanted)
-    if resolution.faults:
-        raise UnusableInput(
-            f"{names} can't be installed: {resolution.faults[0]}",
-            details="\n".join(resolution.faults[1:]) or None,
-            hint="add an archive that has what is missing to the guest's `archives`",
-        )
+    required = resolve(wanted, available, status).require(names)
     agent = [package.name for package in wanted] == [AGENT]
     return [
         *items,
         InstallStep(
             reason="guest_agent requires it" if agent else f"the configuration requests {names}",
-            packages=tuple(entry for entry in resolution.packages if entry.name not in planned),
+            packages=tuple(entry for entry in required if entry.name not in planned),
             manual=tuple(package.name for package in wanted),
             kernel="",
         ),
@@ -147,7 +141,7 @@ def growth(facts: GuestFacts, spec: PreparationSpec) -> list[PlanItem]:
             f"the disk has {size(now)}, more than the requested {size(requested)}",
             hint="request a larger size or none: kollarm never shrinks a disk",
         )
-    if requested == now and now - last.end < _SLACK:
+    if requested == now and now - last.end < SLACK:
         return [AlreadySatisfied("size", f"the disk already has {size(now)}")]
     if last.type not in _GROWING:
         content = last.type or "no file system"

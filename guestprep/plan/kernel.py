@@ -12,7 +12,7 @@ from guestprep.facts import DriverLocation, GuestFacts, InitramfsKind, KernelFac
 from guestprep.parse.dpkg import DpkgStatus
 from guestprep.parse.modules import module_name
 from guestprep.plan import guest_files
-from guestprep.plan.kernel_replacement import NoReplacement, replacement
+from guestprep.plan.kernel_replacement import replacement
 from guestprep.plan.model import (
     AlreadySatisfied,
     FileStep,
@@ -51,24 +51,18 @@ def install_driver(
     extra = _extra(kernel, available)
     if extra is None:
         other = replacement(kernel, distribution, status, available)
-        if isinstance(other, NoReplacement):
+        if isinstance(other, str):
             raise _no_driver(kernel, other)
         return other
     reason = f"kernel {kernel.version} has no {DRIVER}; {extra.name} provides it"
     meta = _meta(kernel, extra, status, available)
     wanted = (extra,) if meta is None else (extra, meta)
-    resolution = resolve(wanted, available, status)
-    if resolution.faults:
-        raise UnusableInput(
-            f"{extra.name} can't be installed: {resolution.faults[0]}",
-            details="\n".join(resolution.faults[1:]) or None,
-            hint="add an archive that has what is missing to the guest's `archives`",
-        )
+    packages = resolve(wanted, available, status).require(extra.name)
     if meta is not None:
         reason += f"; {_META} provides it for later kernels"
     return InstallStep(
         reason=reason,
-        packages=resolution.packages,
+        packages=packages,
         manual=(extra.name,) if meta is None else (meta.name,),
         kernel=kernel.version,
     )
@@ -111,7 +105,7 @@ def _meta(
     return None
 
 
-def _no_driver(kernel: KernelFacts, other: NoReplacement) -> UnusableInput:
+def _no_driver(kernel: KernelFacts, no_replacement: str) -> UnusableInput:
     names = " or ".join(scheme.format(version=kernel.version) for scheme in _EXTRAS)
     why = (
         "can't have a graphics driver (CONFIG_DRM is off)" if not kernel.drm else f"has no {DRIVER}"
@@ -119,7 +113,7 @@ def _no_driver(kernel: KernelFacts, other: NoReplacement) -> UnusableInput:
     return UnusableInput(
         f"kernel {kernel.version} {why}, and no archive has {names}",
         hint="use a newer image, or add an archive that has one of them to the guest's `archives`",
-        details=f"no other kernel can be installed instead: {other.reason}",
+        details=f"no other kernel can be installed instead: {no_replacement}",
     )
 
 

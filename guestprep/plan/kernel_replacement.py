@@ -7,7 +7,6 @@ the extra modules of a newer kernel only.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from guestprep.archive.package import ArchivePackage
 from guestprep.archive.resolve import AvailablePackages, resolve
@@ -25,33 +24,26 @@ _METAS = {
 _IMAGE = re.compile(r"^linux-image-(?:unsigned-)?(?P<version>[0-9].*)$")
 
 
-@dataclass(frozen=True)
-class NoReplacement:
-    """Why a kernel can't be replaced."""
-
-    reason: str
-
-
 def replacement(
     kernel: KernelFacts, distribution: str, status: DpkgStatus, available: AvailablePackages
-) -> ReplaceStep | NoReplacement:
-    """The step that installs a kernel with graphics instead."""
+) -> ReplaceStep | str:
+    """The step that installs a kernel with graphics instead, or why there is none."""
     reasons = []
     for name in _METAS.get(distribution, ()):
         for meta in available.candidates(name)[:1]:
             if status.installed(name) is not None:
                 reasons.append(f"{name} is already installed")
                 continue
-            found = resolve([meta], available, status)
-            if found.faults:
-                reasons.append(found.faults[0])
+            resolution = resolve([meta], available, status)
+            if resolution.faults:
+                reasons.append(resolution.faults[0])
                 continue
-            image = next((entry for entry in found.packages if _IMAGE.match(entry.name)), None)
+            image = next((entry for entry in resolution.packages if _IMAGE.match(entry.name)), None)
             if image is None:
                 reasons.append(f"{name} doesn't depend on a kernel")
                 continue
-            return _step(kernel, meta, image, found.packages, status)
-    return NoReplacement("; ".join(reasons) or "no archive has one")
+            return _step(kernel, meta, image, resolution.packages, status)
+    return "; ".join(reasons) or "no archive has one"
 
 
 def _step(

@@ -36,24 +36,19 @@ def make_plan(
     """
     check(facts, spec.parts)
     items: list[PlanItem] = []
-    kernels: dict[str, str] = {}
     if PreparationPart.PACKAGES in spec.parts:
         for entry in facts.booted:
-            installation = kernel.install_driver(entry, facts.distribution, status, available)
-            items.append(installation)
-            if isinstance(installation, ReplaceStep):
-                kernels[installation.old] = installation.kernel
-        installs = [item for item in items if isinstance(item, InstallStep)]
-        items += extras.packages(spec, status, available, installs)
+            items.append(kernel.install_driver(entry, facts.distribution, status, available))
+        items += extras.packages(spec, status, available, _installs(items))
+    installs = _installs(items)
+    kernels = {step.old: step.kernel for step in installs if isinstance(step, ReplaceStep)}
     if PreparationPart.LOADING in spec.parts:
         items += kernel.load_driver(facts)
     if PreparationPart.INITRAMFS in spec.parts:
-        installs = [item for item in items if isinstance(item, InstallStep)]
         items += [kernel.add_to_initramfs(entry, installs) for entry in facts.booted]
     if facts.grub is not None and (PreparationPart.GRUB in spec.parts or kernels):
         items += _grub(facts.grub, spec, kernels)
     if PreparationPart.FILES in spec.parts:
-        installs = [item for item in items if isinstance(item, InstallStep)]
         items += extras.files(facts, spec) + extras.timezone(facts, spec, installs)
     if PreparationPart.SIZE in spec.parts:
         items += extras.growth(facts, spec)
@@ -65,6 +60,10 @@ def make_plan(
         satisfied=tuple(item for item in items if isinstance(item, AlreadySatisfied)),
         warnings=tuple(_warnings(facts)),
     )
+
+
+def _installs(items: list[PlanItem]) -> list[InstallStep]:
+    return [item for item in items if isinstance(item, InstallStep)]
 
 
 def _grub(grub: GrubFacts, spec: PreparationSpec, kernels: dict[str, str]) -> list[PlanItem]:
@@ -108,34 +107,21 @@ def _grub(grub: GrubFacts, spec: PreparationSpec, kernels: dict[str, str]) -> li
 
 def _clean(facts: GuestFacts, spec: PreparationSpec) -> list[PlanItem]:
     leftovers = facts.leftovers
-    steps = []
+    steps: list[PlanItem] = []
     if spec.clean_machine_id and leftovers.machine_id:
         reason = "each guest needs a machine-id of its own"
         steps.append(CleanStep(reason, "the machine-id", remove=(), empty=("/etc/machine-id",)))
-    for requested, reason, what, paths in (
-        (
-            spec.clean_host_keys,
-            "each guest needs SSH host keys of its own",
-            "SSH host keys",
-            leftovers.host_keys,
-        ),
-        (
-            spec.clean_cloud_init,
-            "cloud-init must run as on a first boot",
-            "cloud-init's state",
-            leftovers.cloud_init,
-        ),
-        (
-            spec.clean_apt_lists,
-            "package lists get outdated, and apt downloads new ones",
-            "apt's lists",
-            leftovers.apt_lists,
-        ),
-    ):
-        if requested and paths:
-            steps.append(CleanStep(reason, what, remove=paths))
+    if spec.clean_host_keys and leftovers.host_keys:
+        reason = "each guest needs SSH host keys of its own"
+        steps.append(CleanStep(reason, "SSH host keys", leftovers.host_keys))
+    if spec.clean_cloud_init and leftovers.cloud_init:
+        reason = "cloud-init must run as on a first boot"
+        steps.append(CleanStep(reason, "cloud-init's state", leftovers.cloud_init))
+    if spec.clean_apt_lists and leftovers.apt_lists:
+        reason = "package lists get outdated, and apt downloads new ones"
+        steps.append(CleanStep(reason, "apt's lists", leftovers.apt_lists))
     nothing = AlreadySatisfied("clean-up", "no identity or state of a machine is in the image")
-    return [*steps] if steps else [nothing]
+    return steps or [nothing]
 
 
 def _warnings(facts: GuestFacts) -> list[str]:

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
+
 from core.progress import size
 from guestprep.archive.package import ArchivePackage
 from guestprep.target import DRIVER
 
-#: What documents have of a package.
+#: What documents have of a package: not its relations, which matter to the plan only.
 _PACKAGE_KEYS = ("name", "version", "architecture", "archive", "filename", "sha256", "size")
 
 #: Bytes at a disk's end that no partition gets: the copy of its table, and alignment.
@@ -236,26 +238,7 @@ _KINDS: dict[str, type[PreparationStep]] = {
 
 
 def _step_from_dict(data: Mapping[str, Any]) -> PreparationStep:
-    kind = _KINDS[data["kind"]]
-    values = {field.name: _frozen(data[field.name]) for field in dataclasses.fields(kind)}
-    if issubclass(kind, InstallStep):
-        values["packages"] = tuple(map(_package_from_dict, data["packages"]))
-    if kind is GrubStep:
-        values["changes"] = tuple(
-            GrubChange(**{key: _frozen(value) for key, value in change.items()})
-            for change in data["changes"]
-        )
-    return kind(**values)
-
-
-def _package_from_dict(data: Mapping[str, Any]) -> ArchivePackage:
-    """A package as a document has it: without its relations, which mattered to the plan only."""
-    known = {key: data[key] for key in _PACKAGE_KEYS}
-    return ArchivePackage(**known, multi_arch="", relations={}, provides=(), installed_size=0)
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return TypeAdapter(_KINDS[data["kind"]]).validate_python(data)
 
 
 @dataclass(frozen=True)

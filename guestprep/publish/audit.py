@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -66,11 +66,7 @@ class AuditReport:
         return not self.findings
 
     def to_dict(self) -> dict[str, object]:
-        return {
-            "images": self.images,
-            "passed": self.passed,
-            "findings": [asdict(finding) for finding in self.findings],
-        }
+        return asdict(self) | {"passed": self.passed}
 
     def to_text(self) -> str:
         if self.passed:
@@ -102,8 +98,8 @@ def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
         for image in images:
             step.note(image.name or image.id)
             inside = _look_inside(glance, image, inspect) if inspect else None
-            if found := judge(image, inside):
-                findings.append(found)
+            if finding := judge(image, inside):
+                findings.append(finding)
     return AuditReport(len(images), tuple(findings))
 
 
@@ -141,15 +137,9 @@ def judge(image: RemoteImage, inside: str | None) -> AuditFinding | None:
 
 def by_name(name: str) -> str | None:
     """The architecture that an image's name contains; None where it has none, or several."""
-    words = re.split(
-        r"[^a-z0-9]+", name.lower().replace("x86_64", "amd64").replace("x86-64", "amd64")
-    )
-    found = {architecture for architecture, names in ARCHITECTURES.items() if _any_in(names, words)}
-    return found.pop() if len(found) == 1 else None
-
-
-def _any_in(names: Sequence[str], words: Sequence[str]) -> bool:
-    return any(name in words for name in names)
+    words = set(re.split(r"[^a-z0-9]+", re.sub("x86[_-]64", "amd64", name.lower())))
+    matches = [known for known, names in ARCHITECTURES.items() if words & set(names)]
+    return matches[0] if len(matches) == 1 else None
 
 
 def _canonical(name: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -150,9 +150,17 @@ class Glance:
         """One image, as Glance describes it now."""
         return image_of(self._call("GET", f"/images/{image_id}").json())
 
-    def read(self, path: str) -> dict[str, Any]:
-        """A JSON document of Glance's other resources."""
-        document: dict[str, Any] = self._call("GET", path).json()
+    def read(self, path: str, *, absent: Collection[int] = (404,)) -> dict[str, Any]:
+        """A JSON document of Glance's other resources.
+
+        :param absent: statuses for which it is empty, as the cloud doesn't offer it.
+        """
+        try:
+            document: dict[str, Any] = self._call("GET", path).json()
+        except GlanceError as error:
+            if error.status not in absent:
+                raise
+            return {}
         return document
 
     def download(self, image_id: str, path: Path) -> None:
@@ -208,23 +216,12 @@ class Glance:
 
     def import_failures(self, image_id: str) -> list[str]:
         """The messages of the image's failed import tasks."""
-        try:
-            tasks = self._call("GET", f"/images/{image_id}/tasks").json().get("tasks", [])
-        except GlanceError as error:
-            if error.status != requests.codes.not_found:  # before Victoria
-                raise
-            return []
+        tasks = self.read(f"/images/{image_id}/tasks").get("tasks", [])  # none before Victoria
         return [task["message"] for task in tasks if task.get("status") == "failure"]
 
     def import_methods(self) -> tuple[str, ...]:
         """What the cloud's interoperable import offers."""
-        try:
-            answer = self._call("GET", "/info/import").json()
-        except GlanceError as error:
-            if error.status != requests.codes.not_found:
-                raise
-            return ()
-        return tuple(answer.get("import-methods", {}).get("value", ()))
+        return tuple(self.read("/info/import").get("import-methods", {}).get("value", ()))
 
     def _call(self, method: str, path: str, **options: Any) -> requests.Response:
         if method in REPEATABLE:
@@ -289,8 +286,5 @@ def _explained(what: str) -> Iterator[None]:
             f"{what} can't be reached: {error}",
             hint="is it running, and is the address in clouds.yaml right?",
         ) from error
-    except (
-        auth_errors.ClientException,
-        sdk_errors.SDKException,
-    ) as error:
+    except (auth_errors.ClientException, sdk_errors.SDKException) as error:
         raise GlanceError(f"{what} can't be used: {error}", status=400) from error

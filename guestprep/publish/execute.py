@@ -4,7 +4,6 @@ another, checked one can take it."""
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core import progress
@@ -32,14 +31,6 @@ PAUSES = (2.0, 10.0)
 NOT_OFFERED = (403, 404, 405)
 
 
-@dataclass(frozen=True)
-class UploadResult:
-    """An image that was uploaded and checked: still hidden."""
-
-    image: RemoteImage
-    count: int
-
-
 def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
     """Do what a plan says and read the outcome back.
 
@@ -55,15 +46,13 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
         progress.current().warn(note)
     removed = tuple(image_id for image_id in plan.remove if _discard(glance, image_id))
     sent = 0
-    made: tuple[PropertyChange, ...] = ()
     for image_id in plan.retire:
         _prove_ours(glance, image_id)
     if plan.action in {PublishAction.UPLOAD, PublishAction.REPLACE}:
-        upload = _upload(glance, plan)
-        image, sent = upload.image, upload.count
+        image, sent = _upload(glance, plan)
     else:
         assert plan.image_id is not None
-        image, made = glance.get(plan.image_id), plan.changes
+        image = glance.get(plan.image_id)
     if todo := changes(image, plan.attributes, plan.properties):
         image = glance.change(image.id, todo)
     retired = tuple(_retire(glance, old, image.id, plan) for old in plan.retire)
@@ -79,7 +68,7 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
         digest=":".join(final.digest),
         visibility=final.visibility,
         properties=dict(final.properties),
-        changes=made,
+        changes=plan.changes,
         retired=retired,
         removed=removed,
         sent=sent,
@@ -96,8 +85,11 @@ def _prove_ours(glance: Glance, image_id: str) -> None:
     glance.change(image_id, [PropertyChange("min_ram", old.min_ram, old.min_ram)])
 
 
-def _upload(glance: Glance, plan: PublishPlan) -> UploadResult:
-    """Upload beside whatever is there, hidden, and check it; try again where that may help."""
+def _upload(glance: Glance, plan: PublishPlan) -> tuple[RemoteImage, int]:
+    """Upload beside whatever is there, hidden, and check it; try again where that may help.
+
+    :returns: the image, and the number of bytes sent for it.
+    """
     methods = choose(plan.method, glance.import_methods, plan.source_url)
     method = next(methods)
     pauses = list(PAUSES)
@@ -115,7 +107,7 @@ def _upload(glance: Glance, plan: PublishPlan) -> UploadResult:
                 raise
 
 
-def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> UploadResult:
+def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> tuple[RemoteImage, int]:
     """One upload. On any failure, Ctrl-C included, its record is removed again."""
     what = f"upload {plan.name} ({progress.size(plan.local.size)})"
     with progress.current().step(what) as step:
@@ -128,7 +120,7 @@ def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> UploadResult:
             if image.status != "active":
                 raise GlanceError(f"the image {image.id} is {image.status} after its upload")
             _check_content(image, plan, digest)
-            return UploadResult(image, plan.local.size if digest else 0)
+            return image, plan.local.size if digest else 0
         except BaseException:
             _discard(glance, record.id)
             raise

@@ -13,31 +13,11 @@ from guestprep.publish.model import PropertyChange, RemoteImage
 #: Attributes of Glance's image schema; whatever else an image has is a property.
 ATTRIBUTES = frozenset(
     {
-        "id",
-        "name",
-        "status",
-        "size",
-        "virtual_size",
-        "checksum",
-        "os_hash_algo",
-        "os_hash_value",
-        "os_hidden",
-        "visibility",
-        "protected",
-        "owner",
-        "disk_format",
-        "container_format",
-        "min_disk",
-        "min_ram",
-        "created_at",
-        "updated_at",
-        "tags",
-        "self",
-        "file",
-        "schema",
-        "locations",
-        "direct_url",
-        "stores",
+        *("id", "name", "status", "created_at", "updated_at", "tags"),
+        *("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value"),
+        *("os_hidden", "visibility", "protected", "owner"),
+        *("disk_format", "container_format", "min_disk", "min_ram"),
+        *("self", "file", "schema", "locations", "direct_url", "stores"),
     }
 )
 
@@ -59,7 +39,6 @@ def image_of(data: Mapping[str, Any]) -> RemoteImage:
         min_disk=data.get("min_disk") or 0,
         min_ram=data.get("min_ram") or 0,
         created_at=data.get("created_at", ""),
-        updated_at=data.get("updated_at", ""),
         properties={
             name: str(value)
             for name, value in data.items()

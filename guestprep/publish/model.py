@@ -160,7 +160,6 @@ class RemoteImage:
     min_disk: int
     min_ram: int
     created_at: str
-    updated_at: str
     properties: Mapping[str, str]
 
     @property
@@ -244,7 +243,6 @@ class PublishPlan:
     def to_dict(self) -> dict[str, object]:
         data = asdict(self)
         data["local"]["path"] = str(self.local.path)
-        data["changes"] = [asdict(change) for change in self.changes]
         return data
 
     @property
@@ -296,7 +294,7 @@ class PublishRecord:
     """Of the whole publishing."""
 
     def to_dict(self) -> dict[str, object]:
-        return asdict(self) | {"changes": [asdict(change) for change in self.changes]}
+        return asdict(self)
 
     def to_text(self) -> str:
         """The record for a person, several lines."""

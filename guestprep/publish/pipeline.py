@@ -32,8 +32,9 @@ def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
     """
     local = image_file.read_facts(image)
     glance = Glance(connection)
-    if spec.properties and spec.check_properties:
-        check_properties(glance, spec)
+    known = definitions(glance) if spec.properties and spec.check_properties else None
+    if known is not None and (problems := faults(spec.properties, known)):
+        raise ConfigError(f"the properties of {spec.name} are wrong", problems)
     facts = look(glance, spec.name)
     return decide(spec, with_digests(local, facts), facts)
 
@@ -46,15 +47,6 @@ def publish(connection: Any, image: Path, spec: PublishSpec) -> PublishRecord:
     :raises KollarmError: besides what :func:`plan` raises: refused, with the reason.
     """
     return execute(Glance(connection), plan(connection, image, spec))
-
-
-def check_properties(glance: Glance, spec: PublishSpec) -> None:
-    """Check the user's own properties against the cloud's definitions.
-
-    :raises ConfigError: with all that is wrong.
-    """
-    if found := faults(spec.properties, definitions(glance)):
-        raise ConfigError(f"the properties of {spec.name} are wrong", found)
 
 
 def look(glance: Glance, name: str) -> CloudFacts:

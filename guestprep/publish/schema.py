@@ -17,7 +17,7 @@ from typing import Any
 
 from core.errors import Fault
 from core.suggest import did_you_mean
-from guestprep.publish.cloud import Glance, GlanceError
+from guestprep.publish.cloud import Glance
 from guestprep.publish.glance_json import ATTRIBUTES
 from guestprep.publish.model import MARKS
 from guestprep.publish.properties import ARM64
@@ -26,20 +26,14 @@ from guestprep.publish.properties import ARM64
 COMMON = frozenset(
     {
         *ARM64,
-        "architecture",
-        "os_distro",
-        "os_version",
-        "os_admin_user",
-        "os_type",
-        "kernel_id",
-        "ramdisk_id",
-        "hw_emulation_architecture",
-        "hw_input_bus",
-        "hw_cdrom_bus",
-        "hw_vif_model",
-        "hw_qemu_guest_agent",
+        *("architecture", "os_distro", "os_version", "os_admin_user", "os_type"),
+        *("kernel_id", "ramdisk_id", "hw_emulation_architecture"),
+        *("hw_cdrom_bus", "hw_vif_model", "hw_qemu_guest_agent"),
     }
 )
+
+#: Statuses of a cloud that doesn't offer a document of definitions.
+_ABSENT = (403, 404)
 
 #: How alike two names have to be for one to be the other's misspelling (difflib's ratio).
 ALIKE = 0.85
@@ -66,30 +60,21 @@ def definitions(glance: Glance) -> dict[str, PropertyDefinition]:
 
     Documents that it doesn't offer are left out.
     """
-    schema = _read(glance, "/schemas/image").get("properties", {})
+    schema = glance.read("/schemas/image", absent=_ABSENT).get("properties", {})
     # Glance marks what isn't its own in the schema (glance/api/v2/images.py).
     found = {
         name: _definition(data, attribute=data.get("is_base", True))
         for name, data in schema.items()
     }
     path = "/metadefs/namespaces?resource_types=OS::Glance::Image&limit=1000"
-    for space in _read(glance, path).get("namespaces", ()):
+    for space in glance.read(path, absent=_ABSENT).get("namespaces", ()):
         # Naming the resource type gives the names with the prefix that images use.
         path = f"/metadefs/namespaces/{space['namespace']}?resource_type=OS::Glance::Image"
-        for name, data in _read(glance, path).get("properties", {}).items():
+        described = glance.read(path, absent=_ABSENT).get("properties", {})
+        for name, data in described.items():
             if name not in schema:
                 found[name] = _definition(data, attribute=False)
     return found
-
-
-def _read(glance: Glance, path: str) -> dict[str, Any]:
-    """A document of Glance's; empty where the cloud doesn't offer it."""
-    try:
-        return glance.read(path)
-    except GlanceError as error:
-        if error.status not in (403, 404):
-            raise
-        return {}
 
 
 def faults(properties: Mapping[str, str], known: Mapping[str, PropertyDefinition]) -> list[Fault]:

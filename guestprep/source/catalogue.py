@@ -83,7 +83,6 @@ def find(name: str) -> CatalogueImage:
     """
     if name not in CATALOGUE:
         raise ConfigError(
-            f"the catalogue of guest images has no {name!r}",
-            hint=nearest_or_known(name, CATALOGUE),
+            f"the catalogue of guest images has no {name!r}", hint=nearest_or_known(name, CATALOGUE)
         )
     return CATALOGUE[name]

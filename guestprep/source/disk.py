@@ -90,10 +90,7 @@ def _refuse_dependent(path: Path, head: bytes) -> None:
             hint=_convert(path),
         )
     if header.has_data_file:
-        raise UnusableInput(
-            f"{path} keeps its data in an external file",
-            hint=_convert(path),
-        )
+        raise UnusableInput(f"{path} keeps its data in an external file", hint=_convert(path))
     if header.encrypted:
         raise UnusableInput(f"{path} is an encrypted qcow2 image", hint="decrypt it first")
     if header.marked_corrupt:

@@ -32,7 +32,6 @@ def image(number: int = 1, *, spec: PublishSpec = SPEC, **settings: Any) -> Remo
         min_disk=int(attributes["min_disk"]),
         min_ram=0,
         created_at=f"2026-01-0{number}T00:00:00Z",
-        updated_at=f"2026-01-0{number}T00:00:00Z",
         properties=properties.wanted(spec),
     )
     return replace(made, **settings)

@@ -42,13 +42,10 @@ def a_package(name: str, version: str = "1", *, depends: str = "") -> ArchivePac
         name=name,
         version=version,
         architecture="arm64",
-        multi_arch="",
         relations={"Depends": parse_relations(depends, "arm64")},
-        provides=(),
         filename=f"pool/{name}.deb",
         sha256="0" * 64,
         size=1,
-        installed_size=1,
         archive="file:///x",
     )
 

@@ -29,13 +29,9 @@ def package(name: str, version: str) -> ArchivePackage:
         name=name,
         version=version,
         architecture="arm64",
-        multi_arch="",
-        relations={},
-        provides=(),
         filename=f"pool/{name}.deb",
         sha256="cd" * 32,
         size=1,
-        installed_size=0,
         archive="file:///archive",
     )
 

@@ -18,4 +18,4 @@ def inspect_command(file: Path, as_json: bool) -> None:
 
     Its kernels and where their virtio_gpu is, boot loader, command lines, consoles.
     """
-    show(inspect_image(file), as_json=as_json)
+    show(inspect_image(file).facts, as_json=as_json)

@@ -75,7 +75,7 @@ def _index(data: bytes) -> object:
 def _deb(path: Path) -> object:
     package = open_deb(path)
     with package.data() as files:
-        return package.fields, [member.name for member in files]
+        return dpkg.fields_of(package.control), [member.name for member in files]
 
 
 def _overlay(path: Path) -> object:

@@ -135,7 +135,7 @@ def test_report_survives_json() -> None:
     assert "display is not active" in report.summary
     assert "serial console shows a login prompt" in report.summary
     assert "1.0 s  screen: display not active" in report.to_text()
-    with pytest.raises(ValueError, match="not a boot report"):
+    with pytest.raises(ValueError, match="BootReport"):
         BootReport.from_dict({"passed": True})
 
 
