@@ -26,7 +26,8 @@ from guestprep.expectations import Expectations
 from guestprep.inside import apply_inside
 from guestprep.inspect import Inspection, inspect_disk, inspect_image
 from guestprep.parse.dpkg import parse_status
-from guestprep.plan import PreparationPlan, make_plan
+from guestprep.plan.make import make_plan
+from guestprep.plan.model import PreparationPlan
 from guestprep.record import PreparationRecord
 from guestprep.source import DiskFacts, disk_facts
 from guestprep.source.find import locate

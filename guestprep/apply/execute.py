@@ -21,7 +21,7 @@ from guestprep.inspect import Inspection
 from guestprep.inspect.layout import mount_all
 from guestprep.parse import grub
 from guestprep.parse.text import encode
-from guestprep.plan import (
+from guestprep.plan.model import (
     CleanStep,
     FileStep,
     GrowStep,

@@ -7,7 +7,7 @@ from pathlib import Path
 from core.errors import KollarmError
 from guestprep.appliance import Appliance, GuestCallError
 from guestprep.apply.new_files import NewFiles
-from guestprep.plan import CopyStep, GrowStep, PreparationPlan, TimezoneStep
+from guestprep.plan.model import CopyStep, GrowStep, PreparationPlan, TimezoneStep
 
 _SECTOR = 512
 

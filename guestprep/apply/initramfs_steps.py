@@ -12,7 +12,7 @@ from guestprep.apply.pending import AppendedData, ModuleTree, PendingChanges
 from guestprep.facts import InitramfsKind, Role
 from guestprep.parse.modules import ModuleIndex, module_name, parse_index
 from guestprep.parse.text import encode
-from guestprep.plan import InitramfsStep
+from guestprep.plan.model import InitramfsStep
 from guestprep.target import DRIVER
 
 

@@ -20,7 +20,7 @@ from guestprep.apply.pending import ModuleTree, PendingChanges
 from guestprep.archive.client import ArchiveClient
 from guestprep.archive.deb import open_deb
 from guestprep.parse.text import decode, encode
-from guestprep.plan import InstallStep, ReplaceStep
+from guestprep.plan.model import InstallStep, ReplaceStep
 from guestprep.target import DEBIAN_ARCHITECTURE
 
 _STATUS = "/var/lib/dpkg/status"
@@ -48,13 +48,13 @@ def install(pending: PendingChanges, step: InstallStep, client: ArchiveClient) -
 def _register(pending: PendingChanges, step: InstallStep, done: InstalledFiles) -> None:
     """dpkg's status, apt's list of automatic installations, and the triggers listened to."""
     texts = pending.inspection.contents.texts
-    standing = decode(pending.texts.get(_STATUS, encode(texts[_STATUS])))
-    status = standing.rstrip("\n") + "\n\n" + "\n".join(done.stanzas) + "\n"
+    before = decode(pending.texts.get(_STATUS, encode(texts[_STATUS])))
+    status = before.rstrip("\n") + "\n\n" + "\n".join(done.stanzas) + "\n"
     pending.texts[_STATUS] = encode(status)
     automatic = [name for name in done.names if name not in step.manual]
     if automatic:
-        before = decode(_content(pending, _STATES))
-        _change(pending, _STATES, encode(extended_states(before, automatic, DEBIAN_ARCHITECTURE)))
+        states = decode(_content(pending, _STATES))
+        _change(pending, _STATES, encode(extended_states(states, automatic, DEBIAN_ARCHITECTURE)))
     for trigger, listener in done.interests:
         path = f"{_TRIGGERS}/{'File' if trigger.startswith('/') else trigger}"
         line = f"{trigger} {listener}\n" if trigger.startswith("/") else f"{listener}\n"
@@ -121,15 +121,13 @@ def _index_modules(pending: PendingChanges, version: str, done: InstalledFiles) 
 
 def _write_stubs(pending: PendingChanges, version: str, folder: Path) -> None:
     """Write stubs of the modules that the guest already has, for depmod."""
-    found = {}
+    inputs = {}
     for name in (*INDEX_TEXTS, *INPUTS):
         with contextlib.suppress(GuestCallError):
-            found[name] = pending.appliance.read(f"/lib/modules/{version}/{name}")
-    made = stubs({name: decode(text) for name, text in found.items()})
-    for parent in {(folder / path).parent for path in made}:
+            inputs[name] = pending.appliance.read(f"/lib/modules/{version}/{name}")
+    files = stubs({name: decode(text) for name, text in inputs.items()})
+    files |= {name: inputs[name] for name in INPUTS if name in inputs}
+    for parent in {(folder / path).parent for path in files}:
         parent.mkdir(parents=True, exist_ok=True)
-    for path, content in made.items():
+    for path, content in files.items():
         (folder / path).write_bytes(content)
-    for name in INPUTS:
-        if name in found:
-            (folder / name).write_bytes(found[name])

@@ -1,4 +1,4 @@
-"""Maintainer scripts: which may be left out because what they do is done here, or is nothing."""
+"""Maintainer scripts: which needn't run, because kollarm does their work or they do nothing."""
 
 from __future__ import annotations
 

@@ -122,8 +122,8 @@ def _check_validity(release: Release, what: str) -> None:
     would ever be too old.
     """
     now = datetime.now(UTC)
-    made, until = _date(release, "Date", what), _date(release, "Valid-Until", what)
-    if made is not None and made > now + TOLERANCE:
+    issued, until = _date(release, "Date", what), _date(release, "Valid-Until", what)
+    if issued is not None and issued > now + TOLERANCE:
         raise ArchiveError(
             f"{what}: not valid yet: it was made {release['Date']}, and this machine's clock says "
             f"{now:%a, %d %b %Y %H:%M} UTC",

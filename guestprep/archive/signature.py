@@ -39,8 +39,8 @@ def verified(signed: bytes, detached: bytes | None, keyring: Path, what: str) ->
         else:
             (work / "signature").write_bytes(detached)
             argv += [work / "signature", work / "signed"]
-        done = run(argv, check=False, hint="install the package gpgv")
-        _judge(done.stdout, done.status, done.stderr, keyring, what)
+        result = run(argv, check=False, hint="install the package gpgv")
+        _judge(result.stdout, result.status, result.stderr, keyring, what)
         text = work / ("text" if detached is None else "signed")
         return text.read_text("utf-8", "replace")
 

@@ -43,23 +43,16 @@ class Firmware:
     variables: Path
 
 
-#: Where distributions keep it; never left to QEMU's own descriptors, which some lack.
-FIRMWARE = (
-    Firmware(Path("/usr/share/AAVMF/AAVMF_CODE.fd"), Path("/usr/share/AAVMF/AAVMF_VARS.fd")),
-    Firmware(
-        Path("/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd"), Path("/usr/share/AAVMF/AAVMF_VARS.fd")
-    ),
-    Firmware(
-        Path("/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw"),
-        Path("/usr/share/edk2/aarch64/vars-template-pflash.raw"),
-    ),
-    Firmware(
-        Path("/usr/share/qemu/aavmf-aarch64-code.bin"),
-        Path("/usr/share/qemu/aavmf-aarch64-vars.bin"),
-    ),
-    Firmware(
-        Path("/usr/share/qemu/edk2-aarch64-code.fd"), Path("/usr/share/qemu/edk2-arm-vars.fd")
-    ),
+#: Where distributions keep it: not every one of them has QEMU's own descriptors of it.
+FIRMWARE = tuple(
+    Firmware(Path("/usr/share") / folder / code, Path("/usr/share") / folder / variables)
+    for folder, code, variables in (
+        ("AAVMF", "AAVMF_CODE.fd", "AAVMF_VARS.fd"),
+        ("AAVMF", "AAVMF_CODE.no-secboot.fd", "AAVMF_VARS.fd"),
+        ("edk2/aarch64", "QEMU_EFI-pflash.raw", "vars-template-pflash.raw"),
+        ("qemu", "aavmf-aarch64-code.bin", "aavmf-aarch64-vars.bin"),
+        ("qemu", "edk2-aarch64-code.fd", "edk2-arm-vars.fd"),
+    )
 )
 
 
@@ -80,9 +73,9 @@ def find_firmware(places: Sequence[Firmware] = FIRMWARE) -> Firmware:
 
 
 def find_tools() -> None:
-    """See that QEMU and the text recognition are here.
+    """Check that QEMU and the text recognition are installed.
 
-    :raises KollarmError: one isn't.
+    :raises KollarmError: one of them isn't.
     """
     for command, package in ((QEMU, "qemu-system-arm"), ("tesseract", "tesseract-ocr")):
         if which(command) is None:

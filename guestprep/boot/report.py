@@ -12,7 +12,7 @@ from guestprep.boot.states import BootState
 
 @dataclass(frozen=True)
 class Sighting:
-    """A state seen for the first time since another one."""
+    """A state that follows another one on the screen or the serial console."""
 
     seconds: float
     """After power-on."""
@@ -55,9 +55,7 @@ class BootReport:
     def to_text(self) -> str:
         """The outcome with its history, for a person."""
         lines = [("passed: " if self.passed else "failed: ") + self.summary]
-        lines += [
-            f"  {seen.seconds:6.1f} s  {seen.source}: {seen.state}" for seen in self.sightings
-        ]
+        lines += [f"  {x.seconds:6.1f} s  {x.source}: {x.state}" for x in self.sightings]
         if not self.passed and self.serial_tail:
             lines += ["serial console's end:", *(f"  {x}" for x in self.serial_tail.splitlines())]
         return "\n".join(lines)

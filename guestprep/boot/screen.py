@@ -47,7 +47,7 @@ def recognise(grey: Image.Image) -> str:
     page = page.resize((page.width * 2, page.height * 2), Image.Resampling.LANCZOS)
     stream = BytesIO()
     page.save(stream, "PNG", compress_level=1)
-    done = run(
+    result = run(
         ["tesseract", "--psm", "6", "stdin", "stdout"],
         stdin=stream.getvalue(),
         # Its threads wait for each other more than they compute.
@@ -55,7 +55,7 @@ def recognise(grey: Image.Image) -> str:
         timeout=TIME_LIMIT,
         hint="install tesseract-ocr",
     )
-    return done.stdout
+    return result.stdout
 
 
 def save(png: Path, target: Path) -> None:

@@ -69,10 +69,10 @@ class BootWatch:
     _screen_login: float | None = None
     _serial_login: float | None = None
     _stuck: float | None = None
-    _asked: float = 0.0
+    _pressed: float = 0.0
 
     def see(self, now: float, screen: BootState, serial: BootState) -> None:
-        """Take in what the two consoles show."""
+        """Note the states that the two consoles show."""
         for source, state, before in (
             ("serial", serial, self.serial),
             ("screen", screen, self.screen),
@@ -80,34 +80,26 @@ class BootWatch:
             if state is not before:
                 self.sightings.append(Sighting(round(now, 1), source, state))
         self.screen, self.serial = screen, serial
-        if screen is not BootState.LOGIN_PROMPT:
-            self._screen_login = None
-        elif self._screen_login is None:
-            self._screen_login = now
-        if serial is not BootState.LOGIN_PROMPT:
-            self._serial_login = None
-        elif self._serial_login is None:
-            self._serial_login = now
-        if not (screen.stuck or serial.stuck):
-            self._stuck = None
-        elif self._stuck is None:
-            self._stuck = now
+        prompt = BootState.LOGIN_PROMPT
+        self._screen_login = _since(screen is prompt, self._screen_login, now)
+        self._serial_login = _since(serial is prompt, self._serial_login, now)
+        self._stuck = _since(screen.stuck or serial.stuck, self._stuck, now)
 
     def wants_return(self, now: float) -> bool:
         """Whether to press Return now for a fresh prompt, as a person would.
 
         Late messages, such as cloud-init's of host keys, are written over the prompt; when
-        the serial console had one, the screen must have had one too. Having said so, it
-        doesn't again for a while.
+        the serial console had one, the screen must have had one too. The answer is yes once
+        in :data:`FRESH` seconds at most.
         """
         if self._serial_login is None or self.screen in (
             BootState.LOGIN_PROMPT,
             BootState.DISPLAY_NOT_ACTIVE,
         ):
             return False
-        if now - max(self._serial_login, self._asked) < FRESH:
+        if now - max(self._serial_login, self._pressed) < FRESH:
             return False
-        self._asked = now
+        self._pressed = now
         return True
 
     def verdict(self, now: float) -> BootState | None:
@@ -126,6 +118,11 @@ class BootWatch:
         if now >= self.timeout:
             return self.screen
         return None
+
+
+def _since(holds: bool, since: float | None, now: float) -> float | None:
+    """When a condition that holds began to hold; None while it doesn't."""
+    return (now if since is None else since) if holds else None
 
 
 def boot(image: Path, *, timeout: float = 900.0, screenshot: Path | None = None) -> BootReport:

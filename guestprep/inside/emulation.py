@@ -1,6 +1,6 @@
 """Programs of another architecture in the appliance, through QEMU's user emulation.
 
-The appliance's own kernel is taught the format (binfmt_misc); the host's isn't touched.
+The format is registered with the appliance's own kernel (binfmt_misc), never with the host's.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from guestprep.archive.client import ArchiveClient
 from guestprep.inside.emulation import enable_emulation
 from guestprep.inspect import Inspection
 from guestprep.inspect.layout import mount_all
-from guestprep.plan import (
+from guestprep.plan.model import (
     CleanStep,
     FileStep,
     GrubStep,
@@ -51,7 +51,7 @@ def apply_inside(
 ) -> ApplyResult:
     """Carry out a plan on the appliance's first disk, which must be writable.
 
-    :param folder: a local folder for what is put in.
+    :param folder: a local folder for the new files.
     :raises KollarmError: a command of the guest failed, or its programs can't run here.
     """
     reporter, clock = progress.current(), Stopwatch()
@@ -92,7 +92,7 @@ def apply_inside(
 def no_services(appliance: Appliance) -> Iterator[None]:
     """Keep the mounted guest's packages from starting services while the block runs.
 
-    A policy that the image has of its own is put aside, and comes back however the block ends.
+    The image's own policy, if it has one, is renamed, and restored however the block ends.
     """
     folder, _, name = _POLICY.rpartition("/")
     own = name in appliance.list_directory(folder)
@@ -110,25 +110,23 @@ def no_services(appliance: Appliance) -> Iterator[None]:
                 appliance.call("mv", _ASIDE, _POLICY)
 
 
-def _commands(plan: PreparationPlan) -> list[tuple[str, str, str]]:
+def _commands(plan: PreparationPlan) -> Iterator[tuple[str, str, str]]:
     """What the guest has to run: the part it belongs to, a title, the command."""
-    found = []
     for step in plan.steps_of(InstallStep):
         # INITRD: kernels' hooks leave the initramfs alone, which is made once, at the end.
         names = " ".join(shlex.quote(f"/{_PLACE}/{entry.name}.deb") for entry in step.packages)
-        found.append(("packages", "install packages", f"INITRD=No dpkg --install {names}"))
+        yield "packages", "install packages", f"INITRD=No dpkg --install {names}"
         automatic = [entry.name for entry in step.packages if entry.name not in step.manual]
         if automatic:
-            found.append(("packages", "mark packages", f"apt-mark auto {shlex.join(automatic)}"))
+            yield "packages", "mark packages", f"apt-mark auto {shlex.join(automatic)}"
         if isinstance(step, ReplaceStep) and step.remove:
-            found.append(("packages", "remove packages", f"dpkg --purge {shlex.join(step.remove)}"))
+            yield "packages", "remove packages", f"dpkg --purge {shlex.join(step.remove)}"
     for ramfs in plan.steps_of(InitramfsStep):
         verb = "-c" if ramfs.based_on else "-u"
         version = shlex.quote(ramfs.kernel)
-        found.append(("initramfs", "make the initramfs", f"update-initramfs {verb} -k {version}"))
+        yield "initramfs", "make the initramfs", f"update-initramfs {verb} -k {version}"
     if any(isinstance(step, GrubStep | InstallStep) for step in plan.steps):
-        found.append(("grub", "make GRUB's menu", "update-grub"))
-    return found
+        yield "grub", "make GRUB's menu", "update-grub"
 
 
 def run_inside(appliance: Appliance, command: str, *, limit: float = LIMIT) -> str:

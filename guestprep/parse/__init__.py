@@ -1,5 +1,5 @@
 """Parsers of what guests contain: pure functions from text or bytes to plain data.
 
-A guest is outside input.  These parsers take anything and never fail on it: what isn't
-understood is left out, and the inspection says what is missing then.
+A guest is outside input.  These parsers accept anything and never fail on it: they leave out what
+they don't understand, and the inspection then reports what is missing.
 """

@@ -22,7 +22,7 @@ def default_user(texts: Iterable[str]) -> str:
             data = yaml.safe_load(text)
             name = data["system_info"]["default_user"]["name"]
         except (yaml.YAMLError, ValueError, RecursionError, KeyError, TypeError):
-            continue  # what cloud-init can't read either, or another subject
+            continue  # cloud-init can't read it either, or it has other settings
         if isinstance(name, str):
             found = name
     return found

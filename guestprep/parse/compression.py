@@ -1,7 +1,7 @@
 """The compressions of initramfs segments: reading one from a file's middle, writing one.
 
-What the kernel takes is in its lib/decompress.c; each stream must end where the next segment
-begins, so every reader here tells how far it went.
+The kernel's lib/decompress.c has the formats that it accepts.  A segment begins where the stream
+before it ends, so every reader here also gives that position.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PIECE = 1 << 20
 #: Bytes to unpack at once: zstd makes up to 128 KiB of 4, and memory has to hold what comes out.
 FEED = 2048
 
-#: Bytes that no initramfs unpacks to; what does was made to use up its reader.
+#: Bytes that no initramfs unpacks to, except one made to exhaust its reader.
 MOST = 4 << 30
 
 #: lz4's legacy frame: a magic number, then blocks of at most 8 MiB with their size before each.
@@ -62,15 +62,12 @@ _MAGICS = (
 
 
 class UnreadableStream(ValueError):
-    """A stream that is damaged, cut short or of a compression no reader is here for."""
+    """A stream that is damaged, cut short or of an unsupported compression."""
 
 
 def detect(head: bytes) -> Compression | None:
     """The compression by a segment's first bytes."""
-    for magic, compression in _MAGICS:
-        if head.startswith(magic):
-            return compression
-    return None
+    return next((compression for magic, compression in _MAGICS if head.startswith(magic)), None)
 
 
 class _Decompressor(Protocol):
@@ -109,7 +106,7 @@ class DecompressedStream:
         }
         make = makers.get(self._compression)
         if make is None:
-            raise UnreadableStream(f"no reader for {self._compression}")
+            raise UnreadableStream(f"reading {self._compression} is not supported")
         decompressor = make()
         at, unpacked = self._start, 0
         while not decompressor.eof:
@@ -153,7 +150,7 @@ class DecompressedStream:
 def compress(data: bytes, compression: Compression) -> bytes:
     """A stream the kernel can unpack; the same data gives the same bytes.
 
-    :raises UnreadableStream: a compression nothing here writes.
+    :raises UnreadableStream: an unsupported compression.
     """
     writers: dict[Compression, Callable[[bytes], bytes]] = {
         Compression.NONE: bytes,
@@ -168,7 +165,7 @@ def compress(data: bytes, compression: Compression) -> bytes:
         Compression.ZSTD: zstandard.ZstdCompressor(level=12).compress,
     }
     if compression not in writers:
-        raise UnreadableStream(f"nothing here writes {compression}")
+        raise UnreadableStream(f"writing {compression} is not supported")
     return writers[compression](data)
 
 
@@ -185,7 +182,7 @@ def _compress_lz4(data: bytes) -> bytes:
 def compress_file(source: Path, target: Path, compression: Compression) -> None:
     """The same for a whole file, without holding it in memory.
 
-    :raises UnreadableStream: a compression nothing here writes.
+    :raises UnreadableStream: an unsupported compression.
     """
     with source.open("rb") as data, target.open("wb") as out:
         if compression is Compression.ZSTD:

@@ -13,13 +13,13 @@ from typing import IO
 TRAILER = "TRAILER!!!"
 _HEADER = 110
 
-#: The kernel's PATH_MAX; and bytes of one file that no initramfs has, but a trap may claim.
+#: The kernel's PATH_MAX; and bytes of a file that only a malicious initramfs claims to have.
 _LONGEST_NAME, _LARGEST = 4096, 512 << 20
 _MAGICS = (b"070701", b"070702")
 
 
 class DamagedArchive(ValueError):
-    """Bytes that aren't what the format has at this place."""
+    """An archive that is not in the "newc" format, or is cut short."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,14 @@ class _Header:
 def _read_header(source: ByteReader) -> _Header:
     header = source.read(_HEADER)
     if len(header) < _HEADER or header[:6] not in _MAGICS:
-        raise DamagedArchive("no cpio header where one should be")
+        raise DamagedArchive("a cpio header is missing or damaged")
     try:
         fields = [int(header[at : at + 8], 16) for at in range(6, _HEADER, 8)]
     except ValueError as error:
-        raise DamagedArchive("a cpio header with something other than numbers") from error
+        raise DamagedArchive("a cpio header has a field that is not a number") from error
     mode, size, name_size = fields[1], fields[6], fields[11]
     if name_size > _LONGEST_NAME:
-        raise DamagedArchive(f"a cpio header with a name of {name_size} bytes")
+        raise DamagedArchive(f"a cpio header has a name of {name_size} bytes")
     name = source.read(name_size + -(_HEADER + name_size) % 4)
     text = name[: max(name_size - 1, 0)].decode("utf-8", "surrogateescape")
     return _Header(text, mode, size, header + name)
@@ -105,7 +105,7 @@ def _read_header(source: ByteReader) -> _Header:
 
 def _content(source: ByteReader, size: int) -> bytes:
     if size > _LARGEST:
-        raise DamagedArchive(f"a file of {size} bytes")
+        raise DamagedArchive(f"it has a file of {size} bytes")
     return source.read(size)
 
 

@@ -50,7 +50,7 @@ class DpkgStatus:
 
     @property
     def unready(self) -> tuple[str, ...]:
-        """Names of packages that are neither properly installed nor properly gone."""
+        """Names of packages that are neither fully installed nor fully removed."""
         good = ("installed", "config-files", "not-installed")
         return tuple(
             sorted(package.name for package in self.packages.values() if package.state not in good)
@@ -87,7 +87,7 @@ _NO_NEWLINES = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029",
 
 def fields_of(paragraph: str) -> dict[str, str]:
     """The fields of one deb822 paragraph."""
-    from debian.deb822 import Deb822  # noqa: PLC0415 - brings the whole of libapt along
+    from debian.deb822 import Deb822  # noqa: PLC0415 — loads all of libapt
 
     if not paragraph.strip():
         return {}

@@ -9,7 +9,7 @@ _MACHINES = {183: "aarch64", 62: "x86_64", 40: "arm", 243: "riscv64", 21: "ppc64
 
 
 def elf_architecture(head: bytes) -> str:
-    """The architecture a program is for, by its ELF header; empty when it is none."""
+    """The architecture a program is for, by its ELF header; empty when it is not a program."""
     if len(head) < 20 or head[:4] != b"\x7fELF":
         return ""
     order = ">" if head[5] == 2 else "<"

@@ -25,13 +25,13 @@ class BootEntry:
     """One ``linux`` line of grub.cfg."""
 
     title: str
-    """Of the menu entry it stands in."""
+    """Title of the menu entry that it is in."""
     kernel: str
     """The kernel's path as GRUB sees it (below the partition it is on)."""
     words: tuple[str, ...]
     """The command line, word by word, as written."""
     initrd: tuple[str, ...]
-    """The paths of the ``initrd`` line that follows, none where there is none."""
+    """The paths of the ``initrd`` line that follows; empty without such a line."""
     line: int
     """Its number in the file, from 0."""
 
@@ -42,7 +42,7 @@ class BootEntry:
 
     @property
     def blanking(self) -> tuple[str, ...]:
-        """Those of its words that take the screen away."""
+        """Those of its words that keep the screen black."""
         return tuple(word for word in self.words if word in BLANKING)
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-# python-debian brings the whole of libapt along: only for whom there is something to read.
+# python-debian loads all of libapt: it is imported only when there is something to parse.
 if TYPE_CHECKING:
     from debian.debian_support import NativeVersion
 
@@ -58,7 +58,7 @@ def compare(left: str, how: str, right: str) -> bool:
 def version_key(version: str) -> NativeVersion:
     """A key to compare and sort Debian versions by.
 
-    :raises ValueError: it is none.
+    :raises ValueError: it is not a version.
     """
     from debian.debian_support import NativeVersion  # noqa: PLC0415
 

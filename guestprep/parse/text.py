@@ -10,7 +10,7 @@ _ASSIGNMENT = re.compile(r"^\s*([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
 
 
 def decode(content: bytes) -> str:
-    """Text whose encoding nobody declared: UTF-8, with anything else kept reversibly."""
+    """Text of an undeclared encoding: UTF-8, with all other bytes kept reversibly."""
     return content.decode("utf-8", "surrogateescape")
 
 

@@ -106,7 +106,7 @@ def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
 def judge(image: RemoteImage, inside: str | None) -> AuditFinding | None:
     """Check one image.
 
-    :param inside: the architecture of the disk's own system, where somebody looked inside.
+    :param inside: the architecture of the disk's own system; None where it isn't known.
     """
     declared = image.properties.get("architecture")
     named = by_name(image.name or "")

@@ -101,10 +101,10 @@ class _PatientSession(Session):
 
 
 class _UnspacedSession(_PatientSession):
-    """A session without the spacing of requests that nobody asked for.
+    """A session without openstacksdk's pauses between requests, which no setting asks for.
 
-    The library counts by the time of day: where that is set back, the next request would be
-    made after as long again.
+    The library measures them by the time of day: where that is set back, the next request would
+    wait for as long.
     """
 
     def request(self, url: str, method: str, *args: Any, **options: Any) -> Any:

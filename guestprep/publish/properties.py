@@ -1,8 +1,8 @@
 """The Glance properties that an arm64 guest needs, each with its reason.
 
-Current Nova has good defaults on aarch64, older releases don't, and a cloud of
-two architectures must be told: an image without ``architecture`` may be
-scheduled to either.  The names are those of Glance's metadata definitions and
+Current Nova has good defaults on aarch64, older releases don't; and in a cloud of
+two architectures, an image without ``architecture`` may be scheduled to either.
+The names are those of Glance's metadata definitions and
 https://docs.openstack.org/glance/latest/admin/useful-image-properties.html.
 """
 

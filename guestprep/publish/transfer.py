@@ -124,7 +124,7 @@ def _wait(glance: Glance, image_id: str, step: RunningStep) -> None:
     while time.monotonic() < deadline:
         image = glance.get(image_id)
         if image.status == "active":
-            _until_let_go(glance, image)
+            _await_unlock(glance, image)
             return
         failed = image.properties.get("os_glance_failed_import")
         failures = glance.import_failures(image_id)
@@ -140,11 +140,10 @@ def _wait(glance: Glance, image_id: str, step: RunningStep) -> None:
     raise GlanceError(f"Glance's import has not finished after {IMPORT_DEADLINE:.0f} s", status=504)
 
 
-def _until_let_go(glance: Glance, image: RemoteImage) -> None:
-    """Wait until a finished import lets go of its image's record.
+def _await_unlock(glance: Glance, image: RemoteImage) -> None:
+    """Wait until a finished import releases its image's record.
 
-    It writes the record once more, as it read it before: properties set
-    meanwhile would be lost. A task that stumbles over that has done its work all the same.
+    It writes the record again, as it read it before: properties set meanwhile would be lost.
     """
     limit = time.monotonic() + LOCK_LIMIT
     while LOCK in image.properties and time.monotonic() < limit:

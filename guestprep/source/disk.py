@@ -1,7 +1,8 @@
 """Facts of a disk file, and the refusal of files that are not a complete disk by themselves.
 
-QEMU's tools are always told the format that the header has: left to guess, they would take what a
-guest wrote to the first sector of a raw disk for a header, with files of this machine named in it.
+QEMU's tools are always given the format that the header has. If they guessed it, they would take
+what a guest wrote to the first sector of a raw disk for a header, which can name files of this
+machine.
 """
 
 from __future__ import annotations
@@ -102,12 +103,12 @@ def _refuse_dependent(path: Path, head: bytes) -> None:
 def _checked_qcow2(path: Path) -> DiskFacts:
     """Let QEMU read the image's own tables: any that point beyond the end mean a cut file."""
     try:
-        done = run(["qemu-img", "info", "--output=json", "-f", "qcow2", path], timeout=60)
+        result = run(["qemu-img", "info", "--output=json", "-f", "qcow2", path], timeout=60)
     except CommandError as error:
         if error.status == 127:
             raise
         raise _damaged(path, error.details) from error
-    info = cast(dict[str, object], json.loads(done.stdout))
+    info = cast(dict[str, object], json.loads(result.stdout))
     checked = run(["qemu-img", "check", "-q", "-f", "qcow2", path], timeout=600, check=False)
     if checked.status not in _WHOLE:
         lines = (checked.stderr or checked.stdout).strip().splitlines()

@@ -14,7 +14,6 @@ MAGIC = b"QFI\xfb"
 #: Bytes to read: a version 3 header and room for a backing file's name is elsewhere.
 HEADER_SIZE = 104
 
-_INCOMPATIBLE_DIRTY = 1 << 0
 _INCOMPATIBLE_CORRUPT = 1 << 1
 _INCOMPATIBLE_DATA_FILE = 1 << 2
 
@@ -23,9 +22,6 @@ _INCOMPATIBLE_DATA_FILE = 1 << 2
 class Qcow2Header:
     """What a qcow2 file's first bytes say."""
 
-    version: int
-    virtual_size: int
-    """Bytes of the disk as a guest sees it."""
     has_backing_file: bool
     """The image is only the difference to another file."""
     has_data_file: bool
@@ -41,15 +37,13 @@ def parse_header(head: bytes) -> Qcow2Header | None:
     if len(head) < 72 or head[:4] != MAGIC:
         return None
     version, backing = struct.unpack(">IQ", head[4:16])
-    virtual_size, crypt_method = struct.unpack(">QI", head[24:36])
+    (crypt_method,) = struct.unpack(">I", head[32:36])
     incompatible = 0
     if version >= 3:
         if len(head) < HEADER_SIZE:
             return None
         (incompatible,) = struct.unpack(">Q", head[72:80])
     return Qcow2Header(
-        version=version,
-        virtual_size=virtual_size,
         has_backing_file=backing != 0,
         has_data_file=bool(incompatible & _INCOMPATIBLE_DATA_FILE),
         encrypted=crypt_method != 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from guestprep.archive.package import ArchivePackage
-from guestprep.plan import FileStep, InstallStep, PreparationPlan, PreparationStep
+from guestprep.plan.model import FileStep, InstallStep, PreparationPlan, PreparationStep
 from guestprep.record import PreparationRecord
 
 STATUS = """\

@@ -17,7 +17,8 @@ from guestprep.inspect import inspect_disk
 from guestprep.parse.compression import Compression
 from guestprep.parse.dpkg import parse_status
 from guestprep.parse.initramfs import InitramfsReader
-from guestprep.plan import PreparationPlan, make_plan
+from guestprep.plan.make import make_plan
+from guestprep.plan.model import PreparationPlan
 from guestprep.source import disk_facts
 from guestprep.spec import PreparationSpec
 from guestprep.verify import verify

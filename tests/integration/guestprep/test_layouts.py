@@ -23,7 +23,7 @@ from core.run import run
 from guestprep import pipeline
 from guestprep.boot import boot
 from guestprep.boot.states import BootState
-from guestprep.plan import PreparationPlan
+from guestprep.plan.model import PreparationPlan
 from guestprep.record import PreparationRecord
 from guestprep.spec import PreparationPart
 from testbed.guest_image import LAYOUTS, GuestImage, make

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from guestprep.checks import Check
-from guestprep.plan import (
+from guestprep.plan.model import (
     CleanStep,
     CopyStep,
     FileStep,
     GrowStep,
+    GrubChange,
     GrubStep,
     InitramfsStep,
     ReplaceStep,
     TimezoneStep,
 )
-from guestprep.plan.model import GrubChange
 from guestprep.record import PreparationRecord
 from guestprep.spec import FileSpec, PreparationPart, PreparationSpec
 from tests.support.preparation import install, package, plan

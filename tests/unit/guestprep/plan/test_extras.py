@@ -12,7 +12,8 @@ from core.errors import UnusableInput
 from guestprep.archive.package import ArchivePackage
 from guestprep.facts import DriverLocation, FileFacts, GuestFacts, Role
 from guestprep.parse.dpkg import parse_status
-from guestprep.plan import CopyStep, GrowStep, InstallStep, PreparationPlan, TimezoneStep, make_plan
+from guestprep.plan.make import make_plan
+from guestprep.plan.model import CopyStep, GrowStep, InstallStep, PreparationPlan, TimezoneStep
 from guestprep.spec import FileSpec, PreparationPart, PreparationSpec
 from tests.support.guest_facts import (
     EXTRA,

@@ -10,7 +10,8 @@ import pytest
 from core.errors import UnusableInput
 from guestprep.archive.package import ArchivePackage
 from guestprep.facts import DriverLocation, GuestFacts, Leftovers
-from guestprep.plan import (
+from guestprep.plan.make import make_plan
+from guestprep.plan.model import (
     CleanStep,
     FileStep,
     GrubStep,
@@ -18,7 +19,6 @@ from guestprep.plan import (
     InstallStep,
     PreparationPlan,
     ReplaceStep,
-    make_plan,
 )
 from guestprep.spec import PreparationPart, PreparationSpec
 from tests.support.guest_facts import (
