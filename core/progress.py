@@ -1,9 +1,8 @@
-"""What a person sees while kollarm works: nested steps on standard error.
+"""Progress on standard error: nested steps.
 
-On a terminal a live line shows what runs now and for how long; elsewhere (a
-pipe, CI) each step prints a line when it starts and one when it ends, and a
-step that says nothing for long prints a sign of life.  Standard output belongs
-to results alone.
+On a terminal a live line shows the running steps and their times; elsewhere (a pipe, CI)
+each step prints a line when it starts and one when it ends, and in between one from time
+to time.  Standard output is for results alone.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from rich.status import Status
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two signs of life of a silent step where there is no terminal.
+#: Seconds without output after which a line shows the running steps, without a terminal.
 HEARTBEAT = 30.0
 
 
 class RunningStep:
-    """A piece of work under way; ``note`` says where in it we are."""
+    """A running step."""
 
     def __init__(self, name: str, depth: int):
         self.name = name
@@ -36,11 +35,11 @@ class RunningStep:
         self.failed = False
 
     def fail(self) -> None:
-        """Show it as failed, though no exception says so."""
+        """Show the step as failed although its block raises nothing."""
         self.failed = True
 
     def note(self, text: str) -> None:
-        """Say what is being done within the step (one short line)."""
+        """Show what the step is doing, in one short line."""
         self.text = text
         log.debug("%s: %s", self.name, text)
 
@@ -50,7 +49,7 @@ class RunningStep:
 
 
 class Progress:
-    """Steps and notices for a person, on standard error."""
+    """Steps and messages on standard error."""
 
     def __init__(self, console: Console | None = None, *, quiet: bool = False):
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
@@ -61,26 +60,24 @@ class Progress:
         self._stop = threading.Event()
         self._ticker: threading.Thread | None = None
         self._last_output = time.monotonic()
-        #: The names of the steps, from the outermost, in which the last failure was.
+        #: The names of the steps in which the last failure occurred, from the outermost.
         self.broken: tuple[str, ...] = ()
 
     def say(self, text: str) -> None:
-        """Print one line that stays."""
+        """Print a line."""
         log.info(text)
-        if not self.quiet:
-            with self._lock:
-                self.console.print(text, markup=False)
-                self._last_output = time.monotonic()
+        with self._lock:
+            self._print(text)
 
     def warn(self, text: str) -> None:
-        """Print a warning that stays, also when quiet."""
+        """Print a warning, also when quiet."""
         log.warning(text)
         with self._lock:
             self.console.print(f"warning: {text}", style="yellow", markup=False)
 
     @contextmanager
     def step(self, name: str) -> Iterator[RunningStep]:
-        """Show a piece of work while the block runs, then how long it took."""
+        """Show a step while the block runs, then how long it took."""
         with self._lock:
             step = RunningStep(name, self._depth())
             self._steps.append(step)
@@ -106,7 +103,7 @@ class Progress:
                 self._print(f"{'  ' * step.depth}{mark} {name}{note} ({duration(step.seconds)})")
 
     def _around(self, step: RunningStep) -> list[RunningStep]:
-        """A step after those that it is within."""
+        """The steps that contain a step, from the outermost, and itself."""
         shallower = [each for each in self._steps if each.depth < step.depth]
         chain = {
             each.depth: each
@@ -116,10 +113,10 @@ class Progress:
         return [*(chain[depth] for depth in sorted(chain)), step]
 
     def _depth(self) -> int:
-        """How deep a step is that starts now.
+        """The depth of a step that starts now.
 
-        It is within the last one of its thread. The first of another thread is within
-        what the main thread does: those that run side by side are equally deep.
+        It is within the last step of its thread, and the first step of another thread is
+        within those of the main thread: parallel steps are equally deep.
         """
         own = [step for step in self._steps if step.thread is threading.current_thread()]
         if own:
@@ -184,7 +181,7 @@ def size(count: float) -> str:
     raise AssertionError("unreachable")
 
 
-#: The progress of this process; commands replace it (``--quiet``), libraries only use it.
+#: The progress of this process; commands replace it (``--quiet``).
 _current = Progress(Console(file=sys.stderr, highlight=False, soft_wrap=True))
 
 

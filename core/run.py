@@ -29,7 +29,7 @@ GRACE = 10.0
 
 @dataclass(frozen=True)
 class Completed:
-    """What a finished command left: its argv, exit status and decoded output."""
+    """The argv, exit status and decoded output of a finished command."""
 
     argv: tuple[str, ...]
     status: int
@@ -49,16 +49,16 @@ def run(
     on_start: Callable[[Callable[[], None]], None] | None = None,
     hint: str | None = None,
 ) -> Completed:
-    """Run a command to its end and return what it printed.
+    """Run a command to its end.
 
-    :param env: variables on top of this process's own.
-    :param stdin: bytes for its standard input, or a file that is read from where it is;
-        without them it reads nothing.
+    :param env: variables in addition to those of this process.
+    :param stdin: bytes for its standard input, or a file, read from its current position;
+        by default it is empty.
     :param timeout: seconds after which it is ended.
     :param check: raise when the exit status is not 0.
     :param on_line: called with each line of standard output and standard error
         (from a reading thread) while the command runs.
-    :param on_start: called once it runs, with what ends it from another thread.
+    :param on_start: called once it runs, with a function that ends it from another thread.
     :raises CommandError: not found, failed (with ``check``) or out of time.
     """
     words = tuple(str(word) for word in argv)
@@ -156,7 +156,7 @@ def which(command: str) -> str | None:
 
 
 def _path() -> str:
-    """Where commands are looked for: in /usr/sbin and /sbin too, which only root's shell has."""
+    """The search path of commands, with /usr/sbin and /sbin, which only root's shell has."""
     return os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
 
 

@@ -1,9 +1,8 @@
-"""Which certificate authorities are trusted.
+"""The certificate authorities to trust.
 
-A company's proxy that inspects TLS, or a private registry, has a CA of its own.
-It is named in the configuration (``ca_bundle``) or in the variables that the
-usual tools read, and then holds for this process, the commands it runs and the
-container builds.
+A company's proxy that inspects TLS, or a private registry, has its own CA, set in the
+configuration (``ca_bundle``) or in the variables that the usual tools read.  This process,
+the commands that it runs and the container builds then trust it.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT"
 
 
 def bundle(configured: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The PEM file of the authorities to trust; None for the system's own choice.
+    """The PEM file of the authorities to trust; None for the system's default.
 
-    :param configured: the configuration's ``ca_bundle``, which wins.
+    :param configured: the configuration's ``ca_bundle``, which takes precedence.
     :raises ConfigError: the configured file is missing or holds no certificate.
     """
     if configured is not None:
@@ -47,9 +46,9 @@ def bundle(configured: Path | None, environ: Mapping[str, str] = os.environ) -> 
 
 
 def hint(error: BaseException, usual: str) -> str:
-    """What to do about a server that can't be reached.
+    """The hint for a server that can't be reached.
 
-    :param usual: what to do when it isn't for a certificate's dates.
+    :param usual: the hint if the dates of its certificate aren't the cause.
     """
     text = str(error)
     if "certificate is not yet valid" in text or "certificate has expired" in text:
@@ -62,7 +61,7 @@ def hint(error: BaseException, usual: str) -> str:
 
 
 def apply(configured: Path | None) -> None:
-    """Make the configured authorities those of this process and of what it runs."""
+    """Make this process, and the commands that it runs, trust the configured authorities."""
     if configured is not None:
         chosen = bundle(configured)
         for name in VARIABLES:

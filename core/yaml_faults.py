@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from core.errors import ConfigError, Fault
 from core.suggest import nearest_or_known
@@ -86,21 +87,18 @@ def _known_keys(position: Position, model: type[BaseModel]) -> list[str]:
     """The keys that the model has at a position."""
     annotation: Any = model
     for part in position:
-        annotation = _plain(annotation)
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            field = annotation.model_fields.get(str(part))
-            if field is None:
-                return []
-            annotation = field.annotation
+        if fields := _fields(annotation):
+            annotation = fields[str(part)].annotation if str(part) in fields else None
         else:  # a list's item, a mapping's value
-            arguments = typing.get_args(annotation)
-            if not arguments:
-                return []
-            annotation = arguments[-1]
+            annotation = (typing.get_args(_plain(annotation)) or (None,))[-1]
+    return list(_fields(annotation))
+
+
+def _fields(annotation: Any) -> Mapping[str, FieldInfo]:
     annotation = _plain(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return list(annotation.model_fields)
-    return []
+        return annotation.model_fields
+    return {}
 
 
 def _plain(annotation: Any) -> Any:
@@ -130,7 +128,6 @@ def _line_of(node: yaml.Node | None, position: Position) -> int | None:
 
 
 def _repeated(node: yaml.Node | None, position: Position = ()) -> Iterator[tuple[Position, str]]:
-    """Keys written twice in one mapping: YAML readers silently keep the last."""
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:

@@ -51,26 +51,16 @@ def sign(
     ).encode()
     public = key.public
     signature = base64.b64encode(key.sign(payload)).decode()
-    others = [
-        layer
-        for layer in _layers(client, repository, subject.tag(".sig"))
-        if not _signed(client, repository, layer, public)
-    ]
     own = artifact.blob(client, repository, payload, SIMPLE_SIGNING)
-    _write(
-        client, repository, subject.tag(".sig"),
-        [*others, own | {"annotations": {SIGNATURE: signature}}],
-    )  # fmt: skip
-    others = [
-        layer
-        for layer in _layers(client, repository, subject.tag(".att"))
-        if not _sealed(client, repository, layer, public)
-    ]
-    own = artifact.blob(client, repository, envelope, signing.ENVELOPE)
+    sealed = artifact.blob(client, repository, envelope, signing.ENVELOPE)
     notes = {SIGNATURE: "", PREDICATE: statement.PROVENANCE}
-    _write(
-        client, repository, subject.tag(".att"), [*others, own | {"annotations": notes}]
-    )  # fmt: skip
+    for tag, layer, is_own in (
+        (subject.tag(".sig"), own | {"annotations": {SIGNATURE: signature}}, _signed),
+        (subject.tag(".att"), sealed | {"annotations": notes}, _sealed),
+    ):
+        layers = _layers(client, repository, tag)
+        others = [other for other in layers if not is_own(client, repository, other, public)]
+        _write(client, repository, tag, [*others, layer])
 
 
 def is_signed(client: RegistryClient, repository: str, digest: str, key: signing.PublicKey) -> bool:

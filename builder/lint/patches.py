@@ -102,15 +102,11 @@ def faults_of_image_patches(overlay: Overlay) -> Iterator[Fault]:
     """Patches of files in images that would leave their file unchanged."""
     for image, files in overlay.image_patches().items():
         for name, content in files.items():
-            text = content.decode(errors="replace")
-            hunks = [line for line in text.splitlines() if _HUNK.match(line)]
-            own = [
-                line
-                for line in text.splitlines()
-                if line[:1] in ("+", "-") and not line.startswith(("+++", "---"))
-            ]
-            plus = [line[1:] for line in own if line[0] == "+"]
-            minus = [line[1:] for line in own if line[0] == "-"]
-            if not hunks or plus == minus:
+            lines = content.decode(errors="replace").splitlines()
+            plus, minus = (
+                [line[1:] for line in lines if line.startswith(sign) and line[:3] != 3 * sign]
+                for sign in "+-"
+            )
+            if plus == minus or not any(map(_HUNK.match, lines)):
                 path = overlay.folder / PATCHES / image / name
                 yield Fault(str(path), "changes nothing", "write a unified diff")

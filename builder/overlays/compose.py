@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.overlays.model import Overlay
-from builder.overlays.template import ACCUMULATING, Assignment, Block, Override, parse
+from builder.overlays.template import ACCUMULATING, Assignment, Block, parse
 from core.errors import ConfigError, Fault
 
 HEADER = (
@@ -59,7 +59,7 @@ def compose(overlays: Sequence[Overlay], variables: Mapping[str, object]) -> str
     blocks: dict[str, list[_Piece]] = {}
     assigned: dict[str, _Piece] = {}
     for overlay in with_template:
-        override = _parsed(overlay)
+        override = parse(overlay.template or "", str(overlay.template_path))
         faults += override.faults
         for part in override.parts:
             if isinstance(part, Block):
@@ -86,11 +86,6 @@ def _mark(overlay: Overlay, line: int) -> str:
     return f"{{# overlay {overlay.name}, {overlay.template_path.name}:{line} #}}"
 
 
-def _parsed(overlay: Overlay) -> Override:
-    assert overlay.template is not None
-    return parse(overlay.template, str(overlay.template_path))
-
-
 def _replaces(overlay: Overlay, name: str) -> bool:
     return name in overlay.description.replaces
 
@@ -105,12 +100,10 @@ def _contradiction(kind: str, name: str, later: _Piece, earlier: _Piece) -> Faul
 
 
 def _literal(value: object) -> str:
-    """A value as a Jinja literal: JSON is one, but for its names of constants."""
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "none"}[value]
+    """A value as a Jinja literal: JSON is one, except for its null."""
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_literal(one) for one in value) + "]"
-    return json.dumps(value)
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    return "none" if value is None else json.dumps(value)
 
 
 def _images(overlay: Overlay) -> list[str]:
@@ -144,16 +137,11 @@ def _assignment(piece: _Piece, assigned: Mapping[str, _Piece], faults: list[Faul
 
 def _block(name: str, pieces: Sequence[_Piece]) -> str:
     """One block in which every later piece gets the earlier ones as its ``super()``."""
-    replaced = [
-        position
-        for position, piece in enumerate(pieces)
-        if not isinstance(piece.part, Block) or not piece.part.supers
-    ]
     # pieces before the last one without super() would have no effect,
     # unless that one holds for some images only
     first = 0
-    for position in replaced:
-        if not _images(pieces[position].overlay):
+    for position, piece in enumerate(pieces):
+        if isinstance(piece.part, Block) and not piece.part.supers and not _images(piece.overlay):
             first = position
     body = ""
     before = "super()"

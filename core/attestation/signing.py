@@ -29,6 +29,8 @@ from core.errors import ConfigError, KollarmError
 #: The variable that holds the password of an encrypted key; cosign reads the same.
 PASSWORD = "COSIGN_PASSWORD"
 
+_MAKE_KEY = "openssl ecparam -name prime256v1 -genkey -noout -out KEY.pem"
+
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
 
 
@@ -91,14 +93,10 @@ def read_key(path: Path, environ: Mapping[str, str] = os.environ) -> Key:
         # from None: the parser's words may quote the file
         raise ConfigError(
             f"{path} is not a PEM private key, or {PASSWORD} isn't its password",
-            hint="make one with: cosign generate-key-pair, or: openssl ecparam -name prime256v1 "
-            "-genkey -noout -out KEY.pem",
+            hint=f"make one with: cosign generate-key-pair, or: {_MAKE_KEY}",
         ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ConfigError(
-            f"{path} is not a P-256 key",
-            hint="make one with: openssl ecparam -name prime256v1 -genkey -noout -out KEY.pem",
-        )
+        raise ConfigError(f"{path} is not a P-256 key", hint=f"make one with: {_MAKE_KEY}")
     return Key(key)
 
 

@@ -37,11 +37,7 @@ def contradictions(config: Config) -> Iterator[Finding]:
 
 def _of_build(config: Config) -> Iterator[Finding]:
     if not config.build.engines:
-        yield (
-            ("build", "engines"),
-            "there is no architecture to build for",
-            "add x86_64, aarch64 or both",
-        )
+        yield ("build", "engines"), "there is no architecture", "add x86_64, aarch64 or both"
     for key in ("images", "overlays"):
         names = getattr(config.build, key)
         for index, name in enumerate(names):
@@ -50,11 +46,9 @@ def _of_build(config: Config) -> Iterator[Finding]:
     yield from _of_sources(config)
     for architecture in config.build.profiles:
         if architecture not in config.build.engines:
-            yield (
-                ("build", "profiles", architecture.value),
-                f"no engine builds {architecture}",
-                "add it to build.engines, or remove its profiles",
-            )
+            remedy = "add it to build.engines, or remove its profiles"
+            at: Position = ("build", "profiles", architecture.value)
+            yield at, f"no engine builds {architecture}", remedy
     if config.build.services and not config.build.profiles:
         yield ("build", "services"), "has no effect without profiles", "add build.profiles"
     base = config.build.base
@@ -65,18 +59,13 @@ def _of_build(config: Config) -> Iterator[Finding]:
             "remove bootstrap, or name and tag",
         )
     for architecture, engine in config.build.engines.items():
+        at = ("build", "engines", architecture.value)
         if not re.fullmatch(r"local|(unix|ssh|tcp|buildx)://.+", engine.url):
-            yield (
-                ("build", "engines", architecture.value, "url"),
-                f"unknown kind of engine {engine.url!r}",
-                "use local, unix://…, ssh://…, tcp://… or buildx://BUILDER",
-            )
+            remedy = "use local, unix://…, ssh://…, tcp://… or buildx://BUILDER"
+            yield (*at, "url"), f"unknown kind of engine {engine.url!r}", remedy
         if engine.tls is not None and not engine.url.startswith("tcp://"):
-            yield (
-                ("build", "engines", architecture.value, "tls"),
-                "only valid together with a tcp:// url",
-                "remove it; for a local engine, set DOCKER_HOST and DOCKER_CERT_PATH",
-            )
+            remedy = "remove it; for a local engine, set DOCKER_HOST and DOCKER_CERT_PATH"
+            yield (*at, "tls"), "only valid together with a tcp:// url", remedy
 
 
 def _of_sources(config: Config) -> Iterator[Finding]:
@@ -93,11 +82,8 @@ def _of_sources(config: Config) -> Iterator[Finding]:
 
 def _of_guest(guest: Guest, at: Position) -> Iterator[Finding]:
     if "/" in guest.name or guest.name.startswith("."):
-        yield (
-            (*at, "name"),
-            f"{guest.name!r} can't be a file's name",
-            "use a name without a slash and without a leading dot",
-        )
+        remedy = "use a name without a slash and without a leading dot"
+        yield (*at, "name"), f"{guest.name!r} can't be a file's name", remedy
     source = guest.source
     named = [place for place in (source.path, source.url, source.image) if place is not None]
     if len(named) != 1:
@@ -108,23 +94,14 @@ def _of_guest(guest: Guest, at: Position) -> Iterator[Finding]:
         )
     elif source.image is not None:
         if source.sha256sums is not None:
-            yield (
-                (*at, "source", "sha256sums"),
-                "the catalogue already has the checksum list of each release",
-                "remove it, or name the image by its url",
-            )
+            message = "the catalogue already has the checksum list of each release"
+            yield (*at, "source", "sha256sums"), message, "remove it, or name the image by its url"
     elif source.sha256 is None and source.sha256sums is None:
-        yield (
-            (*at, "source"),
-            "no checksum is given for this source",
-            "add sha256, or sha256sums with the list that the distribution publishes",
-        )
+        remedy = "add sha256, or sha256sums with the list that the distribution publishes"
+        yield (*at, "source"), "no checksum is given for this source", remedy
     if source.mirror is not None and source.image is None:
-        yield (
-            (*at, "source", "mirror"),
-            "only valid together with image",
-            "remove it, or name the release with image",
-        )
+        remedy = "remove it, or name the release with image"
+        yield (*at, "source", "mirror"), "only valid together with image", remedy
     if source.sha256 is not None and source.sha256sums is not None:
         yield (*at, "source"), "has both sha256 and sha256sums", "keep one of them"
     paths = [file.path for file in guest.files]

@@ -106,7 +106,8 @@ def host_images(
         "ansible_architecture": architecture.value,
         **variables,
     }
-    dynamic = _dynamic_groups(release, base)
+    # the groups that site.yml itself adds this host to (group_by)
+    dynamic = {str(Templar(base).value(template)) for template in release.grouped_by}
     uses: dict[str, ImageUse] = {}
     for play in release.plays:
         if not _selected(play, tags, skip_tags) or not _includes(play, groups, dynamic, host):
@@ -142,12 +143,6 @@ def short_name(image: str, templar: Templar) -> str:
     return name.removeprefix(str(prefix))
 
 
-def _dynamic_groups(release: ReleaseFiles, base: Mapping[str, object]) -> frozenset[str]:
-    """The groups that site.yml itself adds this host to (``group_by``)."""
-    templar = Templar(base)
-    return frozenset(str(templar.value(template)) for template in release.grouped_by)
-
-
 def _selected(play: Play, tags: Collection[str], skip_tags: Collection[str]) -> bool:
     if play.tags & frozenset(skip_tags):
         return False
@@ -155,7 +150,7 @@ def _selected(play: Play, tags: Collection[str], skip_tags: Collection[str]) -> 
 
 
 def _includes(
-    play: Play, groups: Mapping[str, tuple[str, ...]], dynamic: frozenset[str], host: str
+    play: Play, groups: Mapping[str, tuple[str, ...]], dynamic: Collection[str], host: str
 ) -> bool:
     """Whether a play's host patterns match a host (``&`` intersects, ``!`` excludes).
 

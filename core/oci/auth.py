@@ -33,7 +33,7 @@ def stored_credentials(address: str) -> Credentials | None:
 
     :raises KollarmError: Docker's configuration names a helper that fails.
     """
-    import docker.auth  # noqa: PLC0415 - most registries near by ask for nobody
+    import docker.auth  # noqa: PLC0415 - local registries rarely need credentials
     import docker.errors  # noqa: PLC0415
 
     try:
@@ -41,8 +41,7 @@ def stored_credentials(address: str) -> Credentials | None:
     except docker.errors.DockerException as error:
         raise KollarmError(
             f"the credentials for {address} can't be read: {error}",
-            hint="repair the credential helper that ~/.docker/config.json names, "
-            "or run docker login",
+            hint="fix the credential helper that ~/.docker/config.json names, or run docker login",
         ) from error
     if not found:
         return None
@@ -54,7 +53,7 @@ def stored_credentials(address: str) -> Credentials | None:
 
 
 class RegistryAuth:
-    """The Authorization header for each scope, learnt from the registry's challenges."""
+    """The Authorization header for each scope, according to the registry's challenges."""
 
     def __init__(self, address: str, session: requests.Session, credentials: Credentials | None):
         self.address = address
@@ -66,7 +65,7 @@ class RegistryAuth:
         self._lock = threading.Lock()
 
     def header(self, scope: str) -> dict[str, str]:
-        """The header to send for a scope, empty as long as nothing was asked for."""
+        """The header to send for a scope; empty before the first challenge."""
         with self._lock:
             if scope in self._tokens:
                 return {"Authorization": f"Bearer {self._tokens[scope]}"}
@@ -75,14 +74,14 @@ class RegistryAuth:
         return {}
 
     def credentials(self) -> Credentials | None:
-        """The credentials given, or else those that Docker has stored."""
+        """The client's own credentials, else those that Docker has stored."""
         if not self._looked_up:
             self._credentials = stored_credentials(self.address)
             self._looked_up = True
         return self._credentials
 
     def learn(self, challenge: str, scope: str) -> bool:
-        """Take up a 401's challenge; False when there is nothing (new) to answer it with.
+        """Answer the challenge of a 401 response; False if there is no (new) answer.
 
         :raises KollarmError: the token service refuses.
         :raises requests.RequestException: it can't be reached.
@@ -134,6 +133,6 @@ class RegistryAuth:
 
 
 def basic(known: Credentials) -> str:
-    """A Basic Authorization header's value."""
+    """The value of a Basic Authorization header."""
     pair = f"{known.username}:{known.password}".encode()
     return f"Basic {base64.b64encode(pair).decode()}"
