@@ -25,9 +25,7 @@ def next_steps(settings: Settings) -> str:
     address = vips.external_fqdn or vips.external or vips.internal_fqdn or vips.internal
     if clouds.is_file():
         credentials = str(clouds)
-        log_in = [
-            f"export OS_CLIENT_CONFIG_FILE={shlex.quote(str(clouds))} OS_CLOUD={CLOUD}",
-        ]
+        log_in = [f"export OS_CLIENT_CONFIG_FILE={shlex.quote(str(clouds))} OS_CLOUD={CLOUD}"]
     else:
         credentials = str(openrc)
         log_in = [f". {shlex.quote(str(openrc))}"]

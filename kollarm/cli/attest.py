@@ -17,13 +17,7 @@ from core.errors import KollarmError
 from core.oci.client import client_for
 from core.oci.registry import RegistryClient
 from guestprep.attestation import signatures
-from kollarm.cli.common import (
-    print_json,
-    read_config,
-    show,
-    with_config,
-    with_json,
-)
+from kollarm.cli.common import print_json, read_config, show, with_config, with_json
 from kollarm.cli.groups import CommandGroup
 from kollarm.guests import selection
 from kollarm.services.registry import start_registry

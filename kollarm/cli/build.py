@@ -9,14 +9,7 @@ import click
 from builder import freshness, pipeline
 from builder.request import BuildRequest
 from core.config.model import Architecture
-from kollarm.cli.common import (
-    alone,
-    read_config,
-    show,
-    with_config,
-    with_dry_run,
-    with_json,
-)
+from kollarm.cli.common import alone, read_config, show, with_config, with_dry_run, with_json
 from kollarm.services.registry import start_registry
 
 

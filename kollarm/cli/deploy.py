@@ -99,11 +99,7 @@ def deploy_command(
 
 
 def _prove(
-    config: Config,
-    *,
-    as_json: bool,
-    dry_run: bool = False,
-    stages: dict[str, object] | None = None,
+    config: Config, *, as_json: bool, dry_run: bool = False, stages: dict[str, object] | None = None
 ) -> None:
     """The stage ``proof``.
 

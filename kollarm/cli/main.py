@@ -70,9 +70,7 @@ def cli() -> None:
 
 
 def main(
-    arguments: Sequence[str] | None = None,
-    command: click.Command = cli,
-    name: str = "kollarm",
+    arguments: Sequence[str] | None = None, command: click.Command = cli, name: str = "kollarm"
 ) -> int:
     """Run a command and return its exit status.
 

@@ -86,9 +86,5 @@ def list_command(config_path: Path, as_json: bool) -> None:
 def diff_command(image: str, architecture: str, config_path: Path) -> None:
     """Show how the overlays change the Dockerfile of IMAGE, as a unified diff."""
     config = read_config(config_path)
-    text = dockerfile_diff(
-        config,
-        image,
-        architecture=Architecture(architecture),
-    )
+    text = dockerfile_diff(config, image, architecture=Architecture(architecture))
     print_text(text) if text else print_text(f"the overlays change nothing in {image}")

@@ -290,10 +290,5 @@ def from_consoles(screen: BootState, serial: BootState, *, silent: bool) -> Diag
 _UNKNOWN = frozenset({BootState.DISPLAY_NOT_ACTIVE, BootState.UNKNOWN})
 _RUNNING = frozenset({BootState.BOOTING, BootState.LOGIN_PROMPT})
 _KERNEL = frozenset(
-    {
-        BootState.BOOTING,
-        BootState.KERNEL_PANIC,
-        BootState.INITRAMFS_SHELL,
-        BootState.EMERGENCY_MODE,
-    }
+    {BootState.BOOTING, BootState.KERNEL_PANIC, BootState.INITRAMFS_SHELL, BootState.EMERGENCY_MODE}
 )

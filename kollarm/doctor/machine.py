@@ -28,11 +28,7 @@ class Tool:
     package: str
 
 
-GUEST_TOOLS = (
-    Tool("qemu-img", "qemu-utils"),
-    Tool("gpgv", "gpgv"),
-    Tool("setpriv", "util-linux"),
-)
+GUEST_TOOLS = (Tool("qemu-img", "qemu-utils"), Tool("gpgv", "gpgv"), Tool("setpriv", "util-linux"))
 BOOT_TOOLS = (Tool("qemu-system-aarch64", "qemu-system-arm"), Tool("tesseract", "tesseract-ocr"))
 BOOTSTRAP_TOOLS = (Tool("mmdebstrap", "mmdebstrap"), Tool("arch-test", "arch-test"))
 KOLLA_TOOLS = (Tool("git", "git"),)

@@ -56,12 +56,7 @@ def write(config: Config, record: ImagesRecord, failure: RunFailure | None = Non
     cloud = "embedded Glance" if config.cloud.embedded else config.cloud.name or "cloud"
     with progress.current().step("report"):
         contents = view(
-            record,
-            when=_now(),
-            cloud=cloud,
-            folder=config.state_dir,
-            diff=diff,
-            failure=failure,
+            record, when=_now(), cloud=cloud, folder=config.state_dir, diff=diff, failure=failure
         )
         return save(config.state_dir, IMAGES, images(contents))
 

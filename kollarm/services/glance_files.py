@@ -167,9 +167,7 @@ def _paste(identity: str) -> str:
                 "/": "apiversions",
                 "/v2": "apiv2app",
             },
-            "app:apiversions": {
-                "paste.app_factory": "glance.api.versions:create_resource",
-            },
+            "app:apiversions": {"paste.app_factory": "glance.api.versions:create_resource"},
             "app:apiv2app": {"paste.app_factory": "glance.api.v2.router:API.factory"},
             "filter:http_proxy_to_wsgi": {
                 "paste.filter_factory": "oslo_middleware:HTTPProxyToWSGI.factory"

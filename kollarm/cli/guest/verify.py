@@ -9,13 +9,7 @@ import click
 from core.config.model import Config
 from core.errors import KollarmError
 from guestprep.verify import verify
-from kollarm.cli.common import (
-    image_file,
-    optional_config,
-    show,
-    with_config,
-    with_json,
-)
+from kollarm.cli.common import image_file, optional_config, show, with_config, with_json
 from kollarm.cli.guest.boot import REMEDY, show_boot
 from kollarm.cli.guest.prove import proof_spec, show_proof
 
