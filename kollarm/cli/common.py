@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -16,72 +16,63 @@ from core import lock, trust
 from core.config.load import DEFAULT_NAME, load
 from core.config.model import Config
 from core.results import Result
-from kollarm.cli.verbosity import invocation_of
+from kollarm.cli.verbosity import Invocation, note_flag
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Command = Callable[..., Any]
 
 image_file = click.Path(path_type=Path)
 
+with_config = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path(DEFAULT_NAME),
+    show_default=True,
+    envvar="KOLLARM_CONFIG",
+    help="Read this configuration file.",
+)
 
-def with_config(command: Command) -> Command:
-    """Add ``--config FILE``; the command gets a path."""
-    return click.option(
-        "--config",
-        "config_path",
-        type=click.Path(path_type=Path, dir_okay=False),
-        default=Path(DEFAULT_NAME),
-        show_default=True,
-        envvar="KOLLARM_CONFIG",
-        help="The configuration file.",
-    )(command)
+with_json = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    callback=note_flag,  # an error becomes part of the document
+    help="Print one JSON document on standard output.",
+)
 
+with_dry_run = click.option(
+    "--dry-run", is_flag=True, help="Print what would be done and why; change nothing."
+)
 
-def with_json(command: Command) -> Command:
-    """Add ``--json``: one JSON document on standard output, nothing else there."""
-    return click.option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        callback=_note_json,
-        help="Print one JSON document on standard output.",
-    )(command)
-
-
-def _note_json(context: click.Context, option: click.Parameter, value: bool) -> bool:
-    """Note that an error belongs into the document too."""
-    invocation_of(context).as_json |= value
-    return value
+with_cloud = click.option(
+    "--cloud",
+    metavar="NAME",
+    help="Use this cloud of clouds.yaml. Default: the configuration's, or $OS_CLOUD.",
+)
 
 
-def with_dry_run(command: Command) -> Command:
-    """Add ``--dry-run``: print the plan instead of carrying it out."""
-    return click.option(
-        "--dry-run", is_flag=True, help="Print what would be done and why; change nothing."
-    )(command)
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
-def with_cloud(command: Command) -> Command:
-    """Add ``--cloud NAME``: a cloud of clouds.yaml."""
-    return click.option(
-        "--cloud",
-        metavar="NAME",
-        help="A cloud of clouds.yaml. Default: the configuration's, or $OS_CLOUD.",
-    )(command)
-
-
-def with_screenshot(command: Command) -> Command:
-    """Add ``--screenshot FILE`` and ``--timeout SECONDS`` of a boot."""
-    command = click.option(
+with_screenshot = together(
+    click.option("--screenshot", type=image_file, help="Keep the last screen as this PNG file."),
+    click.option(
         "--timeout",
         type=click.IntRange(min=1),
         default=900,
         show_default=True,
         metavar="SECONDS",
         help="Give up after this time.",
-    )(command)
-    return click.option(
-        "--screenshot", type=image_file, help="Keep the last screen as this PNG file."
-    )(command)
+    ),
+)
 
 
 def read_config(path: Path) -> Config:
@@ -114,9 +105,8 @@ def config_words(path: Path) -> tuple[str, ...]:
 
 def print_json(document: object) -> None:
     """Print the one JSON document of a command."""
-    context = click.get_current_context(silent=True)
-    if context is not None:
-        invocation_of(context).document = True
+    if context := click.get_current_context(silent=True):
+        context.ensure_object(Invocation).document = True
     json.dump(document, sys.stdout, indent=2, sort_keys=False, default=str)
     sys.stdout.write("\n")
 

@@ -1,4 +1,4 @@
-"""Groups of commands: imported when they are asked for, suggested when they are misspelt.
+"""Groups of commands: imported when they are used, suggested when they are misspelt.
 
 openstacksdk alone takes longer to import than most commands take to run, and all
 together would be most of the memory that an upload needs.
@@ -7,8 +7,7 @@ together would be most of the memory that an upload needs.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -17,37 +16,25 @@ from core import suggest
 from kollarm.cli.verbosity import with_verbosity
 
 
-@dataclass(frozen=True)
-class LazyCommand:
-    """A command that lives in a module of its own."""
-
-    name: str
-    """The word that a user types."""
-    module: str
-    attribute: str
-    """The name of the command or group in its module."""
-    summary: str
-    """What the help of its group says about it."""
-
-
 class CommandGroup(click.Group):
     """A group whose commands all take ``--verbose``, ``--quiet`` and ``--debug``.
 
-    :param lazy: the commands that are imported when they are used, beside those that are
-        added with :meth:`click.Group.command`.
+    :param lazy: the commands that are imported when they are used, by name: each as
+        ``MODULE:ATTRIBUTE``, and its line in the group's help.
     """
 
-    def __init__(self, *args: Any, lazy: Iterable[LazyCommand] = (), **options: Any):
-        super().__init__(*args, **options)
-        self.lazy = {entry.name: entry for entry in lazy}
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **more: Any):
+        super().__init__(*args, **more)
+        self.lazy = lazy or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*self.lazy, *self.commands})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = self.commands.get(cmd_name)
-        if entry := self.lazy.get(cmd_name):
-            command = getattr(importlib.import_module(entry.module), entry.attribute)
+        if cmd_name in self.lazy:
+            module, _, attribute = self.lazy[cmd_name][0].partition(":")
+            command = getattr(importlib.import_module(module), attribute)
             assert isinstance(command, click.Command)
         return with_verbosity(command) if command else None
 
@@ -61,6 +48,6 @@ class CommandGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         summaries = {name: command.short_help or "" for name, command in self.commands.items()}
-        summaries |= {name: entry.summary for name, entry in self.lazy.items()}
+        summaries |= {name: summary for name, (_, summary) in self.lazy.items()}
         with formatter.section("Commands"):
             formatter.write_dl(sorted(summaries.items()))

@@ -21,41 +21,26 @@ from core import logs
 from core.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_INTERRUPTED, KollarmError
 from core.version import __version__
 from kollarm.cli import common
-from kollarm.cli.groups import CommandGroup, LazyCommand
+from kollarm.cli.groups import CommandGroup
 from kollarm.cli.verbosity import Invocation, with_verbosity
 
 log = logging.getLogger(__name__)
 
-
 #: The errors of an operating system without free space, or without permission.
 FULL_OR_FORBIDDEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
-#: Each command, where it lives and what it does.
-COMMANDS = (
-    LazyCommand(
-        "attest", "kollarm.cli.attest", "group", "Check and show the attestations of images."
-    ),
-    LazyCommand(
-        "build", "kollarm.cli.build", "build", "Build container images, push and join them."
-    ),
-    LazyCommand("config", "kollarm.cli.config", "group", "Check and show the configuration."),
-    LazyCommand(
-        "deploy", "kollarm.cli.deploy", "deploy_command", "Deploy a cloud with kolla-ansible."
-    ),
-    LazyCommand(
-        "doctor", "kollarm.cli.doctor", "doctor_command", "Check this machine and its services."
-    ),
-    LazyCommand("guest", "kollarm.cli.guest", "group", "Prepare, prove and publish guest images."),
-    LazyCommand(
-        "images", "kollarm.cli.images", "images", "Build, prepare, prove and publish everything."
-    ),
-    LazyCommand(
-        "lint", "kollarm.cli.overlays", "lint_command", "Check overlays against a release."
-    ),
-    LazyCommand(
-        "overlays", "kollarm.cli.overlays", "group", "List overlays, show what they change."
-    ),
-)
+#: Each command: where it is defined, and its line in the help.
+COMMANDS = {
+    "attest": ("kollarm.cli.attest:group", "Check and show the attestations of images."),
+    "build": ("kollarm.cli.build:build", "Build container images, push and join them."),
+    "config": ("kollarm.cli.config:group", "Check and show the configuration."),
+    "deploy": ("kollarm.cli.deploy:deploy_command", "Deploy a cloud with kolla-ansible."),
+    "doctor": ("kollarm.cli.doctor:doctor_command", "Check this machine and its services."),
+    "guest": ("kollarm.cli.guest:group", "Prepare, prove and publish guest images."),
+    "images": ("kollarm.cli.images:images", "Build, prepare, prove and publish everything."),
+    "lint": ("kollarm.cli.overlays:lint_command", "Check overlays against a release."),
+    "overlays": ("kollarm.cli.overlays:group", "List overlays and show what they change."),
+}
 
 
 @click.group(
@@ -65,8 +50,8 @@ COMMANDS = (
 )
 @click.version_option(__version__, prog_name="kollarm")
 def cli() -> None:
-    """From x86_64 control nodes and ARM servers to one OpenStack cloud whose ARM
-    guests have a working VNC console."""
+    """Make one OpenStack cloud of x86_64 control nodes and ARM servers, whose ARM guests
+    have a working VNC console."""
 
 
 def main(

@@ -16,21 +16,14 @@ from core import progress
 
 @dataclass
 class Invocation:
-    """What a run of the command was asked for, and what it has printed already."""
+    """The options of a run that hold for all its commands, wherever they stand."""
 
     debug: bool = False
-    """Whether a failure shows its traceback."""
     verbose: bool = False
-    """Whether standard error shows the log."""
+    quiet: bool = False
     as_json: bool = False
-    """Whether the result is one JSON document."""
     document: bool = False
-    """Whether that document has been printed."""
-
-
-def invocation_of(context: click.Context) -> Invocation:
-    """What was asked for in the run that a context is part of."""
-    return context.find_object(Invocation) or Invocation()
+    """Whether the one JSON document has been printed."""
 
 
 class LogOnConsole(logging.Handler):
@@ -50,46 +43,29 @@ def with_verbosity(command: click.Command) -> click.Command:
     return command
 
 
-def _debug(context: click.Context, option: click.Parameter, value: bool) -> None:
-    if value:
-        invocation_of(context).debug = True
-
-
-def _quiet(context: click.Context, option: click.Parameter, value: bool) -> None:
-    if value:
+def note_flag(context: click.Context, option: click.Parameter, value: bool) -> bool:
+    """Note in the :class:`Invocation` that a flag of the same name was used, and act on it."""
+    flags = vars(context.ensure_object(Invocation))
+    if not value or flags[str(option.name)]:
+        return value
+    flags[str(option.name)] = True
+    if flags["quiet"] and flags["verbose"]:
+        raise click.UsageError("--quiet and --verbose exclude each other", context)
+    if option.name == "quiet":
         progress.use(progress.Progress(quiet=True))
-
-
-def _verbose(context: click.Context, option: click.Parameter, value: bool) -> None:
-    invocation = invocation_of(context)
-    if value and not invocation.verbose:
-        invocation.verbose = True
+    if option.name == "verbose":
         handler, root = LogOnConsole(), logging.getLogger()
         root.addHandler(handler)
         root.setLevel(logging.DEBUG)  # also where no log file could be written
         context.find_root().call_on_close(lambda: root.removeHandler(handler))
+    return value
 
 
-_OPTIONS = (
-    click.Option(
-        ["-v", "--verbose"],
-        is_flag=True,
-        expose_value=False,
-        callback=_verbose,
-        help="Show the log on standard error: the commands that are run, and details.",
-    ),
-    click.Option(
-        ["-q", "--quiet"],
-        is_flag=True,
-        expose_value=False,
-        callback=_quiet,
-        help="Show only results, warnings and errors.",
-    ),
-    click.Option(
-        ["--debug"],
-        is_flag=True,
-        expose_value=False,
-        callback=_debug,
-        help="Show the traceback of a failure.",
-    ),
-)
+_OPTIONS = [
+    click.Option(names, is_flag=True, expose_value=False, callback=note_flag, help=text)
+    for names, text in (
+        (["-v", "--verbose"], "Show the log on standard error: the programs run, and details."),
+        (["-q", "--quiet"], "Show only results, warnings and errors."),
+        (["--debug"], "Show the traceback of a failure."),
+    )
+]

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import click
 
-from kollarm.cli.groups import CommandGroup, LazyCommand
+from kollarm.cli.groups import CommandGroup
 
-
-def _command(name: str, summary: str) -> LazyCommand:
-    return LazyCommand(name, f"kollarm.cli.guest.{name}", f"{name}_command", summary)
+SUMMARIES = {
+    "audit": "Find images that could be scheduled to the wrong architecture.",
+    "boot": "Start an image as Nova would, and look at its screen.",
+    "inspect": "Show what an image contains.",
+    "prepare": "Prepare images, so that their consoles work.",
+    "prove": "Prove a published image's console in a cloud.",
+    "publish": "Register images in Glance.",
+    "verify": "Check an image without starting it.",
+}
 
 
 @click.group(
     "guest",
     cls=CommandGroup,
-    lazy=(
-        _command("audit", "Find images that could be scheduled to the wrong architecture."),
-        _command("boot", "Start an image as Nova would, and look at its screen."),
-        _command("inspect", "Show what an image contains."),
-        _command("prepare", "Prepare images, so that their consoles work."),
-        _command("prove", "Prove a published image's console in a cloud."),
-        _command("publish", "Register images in Glance."),
-        _command("verify", "Check an image without starting it."),
-    ),
+    lazy={
+        name: (f"kollarm.cli.guest.{name}:{name}_command", summary)
+        for name, summary in SUMMARIES.items()
+    },
 )
 def group() -> None:
     """Prepare, prove and publish guest images."""

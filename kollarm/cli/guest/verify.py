@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,57 +12,40 @@ from core.errors import KollarmError
 from guestprep.verify import verify
 from kollarm.cli.common import image_file, optional_config, show, with_config, with_json
 from kollarm.cli.guest.boot import REMEDY, show_boot
-from kollarm.cli.guest.prove import proof_spec, show_proof
+from kollarm.cli.guest.prove import prove, with_proof
 
 
-# The hidden options are the earlier spelling of ``guest boot`` and ``guest prove``.
 @click.command("verify")
 @click.argument("file", type=image_file)
-@click.option("--boot", is_flag=True, hidden=True)
-@click.option("--cloud", hidden=True)
-@click.option("--flavor", hidden=True)
-@click.option("--network", default="none", hidden=True)
-@click.option("--host", hidden=True)
-@click.option("--screenshot", type=image_file, hidden=True)
-@click.option("--timeout", type=click.IntRange(min=1), default=900, hidden=True)
+@click.option("--boot", is_flag=True)
+@with_proof
 @with_config
 @with_json
 def verify_command(
-    file: Path,
-    boot: bool,
-    cloud: str | None,
-    flavor: str | None,
-    network: str,
-    host: str | None,
-    screenshot: Path | None,
-    timeout: int,
-    config_path: Path,
-    as_json: bool,
+    file: Path, boot: bool, config_path: Path, as_json: bool, **options: Any
 ) -> None:
     """Check that an image's VNC console will work, without starting it.
 
-    The image is only read. ``kollarm guest boot`` starts it. Needs no configuration file.
+    The image is only read; kollarm guest boot starts it. Needs no configuration file.
     """
-    if boot and cloud is not None:
+    in_cloud = options["cloud"] is not None
+    if boot and in_cloud:
         raise click.UsageError("--boot is for a file, --cloud for an image in a cloud")
-    if cloud is None and (flavor or host or network != "none"):
+    if not in_cloud and (options["flavor"] or options["host"] or options["network"] != "none"):
         raise click.UsageError("--flavor, --network and --host require --cloud")
     config = optional_config(config_path) or Config()
     if boot:
-        show_boot(file, screenshot, timeout, as_json=as_json)
-    elif cloud is not None:
-        spec = proof_spec(str(file), flavor, network, host, screenshot, timeout)
-        show_proof(config, cloud, spec, as_json=as_json)
+        show_boot(file, options["screenshot"], options["timeout"], as_json=as_json)
+    elif in_cloud:
+        prove(config, str(file), as_json=as_json, **options)
     else:
-        show_checks(file, as_json=as_json)
+        checks = verify(file)
+        show(checks, as_json=as_json)
+        if not checks.good:
+            raise KollarmError(f"{file}: not every check passed", hint=REMEDY)
 
 
-def show_checks(file: Path, *, as_json: bool) -> None:
-    """Check an image and print what was checked.
-
-    :raises KollarmError: a check failed.
-    """
-    checks = verify(file)
-    show(checks, as_json=as_json)
-    if not checks.good:
-        raise KollarmError(f"{file}: not every check passed", hint=REMEDY)
+# The earlier spellings of ``guest boot`` and ``guest prove`` work, but are not in the help.
+for parameter in verify_command.params:
+    if isinstance(parameter, click.Option):
+        parameter.hidden = parameter.name not in ("config_path", "as_json")
