@@ -37,6 +37,10 @@ class GuestRecord:
     published: publish.PublishRecord | None = None
     """None if the run ended before that."""
 
+    @property
+    def state(self) -> str:
+        return "kept" if self.prepared.kept else "prepared"
+
     def to_dict(self) -> dict[str, object]:
         return {
             "name": self.name,
@@ -80,7 +84,7 @@ class ImagesRecord:
         rows = [
             [
                 guest.name,
-                "kept" if guest.prepared.kept else "prepared",
+                guest.state,
                 size(guest.prepared.size),
                 guest.before.report.state.value if guest.before else "",
                 guest.after.report.state.value if guest.after else "",
@@ -89,22 +93,14 @@ class ImagesRecord:
             ]
             for guest in self.guests
         ]
-        columns = [
-            "guest",
-            "state",
-            "size",
-            "console before",
-            "console after",
-            "screenshot",
-            "time",
-        ]
+        columns = "guest", "state", "size", "console before", "console after", "screenshot", "time"
         return table("Guest images", columns, rows)
 
     def _glance_table(self) -> str:
-        published = [guest.published for guest in self.guests if guest.published is not None]
         rows = [
             [image.name, image.action.done, image.image_id, image.visibility, image.status]
-            for image in published
+            for guest in self.guests
+            if (image := guest.published) is not None
         ]
         return table("Glance", ["image", "state", "id", "visibility", "status"], rows)
 

@@ -20,6 +20,12 @@ class KeptBoot:
     kept: bool
     """Whether it is the report of an earlier boot of the same bytes."""
 
+    @property
+    def summary(self) -> str:
+        """The outcome in one line."""
+        earlier = " (an earlier boot of the same image)" if self.kept else ""
+        return f"{self.report.summary}{earlier}"
+
     def to_dict(self) -> dict[str, object]:
         return {
             "image": str(self.image),

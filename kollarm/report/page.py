@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from core.config.model import Architecture
+from core.progress import duration, size
 from kollarm.console_proof.model import ProofReport
 from kollarm.report.view import ReportView
 
@@ -32,8 +34,8 @@ def images(view: ReportView) -> PagePart:
 
 def consoles(reports: Mapping[Architecture, ProofReport], when: str) -> PagePart:
     """The part for the consoles of a cloud's guests, one for each architecture."""
-    rows = [(arch.value, report, _picture(report)) for arch, report in reports.items()]
-    return PagePart("The cloud's consoles", when, _render("consoles", rows=rows, when=when))
+    html = _render("consoles", reports=reports, when=when)
+    return PagePart("The cloud's consoles", when, html)
 
 
 def page(parts: Sequence[PagePart]) -> str:
@@ -52,10 +54,10 @@ def _render(name: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"duration": duration, "picture": _picture, "size": size}
     return environment.get_template(f"{name}.html.j2").render(**values)
 
 
-def _picture(report: ProofReport) -> str | None:
-    if report.screenshot is None:
-        return None
-    return "data:image/png;base64," + base64.b64encode(report.screenshot.read_bytes()).decode()
+def _picture(screenshot: Path) -> str:
+    """A PNG file as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(screenshot.read_bytes()).decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,9 +9,7 @@ from pathlib import Path
 
 from builder.record import ImageRecord, IndexRecord
 from core.config.model import Architecture
-from core.progress import duration, size
-from guestprep.publish import PublishRecord
-from kollarm.guests.boots import KeptBoot
+from core.progress import duration
 from kollarm.report.graph import Graph, draw
 from kollarm.run_images import GuestRecord, ImagesRecord
 
@@ -43,32 +40,6 @@ class ImageView:
 
 
 @dataclass(frozen=True)
-class BootView:
-    """A boot of a guest: its screenshot as a data URI."""
-
-    title: str
-    summary: str
-    passed: bool
-    picture: str
-
-
-@dataclass(frozen=True)
-class GuestView:
-    """A guest image."""
-
-    name: str
-    state: str
-    facts: tuple[tuple[str, str], ...]
-    """Names and values, such as its size and source."""
-    boots: tuple[BootView, ...]
-    steps: tuple[tuple[str, str], ...]
-    warnings: tuple[str, ...]
-    checks: tuple[tuple[bool, str], ...]
-    published: tuple[tuple[str, str], ...]
-    properties: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
 class RunFailure:
     """Why a run ended early."""
 
@@ -91,7 +62,7 @@ class ReportView:
     images: tuple[ImageView, ...]
     indices: tuple[IndexRecord, ...]
     left_out: tuple[str, ...]
-    guests: tuple[GuestView, ...]
+    guests: tuple[GuestRecord, ...]
     cloud: str
     failure: RunFailure | None
 
@@ -135,7 +106,7 @@ def view(
         images=tuple(_image(build.images, name, folder, diff) for name in names),
         indices=build.indices,
         left_out=build.left_out,
-        guests=tuple(_guest(guest) for guest in record.guests),
+        guests=record.guests,
         cloud=cloud,
         failure=failure,
     )
@@ -185,52 +156,3 @@ def _lines(text: str) -> tuple[tuple[str, str], ...]:
     if len(lines) > LONGEST:
         shown.append(("hunk", f"… {len(lines) - LONGEST} more lines"))
     return tuple(shown)
-
-
-def _guest(guest: GuestRecord) -> GuestView:
-    prepared, published = guest.prepared, guest.published
-    facts = [
-        ("system", f"{prepared.distribution} {prepared.release}".strip()),
-        ("image", f"{prepared.output} ({size(prepared.size)})"),
-        ("SHA256", prepared.sha256),
-        ("source", prepared.source),
-    ]
-    if not prepared.kept:
-        facts.append(("prepared in", duration(sum(prepared.seconds.values()))))
-    return GuestView(
-        name=guest.name,
-        state="kept" if prepared.kept else "prepared",
-        facts=tuple(facts),
-        boots=tuple(
-            _boot(title, boot)
-            for title, boot in (("before", guest.before), ("after", guest.after))
-            if boot is not None
-        ),
-        steps=tuple((step.title, step.reason) for step in prepared.plan.steps),
-        warnings=prepared.plan.warnings,
-        checks=tuple((check.good, check.claim) for check in prepared.checks),
-        published=_published(published) if published else (),
-        properties=tuple(sorted(published.properties.items())) if published else (),
-    )
-
-
-def _published(record: PublishRecord) -> tuple[tuple[str, str], ...]:
-    return (
-        ("state", record.action.done),
-        ("id", record.image_id),
-        ("status", record.status),
-        ("visibility", record.visibility),
-        ("size", size(record.size)),
-        ("digest", record.digest),
-    )
-
-
-def _boot(title: str, boot: KeptBoot) -> BootView:
-    picture = base64.b64encode(boot.screenshot.read_bytes()).decode()
-    earlier = " (an earlier boot of the same image)" if boot.kept else ""
-    return BootView(
-        title,
-        f"{boot.report.summary}{earlier}",
-        boot.report.passed,
-        f"data:image/png;base64,{picture}",
-    )
