@@ -1,1 +1,1 @@
-"""The ground that everything stands on."""
+"""What all other packages use: configuration, errors, files, processes, registries, archives."""

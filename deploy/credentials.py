@@ -12,21 +12,20 @@ from core.config.model import Config
 #: The administrator's entry in the clouds.yaml that kolla-ansible writes.
 CLOUD = "kolla-admin"
 
+CLOUDS, OPENRC = "clouds.yaml", "admin-openrc.sh"
+
 
 def config_dir(config: Config, deploy: Deploy) -> Path:
     """Kolla's configuration folder on this machine."""
     return deploy.config_dir or config.state_dir / "deploy"
 
 
-def clouds_file(config: Config) -> Path | None:
-    """The clouds.yaml that the stage post-deploy wrote; None before that."""
-    path = config_dir(config, config.deploy) / "clouds.yaml" if config.deploy else None
-    return path if path is not None and path.is_file() else None
+def credentials_file(config: Config, name: str) -> Path | None:
+    """A file that the stage post-deploy wrote; None before that.
 
-
-def openrc_file(config: Config) -> Path | None:
-    """The credentials file of releases without clouds.yaml (Rocky); None before post-deploy."""
-    path = config_dir(config, config.deploy) / "admin-openrc.sh" if config.deploy else None
+    :param name: :data:`CLOUDS`, or :data:`OPENRC` in releases without it (Rocky).
+    """
+    path = config_dir(config, config.deploy) / name if config.deploy else None
     return path if path is not None and path.is_file() else None
 
 

@@ -86,7 +86,8 @@ def execute(
     :raises KollarmError: another run uses the configuration folder.
     """
     if DeployStage.DESTROY in plan.stages:
-        question = f"Destroy all containers, volumes and configuration of {_target(plan)}?"
+        target = plan.options.limit or ", ".join(plan.settings.deploy.hosts)
+        question = f"Destroy all containers, volumes and configuration of {target}?"
         if confirm is None or not confirm(question):
             raise KollarmError("destroy was not confirmed; nothing was done")
     folder = plan.settings.config_dir
@@ -142,10 +143,6 @@ def preflight(
         missing = missing_images(plan.images, client_at)
     if missing:
         raise ImagesMissing(missing, len(plan.images), config_words)
-
-
-def _target(plan: DeployPlan) -> str:
-    return plan.options.limit or ", ".join(plan.settings.deploy.hosts)
 
 
 def _write(plan: DeployPlan, tools: AnsibleToolchain | None) -> None:

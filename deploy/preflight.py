@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from core.config.model import Architecture
 from core.errors import KollarmError
@@ -43,12 +43,7 @@ class RequiredImage:
         return path.rsplit(":", 1)[1] if ":" in path else "latest"
 
     def to_dict(self) -> dict[str, object]:
-        return {
-            "image": self.image,
-            "name": self.name,
-            "architecture": self.architecture.value,
-            "hosts": list(self.hosts),
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -66,10 +66,7 @@ class Recap:
         )
 
     def to_dict(self) -> dict[str, object]:
-        return {
-            "hosts": [asdict(host) for host in self.hosts],
-            "failures": [asdict(failure) for failure in self.failures],
-        }
+        return asdict(self)
 
 
 def parse_recap(lines: Iterable[str]) -> Recap:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -80,12 +80,7 @@ class Command:
         return self.argv[0] == "kolla-ansible"
 
     def to_dict(self) -> dict[str, object]:
-        return {
-            "stage": self.stage.value,
-            "argv": list(self.argv),
-            "env": self.env,
-            "line": self.line,
-        }
+        return asdict(self) | {"line": self.line}
 
 
 def ansible_environment(settings: Settings) -> dict[str, str]:

@@ -16,8 +16,8 @@ import pytest
 from core.config.model import Registry
 from guestprep.publish import connect
 from kollarm.services.glance import EmbeddedGlance
-from kollarm.services.ports import free_port
 from kollarm.services.registry import EmbeddedRegistry
+from tests.support.servers import free_port
 
 # A shell starts what it sends to the background with interruptions ignored, and so would be
 # every process that the tests start and interrupt.

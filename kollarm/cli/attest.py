@@ -33,7 +33,7 @@ def group() -> None:
 @click.option(
     "--key",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The public key (PEM) that must have signed. Default: that of signing_key.",
+    help="Require signatures by this public key (PEM). Default: that of signing_key.",
 )
 @with_config
 @with_json
@@ -67,7 +67,10 @@ def verify_command(
 @click.argument("image")
 @with_config
 def show_command(image: str, config_path: Path) -> None:
-    """Print the attestations of an image's index as JSON."""
+    """Print the attestations of an image as JSON.
+
+    IMAGE is the name of a container image.
+    """
     config = read_config(config_path)
     client = _client(config)
     documents = [

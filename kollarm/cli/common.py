@@ -63,7 +63,12 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 with_screenshot = together(
-    click.option("--screenshot", type=image_file, help="Keep the last screen as this PNG file."),
+    click.option(
+        "--screenshot",
+        type=image_file,
+        metavar="FILE",
+        help="Write the last screen to this PNG file. Default: named like the image.",
+    ),
     click.option(
         "--timeout",
         type=click.IntRange(min=1),

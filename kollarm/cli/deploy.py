@@ -31,11 +31,13 @@ from kollarm.services.registry import start_registry
 @click.command("deploy")
 @click.argument("stages", nargs=-1, metavar="[STAGE]…")
 @click.option("--resume", is_flag=True, help="Continue with the stage that failed.")
-@click.option("--limit", help="Deploy only to these hosts (an Ansible pattern).")
+@click.option("--limit", metavar="PATTERN", help="Deploy only to these hosts (an Ansible pattern).")
 @click.option(
-    "--tags", multiple=True, help="Run only this part, a tag of kolla-ansible. Repeatable."
+    "--tags", metavar="TAG", multiple=True, help="Run only the tasks with this tag. Repeatable."
 )
-@click.option("--skip-tags", multiple=True, help="Skip this part. Repeatable.")
+@click.option(
+    "--skip-tags", metavar="TAG", multiple=True, help="Skip the tasks with this tag. Repeatable."
+)
 @click.option(
     "--check", is_flag=True, help="Let Ansible report what it would change; change nothing."
 )

@@ -23,8 +23,8 @@ from kollarm.cli.common import optional_config, show, with_config, with_json
 def doctor_command(fix: bool, config_path: Path, as_json: bool) -> None:
     """Check this machine and its services; suggest a fix for each problem.
 
-    Checks only what the configuration needs; without a configuration, what kollarm's
-    defaults need. The exit status is 1 if something is missing and a run would fail.
+    Only what the configuration needs is checked; without one, what the defaults need.
+    The exit status is 1 if something is missing and a run would fail.
     """
     config = optional_config(config_path) or Config()
     report = doctor.examine(config)

@@ -21,24 +21,17 @@ from kollarm.cli.common import (
 )
 from kollarm.cli.groups import CommandGroup
 
-architecture_option = click.option(
-    "--arch",
-    "architecture",
-    type=click.Choice([architecture.value for architecture in Architecture]),
-    default=Architecture.AARCH64.value,
-    show_default=True,
-    help="The architecture to render for.",
-)
-
 
 @click.command("lint")
 @click.argument("names", nargs=-1, metavar="[NAME]…")
-@click.option("--release", help="Check against this release. Default: the configuration's.")
+@click.option(
+    "--release", metavar="NAME", help="Check against this release. Default: the configuration's."
+)
 @click.option(
     "--overlays",
     "folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The folder of the overlays. Default: the configuration's.",
+    help="Check the overlays in this folder. Default: the configuration's.",
 )
 @with_config
 @with_json
@@ -49,8 +42,9 @@ def lint_command(
     config_path: Path,
     as_json: bool,
 ) -> None:
-    """Check overlays against a release's own templates: all, or those that are named.
+    """Check overlays against a release's own templates.
 
+    NAME is the name of an overlay. Default: all of them.
     Needs neither a container engine nor a configuration file.
     """
     configured = optional_config(config_path)
@@ -81,10 +75,20 @@ def list_command(config_path: Path, as_json: bool) -> None:
 
 @group.command("diff", short_help="Show how overlays change an image's Dockerfile.")
 @click.argument("image")
-@architecture_option
+@click.option(
+    "--arch",
+    "architecture",
+    type=click.Choice([architecture.value for architecture in Architecture]),
+    default=Architecture.AARCH64.value,
+    show_default=True,
+    help="Render for this architecture.",
+)
 @with_config
 def diff_command(image: str, architecture: str, config_path: Path) -> None:
-    """Show how the overlays change the Dockerfile of IMAGE, as a unified diff."""
+    """Show how the overlays change the Dockerfile of IMAGE, as a unified diff.
+
+    IMAGE is the name of a container image.
+    """
     config = read_config(config_path)
     text = dockerfile_diff(config, image, architecture=Architecture(architecture))
     print_text(text) if text else print_text(f"the overlays change nothing in {image}")

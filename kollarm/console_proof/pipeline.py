@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import Any
 
 from core import progress
@@ -83,14 +84,13 @@ class _Run:
         self._server_id = compute.create(spec, image, flavor)
         limit = started + spec.timeout
 
-        def note(text: str) -> None:
-            step.note(f"instance {text}")
-
-        self._server = compute.wait_until_active(self._server_id, place, limit, note)
+        self._server = compute.wait_until_active(
+            self._server_id, place, limit, lambda state: step.note(f"instance {state}")
+        )
         lap = self._done(ProofStage.BUILD, lap)
         # The consoles have the rest of the time limit of the whole proof.
         self._seen.watch = BootWatch(max(LEAST, limit - time.monotonic()))
-        with watch.console(compute, self._server_id) as view:
+        with closing(watch.Console(compute, self._server_id)) as view:
             view.screen()
             lap = self._done(ProofStage.PROXY, lap)
             watch.until_login(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -94,16 +94,6 @@ class Console:
                     raise InstanceFailed(from_proxy(text)) from error
                 time.sleep(PAUSE)
         raise AssertionError("unreachable")
-
-
-@contextmanager
-def console(compute: Compute, server_id: str) -> Iterator[Console]:
-    """An instance's screen, for as long as the block runs."""
-    opened = Console(compute, server_id)
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 def until_login(

@@ -8,7 +8,6 @@ import platform
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from core.config.model import Architecture, Config
@@ -19,52 +18,44 @@ from guestprep.appliance import ApplianceError, Drive, acceleration, launch_appl
 from guestprep.boot.machine import Accelerator, choose_accelerator, find_firmware
 from kollarm.doctor.model import DoctorFinding, Fix, failed, good, missing, note
 
-
-@dataclass(frozen=True)
-class Tool:
-    """A program and the Debian package that contains it."""
-
-    command: str
-    package: str
-
-
-GUEST_TOOLS = (Tool("qemu-img", "qemu-utils"), Tool("gpgv", "gpgv"), Tool("setpriv", "util-linux"))
-BOOT_TOOLS = (Tool("qemu-system-aarch64", "qemu-system-arm"), Tool("tesseract", "tesseract-ocr"))
-BOOTSTRAP_TOOLS = (Tool("mmdebstrap", "mmdebstrap"), Tool("arch-test", "arch-test"))
-KOLLA_TOOLS = (Tool("git", "git"),)
-DEPLOY_TOOLS = (Tool("ssh", "openssh-client"),)
-REGISTRY_TOOLS = (Tool("docker-registry", "docker-registry"),)
+# Programs, and the Debian package of each.
+GUEST_TOOLS = {"qemu-img": "qemu-utils", "gpgv": "gpgv", "setpriv": "util-linux"}
+BOOT_TOOLS = {"qemu-system-aarch64": "qemu-system-arm", "tesseract": "tesseract-ocr"}
+BOOTSTRAP_TOOLS = {"mmdebstrap": "mmdebstrap", "arch-test": "arch-test"}
+KOLLA_TOOLS = {"git": "git"}
+DEPLOY_TOOLS = {"ssh": "openssh-client"}
+REGISTRY_TOOLS = {"docker-registry": "docker-registry"}
 
 
-def required_tools(config: Config) -> list[Tool]:
-    """The programs that a run of the configuration needs."""
-    tools = [*KOLLA_TOOLS]
+def required_tools(config: Config) -> dict[str, str]:
+    """The programs that a run of the configuration needs, with their packages."""
+    tools = dict(KOLLA_TOOLS)
     if config.registry.embedded:
-        tools += REGISTRY_TOOLS
+        tools |= REGISTRY_TOOLS
     if config.build.base.bootstrap is not None:
-        tools += BOOTSTRAP_TOOLS
+        tools |= BOOTSTRAP_TOOLS
     if config.guests:
-        tools += GUEST_TOOLS
+        tools |= GUEST_TOOLS
     if any(guest.boot != "none" for guest in config.guests):
-        tools += BOOT_TOOLS
+        tools |= BOOT_TOOLS
     if config.deploy is not None:
-        tools += DEPLOY_TOOLS
+        tools |= DEPLOY_TOOLS
     return tools
 
 
 def programs(config: Config) -> Iterator[DoctorFinding]:
     """Check that each program is installed."""
     tools = required_tools(config)
-    absent = [tool for tool in tools if which(tool.command) is None]
-    for tool in absent:
+    absent = [name for name in tools if which(name) is None]
+    for name in absent:
         yield missing(
             "programs",
-            f"{tool.command} isn't installed",
-            f"install the package {tool.package}",
-            Fix(packages=(tool.package,)),
+            f"{name} isn't installed",
+            f"install the package {tools[name]}",
+            Fix(packages=(tools[name],)),
         )
     if not absent:
-        yield good("programs", ", ".join(tool.command for tool in tools))
+        yield good("programs", ", ".join(tools))
     # Virtual environments for Kolla, kolla-ansible and the embedded Glance.
     if importlib.util.find_spec("ensurepip") is None:
         yield missing(

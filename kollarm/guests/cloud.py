@@ -7,7 +7,7 @@ from typing import Any
 
 from core.config.model import Config
 from core.errors import ConfigError
-from deploy.credentials import CLOUD, cloud_names, clouds_file, openrc_file
+from deploy.credentials import CLOUD, CLOUDS, OPENRC, cloud_names, credentials_file
 from guestprep.publish import connect
 from kollarm.services.glance import EmbeddedGlance
 
@@ -28,10 +28,10 @@ def cloud_for(config: Config, name: str | None = None) -> Any:
         return connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
     named = name or config.cloud.name or os.environ.get("OS_CLOUD")
     nameless = named is None and "OS_AUTH_URL" not in os.environ
-    deployed = clouds_file(config)
+    deployed = credentials_file(config, CLOUDS)
     if deployed is not None and (nameless or named in cloud_names(deployed)):
         return connect(named or CLOUD, clouds_yaml=deployed)
-    if nameless and (openrc := openrc_file(config)) is not None:
+    if nameless and (openrc := credentials_file(config, OPENRC)) is not None:
         raise ConfigError(
             "no cloud is named", hint=f"load the credentials of the deployed one: . {openrc}"
         )

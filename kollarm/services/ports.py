@@ -1,9 +1,8 @@
-"""Ports of this machine: which are free, who listens, and requests that bypass a proxy."""
+"""Ports of this machine: who listens, and requests that bypass a proxy."""
 
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import psutil
@@ -15,14 +14,6 @@ MARK = "KOLLARM_SERVICE"
 
 #: Seconds that one question to a service may take.
 ANSWER = 10.0
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def get(url: str) -> requests.Response | None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from guestprep.publish import connect
 from guestprep.publish.cloud import Glance
 from kollarm.services.glance import EmbeddedGlance
-from kollarm.services.ports import free_port
 from tests.bench.measure import Pair, Samples, at_least, at_most, measure
+from tests.support.servers import free_port
 from tests.support.upload import disk, upload
 
 PAIRS = 5

@@ -20,10 +20,10 @@ from guestprep.publish import PublishSpec, connect, publish
 from guestprep.publish.cloud import Glance
 from guestprep.publish.model import OWNER_MARK
 from kollarm.services.glance import EmbeddedGlance
-from kollarm.services.ports import free_port
 from tests.faults.counts import MOMENTS, count
 from tests.support.kill import run
 from tests.support.proxy import Fault, Proxy
+from tests.support.servers import free_port
 from tests.support.upload import disk
 
 SUBJECT = "Glance failing"

@@ -24,7 +24,7 @@ import requests
 import yaml
 
 from core import lock
-from kollarm.services.ports import free_port
+from tests.support.servers import free_port
 
 #: Two "hosts" on this machine: an x86_64 control host and an ARM compute host.
 CLOUD = """

@@ -18,7 +18,7 @@ from core.config.model import Architecture
 from core.oci.model import RegistryImage
 from core.oci.registry import RegistryClient
 from core.run import end
-from kollarm.services.ports import free_port
+from tests.support.servers import free_port
 
 
 class RunningRegistry:

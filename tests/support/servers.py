@@ -10,6 +10,14 @@ from pathlib import Path
 from core.run import end
 
 
+def free_port() -> int:
+    """A TCP port of loopback that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     """Wait until a server that was just started listens on a port of loopback.
 

@@ -32,7 +32,7 @@ def boot_command(
 ) -> None:
     """Start an image as Nova would, and look at its screen until it shows a login prompt.
 
-    The image is only read. Needs no configuration file.
+    FILE is a disk image; it is only read. Needs no configuration file.
     """
     optional_config(config_path)
     show_boot(file, screenshot, timeout, as_json=as_json)

@@ -14,8 +14,9 @@ from kollarm.cli.common import image_file, show, with_json
 @click.argument("file", type=image_file)
 @with_json
 def inspect_command(file: Path, as_json: bool) -> None:
-    """Show what an image contains; write nothing.
+    """Show what an image contains: its kernels and where their virtio_gpu is, its boot
+    loader, command lines and consoles.
 
-    Its kernels and where their virtio_gpu is, boot loader, command lines, consoles.
+    FILE is a disk image; it is only read. Needs no configuration file.
     """
     show(inspect_image(file).facts, as_json=as_json)

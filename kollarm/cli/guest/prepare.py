@@ -28,7 +28,8 @@ from kollarm.guests import prepare, selection
     "-o",
     "--output",
     type=image_file,
-    help="The qcow2 file to write, if one guest is prepared. Default: in the state folder.",
+    metavar="FILE",
+    help="Write this qcow2 file, if one guest is prepared. Default: in the state folder.",
 )
 @click.option(
     "--only",
@@ -47,8 +48,9 @@ def prepare_command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Prepare guest images: the configuration's (all, or those named), or image files.
+    """Prepare guest images, so that their consoles work.
 
+    NAME is a guest of the configuration. Default: all of them.
     FILE is a path with a slash, or one that ends in .img, .qcow2 or .raw. Preparing a FILE
     needs no configuration file.
     """

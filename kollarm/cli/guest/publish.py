@@ -33,7 +33,11 @@ from kollarm.guests.cloud import cloud_for
 @click.option(
     "--adopt", is_flag=True, help="Take over an image of that name that kollarm did not make."
 )
-@click.option("--name", help="The name in Glance of the one FILE. Default: the file's own.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Publish the one FILE under this name. Default: that of the file.",
+)
 @click.option(
     "--property",
     "properties",
@@ -44,7 +48,7 @@ from kollarm.guests.cloud import cloud_for
 @click.option(
     "--visibility",
     type=click.Choice(["public", "private", "shared", "community"]),
-    help="Set who may use it. Default: the configuration's, or public.",
+    help="Set who may use the images. Default: the configuration's, or public.",
 )
 @click.option("--unchecked", is_flag=True, help="Do not examine a FILE that has no record.")
 @with_config
@@ -62,9 +66,10 @@ def publish_command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Register guest images in Glance: the configuration's prepared ones, or any FILE.
+    """Register guest images in Glance.
 
-    Default: all guests of the configuration. Publishing a FILE needs no configuration file.
+    NAME is a prepared guest of the configuration. Default: all of them.
+    Publishing a FILE needs no configuration file.
     """
     given, chosen = _chosen(config_path, images, name)
     config = given or Config()

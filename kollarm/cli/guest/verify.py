@@ -26,7 +26,8 @@ def verify_command(
 ) -> None:
     """Check that an image's VNC console will work, without starting it.
 
-    The image is only read; kollarm guest boot starts it. Needs no configuration file.
+    FILE is a disk image; it is only read. kollarm guest boot starts it.
+    Needs no configuration file.
     """
     in_cloud = options["cloud"] is not None
     if boot and in_cloud:

@@ -20,9 +20,9 @@ from core.config.model import Architecture, BaseImage, Bootstrap, Build, Config,
 from core.errors import ConfigError
 from core.oci.model import LABEL
 from core.oci.registry import RegistryClient
-from kollarm.services.ports import free_port
 from tests.support import buildkit, rpm_image, tiny_root
 from tests.support.registries import RunningRegistry, context
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -24,10 +24,9 @@ from builder.targets import Target
 from core.config import model
 from core.config.model import Architecture, Build, Config
 from core.oci.registry import RegistryClient
-from kollarm.services.ports import free_port
 from tests.support import tiny_root
 from tests.support.registries import RunningRegistry, context
-from tests.support.servers import listening, stop_engine
+from tests.support.servers import free_port, listening, stop_engine
 
 pytestmark = pytest.mark.integration
 

@@ -18,9 +18,9 @@ from core.config.model import Architecture
 from core.errors import KollarmError
 from core.oci.auth import Credentials
 from core.oci.registry import OCI_INDEX, RegistryClient, RegistryError
-from kollarm.services.ports import free_port
 from tests.support import tiny_root
 from tests.support.registries import RunningRegistry, context, pushed, pushed_members
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.integration
 

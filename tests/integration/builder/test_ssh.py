@@ -20,10 +20,9 @@ from builder.engines.protocol import BuildFailed, BuildJob, Cancellation, Cancel
 from core.config.model import Architecture
 from core.oci.registry import RegistryClient
 from core.run import end, which
-from kollarm.services.ports import free_port
 from tests.support import tiny_root
 from tests.support.registries import RunningRegistry, context
-from tests.support.servers import listening
+from tests.support.servers import free_port, listening
 
 pytestmark = pytest.mark.integration
 

@@ -11,9 +11,9 @@ import yaml
 
 from core.cache import file_digest
 from core.run import run
-from kollarm.services.ports import free_port
 from testbed.guest_image import LAYOUTS, GuestImage, make
 from tests.support.commands import Outcome, kollarm
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -24,13 +24,13 @@ from guestprep import publish
 from guestprep.boot.states import BootState, from_screen
 from kollarm.console_proof.compute import MARK, NAME
 from kollarm.services import daemon
-from kollarm.services.ports import free_port
 from testbed.cloud.layout import ARM_HOST, X86_HOST, CloudLayout
 from testbed.cloud.lifecycle import CLOUD, connection
 from testbed.cloud.service_catalog import FLAVOR
 from testbed.guest_image import LAYOUTS, make
 from tests.support import x86_guest
 from tests.support.commands import COMMAND, Outcome, kollarm
+from tests.support.servers import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.cloud]
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from kollarm.services.ports import free_port
 from kollarm.services.registry import EmbeddedRegistry
 from tests.support import copied_machine
 from tests.support.commands import COMMAND, kollarm
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -20,11 +20,11 @@ from core.run import run
 from guestprep.publish import connect
 from guestprep.publish.cloud import Glance
 from kollarm.services.glance import EmbeddedGlance
-from kollarm.services.ports import free_port
 from kollarm.services.registry import EmbeddedRegistry
 from testbed.guest_image import LAYOUTS, GuestImage, make
 from tests.support.commands import Outcome, interrupted, kollarm
 from tests.support.deploy import CLOUD, containers, docker, python_on, remove, systemd_standin
+from tests.support.servers import free_port
 
 # The setup builds images of both architectures: half an hour on a machine that does more.
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(3600)]

@@ -23,9 +23,9 @@ import pytest
 import yaml
 
 from kollarm.services.glance import EmbeddedGlance
-from kollarm.services.ports import free_port
 from tests.support.commands import Outcome, kollarm
 from tests.support.registries import RunningRegistry
+from tests.support.servers import free_port
 from tests.support.upload import disk
 
 pytestmark = pytest.mark.integration

@@ -20,9 +20,9 @@ from guestprep.publish import connect
 from guestprep.publish.cloud import Glance
 from kollarm.services import ports
 from kollarm.services.glance import EmbeddedGlance
-from kollarm.services.ports import free_port
 from kollarm.services.registry import EmbeddedRegistry
 from tests.support.daemons import embedded_registry
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.integration
 

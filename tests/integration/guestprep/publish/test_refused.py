@@ -19,8 +19,8 @@ from guestprep.publish import (
 from guestprep.publish.cloud import Glance, GlanceError
 from guestprep.publish.model import PublishAction
 from kollarm.services.glance import EmbeddedGlance
-from kollarm.services.ports import free_port
 from tests.support.publishing import all_of
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.integration
 

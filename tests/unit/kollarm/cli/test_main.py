@@ -147,6 +147,10 @@ def reads_and_runs(path: Path) -> Config:
     return load(path)
 
 
+def test_quiet_and_verbose_exclude_each_other(config: Path) -> None:
+    assert main(["-q", "config", "show", "-v", "--config", str(config)]) == 2
+
+
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("option", ["-q", "--quiet"])
 def test_quiet_hides_the_steps_wherever_it_stands(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kollarm.console_proof.console import ProxyError, session, websocket
-from kollarm.services.ports import free_port
+from tests.support.servers import free_port
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_an_engine_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_only_the_tools_of_what_is_wanted_are_looked_for() -> None:
     def commands(config: Config) -> set[str]:
-        return {tool.command for tool in machine.required_tools(config)}
+        return {*machine.required_tools(config)}
 
     assert commands(Config(registry=Registry())) == {"git"}
     base = BaseImage(bootstrap=Bootstrap(suite="trixie"))
@@ -147,8 +147,8 @@ def test_every_package_that_fix_installs_is_one_that_setup_knows() -> None:
     known = (project_dir() / "scripts" / "setup-packages").read_text()
     groups = [getattr(machine, name) for name in dir(machine) if name.endswith("_TOOLS")]
     always = {"util-linux", "openssh-client"}  # of every installation, or of the one who asks
-    for tool in (tool for group in groups for tool in group):
-        assert tool.package in always or re.search(rf"\b{re.escape(tool.package)}\b", known)
+    for package in (package for group in groups for package in group.values()):
+        assert package in always or re.search(rf"\b{re.escape(package)}\b", known)
 
 
 def test_the_verdict_counts_what_fix_can_do() -> None:

@@ -16,11 +16,12 @@ import pytest
 from core.errors import KollarmError
 from kollarm.services import __main__, daemon, ports
 from tests.support.daemons import port_of, web_server
+from tests.support.servers import free_port
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[daemon.Daemon]:
-    made = web_server(tmp_path / "web", ports.free_port())
+    made = web_server(tmp_path / "web", free_port())
     yield made
     daemon.stop(made.folder)
 
@@ -120,7 +121,7 @@ def test_another_program_keeps_its_port(server: daemon.Daemon) -> None:
 
 def test_one_that_fails_says_why(tmp_path: Path) -> None:
     broken = replace(
-        web_server(tmp_path / "web", ports.free_port()),
+        web_server(tmp_path / "web", free_port()),
         program=lambda: ("/bin/sh", "-c", "echo no disk left; exit 3"),
     )
     with pytest.raises(KollarmError, match="does not start") as caught:
@@ -132,7 +133,7 @@ def test_one_that_fails_says_why(tmp_path: Path) -> None:
 
 def test_one_that_never_answers_is_ended(tmp_path: Path) -> None:
     silent = replace(
-        web_server(tmp_path / "web", ports.free_port()),
+        web_server(tmp_path / "web", free_port()),
         program=lambda: ("/bin/sleep", "1000"),
         deadline=1,
     )
