@@ -73,9 +73,7 @@ def prepare(
             f"{output} is the source itself, which is never written",
             hint="give the result another name (-o)",
         )
-    inputs = record.inputs_of(
-        digest, spec, [entry.model_dump(mode="json") for entry in guest.archives]
-    )
+    inputs = record.inputs_of(digest, spec, guest.archives)
     earlier = record.earlier(output, inputs)
     if earlier is not None:
         return dataclasses.replace(earlier, source=str(source.absolute()))
@@ -84,7 +82,7 @@ def prepare(
             disk, source, guest.archives, spec, work, clock
         )
         facts = inspection.facts
-        done = PreparationRecord(
+        preparation = PreparationRecord(
             name=guest.name,
             source=str(source.absolute()),
             output=str(output),
@@ -103,12 +101,12 @@ def prepare(
         )
         # The old record goes first: a kill before the new one would leave it beside the new image.
         record.record_path(output).unlink(missing_ok=True)
-        packages = inspection.contents.dpkg_status
-        provenance.write(done, output, checks.dpkg_status if checks else packages)
+        status = checks.dpkg_status if checks else inspection.contents.dpkg_status
+        provenance.write(preparation, output, status)
         result.chmod(0o644)
         result.replace(output)
-        record.write(done, record.record_path(output))
-    return done
+        record.write(preparation, record.record_path(output))
+    return preparation
 
 
 def _make(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core import files
 from core.cache import file_digest
+from core.config.model import AptArchive
 from core.errors import UnusableInput
 from core.progress import duration, size
 from guestprep.checks import Check
@@ -31,20 +32,20 @@ class PreparationRecord:
     sha256: str
     size: int
     distribution: str
-    """``ID`` of os-release."""
+    """ID in os-release."""
     release: str
-    """``VERSION_ID`` of os-release."""
+    """VERSION_ID in os-release."""
     inputs: dict[str, object]
     """What the result depends on: the source's digest, the request, the recipe."""
     plan: PreparationPlan
     outcome: dict[str, object]
     """What carrying out the plan amounted to: packages, files, bytes, seconds; as plain data."""
     checks: tuple[Check, ...]
-    """Of the finished file; none where there was nothing to do."""
+    """Checks of the finished file; empty if there was nothing to do."""
     seconds: dict[str, float]
-    """What each part of the preparation took."""
+    """Seconds that each part of the preparation took."""
     architecture: str = ""
-    """The system's, by the kernel's name for it; empty when unknown."""
+    """The system's architecture, by the kernel's name for it; empty when unknown."""
     uefi: str = ""
     """Path on the ESP of the loader that UEFI starts by itself; empty when there is none."""
     admin_user: str = ""
@@ -88,18 +89,18 @@ class PreparationRecord:
 
 
 def record_path(output: Path) -> Path:
-    """Where a result's record is."""
+    """Path of a result's record."""
     return output.with_name(output.name + ".json")
 
 
 def inputs_of(
-    source_sha256: str, spec: PreparationSpec, archives: list[dict[str, object]]
+    source_sha256: str, spec: PreparationSpec, archives: Iterable[AptArchive]
 ) -> dict[str, object]:
     """What a result depends on."""
     return {
         "source": source_sha256,
         "wishes": spec.to_dict(),
-        "archives": archives,
+        "archives": [archive.model_dump(mode="json") for archive in archives],
         "recipe": RECIPE,
     }
 

@@ -38,11 +38,11 @@ class FileSpec:
     """A file to copy into the guest."""
 
     path: str
-    """In the guest."""
+    """The file's path in the guest."""
     source: Path
-    """The local file."""
+    """Path of the local file."""
     mode: int
-    """Its permissions."""
+    """The file's permissions in the guest."""
     sha256: str
 
     @staticmethod
@@ -74,7 +74,7 @@ class PreparationSpec:
     clean_host_keys: bool = True
     """Remove SSH host keys."""
     clean_cloud_init: bool = True
-    """Remove cloud-init's state, so that it runs as on a first start."""
+    """Remove cloud-init's state, so that it runs as on a first boot."""
     clean_apt_lists: bool = True
     """Remove apt's package lists."""
     packages: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class PreparationSpec:
     engine: str = "offline"
     """``offline`` or ``guest``."""
     compression: str = "zlib"
-    """Of the result's clusters: ``zlib``, ``zstd`` or ``none``."""
+    """Compression of the result's clusters: ``zlib``, ``zstd`` or ``none``."""
 
     @staticmethod
     def of(guest: Guest, only: Iterable[PreparationPart] = ()) -> PreparationSpec:
@@ -118,7 +118,7 @@ class PreparationSpec:
         return (*(file.path for file in self.files), *zone)
 
     def to_dict(self) -> dict[str, object]:
-        """Plain data; where a file was copied from makes no other image."""
+        """Plain data without the files' local paths, on which the image doesn't depend."""
         data = dataclasses.asdict(self)
         for file in data["files"]:
             del file["source"]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from core import files
 from core.paths import cache_dir
+from core.processes import BOOT_ID
 
 #: Seconds for which a machine's KVM is assumed to stay broken.
 MEMORY = 7 * 24 * 3600.0
@@ -63,9 +64,9 @@ def _note() -> Path:
 
 
 def _machine() -> str:
-    """This boot of this kernel: another one may well have a KVM that works."""
+    """This machine, kernel and boot: after another boot, KVM may work."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = BOOT_ID.read_text().strip()
     except OSError:
         boot = ""
     return f"{platform.node()} {platform.release()} {boot}"

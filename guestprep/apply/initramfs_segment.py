@@ -58,7 +58,7 @@ def build_segment(
     :param work: an empty local folder.
     """
     reader = InitramfsReader(copy)
-    found: dict[str, Member] = {}
+    members: dict[str, Member] = {}
     base = work / "tree"
     staged = base / "lib" / "modules" / version
     staged.mkdir(parents=True)
@@ -75,8 +75,8 @@ def build_segment(
                 _stage(staged / inside, member.data)
                 present.add(inside)
                 member = Member(member.name, member.mode, member.size)  # noqa: PLW2901 — frees it
-        found[member.name] = member
-    folder = module_folder(found, version)
+        members[member.name] = member
+    folder = module_folder(members, version)
     for name, content in inputs.items():
         if name not in present:
             _stage(staged / name, content)
@@ -88,8 +88,8 @@ def build_segment(
     for name in INPUTS:
         if name not in present and name in inputs:
             files[f"{folder}/{name}"] = inputs[name]
-    files |= load_list(found, kind, load)
-    return _segment(files, found, reader, tuple(module_name(path) for path in new))
+    files |= load_list(members, kind, load)
+    return _segment(files, members, reader, tuple(module_name(path) for path in new))
 
 
 def _new_modules(
@@ -102,15 +102,15 @@ def _new_modules(
     """
     here = {module_name(path) for path in present if is_module(path)}
     plain = any(path.endswith(".ko") for path in present)
-    found = {}
+    new = {}
     for path in wanted:
         if module_name(path) in here:
             continue
         content = read_module(path)
         if plain and not path.endswith(".ko"):
             path, content = _uncompressed(path, content)  # noqa: PLW2901
-        found[path] = content
-    return found
+        new[path] = content
+    return new
 
 
 def _uncompressed(path: str, content: bytes) -> tuple[str, bytes]:
@@ -123,11 +123,11 @@ def _uncompressed(path: str, content: bytes) -> tuple[str, bytes]:
 
 
 def load_list(
-    found: dict[str, Member], kind: InitramfsKind, load: Sequence[str]
+    members: dict[str, Member], kind: InitramfsKind, load: Sequence[str]
 ) -> dict[str, bytes]:
     """The file that has modules loaded, as the initramfs's own builder writes it."""
     if kind is InitramfsKind.INITRAMFS_TOOLS:
-        member = found.get(LOAD_LIST)
+        member = members.get(LOAD_LIST)
         text = decode(member.data) if member is not None and member.data is not None else ""
         known = {module_name(word) for word in word_lines(text)}
         lines = [name for name in load if module_name(name) not in known]
@@ -139,19 +139,19 @@ def load_list(
     return {}  # udev loads it when it finds the device
 
 
-def overlay_archive(files: dict[str, bytes], found: dict[str, Member]) -> bytes:
+def overlay_archive(files: dict[str, bytes], members: dict[str, Member]) -> bytes:
     """An archive of files over an initramfs with these members.
 
     A folder entry where a link stands would replace the link: names are resolved first, and
     only new folders get an entry.
     """
-    links = link_targets(found)
+    links = link_targets(members)
     placed = {resolve(name, links): content for name, content in files.items()}
     folders = {
         "/".join(parts[:count])
         for parts in (name.split("/") for name in placed)
         for count in range(1, len(parts))
-    } - set(found)
+    } - set(members)
     return write_archive(
         [Member(name, stat.S_IFDIR | 0o755, 0) for name in sorted(folders)]
         + [
@@ -163,11 +163,11 @@ def overlay_archive(files: dict[str, bytes], found: dict[str, Member]) -> bytes:
 
 def _segment(
     files: dict[str, bytes],
-    found: dict[str, Member],
+    members: dict[str, Member],
     reader: InitramfsReader,
     modules: tuple[str, ...],
 ) -> NewSegment:
-    archive = overlay_archive(files, found)
+    archive = overlay_archive(files, members)
     last = reader.segments[-1]
     data = compress(archive, last.compression)
     if last.compression is Compression.LZ4:

@@ -40,13 +40,13 @@ def derive_initramfs(
     :param work: an empty local folder.
     """
     reader = InitramfsReader(copy)
-    found = {member.name: member for member in reader.members(lambda name: name == LOAD_LIST)}
+    members = {member.name: member for member in reader.members(lambda name: name == LOAD_LIST)}
     plain = work / "plain"
     try:
         with plain.open("wb") as out:
             for source in reader.archives():
                 copy_archive(source, out, lambda name: f"lib/modules/{old}" in name)
-            out.write(_addition(kind, new, wanted, tree, load, found, work))
+            out.write(_addition(kind, new, wanted, tree, load, members, work))
     except (DamagedArchive, UnreadableStream) as error:
         raise UnusableInput(f"{copy.name} can't be read: {error}") from error
     result = work / "result"
@@ -61,7 +61,7 @@ def _addition(
     wanted: Sequence[str],
     tree: Path,
     load: Sequence[str],
-    found: dict[str, Member],
+    members: dict[str, Member],
     work: Path,
 ) -> bytes:
     """An archive of the new kernel's modules with their indices, and of the load list."""
@@ -72,8 +72,8 @@ def _addition(
         target = staged / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.hardlink_to(tree / path)
-    folder = module_folder(found, version)
+    folder = module_folder(members, version)
     files = {f"{folder}/{path}": (tree / path).read_bytes() for path in [*wanted, *inputs]}
     files |= {f"{folder}/{name}": content for name, content in depmod(base, version).items()}
-    files |= load_list(found, kind, load)
-    return overlay_archive(files, found)
+    files |= load_list(members, kind, load)
+    return overlay_archive(files, members)

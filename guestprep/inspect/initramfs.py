@@ -51,24 +51,24 @@ def read_initramfs(copy: Path, path: str, version: str) -> InitramfsFacts:
     :param path: its name in the guest.
     """
     reader = InitramfsReader(copy)
-    found: dict[str, Member] = {}
+    members: dict[str, Member] = {}
     programs: dict[str, str] = {}
     for member in reader.members(wanted):
-        found[member.name] = member
+        members[member.name] = member
         if member.data is not None and _is_program(member.name):
             programs[member.name] = elf_architecture(member.data[:64])
-            found[member.name] = dataclasses.replace(member, data=None)
-    folder = module_folder(found, version)
-    inside = {name for name in found if name.startswith(f"{folder}/") and is_module(name)}
-    index = found.get(f"{folder}/modules.dep")
-    kind = next((kind for mark, kind in _MARKS.items() if mark in found), InitramfsKind.UNKNOWN)
+            members[member.name] = dataclasses.replace(member, data=None)
+    folder = module_folder(members, version)
+    inside = {name for name in members if name.startswith(f"{folder}/") and is_module(name)}
+    index = members.get(f"{folder}/modules.dep")
+    kind = next((kind for mark, kind in _MARKS.items() if mark in members), InitramfsKind.UNKNOWN)
     return InitramfsFacts(
         path=path,
         size=copy.stat().st_size,
         kind=kind,
         segments=tuple(segment.compression.value for segment in reader.segments),
         modules=tuple(sorted({module_name(name) for name in inside})),
-        loads=_loads(found),
+        loads=_loads(members),
         indexed=tuple(
             sorted(module_name(path) for path in parse_dep(decode(index.data)))
             if index is not None and index.data is not None
@@ -79,14 +79,14 @@ def read_initramfs(copy: Path, path: str, version: str) -> InitramfsFacts:
     )
 
 
-def module_folder(found: dict[str, Member], version: str) -> str:
+def module_folder(members: dict[str, Member], version: str) -> str:
     """Where a kernel's modules are in an initramfs: ``lib`` may be a link to ``usr/lib``."""
-    return resolve(f"lib/modules/{version}/x", link_targets(found)).removesuffix("/x")
+    return resolve(f"lib/modules/{version}/x", link_targets(members)).removesuffix("/x")
 
 
-def _loads(found: dict[str, Member]) -> tuple[str, ...]:
+def _loads(members: dict[str, Member]) -> tuple[str, ...]:
     names: list[str] = []
-    for name, member in sorted(found.items()):
+    for name, member in sorted(members.items()):
         if member.data is not None and (name == LOAD_LIST or "modules-load.d/" in name):
             names += [module_name(word) for word in word_lines(decode(member.data))]
     return tuple(dict.fromkeys(names))

@@ -159,10 +159,10 @@ def resolve(path: str, links: dict[str, str]) -> str:
     return "/".join(done + parts)
 
 
-def link_targets(found: dict[str, Member]) -> dict[str, str]:
+def link_targets(members: dict[str, Member]) -> dict[str, str]:
     """The target of every symbolic link among members by name."""
     return {
         name: member.data.decode("utf-8", "surrogateescape")
-        for name, member in found.items()
+        for name, member in members.items()
         if stat.S_ISLNK(member.mode) and member.data is not None
     }

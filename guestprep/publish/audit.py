@@ -87,10 +87,10 @@ def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
         properties alone are compared.
     """
     glance = Glance(connection)
-    seen = [*glance.find(status="active"), *glance.find(status="active", visibility="community")]
+    listed = [*glance.find(status="active"), *glance.find(status="active", visibility="community")]
     images = [
         image
-        for image in {image.id: image for image in seen}.values()
+        for image in {image.id: image for image in listed}.values()
         if image.disk_format not in NO_DISK
     ]
     findings = []

@@ -137,14 +137,14 @@ class Glance:
 
     def find(self, **filters: str) -> list[RemoteImage]:
         """All images that match, hidden ones too."""
-        found: dict[str, RemoteImage] = {}
+        images: dict[str, RemoteImage] = {}
         for hidden in ("false", "true"):
             path, query = "/images", {**filters, "os_hidden": hidden, "limit": "100"}
             while path:
                 page = self._call("GET", path, params=query).json()
-                found |= {data["id"]: image_of(data) for data in page["images"]}
+                images |= {data["id"]: image_of(data) for data in page["images"]}
                 path, query = page.get("next", "").removeprefix("/v2"), {}
-        return list(found.values())
+        return list(images.values())
 
     def get(self, image_id: str) -> RemoteImage:
         """One image, as Glance describes it now."""

@@ -51,9 +51,9 @@ def publish(connection: Any, image: Path, spec: PublishSpec) -> PublishRecord:
 
 def look(glance: Glance, name: str) -> CloudFacts:
     """What the cloud has under a name, or of ours for it."""
-    found = {image.id: image for image in glance.find(name=name)}
-    found |= {image.id: image for image in glance.find(**{OWNER_MARK: name})}
-    images = tuple(sorted(found.values(), key=lambda image: (image.created_at, image.id)))
+    listed = [*glance.find(name=name), *glance.find(**{OWNER_MARK: name})]
+    by_id = {image.id: image for image in listed}
+    images = tuple(sorted(by_id.values(), key=lambda image: (image.created_at, image.id)))
     under_way, abandoned = run_marker.sort(images)
     return CloudFacts(images, glance.project, under_way, abandoned)
 

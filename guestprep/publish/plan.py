@@ -137,26 +137,26 @@ def changes(
         "min_disk": image.min_disk,
         "min_ram": image.min_ram,
     }
-    found = [
+    result = [
         PropertyChange(name, old, attributes[name])
         for name, old in current.items()
         if old != attributes[name]
     ]
-    found += [
+    result += [
         PropertyChange(name, image.properties.get(name), value)
         for name, value in wanted.items()
         if image.properties.get(name) != value
     ]
     once_set = {*image.properties.get(MANAGED, "").split(","), RUN_MARK, SUCCESSOR}
-    found += [
+    result += [
         PropertyChange(name, image.properties[name], None)
         for name in sorted(once_set - set(wanted))
         if name in image.properties
     ]
     if image.hidden:
         # Last: whoever lists images sees it only with all else in place.
-        found.append(PropertyChange("os_hidden", True, False))
-    return tuple(found)
+        result.append(PropertyChange("os_hidden", True, False))
+    return tuple(result)
 
 
 def _refusal(
