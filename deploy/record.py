@@ -77,7 +77,7 @@ class DeployRecord:
             parts.append(f"{result.stage.value}: {outcome} ({result.seconds:.0f} s)")
             if result.recap and result.recap.hosts:
                 parts.append(result.recap.to_text())
-        return "\n".join([*parts, *([self.note] if self.note else [])])
+        return "\n".join([*parts, *filter(None, [self.note])])
 
 
 @dataclass(frozen=True)

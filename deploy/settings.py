@@ -135,6 +135,5 @@ def _derived(settings: Settings, host: Host) -> Iterator[tuple[str, JsonValue]]:
             yield "ansible_become", True
     if host.python:
         yield "ansible_python_interpreter", host.python
-    yield from (
-        dict(settings.deploy.interfaces.variables()) | dict(host.interfaces.variables())
-    ).items()
+    common_interfaces = dict(settings.deploy.interfaces.variables())
+    yield from (common_interfaces | dict(host.interfaces.variables())).items()

@@ -106,29 +106,29 @@ def stage_command(
     passwords.yml is always in the configuration folder.
     """
     env = ansible_environment(settings)
-    passed: list[str] = []
+    flags: list[str] = []
     # post-deploy runs on localhost only, which --limit would exclude.
     if stage is not DeployStage.POST_DEPLOY:
         if options.limit:
-            passed += ["--limit", options.limit]
+            flags += ["--limit", options.limit]
         if options.tags:
-            passed += ["--tags", ",".join(options.tags)]
+            flags += ["--tags", ",".join(options.tags)]
         if options.skip_tags:
-            passed += ["--skip-tags", ",".join(options.skip_tags)]
+            flags += ["--skip-tags", ",".join(options.skip_tags)]
     if options.check:
         if not tree.script or "--check, -C" in tree.script:
-            passed += ["--check"]
+            flags += ["--check"]
         else:  # older shell tools pass EXTRA_OPTS on to ansible-playbook
             env["EXTRA_OPTS"] = "--check"
     if stage is DeployStage.DESTROY:
         # kollarm itself has already asked.
-        passed += ["--yes-i-really-really-mean-it"]
+        flags += ["--yes-i-really-really-mean-it"]
     where = ["-i", str(settings.inventory), "--configdir", str(settings.config_dir)]
     if tree.script:
         # Rocky's shell tool would use /etc/kolla/passwords.yml, whatever --configdir says.
         where += ["--passwords", str(settings.config_dir / "passwords.yml")]
     # The Python tool requires the command first; the shell tool accepts that too.
-    return Command(stage, ("kolla-ansible", stage.value, *where, *passed), env)
+    return Command(stage, ("kolla-ansible", stage.value, *where, *flags), env)
 
 
 def collection_command(settings: Settings, tree: ReleaseFiles, installed: bool) -> Command | None:

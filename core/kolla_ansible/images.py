@@ -176,7 +176,7 @@ def _role_images(release: ReleaseFiles, role: str, templar: Templar) -> Iterator
     for task in release.pull_tasks(role):
         imported = task.get("import_role") or task.get("ansible.builtin.import_role")
         if imported:
-            yield from _services(templar, templar.variables)
+            yield from _services(templar)
             continue
         module = task.get("kolla_container") or task.get("kolla_docker")
         if not module or module.get("action") != "pull_image":
@@ -200,9 +200,9 @@ def _items(task: Mapping[str, Any], templar: Templar) -> Iterator[Any]:
             yield {"key": key, "value": service}
 
 
-def _services(templar: Templar, variables: Mapping[str, object]) -> Iterator[str]:
+def _services(templar: Templar) -> Iterator[str]:
     """The images of a role that uses the role service-images-pull."""
-    prefix = variables.get("kolla_role_name") or variables["project_name"]
+    prefix = templar.variables.get("kolla_role_name") or templar.variables["project_name"]
     for service in _raw_services(templar, f"{templar.value(prefix)}_services").values():
         if _runs_on_host(templar, service):
             yield str(templar.value(service["image"]))

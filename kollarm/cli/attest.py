@@ -47,14 +47,14 @@ def verify_command(
     """
     config = read_config(config_path)
     public = _public_key(config, key)
-    chosen = [guest for guest in config.guests if not names or guest.name in names]
-    images = tuple(name for name in names if name not in {guest.name for guest in chosen})
+    guests = [guest for guest in config.guests if not names or guest.name in names]
+    images = tuple(name for name in names if name not in {guest.name for guest in guests})
     findings: list[AttestationFinding] = []
     if images or not names:
         client = _client(config)
         for index in _indices(config, images):
             findings += attest.verify(client, index.repository, index.tag, public)
-    for guest in chosen:
+    for guest in guests:
         findings += signatures.verify(selection.output(config, guest), public)
     report = AttestationReport(tuple(findings))
     show(report, as_json=as_json)
@@ -84,8 +84,7 @@ def show_command(image: str, config_path: Path) -> None:
 
 def _indices(config: Config, images: tuple[str, ...]) -> Sequence[IndexStep]:
     """The indices of the configuration, or of the images that were named."""
-    plan = pipeline.plan(BuildRequest(config, images=images))
-    return plan.indices
+    return pipeline.plan(BuildRequest(config, images=images)).indices
 
 
 def _client(config: Config) -> RegistryClient:
@@ -96,5 +95,4 @@ def _client(config: Config) -> RegistryClient:
 def _public_key(config: Config, named: Path | None) -> PublicKey | None:
     if named is not None:
         return read_public_key(named)
-    own = config.signing_key
-    return read_key(own).public if own is not None else None
+    return read_key(config.signing_key).public if config.signing_key is not None else None

@@ -21,9 +21,7 @@ class PlacementFacts:
     architecture: str | None
     """The image's property; None if it has none."""
     hosts: Sequence[str] | None
-    """The architectures of the cloud's compute hosts; None if this user may not see
-    them.
-    """
+    """The architectures of the cloud's compute hosts; None if this user may not see them."""
     host: str | None = None
     """The host that was requested."""
 
@@ -33,24 +31,23 @@ class _Known:
     """A fault that is recognised by its text."""
 
     pattern: str
-    stage: ProofStage
     reason: str
     remedy: str
+    stage: ProofStage = ProofStage.BUILD
 
 
 #: The first one whose pattern is found counts.
 _FAULTS = (
     _Known(
         r"UEFI is not supported|firmware to satisfy 'efi'|UEFI firmware|AAVMF|pflash",
-        ProofStage.FIRMWARE,
         "the compute host has no UEFI firmware for the guest",
         "install qemu-efi-aarch64 (Debian, Ubuntu) or edk2-aarch64 (Rocky) in the image of "
         "nova-libvirt, or on the host; Nova on an x86 host looks for ovmf too",
+        ProofStage.FIRMWARE,
     ),
     _Known(
         r"does not support '?virtio'? video|virtio-(gpu|vga)[\w-]*'? is not a valid device"
         r"|domain configuration does not support video model 'virtio'",
-        ProofStage.BUILD,
         "QEMU on the compute host has no virtio-gpu, the display that ARM guests drive",
         "install QEMU's module for it (qemu-system-modules-opengl, or qemu-kvm-device-display-"
         "virtio-gpu on Rocky) in the image of nova-libvirt, and restart nova-libvirt",
@@ -58,50 +55,42 @@ _FAULTS = (
     _Known(
         r"could not find capabilities|[Nn]o emulator|Cannot find (a )?suitable emulator"
         r"|unsupported architecture|unknown OS type|does not support virt type",
-        ProofStage.BUILD,
         "the compute host can't run guests of this architecture",
         "is the image's property architecture right? Then look which hosts the scheduler may "
         "choose: openstack hypervisor list --long",
     ),
     _Known(
         r"CPU mode .* not supported|unsupported CPU|CPU model|host-passthrough",
-        ProofStage.BUILD,
         "the compute host can't give the guest the CPU that Nova is configured for",
         "set [libvirt] cpu_mode in nova.conf of that host: host-passthrough with KVM, none without",
     ),
     _Known(
         r"KVM kernel module|/dev/kvm|kvm.*not available|failed to initialize kvm",
-        ProofStage.BUILD,
         "the compute host has no KVM that works",
         "is /dev/kvm there, and is virtualisation switched on in the host's firmware?",
     ),
     _Known(
         r"machine type .* not support|unsupported machine type|not a valid machine",
-        ProofStage.BUILD,
         "the compute host's QEMU doesn't know the image's machine type",
         "set the image's property hw_machine_type to virt (kollarm guest publish does)",
     ),
     _Known(
         r"[Nn]o space left|disk space",
-        ProofStage.BUILD,
         "the compute host has no room for the instance's disk",
         "free some space in its state path, usually /var/lib/nova/instances",
     ),
     _Known(
         r"VirtualInterfaceCreateException|[Ff]ailed to allocate the network|port binding",
-        ProofStage.BUILD,
         "the network didn't give the instance its port",
         "check neutron's agents (openstack network agent list), or use --network none",
     ),
     _Known(
         r"[Ii]mage .* (could not be found|is unacceptable)|[Ii]mage download|corrupt",
-        ProofStage.BUILD,
         "the compute host couldn't fetch the image",
         "can that host reach Glance? Its nova-compute's log has the reason",
     ),
     _Known(
         r"Exceeded maximum number of retries|Exhausted all hosts",
-        ProofStage.BUILD,
         "every compute host that was tried failed to create the instance",
         "the reason is only in the log of nova-compute on those hosts; openstack server "
         "event list shows which hosts were tried, as long as the instance exists",

@@ -21,14 +21,14 @@ TOLERANCE = 60.0
 
 def servers(config: Config) -> list[str]:
     """URLs of servers on other machines, in the order in which they are asked."""
-    found = []
+    urls = []
     if not config.registry.embedded and not is_loopback(config.registry.address):
         scheme = "http" if config.registry.insecure else "https"
-        found.append(f"{scheme}://{config.registry.address}/v2/")
+        urls.append(f"{scheme}://{config.registry.address}/v2/")
     if (bootstrap := config.build.base.bootstrap) is not None:
-        found.append(f"{bootstrap.mirror}/dists/{bootstrap.suite}/InRelease")
-    found += [str(guest.source.url) for guest in config.guests if guest.source.url is not None]
-    return found
+        urls.append(f"{bootstrap.mirror}/dists/{bootstrap.suite}/InRelease")
+    urls += [str(guest.source.url) for guest in config.guests if guest.source.url is not None]
+    return urls
 
 
 def clock(config: Config) -> Iterator[DoctorFinding]:

@@ -22,9 +22,9 @@ def fix(report: DoctorReport) -> None:
     :raises KollarmError: apt is not available, or one of the steps failed.
     """
     fixes = [finding.fix for finding in report.fixable if finding.fix is not None]
-    packages = list(dict.fromkeys(name for one in fixes for name in one.packages))
-    scripts = list(dict.fromkeys(one.script for one in fixes if one.script))
-    commands = list(dict.fromkeys(one.command for one in fixes if one.command))
+    packages = list(dict.fromkeys(name for step in fixes for name in step.packages))
+    scripts = list(dict.fromkeys(step.script for step in fixes if step.script))
+    commands = list(dict.fromkeys(step.command for step in fixes if step.command))
     if packages:
         _install(packages)
     for command in commands:

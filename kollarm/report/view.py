@@ -86,7 +86,8 @@ def view(
     :param failure: why the run ended early; None if it did not.
     """
     build = record.build
-    names = list(dict.fromkeys(row.image for row in build.images))
+    names = dict.fromkeys(row.image for row in build.images)
+    architectures = " and ".join(dict.fromkeys(str(row.architecture) for row in build.images))
     counts = {
         state: sum(row.state == state for row in build.images)
         for state in dict.fromkeys(row.state for row in build.images)
@@ -99,7 +100,7 @@ def view(
         ("time", duration(record.seconds)),
     ]
     return ReportView(
-        title=f"OpenStack {build.release} for {_listed(build.images)}",
+        title=f"OpenStack {build.release} for {architectures or 'no architecture'}",
         subtitle=when,
         facts=tuple(facts),
         graph=draw(build.images),
@@ -110,11 +111,6 @@ def view(
         cloud=cloud,
         failure=failure,
     )
-
-
-def _listed(rows: Sequence[ImageRecord]) -> str:
-    architectures = list(dict.fromkeys(str(row.architecture) for row in rows))
-    return " and ".join(architectures) or "no architecture"
 
 
 def _image(

@@ -98,9 +98,9 @@ def save(folder: Path, name: str, part: PagePart) -> Path:
     :param name: one of :data:`PARTS`.
     """
     files.write(folder / FOLDER / f"{name}.json", json.dumps(asdict(part)) + "\n")
-    saved = [_saved(folder / FOLDER / f"{name}.json") for name in PARTS]
+    parts = [_saved(folder / FOLDER / f"{name}.json") for name in PARTS]
     path = folder / NAME
-    files.write(path, page([part for part in saved if part is not None]))
+    files.write(path, page([part for part in parts if part is not None]))
     return path
 
 

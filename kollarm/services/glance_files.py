@@ -49,12 +49,8 @@ class GlanceFolders:
 
     def make(self) -> None:
         """Make the folders that Glance expects to find."""
-        for path in (
-            self.etc,
-            self.images,
-            *map(self.folder.joinpath, ("staging", "tasks", "lock")),
-        ):
-            path.mkdir(parents=True, exist_ok=True)
+        for name in ("etc", "images", "staging", "tasks", "lock"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
 
 
 def glance(layout: GlanceFolders, url: str, keystone_url: str | None) -> dict[str, str]:

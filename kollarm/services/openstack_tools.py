@@ -65,11 +65,7 @@ def glance_database(layout: GlanceFolders) -> None:
             draft = GlanceFolders(folder)
             draft.make()
             env = _configure(draft.etc, glance_files.glance(draft, "http://127.0.0.1", None))
-            manage: list[str | Path] = [
-                tool_dir / "bin" / "glance-manage",
-                "--config-dir",
-                draft.etc,
-            ]
+            manage = (tool_dir / "bin" / "glance-manage", "--config-dir", draft.etc)
             run([*manage, "db_sync"], env=env, timeout=600)
             metadefs = tool_dir / "etc" / "glance" / "metadefs"
             run([*manage, "db_load_metadefs", metadefs], env=env, timeout=600)
@@ -89,8 +85,7 @@ def keystone_database(folder: Path, url: str, glance_url: str) -> None:
             env = _configure(draft / "etc", contents)
             for name in ("fernet", "credential"):
                 (draft / "keys" / name).mkdir(parents=True, mode=0o700)
-            config: list[str | Path] = ["--config-dir", draft / "etc"]
-            manage: list[str | Path] = [tool_dir / "bin" / "keystone-manage", *config]
+            manage = (tool_dir / "bin" / "keystone-manage", "--config-dir", draft / "etc")
             run([*manage, "db_sync"], env=env, timeout=600)
             owner = ["--keystone-user", str(os.getuid()), "--keystone-group", str(os.getgid())]
             run([*manage, "fernet_setup", *owner], env=env, timeout=600)

@@ -56,10 +56,6 @@ class EmbeddedRegistry:
         """Its process id; None if it does not run."""
         return daemon.running_in(self.folder)
 
-    @property
-    def _config_file(self) -> Path:
-        return self.folder / "config.yml"
-
     def _config(self) -> str:
         return yaml.safe_dump(
             {
@@ -93,8 +89,9 @@ class EmbeddedRegistry:
                 "docker-registry, the program of the embedded registry, is not installed",
                 hint="make setup installs it (package docker-registry)",
             )
-        files.write(self._config_file, self._config())
-        return program, "serve", str(self._config_file)
+        config_file = self.folder / "config.yml"
+        files.write(config_file, self._config())
+        return program, "serve", str(config_file)
 
     def _answers(self) -> bool:
         answer = ports.get(f"http://{self.address}/v2/")
