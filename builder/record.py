@@ -74,7 +74,6 @@ class BuildRecord:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed."""
         return not self.failures
 
     @property

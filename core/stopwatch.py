@@ -15,7 +15,6 @@ class Stopwatch:
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Time the block."""
         started = time.monotonic()
         try:
             yield

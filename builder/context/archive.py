@@ -131,14 +131,12 @@ def add_path(tar: tarfile.TarFile, name: str, path: Path) -> None:
 
 
 def add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    """Add a file with the given content."""
     info = plain(tarfile.TarInfo(name))
     info.size = len(content)
     tar.addfile(info, io.BytesIO(content))
 
 
 def add_folder(tar: tarfile.TarFile, name: str) -> None:
-    """Add an empty folder."""
     info = tarfile.TarInfo(name)
     info.type = tarfile.DIRTYPE
     tar.addfile(plain(info))

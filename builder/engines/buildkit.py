@@ -35,7 +35,6 @@ class BuildkitOutput:
         self._failed = ""
 
     def line(self, line: str) -> None:
-        """Read one line."""
         if found := _STEP.match(line):
             number, place, text = found.groups()
             self._steps[number] = self.step = f"{place} : {text}"

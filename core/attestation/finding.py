@@ -1,4 +1,4 @@
-"""What the verification of attestations finds."""
+"""The results of verifying attestations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading ``kollarm.yml``: all faults at once, each with its place and a hint."""
+"""Reading ``kollarm.yml``: all errors at once, each with its place and a hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registry clients as the configuration asks for them."""
+"""Registry clients for a configuration."""
 
 from __future__ import annotations
 
