@@ -20,7 +20,6 @@ from rich.console import Console
 from core import logs
 from core.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_INTERRUPTED, KollarmError
 from core.version import __version__
-from kollarm.cli import common
 from kollarm.cli.groups import CommandGroup
 from kollarm.cli.verbosity import Invocation, with_verbosity
 
@@ -129,6 +128,8 @@ def _explain(error: KollarmError, *, as_json: bool) -> None:
     if error.hint:
         console.print(f"hint: {error.hint}", markup=False)
     if as_json:
+        from kollarm.cli import common  # noqa: PLC0415 — pydantic, which no help page needs
+
         common.print_json(
             {"error": {"message": error.message, "details": error.details, "hint": error.hint}}
         )
