@@ -18,9 +18,11 @@ from guestprep.appliance.diagnosis import explain
 log = logging.getLogger(__name__)
 
 #: Seconds for a launch that may use KVM (usual: 2 to 5; the first one ever also builds the
-#: appliance, about 15 s), and for one that emulates the processor (usual: 10 to 25).
+#: appliance, about 15 s), and for one that emulates the processor (usual: 10 to 25): for its first
+#: try, with two processors, and its second, with one.
 KVM_LIMIT = 75.0
-TCG_LIMIT = 600.0
+TCG_LIMIT = 240.0
+TCG_LAST_LIMIT = 600.0
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,11 @@ def _launch(drives: Sequence[Drive], exchangeable: bool) -> Appliance:
     with reporter.step("appliance") as step:
         if not acceleration.usable():
             step.note("emulating the processor (no usable KVM)")
-            return _attempt(drives, exchangeable, emulate=True)
+            return _emulated(drives, exchangeable)
         started = time.monotonic()
         try:
-            return _attempt(drives, exchangeable, emulate=False)
+            limit = acceleration.limit(KVM_LIMIT) if acceleration.present() else TCG_LAST_LIMIT
+            return _attempt(drives, exchangeable, emulate=False, limit=limit)
         except ApplianceError as error:
             if error.hint:  # a cause was found, and it isn't KVM
                 raise
@@ -67,22 +70,42 @@ def _launch(drives: Sequence[Drive], exchangeable: bool) -> Appliance:
                 f"{time.monotonic() - started:.0f} s): trying again without KVM, which is slower"
             )
             log.debug("%s", error.details)
-        appliance = _attempt(drives, exchangeable, emulate=True)
+        appliance = _emulated(drives, exchangeable)
         acceleration.remember_broken()
         return appliance
 
 
-def _attempt(drives: Sequence[Drive], exchangeable: bool, *, emulate: bool) -> Appliance:
+def _emulated(drives: Sequence[Drive], exchangeable: bool) -> Appliance:
+    """Launch without KVM.
+
+    On a busy machine, an emulated kernel with two processors hangs now and then while it starts.
+    """
+    try:
+        return _attempt(drives, exchangeable, emulate=True, limit=TCG_LIMIT)
+    except ApplianceError as error:
+        if error.hint or isinstance(error.__cause__, GuestCallError):
+            raise
+        progress.current().warn(f"{error.message}: trying again with one processor")
+    return _attempt(drives, exchangeable, emulate=True, limit=TCG_LAST_LIMIT, processors=1)
+
+
+def _attempt(
+    drives: Sequence[Drive],
+    exchangeable: bool,
+    *,
+    emulate: bool,
+    limit: float,
+    processors: int = 2,
+) -> Appliance:
     backend = os.environ.get("LIBGUESTFS_BACKEND", "direct")
     environment = {"LIBGUESTFS_BACKEND": backend}
     if emulate:
         environment["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
-    limit = TCG_LIMIT if emulate or not acceleration.present() else acceleration.limit(KVM_LIMIT)
     appliance = Appliance(environment)
     try:
         appliance.call("set_network", False)
         # Measured under emulation: a second processor takes a tenth to a fifth off a launch.
-        appliance.call("set_smp", min(2, os.cpu_count() or 1))
+        appliance.call("set_smp", min(processors, os.cpu_count() or 1))
         if exchangeable and backend == "direct":
             appliance.call("config", "-qmp", f"unix:{appliance.monitor},server=on,wait=off")
         for number, drive in enumerate(drives):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.run import run
-from guestprep.appliance import Drive, acceleration, launch_appliance
+from guestprep.appliance import Drive, acceleration, launch, launch_appliance
 
 pytestmark = pytest.mark.integration
 
@@ -22,6 +22,15 @@ case " $* " in
 esac
 exec qemu-system-ARCHITECTURE "$@"
 """
+
+
+def use_hypervisor(path: Path, mishap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let libguestfs use a hypervisor whose first machine meets with a mishap, a shell command."""
+    path.write_text(
+        _HYPERVISOR.replace("MISHAP", mishap).replace("ARCHITECTURE", platform.machine())
+    )
+    path.chmod(0o755)
+    monkeypatch.setenv("LIBGUESTFS_HV", str(path))
 
 
 @pytest.mark.parametrize(
@@ -43,18 +52,13 @@ def test_it_is_started_once_more_without_kvm(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    hypervisor = tmp_path / "hypervisor"
-    hypervisor.write_text(
-        _HYPERVISOR.replace("MISHAP", mishap).replace("ARCHITECTURE", platform.machine())
-    )
-    hypervisor.chmod(0o755)
+    use_hypervisor(tmp_path / "hypervisor", mishap, monkeypatch)
     device = tmp_path / "kvm"
     device.touch()
     monkeypatch.setattr(acceleration, "DEVICE", device)
     monkeypatch.setattr(acceleration, "_broken", threading.Event())
     monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KOLLARM_KVM_LIMIT", "5")
-    monkeypatch.setenv("LIBGUESTFS_HV", str(hypervisor))
     disk = tmp_path / "disk.qcow2"
     run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8M"])
     with (
@@ -68,3 +72,16 @@ def test_it_is_started_once_more_without_kvm(
     assert not acceleration.usable()
     monkeypatch.setattr(acceleration, "_broken", threading.Event())
     assert not acceleration.usable()
+
+
+def test_an_emulated_one_that_hangs_starts_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_hypervisor(tmp_path / "hypervisor", "exec sleep 600", monkeypatch)
+    monkeypatch.setenv("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg")
+    monkeypatch.setattr(launch, "TCG_LIMIT", 5.0)
+    disk = tmp_path / "disk.qcow2"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8M"])
+    with launch_appliance([Drive(disk, "qcow2")]) as appliance:
+        assert appliance.devices() == ["/dev/sda"]
+    assert (tmp_path / "hypervisor.tried").exists()
