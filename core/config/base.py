@@ -32,6 +32,4 @@ class Architecture(StrEnum):
 class Section(BaseModel):
     """What every section shares: no unknown keys, no silent conversion, no change after reading."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
