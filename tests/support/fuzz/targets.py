@@ -7,10 +7,8 @@ other exception is a crash.
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import lzma
-import tarfile
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +30,7 @@ from guestprep.boot.report import BootReport
 from guestprep.parse import cloudcfg, dpkg, elf, grub, initramfs, modules, relation, text
 from guestprep.parse.cpio import Member, write_archive
 from guestprep.source import checksum, qcow2
+from tests.support.synthetic import tar_of
 
 
 @dataclass(frozen=True)
@@ -122,16 +121,6 @@ def _configuration(source: str) -> object:
     return load.parse(source, Path("/nowhere/kollarm.yml"))
 
 
-def _tar(**files: bytes) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return stream.getvalue()
-
-
 def _ar(**members: bytes) -> bytes:
     out = b"!<arch>\n"
     for name, content in members.items():
@@ -183,8 +172,8 @@ MANIFEST = json.dumps(
 DEB = _ar(
     **{
         "debian-binary": b"2.0\n",
-        "control.tar.xz": lzma.compress(_tar(control=CONTROL, postinst=b"#!/bin/sh\n")),
-        "data.tar.zst": zstandard.compress(_tar(**{"usr/bin/bash": b"\x7fELF"})),
+        "control.tar.xz": lzma.compress(tar_of({"control": CONTROL, "postinst": b"#!/bin/sh\n"})),
+        "data.tar.zst": zstandard.compress(tar_of({"usr/bin/bash": b"\x7fELF"})),
     }
 )
 OVERLAY = b"""\
