@@ -1,0 +1,49 @@
+"""Names that come from outside: of archives' members, in a guest's files, in overlays.
+
+These two functions are the only way from such a name to a local path.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+
+from core.errors import KollarmError
+
+
+class UnsafeNameError(KollarmError):
+    """A name from outside that leads out of the folder it belongs to."""
+
+
+def relative_name(name: str, *, of: str) -> str:
+    """A name from outside as a normalized relative path, such as ``lib/modules/x.ko``.
+
+    :param of: what the name comes from, for the error message.
+    :raises UnsafeNameError: it is absolute, empty, has a ``..`` part, or a NUL.
+    """
+    parts = name.split("/")
+    if "\0" in name or name.startswith("/") or ".." in parts:
+        raise UnsafeNameError(f"{of} has a name that leads out of its folder: {name!r}")
+    found = posixpath.normpath(name)
+    if found == "." or not name:
+        raise UnsafeNameError(f"{of} has an entry without a name: {name!r}")
+    return found
+
+
+def path_inside(folder: Path, name: str, *, of: str) -> Path:
+    """The local path of a name from outside, below a folder.
+
+    The path may not exist yet. Links are followed: one that leads out of the folder is refused,
+    wherever it stands in the path.
+
+    :param of: what the name comes from, for the error message.
+    :raises UnsafeNameError: the name, or a link on its way, leads out of the folder.
+    """
+    path = folder / relative_name(name, of=of)
+    try:
+        found = path.resolve()
+    except (OSError, RuntimeError) as error:  # a circle of links
+        raise UnsafeNameError(f"{of} has a name that can't be followed: {name!r}") from error
+    if not found.is_relative_to(folder.resolve()):
+        raise UnsafeNameError(f"{of} has a link that leads out of its folder: {name!r}")
+    return path
