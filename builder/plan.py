@@ -16,6 +16,7 @@ from builder.targets import Target
 from core.config.model import Architecture
 from core.errors import ConfigError, Fault
 from core.suggest import did_you_mean
+from core.text_output import joined_lines
 
 
 class BuildAction(StrEnum):
@@ -119,7 +120,7 @@ class BuildPlan:
         ]
         width = max((len(row[1]) for row in rows), default=0)
         lines = [f"{row[0]:5} {row[1]:{width}} {row[2]:8} {row[3]}" for row in rows]
-        return "\n".join([*lines, *(f"left out: {line}" for line in self.left_out)])
+        return joined_lines([*lines, *(f"left out: {line}" for line in self.left_out)])
 
 
 def select(

@@ -10,6 +10,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.text_output import one_line
+
 #: Exit statuses, the same for every command.
 EXIT_FAILURE = 1
 EXIT_CONFIGURATION = 2
@@ -43,7 +45,7 @@ class Fault:
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.where}: {self.message}{hint}"
+        return one_line(f"{self.where}: {self.message}{hint}")
 
 
 def counted(number: int, word: str) -> str:

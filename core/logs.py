@@ -9,12 +9,20 @@ import time
 from pathlib import Path
 
 from core.paths import log_dir
+from core.text_output import printable
 
 #: Runs whose logs are kept.
 KEEP = 50
 
 #: Libraries that would fill the log with their own bookkeeping.
 NOISY = ("urllib3", "docker", "keystoneauth", "stevedore", "openstack", "PIL")
+
+
+class _Formatter(logging.Formatter):
+    """Leaves out what a terminal that shows the log would carry out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def start(command: str) -> Path | None:
@@ -28,12 +36,13 @@ def start(command: str) -> Path | None:
     path = folder / f"{stamp}-{name}-{os.getpid()}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # File names inside a guest may be no text.
-        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        handler = logging.FileHandler(path, encoding="utf-8")
     except OSError:
+        # without any handler Python would print warnings, which the progress shows already
+        logging.getLogger().addHandler(logging.NullHandler())
         return None
     path.chmod(0o600)  # output of foreign programs may hold what is nobody else's business
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     # Where the disk is full, the run's own error says so once, not every line of the log.
     logging.raiseExceptions = False
     root = logging.getLogger()

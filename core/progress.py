@@ -8,7 +8,6 @@ to time.  Standard output is for results alone.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,9 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
+
+from core.text_output import one_line, printable
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +75,7 @@ class Progress:
         """Print a warning, also when quiet."""
         log.warning(text)
         with self._lock:
-            self.console.print(f"warning: {text}", style="yellow", markup=False)
+            self.show(f"warning: {one_line(text)}", style="yellow")
 
     @contextmanager
     def step(self, name: str) -> Iterator[RunningStep]:
@@ -84,7 +86,7 @@ class Progress:
             self.broken = ()
             log.info("start: %s", name)
             if not self.console.is_terminal:
-                self._print(f"{'  ' * step.depth}{name} …")
+                self._print(f"{'  ' * step.depth}{one_line(name)} …")
             self._start_ticker()
         failed = True
         try:
@@ -100,7 +102,8 @@ class Progress:
                 mark = "✗" if failed else "✓"
                 note = f": {step.text}" if step.text and not failed else ""
                 log.info("end: %s, %.1f s%s", name, step.seconds, ", failed" if failed else "")
-                self._print(f"{'  ' * step.depth}{mark} {name}{note} ({duration(step.seconds)})")
+                line = one_line(f"{mark} {name}{note} ({duration(step.seconds)})")
+                self._print(f"{'  ' * step.depth}{line}")
 
     def _around(self, step: RunningStep) -> list[RunningStep]:
         """The steps that contain a step, from the outermost, and itself."""
@@ -123,9 +126,13 @@ class Progress:
             return own[-1].depth + 1
         return sum(step.thread is threading.main_thread() for step in self._steps)
 
+    def show(self, text: str, style: str = "") -> None:
+        """Print a text as it is, also when quiet; it isn't logged."""
+        self.console.print(Text(printable(text), style=style))
+
     def _print(self, text: str) -> None:
         if not self.quiet:
-            self.console.print(text, markup=False)
+            self.show(text)
             self._last_output = time.monotonic()
 
     def _start_ticker(self) -> None:
@@ -150,16 +157,18 @@ class Progress:
             with self._lock:
                 if not self._steps or stop.is_set():
                     return
-                lines = [self._line(step) for step in self._steps]
                 if self._status is not None:
-                    self._status.update(" › ".join(lines))
+                    self._status.update(self.live_line())
                 elif time.monotonic() - self._last_output > HEARTBEAT:
-                    self._print("  … " + " › ".join(lines))
+                    self._print(f"  … {self.live_line()}")
 
-    @staticmethod
-    def _line(step: RunningStep) -> str:
-        note = f": {step.text}" if step.text else ""
-        return f"{step.name}{note} ({duration(step.seconds)})".replace("[", "\\[")
+    def live_line(self) -> Text:
+        """The running steps with their notes and times."""
+        lines = []
+        for step in self._steps:
+            note = f": {step.text}" if step.text else ""
+            lines.append(one_line(f"{step.name}{note} ({duration(step.seconds)})"))
+        return Text(" › ".join(lines))
 
 
 def duration(seconds: float) -> str:
@@ -182,7 +191,7 @@ def size(count: float) -> str:
 
 
 #: The progress of this process; commands replace it (``--quiet``).
-_current = Progress(Console(file=sys.stderr, highlight=False, soft_wrap=True))
+_current = Progress()
 
 
 def current() -> Progress:

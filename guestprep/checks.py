@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from core.text_output import joined_lines
+
 
 @dataclass(frozen=True)
 class Check:
@@ -41,4 +43,4 @@ class Checks:
         return {"good": self.good, "path": self.path, "checks": checks}
 
     def to_text(self) -> str:
-        return "\n".join(map(str, self.checks))
+        return joined_lines(map(str, self.checks))

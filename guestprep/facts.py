@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.progress import size
+from core.text_output import joined_lines
 from guestprep.parse.grub import BootEntry
 from guestprep.source.disk import DiskFacts
 from guestprep.target import DRIVER
@@ -270,7 +271,7 @@ class GuestFacts:
             out.append(f"GRUB menu {self.grub.config}{first}:")
             for entry in self.grub.entries:
                 out.append(f"  {entry.title}: {entry.kernel} {' '.join(entry.words)}")
-        return "\n".join(out)
+        return joined_lines(out)
 
 
 def _partition_line(part: Partition) -> str:

@@ -24,6 +24,7 @@ from builder.overlays.settings import merge
 from core.config.model import Architecture, Build, Checkout, Distro
 from core.errors import ConfigError, Fault, counted
 from core.suggest import did_you_mean
+from core.text_output import joined_lines
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class LintReport:
         overlays = counted(len(self.overlays), "overlay")
         errors = counted(len(self.faults), "error")
         lines.append(f"{overlays}, Kolla {self.kolla_version} ({self.release}): {errors}")
-        return "\n".join(lines)
+        return joined_lines(lines)
 
 
 def check_overlays(

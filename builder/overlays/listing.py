@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.overlays.model import Overlay, available, read
+from core.text_output import joined_lines
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class OverlayList:
             for name, variable in overlay.description.variables.items():
                 default = "required" if variable.default is None else repr(variable.default)
                 lines.append(f"    {name} ({default}): {variable.description}")
-        return "\n".join(lines)
+        return joined_lines(lines)
 
 
 def scope(overlay: Overlay) -> str:

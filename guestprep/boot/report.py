@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pydantic import TypeAdapter
 
 from core.progress import duration
+from core.text_output import joined_lines
 from guestprep.boot.states import BootState
 
 
@@ -58,7 +59,7 @@ class BootReport:
         lines += [f"  {x.seconds:6.1f} s  {x.source}: {x.state}" for x in self.sightings]
         if not self.passed and self.serial_tail:
             lines += ["serial console's end:", *(f"  {x}" for x in self.serial_tail.splitlines())]
-        return "\n".join(lines)
+        return joined_lines(lines)
 
     def to_dict(self) -> dict[str, object]:
         return asdict(self) | {"summary": self.summary}

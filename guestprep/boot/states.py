@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from core.text_output import HARMFUL
+
 
 class BootState(StrEnum):
     """How far a machine has come."""
@@ -138,7 +140,7 @@ _REMAINS = re.compile(r"\[(?:[=?]?\d{1,3}(?:;\d{1,3})*[A-HJKSTfhlmsu]|[JKm](?!\w
 def plain(raw: bytes) -> str:
     """A serial console's bytes as text, without terminal control."""
     text = _CONTROL.sub("", raw.decode("utf-8", "replace"))
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return HARMFUL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def plain_of_nova(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from core.progress import size
+from core.text_output import joined_lines
 from guestprep.archive.package import ArchivePackage
 from guestprep.target import DRIVER
 
@@ -305,7 +306,7 @@ class PreparationPlan:
             out.append("nothing to do: the image is prepared already")
         out += [f"- {entry.topic}: {entry.reason}" for entry in self.satisfied]
         out += [f"warning: {text}" for text in self.warnings]
-        return "\n".join(out)
+        return joined_lines(out)
 
 
 def _details(step: PreparationStep) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from core import progress
 from core.progress import size
+from core.text_output import joined_lines
 from guestprep.publish.cloud import Glance
 from guestprep.publish.model import RemoteImage
 
@@ -51,7 +52,9 @@ class AuditFinding:
     """The command that fixes it."""
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.image_id}): {self.reason}\n  {self.remedy}"
+        # Anybody with an account in the cloud chooses such a name.
+        about = f"{self.name} ({self.image_id}): {self.reason}"
+        return joined_lines([about, f"  {self.remedy}"])
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from core import progress
+from core.text_output import joined_lines
 from guestprep.target import ARCHITECTURE
 
 #: Property of every image that kollarm published: the guest's name.
@@ -270,7 +271,7 @@ class PublishPlan:
             lines += [f"    {key}={value}" for key, value in settings.items() if key not in MARKS]
         lines += [f"  change {change}" for change in self.changes if not change.bookkeeping]
         lines += [f"  then {self.replaced} {image}, which had the name" for image in self.retire]
-        return "\n".join(lines)
+        return joined_lines(lines)
 
 
 @dataclass(frozen=True)
@@ -305,4 +306,4 @@ class PublishRecord:
         lines += [f"  changed {change}" for change in self.changes if not change.bookkeeping]
         lines += [f"  replaced {image}" for image in self.retired]
         lines += [f"  removed {image}, left by an earlier run" for image in self.removed]
-        return "\n".join(lines)
+        return joined_lines(lines)

@@ -16,6 +16,7 @@ from core import lock, trust
 from core.config.load import DEFAULT_NAME, load
 from core.config.model import Config
 from core.results import Result
+from core.text_output import printable
 from kollarm.cli.verbosity import Invocation, note_flag
 
 Command = Callable[..., Any]
@@ -112,13 +113,12 @@ def print_json(document: object) -> None:
     """Print the one JSON document of a command."""
     if context := click.get_current_context(silent=True):
         context.ensure_object(Invocation).document = True
-    json.dump(document, sys.stdout, indent=2, sort_keys=False, default=str)
-    sys.stdout.write("\n")
+    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
 
 
 def print_text(text: str) -> None:
     """Print a result for a person."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.write(printable(text if text.endswith("\n") else text + "\n"))
 
 
 def show(result: Result, *, as_json: bool) -> None:

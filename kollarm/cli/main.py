@@ -9,16 +9,18 @@ import os
 import shlex
 import signal
 import sys
+import textwrap
+import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 import click
-from rich.console import Console
 
-from core import logs
+from core import logs, progress
 from core.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_INTERRUPTED, KollarmError
+from core.text_output import one_line
 from core.version import __version__
 from kollarm.cli.groups import CommandGroup
 from kollarm.cli.verbosity import Invocation, with_verbosity
@@ -62,6 +64,7 @@ def main(
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, _terminated)
+    threading.excepthook = _thread_failed
     if isinstance(sys.stdout, io.TextIOWrapper):
         # File names in a guest may not be text; standard error escapes them by itself.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -77,7 +80,9 @@ def main(
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
-        error.show()
+        usage = io.StringIO()
+        error.show(usage)
+        _print(usage.getvalue().rstrip("\n"))
         return EXIT_CONFIGURATION
     except (KeyboardInterrupt, click.Abort):
         _print("interrupted: partial work was rolled back, or the next run completes it")
@@ -92,7 +97,7 @@ def _failed(error: Exception, log_path: Path | None, invocation: Invocation) -> 
         error = _refused_by_the_system(error)
     if not isinstance(error, KollarmError):
         log.exception("defect")
-        _print(f"kollarm: internal error: {type(error).__name__}: {error}")
+        _print(one_line(f"kollarm: internal error: {type(error).__name__}: {error}"))
         if not invocation.debug:
             _print("run it again with --debug to see where; please report it")
         status = EXIT_FAILURE
@@ -102,7 +107,7 @@ def _failed(error: Exception, log_path: Path | None, invocation: Invocation) -> 
         _explain(error, as_json=invocation.as_json and not invocation.document)
         status = error.exit_status
     if invocation.debug:
-        traceback.print_exc()
+        _print(textwrap.indent(traceback.format_exc(), "  "))
     if log_path and status == EXIT_FAILURE:
         _print(f"the whole log: {log_path}")
     return status
@@ -120,13 +125,12 @@ def _refused_by_the_system(error: OSError) -> KollarmError:
 
 def _explain(error: KollarmError, *, as_json: bool) -> None:
     """Say what was wrong, where, and what to do."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(f"kollarm: {error.message}", style="bold red", markup=False)
-    if error.details:
-        for line in error.details.splitlines():
-            console.print(f"  {line}", markup=False)
+    # Each on a line of its own: no text from outside can pretend to be the hint.
+    _print(f"kollarm: {one_line(error.message)}", style="bold red")
+    for line in (error.details or "").splitlines():
+        _print(f"  {line}")
     if error.hint:
-        console.print(f"hint: {error.hint}", markup=False)
+        _print(f"hint: {one_line(error.hint)}")
     if as_json:
         from kollarm.cli import common  # noqa: PLC0415 — pydantic, which no help page needs
 
@@ -135,8 +139,15 @@ def _explain(error: KollarmError, *, as_json: bool) -> None:
         )
 
 
-def _print(text: str) -> None:
-    print(text, file=sys.stderr)
+def _print(text: str, style: str = "") -> None:
+    progress.current().show(text, style)
+
+
+def _thread_failed(failure: threading.ExceptHookArgs) -> None:
+    """Print the traceback of a defect in a thread, as Python would."""
+    lines = traceback.format_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)
+    log.error("defect in a thread: %s", "".join(lines))
+    _print(textwrap.indent("".join(lines), "  "))
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

@@ -9,7 +9,6 @@ import logging
 from dataclasses import dataclass
 
 import click
-from rich.text import Text
 
 from core import progress
 
@@ -33,7 +32,7 @@ class LogOnConsole(logging.Handler):
         if record.name == progress.__name__ and record.levelno != logging.DEBUG:
             return
         text = f"{record.name}: {record.getMessage()}"
-        progress.current().console.print(Text(text, style="dim"))
+        progress.current().show(text, style="dim")
 
 
 def with_verbosity(command: click.Command) -> click.Command:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from core.progress import duration
+from core.text_output import joined_lines
 from guestprep.boot.report import Sighting
 from guestprep.boot.states import BootState
 
@@ -117,4 +118,4 @@ class ProofReport:
             lines += ["end of the serial console:", *(f"  {line}" for line in tail)]
         if self.screenshot:
             lines.append(f"screenshot: {self.screenshot}")
-        return "\n".join(lines)
+        return joined_lines(lines)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.errors import KollarmError
+from core.text_output import joined_lines
 
 
 class Level(StrEnum):
@@ -103,7 +104,7 @@ class DoctorReport:
             lines.append(f"{finding.level.value:7}  {finding.subject:{width}}  {finding.text}")
             if finding.remedy:
                 lines.append(f"{'':7}  {'':{width}}  → {finding.remedy}")
-        return "\n".join([*lines, "", self.verdict])
+        return joined_lines([*lines, "", self.verdict])
 
     @property
     def verdict(self) -> str:
