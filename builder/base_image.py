@@ -66,9 +66,11 @@ def of(tree: RenderedTree, configured: BaseImage) -> BaseSource:
         reference = f"{configured.name or tree.base_image}:{configured.tag or tree.base_tag}"
         return BaseSource(architecture, reference, keys.base_key({"image": reference}))
     rendered = tree.images["base"]
-    packages = tuple(dockerfile.packages((rendered.context / "Dockerfile").read_text()))
+    packages = tuple(
+        dockerfile.packages((rendered.context / "Dockerfile").read_text(encoding="utf-8"))
+    )
     rules = rendered.context / EXCLUDES
-    excludes = tuple(rules.read_text().split("\n")) if rules.is_file() else ()
+    excludes = tuple(rules.read_text(encoding="utf-8").split("\n")) if rules.is_file() else ()
     key = keys.base_key(
         {
             "suite": bootstrap.suite,

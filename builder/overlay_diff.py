@@ -26,7 +26,7 @@ def dockerfile_diff(config: Config, image: str, *, architecture: Architecture) -
     def lines(config: Config, overlays: Sequence[Overlay]) -> list[str]:
         tree = render_all(config, overlays, [architecture])[architecture]
         select({architecture: tree}, {architecture: [image]})
-        text = (tree.images[image].context / "Dockerfile").read_text()
+        text = (tree.images[image].context / "Dockerfile").read_text(encoding="utf-8")
         return dockerfile.essence(dockerfile.without_date(text)).splitlines()
 
     names = f"{image}/Dockerfile", f"{image}/Dockerfile with overlays"

@@ -60,7 +60,9 @@ def targets_of(
     targets: dict[str, Target] = {}
     for name in names:
         rendered = tree.images[name]
-        text = dockerfile.without_date((rendered.context / "Dockerfile").read_text())
+        text = dockerfile.without_date(
+            (rendered.context / "Dockerfile").read_text(encoding="utf-8")
+        )
         if rendered.parent is None and base.bootstrap is not None:
             text = dockerfile.on_prepared_root(text, base.packages)
         parent_key = targets[rendered.parent].key if rendered.parent else base.key

@@ -226,7 +226,7 @@ def _mmdebstrap(
             step.note(line.split(": ", 1)[1].removesuffix("..."))
 
     source_file = target.with_name("debian.sources")
-    source_file.write_text(archive.sources())
+    source_file.write_text(archive.sources(), encoding="utf-8")
     try:
         run(
             [

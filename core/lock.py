@@ -28,7 +28,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[IO[str]]:
     :raises BlockingIOError: without *wait*, another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
+    with path.open("a", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield handle
 
@@ -65,7 +65,7 @@ def _describe(handle: IO[str], holder: dict[str, object]) -> None:
 
 def _taken(state_dir: Path) -> KollarmError:
     try:
-        holder = json.loads((state_dir / NAME).read_text())
+        holder = json.loads((state_dir / NAME).read_text(encoding="utf-8"))
         pid, since, command = int(holder["pid"]), float(holder["since"]), str(holder["command"])
     except (ValueError, KeyError, TypeError):
         # taken a moment ago, and not yet described

@@ -26,7 +26,7 @@ def _fields(stat: Path) -> list[str] | None:
     """The fields of /proc/PID/stat from the third on (proc(5)); None where nothing runs."""
     try:
         # The second field, in brackets, may hold blanks.
-        fields = stat.read_text().rpartition(")")[2].split()
+        fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return None
     return None if fields[0] in "ZX" else fields

@@ -26,7 +26,7 @@ def bundle(configured: Path | None, environ: Mapping[str, str] = os.environ) -> 
     """
     if configured is not None:
         try:
-            text = configured.read_text(errors="replace")
+            text = configured.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             raise ConfigError(
                 f"ca_bundle {configured} can't be read: {error.strerror}",

@@ -107,7 +107,7 @@ def read(folder: Path) -> dict[str, str]:
     """The folder's present files by name: globals.yml, globals.d and the inventory."""
     patterns = ("globals.yml", "globals.d/*", "inventory/*", "inventory/*_vars/*")
     return {
-        str(path.relative_to(folder)): path.read_text(errors="replace")
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8", errors="replace")
         for pattern in patterns
         for path in sorted(folder.glob(pattern))
         if path.is_file()

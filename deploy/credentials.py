@@ -31,5 +31,5 @@ def credentials_file(config: Config, name: str) -> Path | None:
 
 def cloud_names(clouds_yaml: Path) -> frozenset[str]:
     """The names of the clouds in a clouds.yaml."""
-    data = yaml.safe_load(clouds_yaml.read_text())
+    data = yaml.safe_load(clouds_yaml.read_text(encoding="utf-8"))
     return frozenset(data["clouds"])

@@ -57,7 +57,7 @@ class StageFailed(KollarmError):
             parts += [f"{f.host}: {f.task}: {f.message}" for f in result.recap.failures]
             parts += [result.recap.to_text()] if result.recap.hosts else []
         if not parts and result.log:
-            parts = result.log.read_text().splitlines()[-15:]
+            parts = result.log.read_text(encoding="utf-8").splitlines()[-15:]
         super().__init__(
             f"stage {result.stage.value} failed with exit status {status}: "
             f"{_MEANING.get(status, 'see its output')}",
@@ -170,7 +170,9 @@ def _run_stage(
     started = time.monotonic()
     with (
         progress.current().step(command.stage.value) as step,
-        os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream,
+        os.fdopen(
+            os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as stream,
     ):
 
         def line(text: str) -> None:

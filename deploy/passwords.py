@@ -71,7 +71,7 @@ def plan_passwords(path: Path, tree: ReleaseFiles) -> PasswordsPlan:
         return PasswordsPlan(path, sample, PasswordsAction.CREATE, tuple(sorted(tree.secrets)))
     mode = stat.S_IMODE(path.stat().st_mode)
     loose = mode if mode & 0o077 else None
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     if text.startswith("$ANSIBLE_VAULT"):
         return PasswordsPlan(path, sample, PasswordsAction.KEEP, (), loose, encrypted=True)
     passwords = _read(path)
@@ -130,7 +130,7 @@ def _refuse_changes(old: dict[str, object], new: dict[str, object]) -> None:
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        data = yaml.safe_load(path.read_text())
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise UnusableInput(
             f"{path} can't be read as YAML",  # the error itself could quote a password

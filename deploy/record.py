@@ -117,7 +117,7 @@ class Journal:
 def previous_run(config_dir: Path) -> PreviousRun:
     """Read the journal of earlier runs; it is empty if there is none or it is damaged."""
     try:
-        data = json.loads((config_dir / NAME).read_text())
+        data = json.loads((config_dir / NAME).read_text(encoding="utf-8"))
         return PreviousRun(str(data["digest"]), tuple(data["done"]), bool(data["deployed"]))
     except (OSError, ValueError, KeyError, TypeError):
         return PreviousRun()

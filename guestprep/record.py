@@ -112,7 +112,9 @@ def write(record: PreparationRecord, path: Path) -> None:
 def beside(output: Path) -> PreparationRecord | None:
     """The record beside an image; None where there is none that can be read."""
     try:
-        return PreparationRecord.from_dict(json.loads(record_path(output).read_text()))
+        return PreparationRecord.from_dict(
+            json.loads(record_path(output).read_text(encoding="utf-8"))
+        )
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

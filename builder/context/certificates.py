@@ -54,9 +54,11 @@ def extra(bundle: Path | None, known: Iterable[Path] | None = None) -> dict[str,
         return {}
     public: set[str] = set()
     for path in public_bundles() if known is None else known:
-        public.update(split(path.read_text(errors="replace")))
+        public.update(split(path.read_text(encoding="utf-8", errors="replace")))
     return {
         f"extra-{digest[:16]}.crt": ssl.DER_cert_to_PEM_cert(der).encode()
-        for digest, der in sorted(split(bundle.read_text(errors="replace")).items())
+        for digest, der in sorted(
+            split(bundle.read_text(encoding="utf-8", errors="replace")).items()
+        )
         if digest not in public
     }

@@ -119,7 +119,7 @@ class BuildxEngine:
             # without its value, which may hold a password: buildx takes it from the environment
             words += [word for name in job.build_args for word in ("--build-arg", name)]
             try:
-                with job.log.open("w") if job.log else nullcontext() as sink:
+                with job.log.open("w", encoding="utf-8") if job.log else nullcontext() as sink:
 
                     def on_line(line: str) -> None:
                         progress.line(line)
@@ -134,7 +134,7 @@ class BuildxEngine:
                 raise BuildFailed(
                     job.reference, progress.step, progress.reason, progress.lines, job.log
                 ) from error
-            found = _DIGEST.search(metadata.read_text())
+            found = _DIGEST.search(metadata.read_text(encoding="utf-8"))
         if found is None:
             raise EngineError(f"buildx doesn't report the digest of {job.reference}")
         name = f"{self._client.address}/{repository}@{found[1]}"
@@ -225,7 +225,7 @@ class BuildxEngine:
         start = f"FROM {self._client.address}/{repository}@{found.id} AS image"
         with tempfile.TemporaryDirectory(prefix="kollarm-buildx-") as scratch:
             archive, text = Path(scratch) / "files.tar", Path(scratch) / "Dockerfile"
-            text.write_text("\n".join([start, *lines]) + "\n")
+            text.write_text("\n".join([start, *lines]) + "\n", encoding="utf-8")
             words = ["--platform", f"linux/{found.architecture}", "--output"]
             words += [f"type=tar,dest={archive}", "--progress=plain", "-"]
             try:

@@ -114,7 +114,9 @@ class DockerEngine:
         lines: deque[str] = deque(maxlen=TAIL)
         with (
             self._stream(job.control) as api,
-            job.log.open("w") if job.log else contextlib.nullcontext() as sink,
+            job.log.open("w", encoding="utf-8", errors="replace")
+            if job.log
+            else contextlib.nullcontext() as sink,
         ):
             try:
                 events = api.build(

@@ -117,7 +117,7 @@ def _serve(listener: socket.socket, to: Sequence[str], output: Path) -> None:
             connection, _ = listener.accept()
         except OSError:
             return
-        with connection, output.open("a") as errors:
+        with connection, output.open("a", encoding="utf-8") as errors:
             _start(command, connection, errors)
 
 

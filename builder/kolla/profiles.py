@@ -54,11 +54,11 @@ def pulled(config: Config, architecture: Architecture) -> tuple[str, ...]:
 
     def make(folder: Path) -> None:
         images = _evaluated(config.release, groups, variables, architecture)
-        (folder / "images.json").write_text(json.dumps(images))
+        (folder / "images.json").write_text(json.dumps(images), encoding="utf-8")
 
     name = f"{config.release}-{architecture}-{cache.digest(inputs)}"
     folder = cache.entry("pulled", name, make, lifetime=LIFETIME)
-    return tuple(json.loads((folder / "images.json").read_text()))
+    return tuple(json.loads((folder / "images.json").read_text(encoding="utf-8")))
 
 
 def _evaluated(

@@ -111,7 +111,7 @@ def _render(kolla: KollaToolchain, request: RenderRequest, driver: Path, folder:
             hint="kollarm lint names the overlay at fault",
             details=error.details,
         ) from error
-    result = json.loads((folder / "result.json").read_text())
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     missing = sorted(set(request.required) & set(result["ignored_options"]))
     if missing:
         raise ConfigError(
@@ -138,7 +138,8 @@ def _complete(changes: TemplateChanges, folder: Path, paths: Mapping[str, Path])
     for path in paths.values() if changes.patches else ():
         if not (path / "patches" / "series").is_file():
             write(
-                path / "Dockerfile", dockerfile.without_patching((path / "Dockerfile").read_text())
+                path / "Dockerfile",
+                dockerfile.without_patching((path / "Dockerfile").read_text(encoding="utf-8")),
             )
     for rubbish in [*folder.rglob("__pycache__"), *folder.rglob("Dockerfile.j2")]:
         # not part of any build, but it would be in every context and so in every key
@@ -147,7 +148,7 @@ def _complete(changes: TemplateChanges, folder: Path, paths: Mapping[str, Path])
 
 def read(folder: Path, architecture: Architecture) -> RenderedTree:
     """A rendering from its folder."""
-    result = json.loads((folder / "result.json").read_text())
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     root = folder / result["working_dir"]
 
     def source(section: Mapping[str, object] | None) -> ImageSource | None:

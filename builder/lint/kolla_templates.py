@@ -38,7 +38,7 @@ def read(folder: Path) -> CustomizationPoints:
     for path in sorted(folder.rglob("Dockerfile.j2")):
         image = path.parent.name
         try:
-            tree = _ENVIRONMENT.parse(path.read_text())
+            tree = _ENVIRONMENT.parse(path.read_text(encoding="utf-8"))
         except TemplateSyntaxError as error:
             raise KollarmError(
                 f"{path}:{error.lineno}: {error.message}",

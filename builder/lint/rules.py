@@ -246,7 +246,7 @@ def _of_step(
     for image in sorted(set(images) & set(tree.images)):
         for one in ancestry(tree, image):
             context = tree.images[one].context
-            files = sed_edits.copied((context / "Dockerfile").read_text(), context)
+            files = sed_edits.copied((context / "Dockerfile").read_text(encoding="utf-8"), context)
             if found.file in files:
                 verdicts[image] = sed_edits.tried(found, files[found.file].read_bytes())
     unchanged = [image for image, changed in verdicts.items() if changed is False]

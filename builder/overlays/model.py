@@ -123,7 +123,7 @@ class Overlay:
     def tree_patch(self) -> str | None:
         """The unified diff against Kolla's template tree; None when there is none."""
         path = self.folder / TREE_PATCH
-        return path.read_text() if path.is_file() else None
+        return path.read_text(encoding="utf-8") if path.is_file() else None
 
     def image_patches(self) -> ImageFiles:
         """Image → (file name → content), from ``patches/IMAGE/``.
@@ -139,7 +139,7 @@ class Overlay:
                 faults.append(Fault(str(folder), "has no series file", "list its patches in it"))
                 continue
             found[folder.name] = {}
-            for number, line in enumerate(series.read_text().splitlines(), 1):
+            for number, line in enumerate(series.read_text(encoding="utf-8").splitlines(), 1):
                 name = line.strip()
                 if not name or name.startswith("#"):
                     continue
@@ -159,10 +159,10 @@ def read(folder: Path) -> Overlay:
     """
     path = folder / DESCRIPTION
     try:
-        file = YamlFile(path.read_text(), path)
+        file = YamlFile(path.read_text(encoding="utf-8"), path)
         description = Description.model_validate(file.data)
         template = folder / TEMPLATE
-        text = template.read_text() if template.is_file() else None
+        text = template.read_text(encoding="utf-8") if template.is_file() else None
     except OSError as error:
         raise ConfigError(
             f"overlay {folder.name} can't be read", [Fault(str(path), error.strerror or str(error))]
@@ -184,7 +184,7 @@ def read(folder: Path) -> Overlay:
 def place_of(path: Path, position: Position) -> str:
     """The place of a key in an overlay.yml: path, line and key."""
     try:
-        return YamlFile(path.read_text(), path).where(position)
+        return YamlFile(path.read_text(encoding="utf-8"), path).where(position)
     except (OSError, ConfigError):
         return f"{path}: {dotted(position)}"
 

@@ -27,7 +27,7 @@ def read(overlay: Overlay) -> Settings:
     parser = configparser.ConfigParser(interpolation=None, default_section="\0")
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(path.read_text(), source=str(path))
+        parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
     except configparser.Error as error:
         line = getattr(error, "lineno", None)
         place = f"{path}:{line}" if line else str(path)
@@ -45,7 +45,7 @@ def place_of(overlay: Overlay, section: str, option: str | None = None) -> str:
     """The place of a section, or of an option in it: the file and its line."""
     path = overlay.folder / KOLLA_BUILD
     place, inside = str(path), False
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.startswith("["):
             inside = line.strip() == f"[{section}]"
             if inside:

@@ -26,7 +26,7 @@ def load(path: Path) -> Config:
     :raises ConfigError: with every fault found, each with its line.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(
             f"no configuration file {path}",

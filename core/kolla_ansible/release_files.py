@@ -102,7 +102,9 @@ class ReleaseFiles:
     @cached_property
     def sample(self) -> SampleInventory:
         """The multinode sample inventory."""
-        return parse_inventory((self.root / "ansible/inventory/multinode").read_text())
+        return parse_inventory(
+            (self.root / "ansible/inventory/multinode").read_text(encoding="utf-8")
+        )
 
     @cached_property
     def defaults(self) -> Mapping[str, Any]:
@@ -146,7 +148,7 @@ class ReleaseFiles:
         folders = (self.root / "ansible/group_vars", self.root / "ansible/roles")
         kinds = {".yml", ".j2", ".yaml", ".conf", ".sh", ".json"}
         return "\n".join(
-            file.read_text(errors="replace")
+            file.read_text(encoding="utf-8", errors="replace")
             for folder in folders
             for file in sorted(folder.rglob("*"))
             if file.suffix in kinds and file.is_file()
@@ -201,7 +203,7 @@ class ReleaseFiles:
         """The data of a YAML file, which is read once; callers must not change it."""
         if file not in self._known:
             try:
-                self._known[file] = yaml.load(file.read_text(), _LOADER)
+                self._known[file] = yaml.load(file.read_text(encoding="utf-8"), _LOADER)
             except (OSError, yaml.YAMLError) as error:
                 raise UnusableInput(f"{file} can't be read: {error}") from error
         return self._known[file]

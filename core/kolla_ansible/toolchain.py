@@ -54,7 +54,8 @@ def tree_of(release: DeployRelease) -> ReleaseFiles:
     (data,) = folder.glob("*.data")
     script = data / "scripts/kolla-ansible"
     return ReleaseFiles(
-        data / "data/share/kolla-ansible", script.read_text() if script.is_file() else ""
+        data / "data/share/kolla-ansible",
+        script.read_text(encoding="utf-8") if script.is_file() else "",
     )
 
 

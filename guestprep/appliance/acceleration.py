@@ -37,7 +37,7 @@ def usable() -> bool:
     if _broken.is_set() or "force_tcg" in os.environ.get("LIBGUESTFS_BACKEND_SETTINGS", ""):
         return False
     try:
-        entry = json.loads(_note().read_text())
+        entry = json.loads(_note().read_text(encoding="utf-8"))
         known = entry["machine"] == _machine() and time.time() - float(entry["time"]) < MEMORY
     except (OSError, ValueError, KeyError, TypeError):
         known = False
@@ -66,7 +66,7 @@ def _note() -> Path:
 def _machine() -> str:
     """This machine, kernel and boot: after another boot, KVM may work."""
     try:
-        boot = BOOT_ID.read_text().strip()
+        boot = BOOT_ID.read_text(encoding="utf-8").strip()
     except OSError:
         boot = ""
     return f"{platform.node()} {platform.release()} {boot}"

@@ -90,5 +90,5 @@ def properties(record: PreparationRecord, output: Path) -> dict[str, str]:
     }
     signature = signature_path(output)
     if signature.exists():
-        values["kollarm_signature"] = signature.read_text().strip()
+        values["kollarm_signature"] = signature.read_text(encoding="utf-8").strip()
     return values

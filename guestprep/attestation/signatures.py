@@ -84,7 +84,9 @@ def _signatures(output: Path, sha256: str, key: signing.PublicKey) -> list[Attes
     """Whether the image and its provenance are signed with a key."""
     reference, subject = str(output), f"sha256:{sha256}"
     try:
-        signature = base64.b64decode(signature_path(output).read_text(), validate=False)
+        signature = base64.b64decode(
+            signature_path(output).read_text(encoding="utf-8"), validate=False
+        )
         good = key.good_for_digest(signature, sha256)
     except (OSError, binascii.Error, UnicodeDecodeError):
         good = False

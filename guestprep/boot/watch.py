@@ -260,7 +260,7 @@ def _check_alive(process: subprocess.Popen[bytes], guest: VirtualMachine) -> Non
     status = process.poll()
     if status is None:
         return
-    output = (guest.folder / "qemu.log").read_text(errors="replace")
+    output = (guest.folder / "qemu.log").read_text(encoding="utf-8", errors="replace")
     serial = plain(_tail(guest.serial)).strip().splitlines()[-5:]
     if status == 0:
         raise KollarmError(

@@ -44,7 +44,7 @@ def standing(mark: str) -> bool | None:
 def _machine() -> str:
     """A digest that tells machines, and containers of one machine, apart."""
     try:
-        name = Path("/etc/machine-id").read_text().strip()
+        name = Path("/etc/machine-id").read_text(encoding="utf-8").strip()
     except OSError:
         name = ""
     return _short(name + os.uname().nodename)
@@ -52,7 +52,7 @@ def _machine() -> str:
 
 def _boot() -> str:
     """A digest over this boot and this namespace of process ids."""
-    boot = BOOT_ID.read_text()
+    boot = BOOT_ID.read_text(encoding="utf-8")
     return _short(boot + str(Path("/proc/self/ns/pid").readlink()))
 
 

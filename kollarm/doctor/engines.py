@@ -89,7 +89,7 @@ def foreign(architecture: Architecture, folder: Path = BINFMT) -> DoctorFinding:
     fix = Fix(packages=("qemu-user-static", "binfmt-support", "arch-test"), script="setup-foreign")
     remedy = "install qemu-user-static and binfmt-support, then restart systemd-binfmt"
     try:
-        content = handler.read_text()
+        content = handler.read_text(encoding="utf-8")
     except OSError:
         return missing(subject, f"the kernel has no handler for them ({handler})", remedy, fix)
     if not content.startswith("enabled"):

@@ -45,7 +45,7 @@ def prove(image: Path, sha256: str, folder: Path, name: str, timeout: float) -> 
     record, screenshot = folder / f"{name}.boot.json", folder / f"{name}.png"
     if record.exists() and screenshot.exists():
         try:
-            saved = json.loads(record.read_text())
+            saved = json.loads(record.read_text(encoding="utf-8"))
             if saved["sha256"] == sha256:
                 return KeptBoot(image, BootReport.from_dict(saved["report"]), screenshot, True)
         except (ValueError, KeyError, TypeError):

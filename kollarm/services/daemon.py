@@ -183,10 +183,10 @@ def _comes_up(daemon: Daemon, pid: int, patience: float) -> bool:
 def _recorded(folder: Path) -> tuple[int | None, str]:
     """The recorded process, if it is still the one that was started, and its digest."""
     try:
-        pid, started, boot, digest = (folder / "pid").read_text().split()
+        pid, started, boot, digest = (folder / "pid").read_text(encoding="utf-8").split()
     except (OSError, ValueError):
         return None, ""
-    if boot == BOOT_ID.read_text().strip() and started == start_time(int(pid)):
+    if boot == BOOT_ID.read_text(encoding="utf-8").strip() and started == start_time(int(pid)):
         return int(pid), digest
     return None, ""
 

@@ -37,7 +37,7 @@ def tools() -> Path:
 
 def requirements() -> str:
     """The pinned packages of that environment, a requirements file of pip's."""
-    return (DATA / "glance-requirements.txt").read_text()
+    return (DATA / "glance-requirements.txt").read_text(encoding="utf-8")
 
 
 def gunicorn(tool_dir: Path, application: str, port: int) -> tuple[str, ...]:
@@ -144,5 +144,7 @@ def _configure(etc: Path, contents: Mapping[str, str]) -> dict[str, str]:
 
 def _key() -> str:
     """The cache key of a database: it changes with the packages and with this code."""
-    source = Path(__file__).read_text() + Path(glance_files.__file__).read_text()
+    source = Path(__file__).read_text(encoding="utf-8") + Path(glance_files.__file__).read_text(
+        encoding="utf-8"
+    )
     return cache.digest({"packages": requirements(), "source": source})
