@@ -42,7 +42,7 @@ def path_inside(folder: Path, name: str, *, of: str) -> Path:
     path = folder / relative_name(name, of=of)
     try:
         found = path.resolve()
-    except (OSError, RuntimeError) as error:  # a circle of links
+    except (OSError, RuntimeError, ValueError) as error:  # a circle of links, or too long
         raise UnsafeNameError(f"{of} has a name that can't be followed: {name!r}") from error
     if not found.is_relative_to(folder.resolve()):
         raise UnsafeNameError(f"{of} has a link that leads out of its folder: {name!r}")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import zstandard
 
-from guestprep.apply.depmod import INPUTS, depmod
+from guestprep.apply.depmod import INPUTS
+from guestprep.apply.module_tree import ModuleTree
 from guestprep.facts import InitramfsKind
 from guestprep.inspect.initramfs import LOAD_LIST, module_folder
 from guestprep.parse.compression import Compression, compress
@@ -59,9 +60,7 @@ def build_segment(
     """
     reader = InitramfsReader(copy)
     members: dict[str, Member] = {}
-    base = work / "tree"
-    staged = base / "lib" / "modules" / version
-    staged.mkdir(parents=True)
+    tree = ModuleTree(work / "tree", version)
 
     def keep(name: str) -> bool:
         return name == LOAD_LIST or (f"/modules/{version}/" in name)
@@ -72,19 +71,19 @@ def build_segment(
         if member.data is not None and marker in member.name and stat.S_ISREG(member.mode):
             inside = member.name.partition(marker)[2]
             if is_module(inside) or inside in INPUTS:
-                _stage(staged / inside, member.data)
+                tree.add(inside, member.data)
                 present.add(inside)
                 member = Member(member.name, member.mode, member.size)  # noqa: PLW2901 — frees it
         members[member.name] = member
     folder = module_folder(members, version)
     for name, content in inputs.items():
         if name not in present:
-            _stage(staged / name, content)
+            tree.add(name, content)
     new = _new_modules(wanted, present, read_module)
     for path, content in new.items():
-        _stage(staged / path, content)
+        tree.add(path, content)
     files = {f"{folder}/{path}": content for path, content in new.items()}
-    files |= {f"{folder}/{name}": content for name, content in depmod(base, version).items()}
+    files |= {f"{folder}/{name}": content for name, content in tree.index().items()}
     for name in INPUTS:
         if name not in present and name in inputs:
             files[f"{folder}/{name}"] = inputs[name]
@@ -176,8 +175,3 @@ def _segment(
         return NewSegment(data, last.end, modules)
     padding = -last.end % 4  # where an uncompressed archive may begin
     return NewSegment(bytes(padding) + data, last.end, modules)
-
-
-def _stage(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)

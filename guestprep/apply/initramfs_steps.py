@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from core.errors import KollarmError
 from guestprep.apply.depmod import INPUTS
 from guestprep.apply.initramfs_segment import build_segment
+from guestprep.apply.module_tree import ModuleTree
 from guestprep.apply.new_initramfs import derive_initramfs
-from guestprep.apply.pending import AppendedData, ModuleTree, PendingChanges
+from guestprep.apply.pending import AppendedData, PendingChanges
 from guestprep.facts import InitramfsKind, Role
 from guestprep.parse.modules import ModuleIndex, module_name, parse_index
 from guestprep.parse.text import encode
@@ -26,13 +27,12 @@ def append_driver(pending: PendingChanges, step: InitramfsStep) -> None:
 
     def read(path: str) -> bytes:
         if tree is not None and path in tree.new:
-            return (tree.folder / path).read_bytes()
+            return tree.file(path).read_bytes()
         local = pending.folder / "module"
         pending.appliance.download(f"/lib/modules/{step.kernel}/{path}", local)
         return local.read_bytes()
 
-    folder = pending.folder / f"initramfs-{step.kernel}"
-    folder.mkdir()
+    folder = pending.new_folder("initramfs")
     segment = build_segment(
         contents.initramfs_copy,
         step.kernel,
@@ -66,15 +66,14 @@ def create_initramfs(pending: PendingChanges, step: InitramfsStep) -> None:
     builtin = _module_index(contents.texts, None).builtin
     needed = [DRIVER, root.type if root is not None else "ext4"]
     wanted = index.closure([*old.initramfs.modules, *builtin, *needed])
-    folder = pending.folder / f"initramfs-{step.kernel}"
-    folder.mkdir()
+    folder = pending.new_folder("initramfs")
     initramfs = derive_initramfs(
         contents.initramfs_copy,
         kind=old.initramfs.kind,
         old=old.version,
         new=step.kernel,
         wanted=wanted,
-        tree=tree.folder,
+        tree=tree,
         load=[DRIVER],
         work=folder,
     )
@@ -86,8 +85,8 @@ def _module_index(texts: Mapping[str, str], tree: ModuleTree | None) -> ModuleIn
     """A kernel's modules as they will be: by the new indices where there are some."""
 
     def text(name: str) -> str:
-        if tree is not None and (tree.folder / name).exists():
-            return (tree.folder / name).read_text("utf-8", "surrogateescape")
+        if tree is not None and name in tree:
+            return tree.text(name)
         return texts.get(name, "")
 
     return parse_index(text("modules.dep"), text("modules.builtin"), text("modules.softdep"))

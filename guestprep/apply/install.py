@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from core import progress
 from guestprep.appliance import GuestCallError
-from guestprep.apply.depmod import INPUTS, depmod
+from guestprep.apply.depmod import INPUTS
 from guestprep.apply.kernel_removal import (
     dpkg_record_paths,
     generated_paths,
@@ -15,8 +16,9 @@ from guestprep.apply.kernel_removal import (
     remove_paragraphs,
 )
 from guestprep.apply.module_stubs import INDEX_TEXTS, stubs
+from guestprep.apply.module_tree import ModuleTree
 from guestprep.apply.packages import InstalledFiles, add_packages, extended_states
-from guestprep.apply.pending import ModuleTree, PendingChanges
+from guestprep.apply.pending import PendingChanges
 from guestprep.archive.client import ArchiveClient
 from guestprep.archive.deb import open_deb
 from guestprep.parse.text import decode, encode
@@ -35,14 +37,12 @@ def install(pending: PendingChanges, step: InstallStep, client: ArchiveClient) -
     for package in step.packages:
         with progress.current().step(f"fetch {package.name}"):
             debs.append((package, open_deb(client.fetch(package))))
-    unpacked = pending.folder / "packages"
-    done = add_packages(debs, pending.new, unpacked)
+    done = add_packages(debs, pending.new, pending.new_folder("packages"))
     if isinstance(step, ReplaceStep):
         _remove_old_kernel(pending, step)
     _register(pending, step, done)
-    versions = {path.split("/modules/", 1)[1].split("/", 1)[0] for path in done.modules}
-    for version in sorted(versions):
-        _index_modules(pending, version, done)
+    for version, files in sorted(done.modules.items()):
+        _index_modules(pending, version, files)
 
 
 def _register(pending: PendingChanges, step: InstallStep, done: InstalledFiles) -> None:
@@ -99,35 +99,29 @@ def _remove_old_kernel(pending: PendingChanges, step: ReplaceStep) -> None:
                 pending.new.add_link(link, target.removesuffix(step.old) + step.kernel)
 
 
-def _index_modules(pending: PendingChanges, version: str, done: InstalledFiles) -> None:
-    """Build a kernel's indices again over the guest's modules and the new ones."""
-    base = pending.folder / f"modules-{version}"
-    folder = base / "lib" / "modules" / version
-    folder.mkdir(parents=True)
+def _index_modules(pending: PendingChanges, version: str, files: Mapping[str, Path]) -> None:
+    """Build a kernel's indices again over the guest's modules and the new ones.
+
+    :param files: local copies of the new ones, by their path in the folder of modules.
+    """
+    tree = ModuleTree(pending.new_folder("modules"), version)
     if version in pending.inspection.contents.names["/lib/modules"]:
-        _write_stubs(pending, version, folder)
-    new = set()
-    for path, local in done.modules.items():
-        _, _, inside = path.partition(f"/lib/modules/{version}/")
-        if inside:
-            target = folder / inside
-            target.parent.mkdir(parents=True, exist_ok=True)
-            local.replace(target)
-            new.add(inside)
-    for name, content in depmod(base, version).items():
+        _add_stubs(pending, version, tree)
+    for path, local in files.items():
+        tree.add(path, local)
+        tree.new.add(path)
+    for name, content in tree.index().items():
         pending.new.add(f"/lib/modules/{version}/{name}", content)
-    pending.module_trees[version] = ModuleTree(folder, frozenset(new))
+    pending.module_trees[version] = tree
 
 
-def _write_stubs(pending: PendingChanges, version: str, folder: Path) -> None:
-    """Write stubs of the modules that the guest already has, for depmod."""
+def _add_stubs(pending: PendingChanges, version: str, tree: ModuleTree) -> None:
+    """Add stubs of the modules that the guest already has, for depmod."""
     inputs = {}
     for name in (*INDEX_TEXTS, *INPUTS):
         with contextlib.suppress(GuestCallError):
             inputs[name] = pending.appliance.read(f"/lib/modules/{version}/{name}")
     files = stubs({name: decode(text) for name, text in inputs.items()})
     files |= {name: inputs[name] for name in INPUTS if name in inputs}
-    for parent in {(folder / path).parent for path in files}:
-        parent.mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
-        (folder / path).write_bytes(content)
+        tree.add(path, content)

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from guestprep.parse.modules import module_name, parse_dep
+from guestprep.parse.text import encode
 
 #: The indices that stubs are made from.
 INDEX_TEXTS = ("modules.dep", "modules.symbols", "modules.alias", "modules.softdep")
@@ -74,14 +75,14 @@ def _aliases(text: str) -> Iterable[tuple[str, str]]:
 
 def object_file(exports: Sequence[str], needs: Sequence[str], info: Sequence[str]) -> bytes:
     """A relocatable ELF64 object with what depmod reads of a module."""
-    strings = b"\0" + b"".join(symbol.encode() + b"\0" for symbol in needs)
+    strings = b"\0" + b"".join(encode(symbol) + b"\0" for symbol in needs)
     symbols, at = bytes(24), 1
     for symbol in needs:
         symbols += struct.pack("<IBBHQQ", at, _GLOBAL_UNDEFINED, 0, 0, 0, 0)
-        at += len(symbol.encode()) + 1
+        at += len(encode(symbol)) + 1
     sections = [
-        (b".modinfo", _PROGBITS, b"".join(line.encode() + b"\0" for line in info), 0, 0, 0),
-        (b"__ksymtab_strings", _PROGBITS, b"".join(s.encode() + b"\0" for s in exports), 0, 0, 0),
+        (b".modinfo", _PROGBITS, b"".join(encode(line) + b"\0" for line in info), 0, 0, 0),
+        (b"__ksymtab_strings", _PROGBITS, b"".join(encode(s) + b"\0" for s in exports), 0, 0, 0),
         (b".symtab", _SYMTAB, symbols, 4, 1, 24),
         (b".strtab", _STRTAB, strings, 0, 0, 0),
     ]

@@ -38,7 +38,10 @@ class NewFiles:
         self.boot_bytes = 0
 
     def real_name(self, path: str) -> str:
-        """A path relative to the root, through a merged system's links."""
+        """A path relative to the root, through a merged system's links.
+
+        :raises UnsafeNameError: it leads out of the root.
+        """
         name = clean_name(path)
         top, _, rest = name.partition("/")
         return f"usr/{name}" if self._usr_merged and rest and top in _MERGED else name
@@ -66,6 +69,7 @@ class NewFiles:
     def add_member(self, entry: tarfile.TarInfo, content: IO[bytes] | None) -> None:
         """Add an entry of another archive, under its real name."""
         entry.uname = entry.gname = ""  # names of the host's users mean nothing in the guest
+        entry.pax_headers = {}  # they would override the entry's name
         self._tar.addfile(entry, content)
         self.count += 1
         size = -(-entry.size // _BLOCK) * _BLOCK

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import UnusableInput
-from guestprep.apply.depmod import INPUTS, depmod
+from guestprep.apply.depmod import INPUTS
 from guestprep.apply.initramfs_segment import load_list, overlay_archive
+from guestprep.apply.module_tree import ModuleTree
 from guestprep.facts import InitramfsKind
 from guestprep.inspect.initramfs import LOAD_LIST, module_folder
 from guestprep.parse.compression import UnreadableStream, compress_file
@@ -26,7 +27,7 @@ def derive_initramfs(
     old: str,
     new: str,
     wanted: Sequence[str],
-    tree: Path,
+    tree: ModuleTree,
     load: Sequence[str],
     work: Path,
 ) -> Path:
@@ -35,7 +36,7 @@ def derive_initramfs(
     :param copy: a local copy of the old one.
     :param old, new: the kernels' versions.
     :param wanted: paths of module files, relative to the new kernel's folder of modules.
-    :param tree: that folder, locally, with modules and indices.
+    :param tree: the new kernel's modules and indices.
     :param load: names of modules to have loaded.
     :param work: an empty local folder.
     """
@@ -48,7 +49,7 @@ def derive_initramfs(
                 copy_archive(source, out, lambda name: f"lib/modules/{old}" in name)
             out.write(_addition(kind, new, wanted, tree, load, members, work))
     except (DamagedArchive, UnreadableStream) as error:
-        raise UnusableInput(f"{copy.name} can't be read: {error}") from error
+        raise UnusableInput(f"the initramfs of kernel {old} can't be read: {error}") from error
     result = work / "result"
     compress_file(plain, result, reader.segments[-1].compression)
     plain.unlink()
@@ -59,21 +60,18 @@ def _addition(
     kind: InitramfsKind,
     version: str,
     wanted: Sequence[str],
-    tree: Path,
+    tree: ModuleTree,
     load: Sequence[str],
     members: dict[str, Member],
     work: Path,
 ) -> bytes:
     """An archive of the new kernel's modules with their indices, and of the load list."""
-    base = work / "tree"
-    staged = base / "lib" / "modules" / version
-    inputs = [name for name in INPUTS if (tree / name).exists()]
-    for path in [*wanted, *inputs]:
-        target = staged / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.hardlink_to(tree / path)
+    chosen = ModuleTree(work / "tree", version)
+    paths = [*wanted, *(name for name in INPUTS if name in tree)]
+    for path in paths:
+        chosen.add(path, tree.file(path))
     folder = module_folder(members, version)
-    files = {f"{folder}/{path}": (tree / path).read_bytes() for path in [*wanted, *inputs]}
-    files |= {f"{folder}/{name}": content for name, content in depmod(base, version).items()}
+    files = {f"{folder}/{path}": tree.file(path).read_bytes() for path in paths}
+    files |= {f"{folder}/{name}": content for name, content in chosen.index().items()}
     files |= load_list(members, kind, load)
     return overlay_archive(files, members)

@@ -16,7 +16,8 @@ from guestprep.apply.new_files import NewFiles
 from guestprep.archive.deb import SCRIPTS, Deb
 from guestprep.archive.package import ArchivePackage
 from guestprep.parse.cpio import clean_name
-from guestprep.parse.modules import is_module
+from guestprep.parse.modules import is_module, module_place
+from guestprep.parse.text import decode
 
 _INFO = "/var/lib/dpkg/info"
 
@@ -27,8 +28,9 @@ class InstalledFiles:
 
     stanzas: list[str] = field(default_factory=list)
     """Paragraphs for dpkg's status."""
-    modules: dict[str, Path] = field(default_factory=dict)
-    """Local copies of the module files, and of what else depmod reads, by their path in the guest.
+    modules: dict[str, dict[str, Path]] = field(default_factory=dict)
+    """By kernel: local copies of the module files, and of what else depmod reads, by their path
+    in the kernel's folder of modules.
     """
     interests: list[tuple[str, str]] = field(default_factory=list)
     """Triggers that the packages listen to: (trigger, package)."""
@@ -36,13 +38,13 @@ class InstalledFiles:
 
 
 def add_packages(
-    debs: Sequence[tuple[ArchivePackage, Deb]], into: NewFiles, modules_below: Path
+    debs: Sequence[tuple[ArchivePackage, Deb]], into: NewFiles, work: Path
 ) -> InstalledFiles:
     """Add packages' files and dpkg's records of them to the new files.
 
-    :param modules_below: a local folder that gets a copy of every module file, so that
-        depmod can read them.
+    :param work: an empty local folder, for a copy of every module file.
     :raises KollarmError: a package needs a script that only the guest can run.
+    :raises UnsafeNameError: a package has a file outside of the guest's root.
     """
     done = InstalledFiles()
     for package, deb in debs:
@@ -53,20 +55,20 @@ def add_packages(
                 "must run in the guest",
                 hint="leave the package out, or install it at the first start with cloud-init",
             )
-        paths, sums = _files(deb, into, modules_below, done)
+        paths, sums = _files(deb, into, work, done)
         _register(package, deb, into, paths, sums, done)
     return done
 
 
 def _files(
-    deb: Deb, into: NewFiles, modules_below: Path, done: InstalledFiles
+    deb: Deb, into: NewFiles, work: Path, done: InstalledFiles
 ) -> tuple[list[str], dict[str, str]]:
     """Add a package's files; their paths as the package names them, and their MD5 sums."""
     paths, sums = [], {}
     folders: dict[str, tarfile.TarInfo] = {}
     with deb.data() as data:
         for entry in data:
-            name = clean_name(str(entry.name))
+            name = clean_name(str(entry.name), of=str(deb.path))
             paths.append(f"/{name}" if name else "/.")
             folders.pop(name.rpartition("/")[0], None)  # it isn't empty
             entry.name = into.real_name(name)
@@ -77,11 +79,11 @@ def _files(
                 assert stream is not None
                 content = stream.read()
                 sums[name] = hashlib.md5(content, usedforsecurity=False).hexdigest()
-                if is_module(name) or name.rpartition("/")[2] in INPUTS:
-                    local = modules_below / name
-                    local.parent.mkdir(parents=True, exist_ok=True)
+                place = module_place(name)
+                if place is not None and (is_module(name) or place[1] in INPUTS):
+                    local = work / str(into.count)  # never under the name that the package gives it
                     local.write_bytes(content)
-                    done.modules[f"/{name}"] = local
+                    done.modules.setdefault(place[0], {})[place[1]] = local
                 into.add_member(entry, io.BytesIO(content))
             else:
                 if entry.islnk():
@@ -126,14 +128,15 @@ def status_paragraph(deb: Deb, sums: dict[str, str]) -> str:
     """The paragraph that dpkg would write for an installed package."""
     lines = deb.control.strip("\n").split("\n")
     conffiles = [
-        line.strip()
-        for line in deb.info.get("conffiles", b"").decode().splitlines()
-        if line.strip()
+        line.strip() for line in decode(deb.info.get("conffiles", b"")).splitlines() if line.strip()
     ]
     out = [lines[0], "Status: install ok installed", *lines[1:]]
     if conffiles:
         out.append("Conffiles:")
-        out += [f" {path} {sums.get(clean_name(path), 'newconffile')}" for path in conffiles]
+        out += [
+            f" {path} {sums.get(clean_name(path, of=str(deb.path)), 'newconffile')}"
+            for path in conffiles
+        ]
     return "\n".join(out) + "\n"
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from guestprep.appliance import Appliance, GuestCallError
+from guestprep.apply.module_tree import ModuleTree
 from guestprep.apply.new_files import NewFiles
 from guestprep.facts import KernelFacts
 from guestprep.inspect import Inspection
@@ -23,15 +25,6 @@ class AppendedData:
     """The local file with the bytes."""
     offset: int
     """Where they go; what the file has behind that is only padding."""
-
-
-@dataclass(frozen=True)
-class ModuleTree:
-    """A kernel's modules and indices as they will be, in a local folder."""
-
-    folder: Path
-    new: frozenset[str]
-    """Paths of the modules that come with packages; the others are stubs."""
 
 
 @dataclass
@@ -68,6 +61,10 @@ class PendingChanges:
             entry for entry in self.inspection.contents.kernels if entry.version == version
         )
         return facts, contents
+
+    def new_folder(self, kind: str) -> Path:
+        """An empty local folder, never named after anything in the guest."""
+        return Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=self.folder))
 
     def write(self) -> None:
         """Make the changes in the tree, which must be mounted writable at ``/``."""

@@ -46,6 +46,7 @@ def open_deb(path: Path) -> Deb:
     """Read a package's control data.
 
     :raises ArchiveError: not a package, or damaged.
+    :raises UnsafeNameError: a control file's name leads out of the package.
     """
     control, info = "", {}
     with _member(path, "control.tar") as archive:
@@ -53,7 +54,9 @@ def open_deb(path: Path) -> Deb:
             stream = archive.extractfile(entry) if entry.isfile() else None
             if stream is None:
                 continue
-            name = clean_name(entry.name)
+            name = clean_name(entry.name, of=str(path))
+            if "/" in name:
+                raise ArchiveError(f"{path} has a control file in a folder: {name}")
             if name == "control":
                 control = stream.read().decode("utf-8", "replace")
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ from core.cache import file_digest
 from core.errors import KollarmError
 from core.lock import locked
 from core.paths import cache_dir
+from core.untrusted_names import relative_name
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ArchiveError(KollarmError):
@@ -39,6 +43,7 @@ class Fetcher:
 
         :raises DownloadError: the archive can't be reached, or refuses.
         """
+        path = self._relative(path)
         if self._folder is not None:
             try:
                 return (self._folder / path).read_bytes()
@@ -56,6 +61,9 @@ class Fetcher:
         :raises ArchiveError: not there, or with another size or hash than expected.
         :raises DownloadError: the archive can't be reached, or refuses.
         """
+        if not _SHA256.fullmatch(sha256):  # it becomes a file's name
+            raise ArchiveError(f"{self.uri} lists {paths[-1]} with a damaged SHA256")
+        paths = tuple(map(self._relative, paths))
         final = cache_dir() / "archive" / sha256
 
         def check(path: Path) -> None:
@@ -76,6 +84,9 @@ class Fetcher:
             self._first(paths, final, check)
         final.with_name(f".{sha256}.lock").unlink(missing_ok=True)
         return final
+
+    def _relative(self, path: str) -> str:
+        return relative_name(path, of=f"the archive {self.uri}")
 
     def _first(self, paths: tuple[str, ...], final: Path, check: Callable[[Path], None]) -> None:
         for path in paths:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from core.untrusted_names import UnsafeNameError, relative_name
 from guestprep.archive.package import ArchivePackage
 from guestprep.parse.dpkg import fields_of
 from guestprep.parse.relation import parse_provides, parse_relations
+
+#: What dpkg takes for a package's name.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 
 _RELATIONS = ("Depends", "Pre-Depends", "Conflicts", "Breaks")
 
@@ -46,6 +50,8 @@ class PackageIndex:
         end = self._text.find("\n\n", inside + 1)
         paragraph = self._text[max(start, 0) : end if end >= 0 else None]
         fields = fields_of(paragraph)
+        if not _NAME.fullmatch(fields.get("Package", "")):
+            return None
         if fields.get("Architecture") not in (self._architecture, "all"):
             return None
         try:
@@ -59,10 +65,10 @@ class PackageIndex:
                     for field in _RELATIONS
                 },
                 provides=parse_provides(fields.get("Provides", "")),
-                filename=fields["Filename"],
+                filename=relative_name(fields["Filename"], of=self._archive),
                 sha256=fields["SHA256"].lower(),
                 size=int(fields["Size"]),
                 archive=self._archive,
             )
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, UnsafeNameError):
             return None  # an entry without what it takes to fetch it

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from guestprep.appliance import Appliance, GuestCallError
 from guestprep.inspect.layout import DiskLayout
+from guestprep.parse.modules import is_kernel_version
 from guestprep.parse.text import decode
 
 #: Files that are read if they exist.
@@ -128,9 +129,9 @@ def collect(
         usr_merged=appliance.is_link("/lib"),
         menu=menu,
         kernels=tuple(
-            _kernel(appliance, version, names["/boot"], work)
-            for version in names["/lib/modules"]
-            if f"vmlinuz-{version}" in names["/boot"]
+            _kernel(appliance, version, names["/boot"], work / f"initramfs-{number}")
+            for number, version in enumerate(names["/lib/modules"])
+            if is_kernel_version(version) and f"vmlinuz-{version}" in names["/boot"]
         ),
         localtime=_target(appliance, "/etc/localtime"),
         watched=_watched(appliance, watch),
@@ -172,7 +173,7 @@ def program_head(appliance: Appliance) -> bytes:
 
 
 def _kernel(
-    appliance: Appliance, version: str, boot: tuple[str, ...], work: Path
+    appliance: Appliance, version: str, boot: tuple[str, ...], local: Path
 ) -> KernelContents:
     texts: dict[str, str] = {}
     for name in _INDICES:
@@ -188,7 +189,7 @@ def _kernel(
     initramfs = next((name for name in names if name in boot), None)
     copy = None
     if initramfs:
-        copy = work / f"{version}.initramfs"
+        copy = local
         appliance.download(f"/boot/{initramfs}", copy)
     return KernelContents(
         version=version,

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
+from core.untrusted_names import UnsafeNameError, relative_name
+
 TRAILER = "TRAILER!!!"
 _HEADER = 110
 
@@ -27,7 +29,7 @@ class Member:
     """An entry of a cpio archive."""
 
     name: str
-    """Without a leading ``/`` or ``./``."""
+    """As :func:`clean_name` gives it."""
     mode: int
     """Type and permissions, as in ``st_mode``."""
     size: int
@@ -66,9 +68,16 @@ class ByteReader:
             yield part
 
 
-def clean_name(name: str) -> str:
-    """A member's name as the kernel places it: from the root, without ``.`` and ``//``."""
-    return "/".join(part for part in name.split("/") if part not in ("", "."))
+def clean_name(name: str, *, of: str = "an archive") -> str:
+    """A member's name as the kernel places it: from the root, without ``.`` and ``//``.
+
+    That of the root itself is empty.
+
+    :param of: what the name comes from, for the error message.
+    :raises UnsafeNameError: it has a ``..`` part or a NUL.
+    """
+    inside = "/".join(part for part in name.split("/") if part not in ("", "."))
+    return relative_name(inside, of=of) if inside else ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ class _Header:
     """What precedes an entry's content."""
 
     name: str
+    """A clean one."""
     mode: int
     size: int
     raw: bytes
@@ -100,7 +110,10 @@ def _read_header(source: ByteReader) -> _Header:
         raise DamagedArchive(f"a cpio header has a name of {name_size} bytes")
     name = source.read(name_size + -(_HEADER + name_size) % 4)
     text = name[: max(name_size - 1, 0)].decode("utf-8", "surrogateescape")
-    return _Header(text, mode, size, header + name)
+    try:
+        return _Header(clean_name(text), mode, size, header + name)
+    except UnsafeNameError as error:  # no builder of an initramfs makes such a name
+        raise DamagedArchive(error.message) from error
 
 
 def _content(source: ByteReader, size: int) -> bytes:
@@ -121,15 +134,15 @@ def read_members(source: ByteReader, wanted: Callable[[str], bool]) -> Iterator[
         if header.name == TRAILER:
             source.skip(header.padded)
             return
-        name, data = clean_name(header.name), None
-        if stat.S_ISLNK(header.mode) or (stat.S_ISREG(header.mode) and wanted(name)):
+        data = None
+        if stat.S_ISLNK(header.mode) or (stat.S_ISREG(header.mode) and wanted(header.name)):
             data = _content(source, header.size)
             if len(data) < header.size:
                 raise DamagedArchive("the archive is cut short")
             source.skip(header.padded - header.size)
         else:
             source.skip(header.padded)
-        yield Member(name, header.mode, header.size, data)
+        yield Member(header.name, header.mode, header.size, data)
 
 
 def copy_archive(source: ByteReader, out: IO[bytes], dropped: Callable[[str], bool]) -> None:
@@ -140,7 +153,7 @@ def copy_archive(source: ByteReader, out: IO[bytes], dropped: Callable[[str], bo
     """
     while True:
         header = _read_header(source)
-        if header.name != TRAILER and dropped(clean_name(header.name)):
+        if header.name != TRAILER and dropped(header.name):
             source.skip(header.padded)
             continue
         content = _content(source, header.padded)

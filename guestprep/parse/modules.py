@@ -10,6 +10,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from core.untrusted_names import relative_name
+
+#: A kernel's version as ``uname -r`` shows it; depmod wants two numbers at its start.
+_VERSION = re.compile(r"[0-9]+\.[0-9]+[A-Za-z0-9.+~_-]*")
+
+#: Bytes of the longest one (the kernel's __NEW_UTS_LEN).
+_LONGEST_VERSION = 64
+
+#: A package's file below the folder of a kernel's modules.
+_PLACE = re.compile(r"(?:usr/)?lib/modules/(?P<version>[^/]+)/(?P<inside>.+)")
+
 _SUFFIX = re.compile(r"\.ko(\.(xz|zst|gz))?$")
 
 
@@ -21,6 +32,22 @@ def is_module(path: str) -> bool:
 def module_name(path: str) -> str:
     """A module's name from its file's path, or from a name in any spelling."""
     return _SUFFIX.sub("", path.rsplit("/", 1)[-1]).replace("-", "_")
+
+
+def is_kernel_version(name: str) -> bool:
+    """Whether a name can be a kernel's version, and so its folder of modules can have it."""
+    return len(name) <= _LONGEST_VERSION and _VERSION.fullmatch(name) is not None
+
+
+def module_place(name: str) -> tuple[str, str] | None:
+    """A kernel's version, and a path in its folder of modules; None for a path elsewhere.
+
+    :param name: a path relative to the root.
+    """
+    match = _PLACE.fullmatch(name)
+    if match is None or not is_kernel_version(match["version"]):
+        return None
+    return match["version"], match["inside"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +87,10 @@ class ModuleIndex:
 
 
 def parse_index(dep: str, builtin: str, softdep: str) -> ModuleIndex:
-    """The index from the texts of modules.dep, modules.builtin and modules.softdep."""
+    """The index from the texts of modules.dep, modules.builtin and modules.softdep.
+
+    :raises UnsafeNameError: see :func:`parse_dep`.
+    """
     return ModuleIndex(
         depends=parse_dep(dep),
         builtin=frozenset(
@@ -71,13 +101,20 @@ def parse_index(dep: str, builtin: str, softdep: str) -> ModuleIndex:
 
 
 def parse_dep(text: str) -> dict[str, tuple[str, ...]]:
-    """modules.dep: ``path: path path …``."""
+    """modules.dep: ``path: path path …``.
+
+    :raises UnsafeNameError: a path leads out of the folder of modules; depmod writes no such.
+    """
     found = {}
     for line in text.splitlines():
         path, separator, needed = line.partition(":")
         if separator and is_module(path.strip()):
-            found[path.strip()] = tuple(word for word in needed.split() if is_module(word))
+            found[_path(path.strip())] = tuple(map(_path, filter(is_module, needed.split())))
     return found
+
+
+def _path(word: str) -> str:
+    return relative_name(word, of="a kernel's modules.dep")
 
 
 def parse_softdep(text: str) -> dict[str, tuple[str, ...]]:

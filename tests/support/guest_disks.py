@@ -72,6 +72,10 @@ class Recipe:
     config: str = "CONFIG_DRM=m\n"
     status: str = _STATUS
     extra: Mapping[str, bytes | str] = field(default_factory=dict)
+    initramfs_tail: bytes = b""
+    """A further segment of the initramfs."""
+    index_tail: str = ""
+    """Further lines of modules.dep."""
 
 
 def initramfs(recipe: Recipe) -> bytes:
@@ -100,7 +104,10 @@ def initramfs(recipe: Recipe) -> bytes:
         early = [Member("early", stat.S_IFREG | 0o644, 5, b"early")]
         data = compress(write_archive(members if last else early), compression)
         parts.append(data if last else data + bytes(-len(data) % 4))
-    return b"".join(parts)
+    whole = b"".join(parts)
+    if recipe.initramfs_tail:
+        whole += bytes(-len(whole) % 4) + recipe.initramfs_tail
+    return whole
 
 
 def make(path: Path, work: Path, recipe: Recipe | None = None) -> Path:
@@ -149,6 +156,8 @@ def make(path: Path, work: Path, recipe: Recipe | None = None) -> Path:
         files |= {f"boot/{name}": data for name, data in boot.items()}
     synthetic.write_tree(tree, files | dict(recipe.extra))
     synthetic.index_modules(tree, version)
+    with (tree / modules / "modules.dep").open("a") as dep:
+        dep.write(recipe.index_tail)
     return _assemble(path, work, recipe)
 
 

@@ -234,6 +234,15 @@ def signed_archive(folder: Path, suite: str = "bionic", *, expire: str = "never"
     return SignedArchive(folder, suite, keyring, home)
 
 
+def ar_of(members: Mapping[str, bytes]) -> bytes:
+    """An ar archive in memory, as a ``.deb`` is one."""
+    out = b"!<arch>\n"
+    for name, content in members.items():
+        out += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
+        out += content + b"\n" * (len(content) % 2)
+    return out
+
+
 def tar_of(files: Mapping[str, bytes]) -> bytes:
     """A tar archive in memory."""
     out = io.BytesIO()

@@ -14,6 +14,7 @@ from guestprep.apply.initramfs_segment import build_segment
 from guestprep.apply.kernel_removal import dpkg_record_paths, package_paths, remove_paragraphs
 from guestprep.apply.maintainer_scripts import unknown_effects
 from guestprep.apply.module_stubs import INDEX_TEXTS, stubs
+from guestprep.apply.module_tree import ModuleTree
 from guestprep.apply.new_files import NewFiles
 from guestprep.apply.new_initramfs import derive_initramfs
 from guestprep.apply.packages import add_packages, extended_states, status_paragraph
@@ -115,8 +116,10 @@ def test_another_kernels_initramfs_keeps_all_but_the_modules(tmp_path: Path) -> 
     copy = tmp_path / "initrd"
     copy.write_bytes(guest_disks.initramfs(recipe))
     new = "6.1.0-1-arm64"
-    folder = tree(tmp_path / "new", MODULES, new)
-    indices = depmod(tmp_path / "new", new)
+    modules = ModuleTree(tmp_path / "new", new)
+    for name, content in MODULES.items():
+        modules.add(name, content)
+    indices = modules.index()
     index = parse_index(indices["modules.dep"].decode(), "", indices["modules.softdep"].decode())
     wanted = index.closure(["virtio", "gone", "other", "virtio_gpu"])
     work = tmp_path / "work"
@@ -127,7 +130,7 @@ def test_another_kernels_initramfs_keeps_all_but_the_modules(tmp_path: Path) -> 
         old=VERSION,
         new=new,
         wanted=wanted,
-        tree=folder,
+        tree=modules,
         load=["virtio_gpu"],
         work=work,
     )
@@ -145,14 +148,17 @@ def test_packages_are_placed_below_usr_on_a_merged_system(tmp_path: Path) -> Non
     fields = fields_of(deb.control)
     extra = a_package(fields["Package"], fields["Version"])
     path = tmp_path / "new.tar"
+    local = tmp_path / "modules"
+    local.mkdir()
     with closing(NewFiles(path, usr_merged=True)) as new:
-        done = add_packages([(extra, deb)], new, tmp_path / "modules")
+        done = add_packages([(extra, deb)], new, local)
     with tarfile.open(path) as tar:
         names = tar.getnames()
         owners = {(entry.uid, entry.gid, entry.uname) for entry in tar}
-    module = f"lib/modules/{VERSION}/kernel/drivers/gpu/drm/drm.ko"
+    driver = "kernel/drivers/gpu/drm/drm.ko"
+    module = f"lib/modules/{VERSION}/{driver}"
     assert f"usr/{module}" in names and module not in names
-    assert f"/{module}" in done.modules
+    assert driver in done.modules[VERSION]
     assert f"var/lib/dpkg/info/{extra.name}.list" in names
     assert f"var/lib/dpkg/info/{extra.name}.md5sums" in names
     assert owners == {(0, 0, "")}
