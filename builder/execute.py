@@ -19,10 +19,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder import base_image, index
+from builder import base_image
+from builder.built_images import BuiltImages
 from builder.context import archive, dockerfile
 from builder.engines.protocol import BuildFailed, BuildJob, Cancellation, Cancelled, ImageBuilder
 from builder.facts import EngineImage
+from builder.join import IndexJoiner, Place
 from builder.kolla import sources
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
 from builder.record import BuildRecord, ImageRecord, IndexRecord, State
@@ -46,9 +48,6 @@ DONE = {
     BuildAction.KEEP: State.KEPT,
 }
 
-#: An image of one architecture.
-Place = tuple[str, Architecture]
-
 
 @dataclass(frozen=True)
 class BuildResources:
@@ -63,6 +62,8 @@ class BuildResources:
     """Images built at the same time on one engine."""
     attestor: Attestor | None = None
     """Attests each index before it is written; None attests nothing."""
+    built: BuiltImages | None = None
+    """Gets the digest of each image that is pushed."""
     on_interrupt: Callable[[BuildRecord], None] = lambda record: None
     """Called with the record so far when the run is interrupted."""
 
@@ -88,6 +89,7 @@ class BuildExecution:
         self._running: set[Cancellation] = set()
         self._stopping = threading.Event()
         self._lock = threading.RLock()
+        self._joiner = IndexJoiner(resources.client, resources.attestor, self._builder_with)
         for place, step in self.steps.items():
             if step.action is BuildAction.KEEP:
                 self._keep(place, present[place])
@@ -211,7 +213,12 @@ class BuildExecution:
             if target.parent is not None:
                 above = self.steps[target.parent, target.architecture].target
                 parent = builder.ensure_present(
-                    above.reference, above.architecture, above.key, note=note, control=control
+                    above.reference,
+                    above.architecture,
+                    above.key,
+                    digest=self.remotes[target.parent, target.architecture].digest,
+                    note=note,
+                    control=control,
                 )
                 text = dockerfile.with_parent(text, parent)
             else:
@@ -241,16 +248,30 @@ class BuildExecution:
 
     def _push(self, target: Target, image: EngineImage, control: Cancellation) -> RegistryImage:
         builder = self.resources.builders[target.architecture]
-        builder.publish(image, target.reference, target.architecture, control=control)
-        remote = self.resources.client.image(target.repository, target.tag)
+        digest = builder.publish(image, target.reference, target.architecture, control=control)
+        remote = self._read_back(target, digest)
         if remote is None or not target.matches(remote):
             raise KollarmError(
                 f"{target.reference} was pushed, but the registry has something else",
                 hint="is another build pushing to the same tag?",
             )
+        if self.resources.built is not None:
+            self.resources.built.note(target.reference, digest=remote.digest, engine_id=image.id)
         with self._lock:
             self.remotes[target.name, target.architecture] = remote
         return remote
+
+    def _read_back(self, target: Target, digest: str) -> RegistryImage | None:
+        """The image that was just pushed, as the registry has it.
+
+        :param digest: what the engine says that it pushed, an image or an index; empty if it
+            doesn't say.
+        """
+        client, repository = self.resources.client, target.repository
+        if digest and (pushed := client.index(repository, digest)) is not None:
+            entries = [e for e in pushed.entries if e.architecture == target.architecture.oci]
+            digest = entries[0].digest if entries else digest
+        return client.image(repository, digest or target.tag)
 
     def _labels(self, target: Target) -> dict[str, str]:
         # names: https://github.com/opencontainers/image-spec/blob/main/annotations.md
@@ -276,45 +297,24 @@ class BuildExecution:
         if not ready:
             return
         with ThreadPoolExecutor(min(JOINING, len(ready)), "join") as pool:
-            records = list(pool.map(lambda one: self._index(*one), ready))
+            records = list(
+                pool.map(lambda one: self._joiner.join(one[0], one[1], self.remotes), ready)
+            )
         with self._lock:
             self.indices |= {row.image: row for row in records}
 
-    def _index(self, step: IndexStep, rows: list[ImageRecord]) -> IndexRecord:
-        client = self.resources.client
-        reference = f"{client.address}/{step.repository}:{step.tag}"
-        failed = [row.architecture for row in rows if row.state is State.FAILED]
-        if failed:
-            return IndexRecord(
-                step.name,
-                reference,
-                State.LEFT,
-                members=step.members,
-                error=f"left as it was: the image for {', '.join(failed)} failed",
-            )
-        members = {member: self.remotes[step.name, member] for member in step.members}
-        try:
-            current = client.index(step.repository, step.tag)
-            composed = index.compose(members, index.others(current, members, step.keep))
-            state = State.KEPT
-            if current is None or current.digest != composed.digest:
-                if self.resources.attestor is not None:
-                    self.resources.attestor.attest(step, composed, self._builder_with)
-                index.write(client, step.repository, step.tag, composed)
-                state = State.WRITTEN
-        except KollarmError as error:
-            return IndexRecord(
-                step.name, reference, State.FAILED, members=step.members, error=error.message
-            )
-        return IndexRecord(step.name, reference, state, composed.digest, step.members)
-
-    def _builder_with(self, step: ImageStep) -> ImageBuilder | None:
+    def _builder_with(
+        self, step: ImageStep, remote: RegistryImage
+    ) -> tuple[ImageBuilder, str] | None:
         """The builder that can read an image's files, pulled if need be; None if there is none."""
         builder = self.resources.builders.get(step.target.architecture)
-        if builder is not None:
-            target = step.target
-            builder.ensure_present(target.reference, target.architecture, target.key)
-        return builder
+        if builder is None:
+            return None
+        target = step.target
+        name = builder.ensure_present(
+            target.reference, target.architecture, target.key, digest=remote.digest
+        )
+        return builder, name
 
     def _keep(self, place: Place, remote: RegistryImage) -> None:
         target = self.steps[place].target

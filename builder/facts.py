@@ -87,3 +87,5 @@ class ExistingImages:
     remote: dict[tuple[str, Architecture], RegistryImage]
     local: dict[tuple[str, Architecture], EngineImage]
     indices: dict[str, ImageIndex]
+    unknown: frozenset[str] = frozenset()
+    """Digests in the registry that must not get into an index signed with the key."""

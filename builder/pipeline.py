@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from builder import base_image, existing
+from builder.built_images import BuiltImages
 from builder.engines.configured import check_buildkit, connect
 from builder.engines.protocol import ImageBuilder
 from builder.execute import BuildExecution, BuildResources
@@ -18,18 +19,21 @@ from builder.facts import ExistingImages
 from builder.freshness import Freshness
 from builder.kolla import profiles, sources
 from builder.overlays.model import Overlay, choose
-from builder.plan import BuildPlan, make_plan, select
+from builder.plan import BuildAction, BuildPlan, IndexStep, make_plan, select
+from builder.reasons import BuildReason
 from builder.record import BuildRecord
 from builder.rendering import render_all
 from builder.request import BuildRequest
 from builder.targets import targets_of
-from core.config.model import Architecture
+from core import progress
+from core.config.model import Architecture, Config
+from core.errors import KollarmError
 from core.oci.client import client_for
-from core.oci.model import RegistryImage
+from core.oci.model import ImageIndex, RegistryImage
 from core.oci.registry import RegistryClient
 
 if TYPE_CHECKING:
-    from builder.attest import Attestor
+    from builder.attest import Attestor, SigningKey
 
 #: Build arguments that Docker knows by itself; they are not part of an image's key.
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
@@ -44,7 +48,10 @@ class PreparedBuild:
     client: RegistryClient
     builders: Mapping[Architecture, ImageBuilder]
     remote: Mapping[tuple[str, Architecture], RegistryImage]
+    indices: Mapping[str, ImageIndex]
     bases: tuple[base_image.BaseSource, ...]
+    built: BuiltImages
+    signing: SigningKey | None
 
 
 def plan(request: BuildRequest) -> BuildPlan:
@@ -66,6 +73,49 @@ def build(
         templates don't render.  An image that fails is in the record instead.
     """
     prepared = prepare(request)
+    if request.config.registry.attest and not prepared.plan.idle:
+        return _execute(request, _with_readers(request, prepared), on_interrupt)
+    return _execute(request, prepared, on_interrupt)
+
+
+def attest(request: BuildRequest) -> BuildRecord:
+    """Write the attestations of indices in the registry that are missing or invalid.
+
+    :raises KollarmError: as :func:`build`; or images have to be built first.
+    """
+    from core.attestation import verification  # noqa: PLC0415 - brings cryptography along
+
+    prepared = prepare(request)
+    if not prepared.plan.idle:
+        raise KollarmError(
+            "only an index that is up to date can be attested",
+            hint="run kollarm build first; kollarm build --dry-run says what it would do",
+        )
+    signing = prepared.signing
+
+    def needed(step: IndexStep) -> bool:
+        findings = verification.verify(
+            prepared.client,
+            step.repository,
+            step.tag,
+            signing.key.public if signing else None,
+            signing.newest if signing else None,
+        )
+        return not all(finding.good for finding in findings)
+
+    indices = [
+        replace(step, action=BuildAction.ATTEST, reason=BuildReason.NOT_ATTESTED)
+        if needed(step)
+        else step
+        for step in prepared.plan.indices
+    ]
+    prepared = replace(prepared, plan=replace(prepared.plan, indices=tuple(indices)))
+    return _execute(request, _with_readers(request, prepared), lambda record: None)
+
+
+def _execute(
+    request: BuildRequest, prepared: PreparedBuild, on_interrupt: Callable[[BuildRecord], None]
+) -> BuildRecord:
     attesting = request.config.registry.attest and not prepared.plan.idle
     resources = BuildResources(
         client=prepared.client,
@@ -74,9 +124,38 @@ def build(
         build_args=proxies(os.environ),
         jobs=max(2, os.cpu_count() or 1),
         attestor=_attestor(request, prepared) if attesting else None,
+        built=prepared.built,
         on_interrupt=on_interrupt,
     )
     return BuildExecution(prepared.plan, resources, prepared.remote).run()
+
+
+def _with_readers(request: BuildRequest, prepared: PreparedBuild) -> PreparedBuild:
+    """Also connected to the engines that have to read images without a bill of materials.
+
+    A run may have ended between an image's push and its index: then the image is kept by the
+    next one, for which its engine would have nothing to do.
+    """
+    attestor = _attestor(request, prepared)
+    images = {(one.target.name, one.target.architecture): one for one in prepared.plan.images}
+    lacking: set[Architecture] = set()
+    for step in prepared.plan.indices:
+        if step.action not in (BuildAction.WRITE, BuildAction.ATTEST):
+            continue
+        for member in set(step.members) - set(prepared.builders) - lacking:
+            kept = images[step.name, member].action is BuildAction.KEEP
+            if kept and attestor.lacks_bill(
+                step, prepared.remote[step.name, member], prepared.indices.get(step.name)
+            ):
+                lacking.add(member)
+    found = dict(prepared.builders)
+    for architecture in sorted(lacking):
+        try:
+            found |= connect(request.config, {architecture}, prepared.client)
+        except KollarmError as error:
+            # the index is right without it, and says that it lacks the bill
+            progress.current().say(f"no bill of materials for {architecture}: {error.message}")
+    return replace(prepared, builders=found)
 
 
 def prepare(request: BuildRequest) -> PreparedBuild:
@@ -104,6 +183,11 @@ def prepare(request: BuildRequest) -> PreparedBuild:
         )
     ]
     remote, indices = existing.registry(client, targets, request.tag)
+    built = BuiltImages(config.state_dir)
+    signing = _signing(config, built)
+    unknown: frozenset[str] = frozenset()
+    if signing is not None:
+        unknown = existing.unknown(client, signing, targets, remote, indices)
     missing = [
         target
         for target in targets
@@ -111,12 +195,18 @@ def prepare(request: BuildRequest) -> PreparedBuild:
         or request.refresh is not None
         or (image := remote.get((target.name, target.architecture))) is None
         or image.key != target.key
+        or image.digest in unknown
     ]
     # an engine is asked only when there is something for it to do
     builders = connect(config, {target.architecture for target in missing}, client)
     build_plan = make_plan(
         targets,
-        ExistingImages(remote, existing.engines(builders, missing), indices),
+        ExistingImages(
+            remote,
+            existing.engines(builders, missing, built if signing is not None else None),
+            indices,
+            unknown,
+        ),
         release=config.release,
         kolla_version=next(iter(trees.values())).kolla_version,
         registry=config.registry.address,
@@ -129,28 +219,46 @@ def prepare(request: BuildRequest) -> PreparedBuild:
         keep=request.kept_members(),
     )
     return PreparedBuild(
-        build_plan, tuple(overlays), client, builders, remote, tuple(bases.values())
+        plan=build_plan,
+        overlays=tuple(overlays),
+        client=client,
+        builders=builders,
+        remote=remote,
+        indices=indices,
+        bases=tuple(bases.values()),
+        built=built,
+        signing=signing,
     )
 
 
-def _attestor(request: BuildRequest, prepared: PreparedBuild) -> Attestor:
-    """The attestor of a build's indices.
+def _signing(config: Config, built: BuiltImages) -> SigningKey | None:
+    """The key that indices are signed with; None for none.
 
-    :raises ConfigError: the signing key can't be used.
+    :raises ConfigError: it can't be used.
     """
+    if config.signing_key is None or not config.registry.attest:
+        return None
     # cryptography takes longer to import than a registry of images to look at
-    from builder.attest import Attestor  # noqa: PLC0415
-    from core.attestation import signing  # noqa: PLC0415
+    from builder.attest import SigningKey  # noqa: PLC0415
+    from core.attestation.newest import NewestIndices  # noqa: PLC0415
+    from core.attestation.signing import read_key  # noqa: PLC0415
+
+    return SigningKey(read_key(config.signing_key), built, NewestIndices(config.state_dir))
+
+
+def _attestor(request: BuildRequest, prepared: PreparedBuild) -> Attestor:
+    """The attestor of a build's indices."""
+    from builder.attest import Attestor  # noqa: PLC0415 - as above
 
     config = request.config
     return Attestor(
-        prepared.plan,
-        prepared.client,
-        {overlay.name: overlay.folder for overlay in prepared.overlays},
-        prepared.bases,
-        prepared.builders,
-        {"release": config.release, "distro": config.build.distro.value},
-        signing.read_key(config.signing_key) if config.signing_key else None,
+        plan=prepared.plan,
+        client=prepared.client,
+        overlays={overlay.name: overlay.folder for overlay in prepared.overlays},
+        bases=prepared.bases,
+        engines=prepared.builders,
+        request={"release": config.release, "distro": config.build.distro.value},
+        signing=prepared.signing,
     )
 
 

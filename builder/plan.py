@@ -15,6 +15,7 @@ from builder.reasons import BuildReason
 from builder.targets import Target
 from core.config.model import Architecture
 from core.errors import ConfigError, Fault
+from core.oci.model import IndexEntry
 from core.suggest import did_you_mean
 from core.text_output import joined_lines
 
@@ -26,6 +27,8 @@ class BuildAction(StrEnum):
     PUSH = "push"
     BUILD = "build"
     WRITE = "write"
+    REFUSE = "refuse"
+    ATTEST = "attest"
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,10 @@ class IndexStep:
     reason: BuildReason
     detail: str = ""
     """More about the reason, in words."""
-    keep: tuple[str, ...] | None = ()
+    keep: tuple[str, ...] | None = None
     """Architectures (by OCI's names) whose entries stay beside the members; None for any."""
+    dropped: tuple[str, ...] = ()
+    """The platforms (``linux/arm64``) whose entries go."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ class BuildPlan:
                     "image": step.name,
                     "reference": f"{self.registry}/{step.repository}:{step.tag}",
                     "members": [member.value for member in step.members],
+                    "dropped": list(step.dropped),
                     "action": step.action.value,
                     "reason": explained(step),
                 }
@@ -196,7 +202,7 @@ def make_plan(
     left_out: Sequence[str] = (),
     force: bool = False,
     fresh: Freshness | None = None,
-    keep: tuple[str, ...] | None = (),
+    keep: tuple[str, ...] | None = None,
 ) -> BuildPlan:
     """Compare the images as they should be with those that exist.
 
@@ -249,16 +255,23 @@ def _index_steps(
             if (image := existing.remote.get((name, architecture))) is not None
         }
         current = existing.indices.get(name)
-        others = index.others(current, architectures, keep)
+        composed = index.compose(present, current, keep)
+        own = {architecture.oci for architecture in architectures}
+        stay = [one for one in composed.others if one.architecture not in own]
+        gone = [one for one in index.dropped(current, composed) if one.architecture not in own]
         action, reason = BuildAction.WRITE, BuildReason.MEMBERS_CHANGE
+        details = [f"{one.architecture} stays in it" for one in stay if one.is_image]
+        details += [f"{one.architecture} is dropped: {one.digest}" for one in gone]
         if current is None:
             reason = BuildReason.NOT_IN_REGISTRY
         elif (
             all(step.action is BuildAction.KEEP for step in steps)
-            and index.compose(present, others).digest == current.digest
+            and composed.digest == current.digest
         ):
             action, reason = BuildAction.KEEP, BuildReason.SAME_MEMBERS
-        stays = ", ".join(one.architecture for one in others)
+        elif unknown := [one for one in stay if one.digest in existing.unknown]:
+            action, reason = BuildAction.REFUSE, BuildReason.ENTRY_NOT_OF_THIS_KEY
+            details = [not_known(one) for one in unknown]
         yield IndexStep(
             name,
             steps[0].target.repository,
@@ -266,9 +279,19 @@ def _index_steps(
             tuple(architectures),
             action,
             reason,
-            f"{stays} stays in it" if stays else "",
+            "; ".join(details),
             keep,
+            tuple(f"{one.os}/{one.architecture}" for one in gone),
         )
+
+
+def not_known(one: IndexEntry) -> str:
+    """Which entry of an index isn't known to the signing key, and what to do."""
+    what = one.architecture if one.is_image else f"what is attached to {one.attached_to}"
+    return (
+        f"{what} ({one.digest}): build it with this key on the machine that has its engine, "
+        "or leave it out with --drop-members"
+    )
 
 
 def _image_steps(
@@ -316,10 +339,13 @@ def _refreshed(
 def _image_step(target: Target, existing: ExistingImages) -> ImageStep:
     place = (target.name, target.architecture)
     remote, local = existing.remote.get(place), existing.local.get(place)
-    if remote and target.matches(remote):
+    known = remote is None or remote.digest not in existing.unknown
+    if remote and target.matches(remote) and known:
         return ImageStep(target, BuildAction.KEEP, BuildReason.UP_TO_DATE)
     if local and target.matches(local):
         return ImageStep(target, BuildAction.PUSH, BuildReason.IN_ENGINE, local=local)
+    if remote and target.matches(remote):
+        return ImageStep(target, BuildAction.BUILD, BuildReason.NOT_OF_THIS_KEY, remote.digest)
     if remote is None:
         return ImageStep(target, BuildAction.BUILD, BuildReason.NOT_IN_REGISTRY)
     if remote.key is None:

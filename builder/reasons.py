@@ -21,7 +21,10 @@ class BuildReason(StrEnum):
     OLD_PARENT = "built on an older image of its parent"
     AGE_UNKNOWN = "the age of its packages is unknown"
     OLD_PACKAGES = "its packages are too old"
+    NOT_OF_THIS_KEY = "the image in the registry is not known to the signing key"
     CLOCK_BEHIND = "its packages are newer than this machine's clock"
     # indices
     SAME_MEMBERS = "it lists these members already"
     MEMBERS_CHANGE = "its members change"
+    ENTRY_NOT_OF_THIS_KEY = "an entry that stays in it is not known to the signing key"
+    NOT_ATTESTED = "its attestations are missing or invalid"

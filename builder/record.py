@@ -59,6 +59,8 @@ class IndexRecord:
     digest: str | None = None
     members: tuple[Architecture, ...] = ()
     error: str | None = None
+    warnings: tuple[str, ...] = ()
+    """Why some of its attestations are missing."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,11 @@ class BuildRecord:
                 table("Container images", columns, images),
                 table("Indices", ["reference", "architectures", "state", "digest"], indices),
                 *(f"left out: {line}" for line in self.left_out),
+                *(
+                    f"warning: {row.reference}: {warning}"
+                    for row in self.indices
+                    for warning in row.warnings
+                ),
             ]
         )
 

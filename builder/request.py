@@ -23,8 +23,8 @@ class BuildRequest:
     """Rebuild images even if they are up to date."""
     refresh: timedelta | None = None
     """Rebuild images whose packages are older than this."""
-    keep_members: bool = False
-    """In indices, keep entries of architectures that the configuration doesn't build."""
+    drop_members: bool = False
+    """Drop entries of architectures that the configuration doesn't build from indices."""
 
     @property
     def tag(self) -> str:
@@ -48,9 +48,9 @@ class BuildRequest:
     def kept_members(self) -> tuple[str, ...] | None:
         """The architectures, by OCI's names, whose entries stay in indices; None for any.
 
-        A run for one architecture leaves the entries of the configuration's others.
+        With :attr:`drop_members`, those of the configuration's other architectures still stay.
         """
-        if self.keep_members:
+        if not self.drop_members:
             return None
         chosen = self.chosen_architectures()
         return tuple(one.oci for one in self.config.build.engines if one not in chosen)

@@ -11,8 +11,12 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import requests
 
 #: Read in this order; each holds the path of a PEM file.
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT")
@@ -66,3 +70,12 @@ def apply(configured: Path | None) -> None:
         chosen = bundle(configured)
         for name in VARIABLES:
             os.environ[name] = str(chosen)
+
+
+def no_stored_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """For a session's ``auth``: leave its requests as they are.
+
+    Without it requests adds the password that ``~/.netrc`` has for the host, in place of any
+    other authorization.  Proxies and authorities still come from the environment.
+    """
+    return request

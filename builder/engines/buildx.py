@@ -153,17 +153,19 @@ class BuildxEngine:
         architecture: Architecture,
         key: str,
         *,
+        digest: str,
         note: Callable[[str], None] = lambda text: None,
         control: Cancellation | None = None,
     ) -> str:
         # by its digest: BuildKit gives an image the requested platform, whatever its parent's is
-        found = self.image(reference)
+        named = f"{self._client.address}/{split(reference)[0]}@{digest}"
+        found = self.image(named)
         if found is None or (found.key, found.architecture) != (key, architecture.oci):
             raise EngineError(
                 f"{reference} isn't in the registry as it was just pushed",
                 hint="is another build pushing to the same tag?",
             )
-        return f"{self._client.address}/{split(reference)[0]}@{found.id}"
+        return named
 
     def pull(
         self, reference: str, architecture: Architecture, *, control: Cancellation | None = None
@@ -191,11 +193,12 @@ class BuildxEngine:
         architecture: Architecture,
         *,
         control: Cancellation | None = None,
-    ) -> None:
+    ) -> str:
         repository, _ = split(reference)
         named = f"{self._client.address}/{repository}@{image.id}"
         required(self.image(named), named, architecture, "registry")
         self.tag(image.id, reference)
+        return image.id
 
     def read_files(
         self, image: str, paths: Iterable[str], wanted: Callable[[str], bool]

@@ -88,22 +88,18 @@ class DockerEngine:
         architecture: Architecture,
         key: str,
         *,
+        digest: str,
         note: Callable[[str], None] = lambda text: None,
         control: Cancellation | None = None,
     ) -> str:
-        def matches(found: EngineImage | None) -> bool:
-            return found is not None and (found.key, found.architecture) == (key, architecture.oci)
-
-        if matches(self.image(reference)):
-            return reference
-        name = reference.rsplit(":", 1)[0].rsplit("/", 1)[-1]
-        known = self.images_by_key().get((name, key))
-        if known is not None and matches(self.image(known)):
-            self.tag(known, reference)
-            return reference
-        note(f"pulling {name}")
-        self.pull(reference, architecture, control=control)
-        return reference
+        named = f"{reference.rsplit(':', 1)[0]}@{digest}"
+        found = self.image(named)
+        if found is None:
+            note(f"pulling {reference.rsplit(':', 1)[0].rsplit('/', 1)[-1]}")
+            found = self.pull(named, architecture, control=control)
+        if (found.key, found.architecture) != (key, architecture.oci):
+            raise EngineError(f"{named} is another image than {reference} has to be")
+        return named
 
     def require(self, reference: str, architecture: Architecture) -> EngineImage:
         """The image under a tag, as :func:`required`."""
@@ -158,10 +154,10 @@ class DockerEngine:
         architecture: Architecture,
         *,
         control: Cancellation | None = None,
-    ) -> None:
+    ) -> str:
         if self.require(reference, architecture).id != image.id:
             raise EngineError(f"another build tagged {reference} on {self.url} meanwhile")
-        self.push(reference, control=control)
+        return self.push(reference, control=control)
 
     def push(self, reference: str, *, control: Cancellation | None = None) -> str:
         """Push a tag; returns its manifest's digest.
@@ -194,8 +190,8 @@ class DockerEngine:
         hint: str | None = None,
         **options: object,
     ) -> Iterator[dict[str, Any]]:
-        """The events of a push or pull of a tag."""
-        repository, tag = reference.rsplit(":", 1)
+        """The events of a push or pull of a tag, or of a digest."""
+        repository, tag = reference.rsplit("@" if "@" in reference else ":", 1)
         control = control or Cancellation()
         with self._stream(control) as api:
             try:

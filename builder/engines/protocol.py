@@ -167,11 +167,13 @@ class ImageBuilder(Protocol):
         architecture: Architecture,
         key: str,
         *,
+        digest: str,
         note: Callable[[str], None] = ...,
         control: Cancellation | None = None,
     ) -> str:
-        """See that the image with a key can be built upon under its tag.
+        """See that the image with a key can be built upon.
 
+        :param digest: by which the registry has it; whatever is under the tag by now, this is it.
         :param note: called before something is pulled.
         :returns: the reference to build upon.
         :raises EngineError: the image can't be had, or there is another one.
@@ -203,9 +205,10 @@ class ImageBuilder(Protocol):
         architecture: Architecture,
         *,
         control: Cancellation | None = None,
-    ) -> None:
+    ) -> str:
         """See that an image is in the registry under its tag.
 
+        :returns: the digest of what was pushed; empty where the engine doesn't tell.
         :raises EngineError: the tag is another image's by now or of another architecture, or
             the registry refuses.
         """

@@ -23,8 +23,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from core.attestation import sigstore
+from core.attestation import sigstore, statement
 from core.errors import ConfigError, KollarmError
+from core.json_object import json_object
 
 #: The variable that holds the password of an encrypted key; cosign reads the same.
 PASSWORD = "COSIGN_PASSWORD"
@@ -138,18 +139,21 @@ def seal(key: Key, media_type: str, payload: bytes) -> bytes:
 
 
 def open_envelope(content: bytes, key: PublicKey | None) -> bytes:
-    """The payload of a DSSE envelope.
+    """The payload of a DSSE envelope around an in-toto statement.
 
     :param key: one of its signatures must be this key's; None asks for none.
-    :raises KollarmError: it is not an envelope, or isn't signed with the key.
+    :raises KollarmError: it is not such an envelope, or isn't signed with the key.
     """
+    envelope = json_object(content, "the signed statement")
     try:
-        envelope = json.loads(content)
-        media_type = str(envelope["payloadType"])
+        media_type = envelope["payloadType"]
         payload = base64.b64decode(envelope["payload"], validate=True)
         signatures = [base64.b64decode(one["sig"], validate=True) for one in envelope["signatures"]]
     except (ValueError, KeyError, TypeError) as error:
         raise KollarmError("the signed statement is not a DSSE envelope") from error
+    # the type is signed too: what the key signed for another purpose is not a statement
+    if media_type != statement.MEDIA_TYPE:
+        raise KollarmError(f"the envelope holds {media_type!r}, not an in-toto statement")
     if key is not None:
         signed = pre_authentication(media_type, payload)
         if not any(key.good(signature, signed) for signature in signatures):

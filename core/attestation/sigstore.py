@@ -15,6 +15,7 @@ import re
 from typing import Any
 
 from core.errors import KollarmError
+from core.json_object import json_object
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
@@ -71,8 +72,7 @@ def envelope_of(content: bytes) -> bytes:
 
     :raises KollarmError: it is not a bundle, or one with another sort of signature.
     """
-    try:
-        envelope = json.loads(content)["dsseEnvelope"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise KollarmError("the Sigstore bundle holds no DSSE envelope") from error
+    envelope = json_object(content, "the Sigstore bundle").get("dsseEnvelope")
+    if envelope is None:
+        raise KollarmError("the Sigstore bundle holds no DSSE envelope")
     return json.dumps(envelope).encode()

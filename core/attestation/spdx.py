@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
+from core.errors import KollarmError
+from core.json_object import json_object
 from core.version import __version__
 
 MEDIA_TYPE = "application/spdx+json"
@@ -90,6 +92,21 @@ def python_package(metadata: str) -> BomPackage | None:
     if "Name" not in fields:
         return None
     return BomPackage("pypi", fields["Name"], fields.get("Version", ""))
+
+
+def packages_about(content: bytes, sha256: str) -> list[object]:
+    """The packages in a bill of materials, the first of which is the thing itself.
+
+    :param sha256: of the thing.
+    :raises KollarmError: it is not a bill of materials of this thing.
+    """
+    packages = json_object(content, "the bill of materials").get("packages")
+    subject = packages[0] if isinstance(packages, list) and packages else None
+    checksums = subject.get("checksums") if isinstance(subject, dict) else None
+    wanted = {"algorithm": "SHA256", "checksumValue": sha256}
+    if not isinstance(packages, list) or not isinstance(checksums, list) or wanted not in checksums:
+        raise KollarmError("the bill of materials is about something else")
+    return packages
 
 
 def document(

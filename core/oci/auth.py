@@ -9,14 +9,20 @@ from __future__ import annotations
 import base64
 import threading
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.utils import parse_dict_header
 
 from core.errors import KollarmError
+from core.json_object import json_object
 
 #: Seconds the token service has to answer.
 TIMEOUT = 30.0
+
+#: Redirects of the token service, within itself, that are followed.
+REDIRECTS = 3
 
 
 @dataclass(frozen=True)
@@ -31,17 +37,20 @@ class Credentials:
 def stored_credentials(address: str) -> Credentials | None:
     """What ``docker login`` left for a registry, credential helpers included.
 
-    :raises KollarmError: Docker's configuration names a helper that fails.
+    :raises KollarmError: Docker's configuration names a helper that is missing or fails.
     """
     import docker.auth  # noqa: PLC0415 - local registries rarely need credentials
+    import docker.credentials.errors  # noqa: PLC0415
     import docker.errors  # noqa: PLC0415
 
     try:
         found = docker.auth.load_config().resolve_authconfig(address)
-    except docker.errors.DockerException as error:
+    except (docker.errors.DockerException, docker.credentials.errors.StoreError) as error:
         raise KollarmError(
             f"the credentials for {address} can't be read: {error}",
-            hint="fix the credential helper that ~/.docker/config.json names, or run docker login",
+            hint="install or fix the credential helper (docker-credential-NAME) that Docker's "
+            "config.json names in credsStore or credHelpers, or remove it there and run "
+            f"docker login {address}",
         ) from error
     if not found:
         return None
@@ -52,12 +61,36 @@ def stored_credentials(address: str) -> Credentials | None:
     )
 
 
-class RegistryAuth:
-    """The Authorization header for each scope, according to the registry's challenges."""
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Whose answers a URL gives: scheme, host and port, a default port written out.
 
-    def __init__(self, address: str, session: requests.Session, credentials: Credentials | None):
+    :raises ValueError: it is not a URL.
+    """
+    parts = urlsplit(url)
+    defaults = {"http": 80, "https": 443}
+    return parts.scheme, parts.hostname or "", parts.port or defaults.get(parts.scheme)
+
+
+class RegistryAuth:
+    """The Authorization header for each scope, according to the registry's challenges.
+
+    :param url: the registry's; only challenges in its own answers may be given to :meth:`learn`.
+    :param plain: credentials may be sent without TLS.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        url: str,
+        session: requests.Session,
+        credentials: Credentials | None,
+        *,
+        plain: bool,
+    ):
         self.address = address
+        self.url = url
         self.session = session
+        self.plain = plain
         self._credentials = credentials
         self._looked_up = credentials is not None
         self._basic = False
@@ -74,16 +107,33 @@ class RegistryAuth:
         return {}
 
     def credentials(self) -> Credentials | None:
-        """The client's own credentials, else those that Docker has stored."""
+        """The client's own credentials, else those that Docker has stored.
+
+        None where they would be sent without TLS to a registry that the configuration
+        doesn't call insecure, even on loopback: anybody may listen there.
+        """
+        if not self.plain and not self.url.startswith("https:"):
+            return None
         if not self._looked_up:
             self._credentials = stored_credentials(self.address)
             self._looked_up = True
         return self._credentials
 
+    @property
+    def remedy(self) -> str:
+        """What to do when the registry wants other credentials, or any."""
+        if not self.plain and not self.url.startswith("https:"):
+            return (
+                "credentials are sent without TLS only with registry.insecure: true; "
+                f"set it if {self.address} is a registry of yours, "
+                f"and log in with: docker login {self.address}"
+            )
+        return f"log in with: docker login {self.address}"
+
     def learn(self, challenge: str, scope: str) -> bool:
         """Answer the challenge of a 401 response; False if there is no (new) answer.
 
-        :raises KollarmError: the token service refuses.
+        :raises KollarmError: the token service refuses, or isn't one to give credentials to.
         :raises requests.RequestException: it can't be reached.
         """
         kind, _, parameters = challenge.partition(" ")
@@ -102,34 +152,63 @@ class RegistryAuth:
         query = {"scope": challenge.get("scope") or scope}
         if service := challenge.get("service"):
             query["service"] = service
-        realm = challenge.get("realm") or ""
+        realm = urljoin(self.url, challenge.get("realm") or "")  # zot's is relative
         known = self.credentials()
         if known and known.identity_token:
-            answer = self.session.post(
-                realm,
-                data={
-                    **query,
-                    "grant_type": "refresh_token",
-                    "refresh_token": known.identity_token,
-                    "client_id": "kollarm",
-                },
-                timeout=TIMEOUT,
-            )
+            form = {
+                **query,
+                "grant_type": "refresh_token",
+                "refresh_token": known.identity_token,
+                "client_id": "kollarm",
+            }
+            answer = self._ask("POST", realm, data=form)
         else:
-            answer = self.session.get(
-                realm,
-                params=query,
-                headers={"Authorization": basic(known)} if known else {},
-                timeout=TIMEOUT,
-            )
+            headers = {"Authorization": basic(known)} if known else {}
+            answer = self._ask("GET", realm, params=query, headers=headers)
         if not answer.ok:
             raise KollarmError(
                 f"the token service of {self.address} refuses: "
                 f"{answer.status_code} {answer.reason}",
-                hint=f"log in with: docker login {self.address}",
+                hint=self.remedy,
             )
-        document = answer.json()
-        return str(document.get("token") or document.get("access_token") or "")
+        document = json_object(answer.content, f"the answer of {self.address}'s token service")
+        token = document.get("token") or document.get("access_token")
+        if not isinstance(token, str):
+            raise KollarmError(f"the token service of {self.address} gives no token")
+        return token
+
+    def _ask(self, method: str, realm: str, **what: Any) -> requests.Response:
+        """Ask the token service.
+
+        A registry with TLS has to name one with TLS, and it can't send what it is asked on to
+        another server.
+        """
+        url = realm
+        for _ in range(1 + REDIRECTS):
+            try:
+                own, asked = origin(url), origin(realm)
+            except ValueError:
+                own = asked = ("", "", None)
+            if own[0] not in ("http", "https") or not own[1]:
+                raise KollarmError(f"{self.address} names a token service without a URL: {url!r}")
+            if self.url.startswith("https:") and own[0] != "https":
+                raise KollarmError(
+                    f"{self.address} names a token service without TLS: {url}",
+                    hint="credentials would be readable on the way; the registry's realm has "
+                    "to be an https URL",
+                )
+            if own != asked:
+                raise KollarmError(
+                    f"the token service of {self.address} redirects to another server: {url}",
+                    hint="credentials are sent to the realm alone that the registry names",
+                )
+            answer = self.session.request(
+                method, url, timeout=TIMEOUT, allow_redirects=False, **what
+            )
+            if not answer.is_redirect:
+                return answer
+            url = urljoin(url, answer.headers["Location"])
+        raise KollarmError(f"the token service of {self.address} redirects in a circle")
 
 
 def basic(known: Credentials) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 #: The label, in the registry's image config, that holds the key.
 LABEL = "io.kollarm.key"
@@ -41,6 +43,22 @@ class IndexEntry:
     os: str
     architecture: str
     variant: str | None = None
+    descriptor: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The whole entry as the registry has it, with what other tools wrote into it."""
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is something to run: what tools attach to images has no platform."""
+        return (self.os, self.architecture) not in (("unknown", "unknown"), ("", ""))
+
+    @property
+    def attached_to(self) -> str | None:
+        """The digest of the image that it belongs to, as BuildKit notes it.
+
+        https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md
+        """
+        found = (self.descriptor.get("annotations") or {}).get("vnd.docker.reference.digest")
+        return found if isinstance(found, str) else None
 
 
 @dataclass(frozen=True)
@@ -50,3 +68,5 @@ class ImageIndex:
     digest: str
     media_type: str
     entries: tuple[IndexEntry, ...]
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+    """Of the index as a whole."""

@@ -7,29 +7,28 @@ for tokens, https://distribution.github.io/distribution/spec/auth/token/.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
 
-from core import trust
-from core.errors import KollarmError
-from core.oci.auth import Credentials, RegistryAuth
+from core.oci.auth import Credentials
+from core.oci.manifest import DOCKER_LIST as DOCKER_LIST
+from core.oci.manifest import DOCKER_MANIFEST as DOCKER_MANIFEST
+from core.oci.manifest import OCI_INDEX as OCI_INDEX
+from core.oci.manifest import OCI_MANIFEST as OCI_MANIFEST
+from core.oci.manifest import Manifest as Manifest
+from core.oci.manifest import RegistryError as RegistryError
+from core.oci.manifest import digest_of as digest_of
+from core.oci.manifest import is_digest, require_digest
 from core.oci.model import LABEL, ImageIndex, IndexEntry, RegistryImage
-
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+from core.oci.transport import TEMPORARY, RegistryTransport
+from core.oci.transport import explain as explain
+from core.oci.transport import is_loopback as is_loopback
 
 #: Without an explicit Accept a registry answers with the long obsolete schema 1.
 ACCEPT = ", ".join((OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST))
@@ -37,47 +36,13 @@ ACCEPT = ", ".join((OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST))
 #: The repository in a path below ``/v2/``.
 _REPOSITORY = re.compile(r"(.+)/(?:manifests|blobs|referrers)/")
 
-#: Seconds to connect, and to wait for the next bytes.
-TIMEOUT = (10.0, 60.0)
-
-
-class RegistryError(KollarmError):
-    """The registry can't be reached, or refuses what is asked."""
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """A manifest or index as the registry keeps it."""
-
-    content: bytes
-    media_type: str
-    digest: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.content)
-        return document
-
-
-def is_loopback(address: str) -> bool:
-    """Whether a ``host:port`` is this machine itself."""
-    host = address.rsplit(":", 1)[0].strip("[]") if ":" in address else address
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def digest_of(content: bytes) -> str:
-    """A content's digest as registries write it."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
 
 class RegistryClient:
     """One registry.  Safe to use from several threads at once.
 
     :param address: ``host`` or ``host:port``.
-    :param insecure: speak plain HTTP; on loopback that is always so, as with Docker.
+    :param insecure: speak plain HTTP, and send credentials over it; on loopback plain HTTP is
+        always spoken, as with Docker.
     :param ca_bundle: PEM file of the authorities to trust; None for requests' own choice.
     """
 
@@ -90,26 +55,9 @@ class RegistryClient:
         credentials: Credentials | None = None,
     ):
         self.address = address
-        plain = insecure or is_loopback(address)
-        # Docker's own name for Docker Hub is not the host that serves its API.
-        host = "registry-1.docker.io" if address == "docker.io" else address
-        self.url = f"{'http' if plain else 'https'}://{host}/v2/"
-        self.session = requests.Session()
-        self.session.verify = str(ca_bundle) if ca_bundle else True
-        if is_loopback(address):
-            self.session.trust_env = False  # no proxy lies between us and ourselves
-        retry = Retry(
-            total=6,
-            connect=2,
-            backoff_factor=0.3,
-            status_forcelist=(429, 500, 502, 503, 504),
-            allowed_methods=None,  # every request made here may be repeated
-            raise_on_status=False,
+        self.transport = RegistryTransport(
+            address, insecure=insecure, ca_bundle=ca_bundle, credentials=credentials
         )
-        adapter = HTTPAdapter(max_retries=retry, pool_connections=4, pool_maxsize=32)
-        self.session.mount("http://", adapter)
-        self.session.mount("https://", adapter)
-        self.auth = RegistryAuth(address, self.session, credentials)
 
     def ping(self) -> None:
         """Ask whether a registry answers there.
@@ -132,14 +80,12 @@ class RegistryClient:
         )
         if answer is None:
             return None
-        digest = digest_of(answer.content)
-        claimed = answer.headers.get("Docker-Content-Digest", digest)
-        if digest not in (claimed, reference) and claimed.startswith("sha256:"):
-            raise RegistryError(
-                f"the registry {self.address} answered for {repository}:{reference} with "
-                f"content that isn't {claimed}",
-                hint="the registry's storage or a proxy in front of it is damaged",
-            )
+        digest = reference if is_digest(reference) else digest_of(answer.content)
+        claimed = answer.headers.get("Docker-Content-Digest", "")
+        # a header of another sort of digest than kollarm's says nothing about a tag's content
+        name = f"what the registry {self.address} answered for {repository}:{reference}"
+        for expected in {digest, claimed if claimed.startswith("sha256:") else digest}:
+            require_digest(answer.content, expected, name)
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         return Manifest(answer.content, media_type, digest)
 
@@ -148,10 +94,11 @@ class RegistryClient:
 
         :raises RegistryError: it is missing or damaged.
         """
+        if not is_digest(digest):
+            raise RegistryError(f"a manifest of {repository} names a blob by {digest!r}")
         answer = self._request("GET", f"{repository}/blobs/{digest}")
         assert answer is not None
-        if digest_of(answer.content) != digest:
-            raise RegistryError(f"blob {digest} of {repository} in {self.address} is damaged")
+        require_digest(answer.content, digest, f"a blob of {repository} in {self.address}")
         return answer.content
 
     def put_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> str:
@@ -203,11 +150,15 @@ class RegistryClient:
 
         https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
         """
-        answer = self._request("GET", f"{repository}/referrers/{digest}", missing=True)
-        if answer is None or answer.headers.get("Content-Type", "").partition(";")[0] != OCI_INDEX:
+        path = f"{repository}/referrers/{digest}"
+        answer = self.transport.request("GET", path, _reading(repository), within=True)
+        if answer.status_code == 401 or answer.status_code in TEMPORARY:
+            raise self.transport.refusal("GET", path, answer)
+        # whatever else a registry says of an endpoint that it doesn't know: 404, 406, a redirect …
+        kind = answer.headers.get("Content-Type", "").partition(";")[0]
+        if answer.status_code != 200 or kind != OCI_INDEX:
             return None
-        with self._understanding(repository, digest):
-            return [dict(entry) for entry in answer.json()["manifests"]]
+        return Manifest(answer.content, OCI_INDEX, digest).descriptors("manifests")
 
     def image(self, repository: str, reference: str) -> RegistryImage | None:
         """The image under a tag or digest; None when there is none, or an index.
@@ -225,10 +176,10 @@ class RegistryClient:
                 digest=manifest.digest,
                 media_type=manifest.media_type,
                 manifest_size=len(manifest.content),
-                os=config.get("os", ""),
-                architecture=config.get("architecture", ""),
-                variant=config.get("variant") or None,
-                key=((config.get("config") or {}).get("Labels") or {}).get(LABEL),
+                os=_text(config.get("os", "")),
+                architecture=_text(config.get("architecture", "")),
+                variant=_text(config.get("variant") or "") or None,
+                key=_text(_labels(config).get(LABEL) or "") or None,
                 size=sum(part["size"] for part in (document["config"], *layers)),
                 layers=tuple(_text(layer["digest"]) for layer in layers),
                 diff_ids=tuple(map(_text, (config.get("rootfs") or {}).get("diff_ids") or ())),
@@ -251,12 +202,14 @@ class RegistryClient:
                         digest=_text(entry["digest"]),
                         media_type=_text(entry["mediaType"]),
                         size=entry["size"],
-                        os=(entry.get("platform") or {}).get("os", ""),
-                        architecture=(entry.get("platform") or {}).get("architecture", ""),
+                        os=_text((entry.get("platform") or {}).get("os", "")),
+                        architecture=_text((entry.get("platform") or {}).get("architecture", "")),
                         variant=(entry.get("platform") or {}).get("variant"),
+                        descriptor=entry,
                     )
-                    for entry in manifest.document["manifests"]
+                    for entry in manifest.descriptors("manifests")
                 ),
+                annotations=dict(manifest.document.get("annotations") or {}),
             )
 
     def architectures(self, repository: str, tag: str) -> frozenset[str] | None:
@@ -266,7 +219,7 @@ class RegistryClient:
         """
         index = self.index(repository, tag)
         if index is not None:
-            return frozenset(entry.architecture for entry in index.entries)
+            return frozenset(entry.architecture for entry in index.entries if entry.is_image)
         image = self.image(repository, tag)
         return frozenset({image.architecture}) if image is not None else None
 
@@ -278,7 +231,7 @@ class RegistryClient:
         """
         try:
             yield
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RegistryError(
                 f"{repository}:{reference} in the registry {self.address} "
                 "is neither an image nor an index",
@@ -303,52 +256,17 @@ class RegistryClient:
         """
         if scope is None:
             repository = _REPOSITORY.match(path)
-            scope = f"repository:{repository[1]}:pull" if repository else ""
-        url = urljoin(self.url, path)
-        # an upload may be sent elsewhere, but not the password
-        own = urlsplit(url)[:2] == urlsplit(self.url)[:2]
-        try:
-            for attempt in ("first", "with new authorization"):
-                answer = self.session.request(
-                    method,
-                    url,
-                    headers={**(headers or {}), **(self.auth.header(scope) if own else {})},
-                    data=data,
-                    timeout=TIMEOUT,
-                )
-                if answer.status_code != 401 or attempt != "first":
-                    break
-                if not self.auth.learn(answer.headers.get("WWW-Authenticate", ""), scope):
-                    break
-        except requests.RequestException as error:
-            raise RegistryError(
-                f"the registry {self.address} can't be reached: {explain(error)}",
-                hint=trust.hint(
-                    error,
-                    "is it running, and is registry.address right? A private CA is named with "
-                    "ca_bundle, plain HTTP allowed with registry.insecure",
-                ),
-            ) from error
+            scope = _reading(repository[1]) if repository else ""
+        answer = self.transport.request(method, path, scope, headers=headers, data=data)
         if answer.status_code == 404 and missing:
             return None
-        if not answer.ok:
-            raise self._refusal(method, path, answer)
+        if not 200 <= answer.status_code < 300:
+            raise self.transport.refusal(method, path, answer)
         return answer
 
-    def _refusal(self, method: str, path: str, answer: requests.Response) -> RegistryError:
-        try:
-            words = "; ".join(
-                f"{error.get('code')}: {error.get('message')}" for error in answer.json()["errors"]
-            )
-        except (ValueError, KeyError, TypeError, AttributeError):
-            words = answer.reason or ""
-        hint = None
-        if answer.status_code in (401, 403):
-            hint = f"log in with: docker login {self.address}"
-        return RegistryError(
-            f"the registry {self.address} refuses {method} {path}: {answer.status_code} {words}",
-            hint=hint,
-        )
+
+def _labels(config: Any) -> Any:
+    return (config.get("config") or {}).get("Labels") or {}
 
 
 def _text(value: object) -> str:
@@ -357,23 +275,11 @@ def _text(value: object) -> str:
     return value
 
 
+def _reading(repository: str) -> str:
+    """The scope of a token that lets a repository be read."""
+    return f"repository:{repository}:pull"
+
+
 def _pushing(repository: str) -> str:
     """The scope of a token that lets a repository be written."""
     return f"repository:{repository}:pull,push"
-
-
-def explain(error: BaseException) -> str:
-    """The innermost reason of a failed request, in few words."""
-    inner = next(
-        (
-            one
-            for one in (getattr(error, "reason", None), *error.args, error.__cause__)
-            if isinstance(one, BaseException)
-        ),
-        None,
-    )
-    if inner is not None:
-        return explain(inner)
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error)

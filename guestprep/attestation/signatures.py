@@ -93,13 +93,15 @@ def _signatures(output: Path, sha256: str, key: signing.PublicKey) -> list[Attes
     text = "made with the key" if good else "no signature made with this key"
     findings = [AttestationFinding(reference, "signature", subject, good, text)]
     try:
-        provenance = json.loads(signing.open_envelope(envelope_path(output).read_bytes(), key))
-        good = isinstance(provenance, dict) and statement.is_about(provenance, sha256)
+        provenance = statement.parsed(
+            signing.open_envelope(envelope_path(output).read_bytes(), key)
+        )
+        good = statement.is_about(provenance, sha256)
         text = "signed with the key" if good else "it is about another image"
     except OSError:
         good, text = False, "the statement is not signed"
-    except (KollarmError, ValueError) as error:
-        good, text = False, getattr(error, "message", "the statement is damaged")
+    except KollarmError as error:
+        good, text = False, error.message
     return [*findings, AttestationFinding(reference, "signed provenance", subject, good, text)]
 
 

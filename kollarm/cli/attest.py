@@ -7,17 +7,19 @@ from pathlib import Path
 
 import click
 
-from builder import attest, pipeline
+from builder import pipeline
 from builder.plan import IndexStep
 from builder.request import BuildRequest
+from core.attestation import verification
 from core.attestation.finding import AttestationFinding, AttestationReport
+from core.attestation.newest import NewestIndices
 from core.attestation.signing import PublicKey, read_key, read_public_key
 from core.config.model import Config
-from core.errors import KollarmError
+from core.errors import ConfigError, KollarmError
 from core.oci.client import client_for
 from core.oci.registry import RegistryClient
 from guestprep.attestation import signatures
-from kollarm.cli.common import print_json, read_config, show, with_config, with_json
+from kollarm.cli.common import alone, print_json, read_config, show, with_config, with_json
 from kollarm.cli.groups import CommandGroup
 from kollarm.guests import selection
 from kollarm.services.registry import start_registry
@@ -51,9 +53,9 @@ def verify_command(
     images = tuple(name for name in names if name not in {guest.name for guest in guests})
     findings: list[AttestationFinding] = []
     if images or not names:
-        client = _client(config)
+        client, newest = _client(config), NewestIndices(config.state_dir)
         for index in _indices(config, images):
-            findings += attest.verify(client, index.repository, index.tag, public)
+            findings += verification.verify(client, index.repository, index.tag, public, newest)
     for guest in guests:
         findings += signatures.verify(selection.output(config, guest), public)
     report = AttestationReport(tuple(findings))
@@ -61,6 +63,28 @@ def verify_command(
     if report.bad:
         count = len(findings)
         raise KollarmError(f"{report.bad} of {count} attestations are missing or invalid")
+
+
+@group.command("write", short_help="Write attestations that are missing.")
+@click.argument("images", nargs=-1, metavar="[IMAGE]…")
+@with_config
+@with_json
+def write_command(images: tuple[str, ...], config_path: Path, as_json: bool) -> None:
+    """Write the attestations of container images that are missing or invalid.
+
+    IMAGE is the name of a Kolla image (default: the configuration's list). Its parents are
+    looked at too. Nothing is built: the images have to be up to date.
+    """
+    config = read_config(config_path)
+    if not config.registry.attest:
+        raise ConfigError("registry.attest is false", hint="remove it from the configuration")
+    with alone(config):
+        start_registry(config)
+        record = pipeline.attest(BuildRequest(config, images=images))
+    show(record, as_json=as_json)
+    record.raise_for_failures()
+    if any(index.warnings for index in record.indices):
+        raise KollarmError("some attestations are still missing")
 
 
 @group.command("show", short_help="Print an image's attestations as JSON.")
@@ -77,7 +101,7 @@ def show_command(image: str, config_path: Path) -> None:
         document
         for index in _indices(config, (image,))
         if index.name == image
-        for document in attest.statements(client, index.repository, index.tag)
+        for document in verification.statements(client, index.repository, index.tag)
     ]
     print_json(documents)
 

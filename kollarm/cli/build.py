@@ -29,9 +29,9 @@ from kollarm.services.registry import start_registry
     help="Rebuild images whose packages are older than AGE (12h, 7d, 2w), and their children.",
 )
 @click.option(
-    "--keep-members",
+    "--drop-members",
     is_flag=True,
-    help="Keep images of other architectures than the configuration's in indices.",
+    help="Drop images of architectures that the configuration doesn't build from indices.",
 )
 @with_config
 @with_dry_run
@@ -41,7 +41,7 @@ def build(
     architectures: tuple[str, ...],
     force: bool,
     refresh: str | None,
-    keep_members: bool,
+    drop_members: bool,
     config_path: Path,
     dry_run: bool,
     as_json: bool,
@@ -59,7 +59,7 @@ def build(
         architectures=[Architecture(name) for name in architectures],
         force=force,
         refresh=age,
-        keep_members=keep_members,
+        drop_members=drop_members,
     )
     if dry_run:
         start_registry(config)

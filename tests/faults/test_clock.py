@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from builder import attest, index
+from builder import index
+from core.attestation import verification
 from core.oci.registry import RegistryClient
 from guestprep import record
 from guestprep.publish import connect
@@ -159,7 +160,7 @@ def test_building_by_a_wrong_clock(clock: Clock, registry: RunningRegistry, tmp_
         again = json_of(words)
         assert {row["state"] for row in again.document["images"]} == {"kept"}, again.stderr
         count(SUBJECT, "builds that left whole indices, kept by the right clock")
-        [told] = attest.statements(client, "kolla/cron", "2026.1")
+        [told] = verification.statements(client, "kolla/cron", "2026.1")
         dates: dict[str, str] = told["predicate"]["runDetails"]["metadata"]
         return dates
 

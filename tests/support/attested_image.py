@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from builder import attest, index
-from builder.attest import Attestor
+from builder import index
+from builder.attest import Attestor, SigningKey
 from builder.base_image import BaseSource
+from builder.built_images import BuiltImages
 from builder.engines.docker import DockerEngine
 from builder.engines.protocol import BuildJob
 from builder.facts import ImageSource, RenderedImage
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
 from builder.reasons import BuildReason
 from builder.targets import Target
-from core.attestation import signing
+from core.attestation import signing, verification
 from core.attestation.finding import AttestationFinding
+from core.attestation.newest import NewestIndices
 from core.config.model import Architecture
 from core.oci.model import RegistryImage
 from core.oci.registry import RegistryClient
@@ -58,6 +60,7 @@ class AttestedImage:
             action=BuildAction.WRITE,
             reason=BuildReason.NOT_IN_REGISTRY,
         )
+        self.built, self.newest = BuiltImages(folder / "state"), NewestIndices(folder / "state")
         self.overlay = folder / "overlay"
         self.overlay.mkdir()
         (self.overlay / "overlay.yml").write_text("why: a test\n")
@@ -110,11 +113,19 @@ class AttestedImage:
             bases=bases,
             engines=engines,
             request=request,
-            key=key,
+            signing=SigningKey(key, self.built, self.newest) if key else None,
         )
         composed = index.compose(self.members)
-        maker.attest(self.step, composed, lambda step: self.engine)
+        remotes = {(self.step.name, one): image for one, image in self.members.items()}
+        current = self.client.index(self.step.repository, "t")
+        maker.attest(
+            self.step,
+            composed,
+            current,
+            remotes,
+            lambda step, member: (self.engine, step.target.reference),
+        )
         index.write(self.client, self.step.repository, "t", composed)
 
     def verify(self, key: signing.PublicKey | None = None) -> list[AttestationFinding]:
-        return attest.verify(self.client, self.step.repository, "t", key)
+        return verification.verify(self.client, self.step.repository, "t", key, self.newest)

@@ -19,10 +19,18 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
 def put(
-    client: RegistryClient, repository: str, tag: str, architecture: Architecture, key: str
+    client: RegistryClient,
+    repository: str,
+    tag: str,
+    architecture: Architecture,
+    key: str,
+    content: bytes = b"",
 ) -> None:
-    """Put an image with a key into a repository."""
-    layer = f"{repository} {architecture} {key}".encode()
+    """Put an image with a key into a repository.
+
+    :param content: of its layer, in addition to what tells it from others.
+    """
+    layer = f"{repository} {architecture} {key}".encode() + content
     config = json.dumps(
         {
             "os": "linux",
@@ -38,8 +46,8 @@ def put(
         "config": {"mediaType": CONFIG, "size": len(config), "digest": digest_of(config)},
         "layers": [{"mediaType": LAYER, "size": len(layer), "digest": digest_of(layer)}],
     }
-    for content in (layer, config):
-        client.put_blob(repository, content)
+    for blob in (layer, config):
+        client.put_blob(repository, blob)
     client.put_manifest(repository, tag, json.dumps(manifest).encode(), OCI_MANIFEST)
 
 

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from builder import attest, index
-from builder.attest import artifact
-from builder.attest.cosign import SIGNATURE, SIMPLE_SIGNING
-from core.attestation import signing, spdx, statement
+from builder import index
+from core.attestation import artifact, signing, spdx, statement, verification
+from core.attestation.cosign import SIGNATURE, SIMPLE_SIGNING
 from core.cache import file_digest
 from core.config.model import Architecture
 from core.oci.registry import OCI_INDEX, RegistryError
@@ -62,7 +61,7 @@ def test_an_index_is_attested_and_verified(registry: RunningRegistry, tmp_path: 
         "2 packages",
     ]
 
-    [told] = attest.statements(image.client, image.step.repository, "t")
+    [told] = verification.statements(image.client, image.step.repository, "t")
     assert told["subject"][0]["digest"] == {"sha256": findings[0].subject.partition(":")[2]}
     definition = told["predicate"]["buildDefinition"]
     assert definition["externalParameters"] == {"release": "2026.1", "image": "told", "tag": "t"}
@@ -164,7 +163,7 @@ def test_a_statement_about_another_index_does_not_count(
 ) -> None:
     image = AttestedImage(registry, tmp_path, "moved")
     image.attest()
-    [told] = attest.statements(image.client, image.step.repository, "t")
+    [told] = verification.statements(image.client, image.step.repository, "t")
     told["subject"][0]["digest"]["sha256"] = "0" * 64
     composed = index.compose(image.members)
     subject = artifact.ArtifactSubject(composed.digest, OCI_INDEX, len(composed.content))

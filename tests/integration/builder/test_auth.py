@@ -162,7 +162,7 @@ def test_a_token_for_each_scope_with_a_helpers_credentials(
     caplog.set_level(logging.DEBUG)
     said = json.dumps({"ServerURL": registry.address, "Username": "ann", "Secret": PASSWORD})
     helper(tmp_path, registry.address, f"echo '{said}'", monkeypatch)
-    client = RegistryClient(registry.address)
+    client = RegistryClient(registry.address, insecure=True)
     client.ping()
     put(client, "test/guarded", "t-x", X86, "key")
     found = client.image("test/guarded", "t-x")
@@ -191,7 +191,7 @@ def test_a_token_service_that_refuses(
     said = json.dumps({"ServerURL": registry.address, "Username": "ann", "Secret": "wrong-word"})
     helper(tmp_path, registry.address, f"echo '{said}'", monkeypatch)
     with pytest.raises(KollarmError, match="token service") as caught:
-        RegistryClient(registry.address).ping()
+        RegistryClient(registry.address, insecure=True).ping()
     assert caught.value.hint is not None and "docker login" in caught.value.hint
     assert "wrong-word" not in f"{caught.value} {caught.value.details}"
 
@@ -204,7 +204,7 @@ def test_a_helper_that_fails(
     registry, _ = by_token
     helper(tmp_path, registry.address, "echo the keyring is locked; exit 1", monkeypatch)
     with pytest.raises(KollarmError) as caught:
-        RegistryClient(registry.address).ping()
+        RegistryClient(registry.address, insecure=True).ping()
     assert "credential" in f"{caught.value.message} {caught.value.hint}"
 
 

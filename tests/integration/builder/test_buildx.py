@@ -80,9 +80,9 @@ def test_each_architecture_is_built_by_its_node(registry: RunningRegistry, tmp_p
         buildx.publish(made, reference, architecture)
         found = client.image("test/parent", f"t-{architecture}")
         assert found is not None and found.digest == made.id
-        buildx.ensure_present(reference, architecture, f"k-{architecture}")
+        buildx.ensure_present(reference, architecture, f"k-{architecture}", digest=made.id)
         with pytest.raises(EngineError, match="just pushed"):
-            buildx.ensure_present(reference, architecture, "another")
+            buildx.ensure_present(reference, architecture, "another", digest=made.id)
 
 
 def test_what_is_built_upon_has_the_architecture(registry: RunningRegistry) -> None:
@@ -92,9 +92,10 @@ def test_what_is_built_upon_has_the_architecture(registry: RunningRegistry) -> N
     text = f'FROM scratch\nCOPY f /\nLABEL {LABEL}="k"\n'
     made = buildx.build(BuildJob(packed(text, f=b"1"), parent, ARM))
     buildx.publish(made, parent, ARM)
-    assert buildx.ensure_present(parent, ARM, "k") == f"{registry.address}/test/child@{made.id}"
+    named = f"{registry.address}/test/child@{made.id}"
+    assert buildx.ensure_present(parent, ARM, "k", digest=made.id) == named
     with pytest.raises(EngineError, match="just pushed"):
-        buildx.ensure_present(parent, X86, "k")
+        buildx.ensure_present(parent, X86, "k", digest=made.id)
     buildx.pull(parent, ARM)
     with pytest.raises(EngineError, match="arm64, not amd64"):
         buildx.pull(parent, X86)

@@ -164,17 +164,18 @@ def test_a_run_for_one_architecture_keeps_the_others_entries(cloud: Cloud) -> No
     assert {entry.architecture for entry in index.entries} == {"amd64", "arm64"}
 
 
-def test_members_outside_the_configuration_stay_only_if_asked(cloud: Cloud) -> None:
+def test_members_outside_the_configuration_go_only_if_asked(cloud: Cloud) -> None:
     document = yaml.safe_load(cloud.path.read_text())
     document["build"]["engines"] = {"aarch64": {"url": "local"}}
     del document["build"]["profiles"]["x86_64"]
     narrow = cloud.folder / "arm.yml"
     narrow.write_text(yaml.safe_dump(document))
-    asked = kollarm("build", "--config", narrow, "--keep-members", "--dry-run", "--json")
     plain = kollarm("build", "--config", narrow, "--dry-run", "--json")
-    assert {row["action"] for row in asked.document["indices"]} == {"keep"}
-    writes = {row["action"] for row in plain.document["indices"] if row["reference"].count("cron")}
-    assert writes == {"write"}
+    asked = kollarm("build", "--config", narrow, "--drop-members", "--dry-run", "--json")
+    assert {row["action"] for row in plain.document["indices"]} == {"keep"}
+    [cron] = [row for row in asked.document["indices"] if row["image"] == "cron"]
+    assert cron["action"] == "write" and cron["dropped"] == ["linux/amd64"]
+    assert "amd64 is dropped" in cron["reason"]
 
 
 def test_why_is_said_for_each_image(cloud: Cloud) -> None:

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from builder import attest
 from core import cache
-from core.attestation import signing
+from core.attestation import signing, verification
 from core.config.model import AptArchive
 from guestprep.archive import client
 from guestprep.archive.client import ArchiveClient
@@ -154,7 +153,7 @@ def test_kollarm_verifies_what_cosign_signs(
 
     digest = f"{reference(image).removesuffix(':t')}@{before['signature'].subject}"
     predicate = tmp_path / "predicate.json"
-    [told] = attest.statements(image.client, image.step.repository, "t")
+    [told] = verification.statements(image.client, image.step.repository, "t")
     predicate.write_text(json.dumps(told["predicate"]))
     cosign.writes("sign", digest)
     assert {finding.what: finding.good for finding in image.verify(key)}["signature"]

@@ -106,7 +106,7 @@ def test_planted_secrets_turn_up_nowhere(
         yaml.safe_dump(
             {
                 "state_dir": str(tmp_path / "state"),
-                "registry": {"address": registry.address},
+                "registry": {"address": registry.address, "insecure": True},
                 "signing_key": str(key),
                 "build": {"images": ["base"]},
                 "cloud": {"name": cloud.cloud},

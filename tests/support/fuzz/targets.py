@@ -20,7 +20,7 @@ from requests.utils import parse_dict_header
 from builder.context import dockerfile
 from builder.engines.buildkit import BuildkitOutput
 from builder.overlays import model, template
-from core.attestation import signing, sigstore, spdx
+from core.attestation import signing, sigstore, spdx, statement, verification
 from core.config import load
 from core.errors import KollarmError
 from core.oci.registry import RegistryClient
@@ -112,7 +112,7 @@ class _Answer:
 
 def _registry(data: bytes) -> object:
     client = RegistryClient("127.0.0.1:1")
-    client.session.request = lambda *args, **kwargs: _Answer(data)  # type: ignore[method-assign,assignment]
+    client.transport.session.request = lambda *args, **kwargs: _Answer(data)  # type: ignore[method-assign,assignment]
     client.blob = lambda repository, digest: data  # type: ignore[method-assign]
     return client.index("a/b", "t"), client.image("a/b", "t"), client.referrers("a/b", "sha256:0")
 
@@ -184,9 +184,17 @@ release: "2026.1"
 build: {images: [base], engines: {x86_64: {url: local}}}
 guests: [{name: g, source: {path: a.img, sha256sums: SUMS}, consoles: [tty1]}]
 """
+SHA256 = "sha256:" + "ab" * 32
 ENVELOPE = json.dumps(
-    {"payloadType": "t", "payload": "e30=", "signatures": [{"sig": "AAAA"}]}
+    {"payloadType": statement.MEDIA_TYPE, "payload": "e30=", "signatures": [{"sig": "AAAA"}]}
 ).encode()
+STATEMENT = json.dumps(
+    statement.statement("r.example/kolla/cron", "ab" * 32, statement.PROVENANCE, {
+        "buildDefinition": {"externalParameters": {"tag": "t"},
+                            "internalParameters": {"members": {"aarch64": "sha256:ab"}}},
+    })
+).encode()  # fmt: skip
+BILL = json.dumps(spdx.document("x", "ab" * 32, [spdx.BomPackage("deb", "b", "1")])).encode()
 REPORT = json.dumps(
     {
         "passed": True, "state": "login prompt", "serial_state": "login prompt", "seconds": 1.5,
@@ -233,6 +241,11 @@ TARGETS = (
            (KollarmError,)),
     Target("rpm -qa", _texts(spdx.rpm_packages), (b"bash\t(none)\t5.1-9\tx86_64\tbash.src.rpm\n",)),
     Target("signed statement", lambda data: signing.open_envelope(data, None), (ENVELOPE,),
+           (KollarmError,)),
+    Target("statement",
+           lambda data: verification.provenance_in(data, None, "kolla/cron", "t", SHA256),
+           (STATEMENT,), (KollarmError,)),
+    Target("bill of materials", lambda data: spdx.packages_about(data, "ab" * 32), (BILL,),
            (KollarmError,)),
     Target("boot report", lambda data: BootReport.from_dict(json.loads(data)), (REPORT,),
            (ValueError,)),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from builder import freshness, index
+from builder import freshness
 from builder.base_image import BaseSource
 from builder.facts import ExistingImages
 from builder.freshness import Freshness
@@ -16,8 +16,7 @@ from builder.reasons import BuildReason
 from builder.targets import Target
 from core.config.model import Architecture
 from core.errors import ConfigError
-from core.oci.model import ImageIndex, IndexEntry, RegistryImage
-from core.oci.registry import OCI_INDEX, OCI_MANIFEST, digest_of
+from core.oci.model import RegistryImage
 from tests.support.build_targets import remote, target
 
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
@@ -120,42 +119,3 @@ def test_what_a_killed_refresh_left_on_an_old_parent_is_found() -> None:
     plan = refreshed({base: fresh, cron: with_history(cron, NEW, parent=before)})
     assert [step.action for step in plan.images] == [BuildAction.KEEP, BuildAction.BUILD]
     assert plan.images[1].reason is BuildReason.OLD_PARENT
-
-
-def arm_entry() -> IndexEntry:
-    return IndexEntry(
-        digest=digest_of(b"arm"),
-        media_type=OCI_MANIFEST,
-        size=5,
-        os="linux",
-        architecture="arm64",
-        variant="v8",
-    )
-
-
-def test_members_of_other_architectures_stay_if_asked() -> None:
-    goal = target("base", X86)
-    found = remote(goal)
-    both = ImageIndex(
-        index.compose({X86: found}, [arm_entry()]).digest,
-        OCI_INDEX,
-        (index.entry(found), arm_entry()),
-    )
-    assert index.others(both, [X86], ()) == ()
-    assert index.others(both, [X86], ("arm64",)) == (arm_entry(),)
-    assert index.others(both, [X86], None) == (arm_entry(),)
-    assert index.others(both, [X86, ARM], None) == ()
-    assert index.others(None, [X86], None) == ()
-    existing = ExistingImages({("base", X86): found}, {}, {"base": both})
-    for keep, action in ((("arm64",), BuildAction.KEEP), ((), BuildAction.WRITE)):
-        plan = make_plan(
-            [goal],
-            existing,
-            release="2026.1",
-            kolla_version="22.2.0",
-            registry="r",
-            tag="t",
-            keep=keep,
-        )
-        assert plan.indices[0].action is action
-        assert ("arm64" in plan.indices[0].detail) == bool(keep)

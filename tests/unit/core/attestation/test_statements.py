@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from core.attestation import signing, spdx
+from core.attestation import signing, spdx, statement
 from core.errors import ConfigError, KollarmError
 from guestprep.attestation import provenance, signatures
 from tests.support.preparation import STATUS, record
@@ -136,7 +136,7 @@ def test_an_envelope_is_opened_with_its_key_only(tmp_path: Path) -> None:
         check=True,
     )
     key = signing.read_key(path)
-    sealed = signing.seal(key, "application/x", b"payload")
+    sealed = signing.seal(key, statement.MEDIA_TYPE, b"payload")
     assert signing.open_envelope(sealed, key.public) == b"payload"
     other = signing.Key(ec.generate_private_key(ec.SECP256R1()))
     with pytest.raises(KollarmError, match="key"):

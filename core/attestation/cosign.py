@@ -13,11 +13,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from builder.attest import artifact
-from builder.attest.artifact import ArtifactSubject
-from core.attestation import signing, sigstore, statement
+from core.attestation import artifact, signing, sigstore, statement
+from core.attestation.artifact import ArtifactSubject
 from core.errors import KollarmError
-from core.oci.registry import OCI_MANIFEST, RegistryClient
+from core.json_object import json_object
+from core.oci.manifest import OCI_MANIFEST
+from core.oci.registry import RegistryClient
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"
@@ -64,15 +65,16 @@ def sign(
 
 
 def is_signed(client: RegistryClient, repository: str, digest: str, key: signing.PublicKey) -> bool:
-    """Whether a manifest is signed with a key, in cosign 2's way or 3's."""
+    """Whether a manifest of a repository is signed with a key, in cosign 2's way or 3's."""
     for layer in _layers(client, repository, digest.replace(":", "-") + ".sig"):
-        if _signed(client, repository, layer, key) and digest in _about(client, repository, layer):
+        if _signed(client, repository, layer, key) and _about(client, repository, layer, digest):
             return True
     for envelope in _bundled(client, repository, digest):
         try:
-            document = json.loads(signing.open_envelope(envelope, key))
-        except (KollarmError, ValueError):
+            document = statement.parsed(signing.open_envelope(envelope, key))
+        except KollarmError:
             continue
+        # cosign names no repository there
         if document.get("predicateType") == sigstore.SIGNED and statement.is_about(
             document, digest.partition(":")[2]
         ):
@@ -96,17 +98,17 @@ def _bundled(client: RegistryClient, repository: str, digest: str) -> Iterator[b
     for one in artifact.referrers(client, repository, digest):
         if one.get("artifactType") in artifact.OWN:
             continue
-        manifest = client.manifest(repository, str(one.get("digest")))
-        if manifest is None or (manifest.document.get("subject") or {}).get("digest") != digest:
+        manifest = client.manifest(repository, one["digest"])
+        if manifest is None or manifest.subject != digest:
             continue
-        for layer in manifest.document.get("layers") or []:
+        for layer in manifest.descriptors("layers"):
             if layer.get("mediaType") == sigstore.BUNDLE:
                 yield sigstore.envelope_of(client.blob(repository, str(layer["digest"])))
 
 
 def _layers(client: RegistryClient, repository: str, tag: str) -> list[dict[str, Any]]:
     manifest = client.manifest(repository, tag)
-    return list(manifest.document.get("layers") or []) if manifest is not None else []
+    return manifest.descriptors("layers") if manifest is not None else []
 
 
 def _signed(
@@ -124,22 +126,22 @@ def _sealed(
     client: RegistryClient, repository: str, layer: Mapping[str, Any], key: signing.PublicKey
 ) -> bool:
     """Whether a layer of an ``.att`` image is a statement of provenance by a key."""
-    if (layer.get("annotations") or {}).get(PREDICATE) != statement.PROVENANCE:
-        return False
     try:
-        signing.open_envelope(client.blob(repository, str(layer["digest"])), key)
+        payload = signing.open_envelope(client.blob(repository, str(layer["digest"])), key)
+        return statement.parsed(payload).get("predicateType") == statement.PROVENANCE
     except KollarmError:
         return False
-    return True
 
 
-def _about(client: RegistryClient, repository: str, layer: Mapping[str, Any]) -> set[str]:
-    """The digest to which a simple signature's payload refers."""
+def _about(client: RegistryClient, repository: str, layer: Mapping[str, Any], digest: str) -> bool:
+    """Whether a simple signature's payload names a manifest, in this repository of any registry."""
+    payload = json_object(client.blob(repository, str(layer["digest"])), "a signature's payload")
     try:
-        critical = json.loads(client.blob(repository, str(layer["digest"])))["critical"]
-        return {str(critical["image"]["docker-manifest-digest"])}
-    except (ValueError, KeyError, TypeError):
-        return set()
+        critical = payload["critical"]
+        named, place = critical["image"]["docker-manifest-digest"], critical["identity"]
+        return named == digest and statement.path_of(place["docker-reference"]) == repository
+    except (KeyError, TypeError):
+        return False
 
 
 def _write(client: RegistryClient, repository: str, tag: str, layers: list[dict[str, Any]]) -> None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.attestation import spdx, statement
-from core.oci.registry import OCI_INDEX, OCI_MANIFEST, RegistryClient, digest_of
+from core.oci.manifest import OCI_INDEX, OCI_MANIFEST, digest_of
+from core.oci.registry import RegistryClient
 
 EMPTY, EMPTY_TYPE = b"{}", "application/vnd.oci.empty.v1+json"
 
@@ -81,7 +83,7 @@ def attach(
     return digest
 
 
-def referrers(client: RegistryClient, repository: str, digest: str) -> list[dict[str, object]]:
+def referrers(client: RegistryClient, repository: str, digest: str) -> list[dict[str, Any]]:
     """The descriptors of a manifest's artifacts, by the registry's list or the fallback tag."""
     found = client.referrers(repository, digest)
     if found is None:
@@ -92,9 +94,9 @@ def referrers(client: RegistryClient, repository: str, digest: str) -> list[dict
 def content_of(client: RegistryClient, repository: str, digest: str, subject: str) -> bytes | None:
     """The content of an artifact; None when its subject is not *subject*."""
     manifest = client.manifest(repository, digest)
-    if manifest is None or (manifest.document.get("subject") or {}).get("digest") != subject:
+    if manifest is None or manifest.subject != subject:
         return None
-    layers = manifest.document.get("layers") or []
+    layers = manifest.descriptors("layers")
     return client.blob(repository, layers[0]["digest"]) if len(layers) == 1 else None
 
 
@@ -106,12 +108,11 @@ def blob(
     return {"mediaType": media_type, "digest": digest, "size": len(content)}
 
 
-def _listed(client: RegistryClient, repository: str, tag: str) -> list[dict[str, object]]:
+def _listed(client: RegistryClient, repository: str, tag: str) -> list[dict[str, Any]]:
     manifest = client.manifest(repository, tag)
     if manifest is None or manifest.media_type != OCI_INDEX:
         return []
-    found: list[dict[str, object]] = manifest.document.get("manifests") or []
-    return found
+    return manifest.descriptors("manifests")
 
 
 def _enter(client: RegistryClient, repository: str, tag: str, entry: Mapping[str, object]) -> None:

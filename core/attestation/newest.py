@@ -1,0 +1,69 @@
+"""The newest signed index that this machine has seen under each name.
+
+A registry, or whoever may push to it, can put an older index back together with its
+signature, which is as good as ever.  Only memory tells that it is an older one.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core import files
+from core.errors import KollarmError
+from core.json_object import json_object
+
+
+@dataclass(frozen=True)
+class SeenIndex:
+    """A signed index under a name."""
+
+    digest: str
+    finished: str
+    """When its statement of provenance was made (RFC 3339, UTC)."""
+
+
+class NewestIndices:
+    """A file of the state folder.  Safe to use from several threads at once.
+
+    :raises KollarmError: the file is damaged.
+    """
+
+    def __init__(self, state_dir: Path):
+        self.path = state_dir / "newest-indices.json"
+        self._lock = threading.Lock()
+        self._seen: dict[str, SeenIndex] = {}
+        if self.path.exists():
+            try:
+                for name, fields in json_object(self.path.read_text(), str(self.path)).items():
+                    self._seen[name] = SeenIndex(str(fields["digest"]), str(fields["finished"]))
+            except (OSError, KeyError, TypeError, UnicodeDecodeError) as error:
+                raise KollarmError(
+                    f"{self.path} can't be read: {error}",
+                    hint="remove it: what was seen before is then forgotten",
+                ) from error
+
+    def newer(self, name: str, index: SeenIndex) -> SeenIndex | None:
+        """The newer index that was seen under a name; None if there was none."""
+        seen = self._seen.get(name)
+        return seen if seen and seen.finished > index.finished else None
+
+    def note(self, name: str, index: SeenIndex, *, own: bool = False) -> None:
+        """Remember an index, unless a newer one was seen.
+
+        One whose date is in the future isn't remembered: by a clock that was wrong, every
+        right one would look older.
+
+        :param own: this machine wrote it just now, so that it is the newest by any clock.
+        """
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        with self._lock:
+            known = self._seen.get(name) == index or self.newer(name, index) is not None
+            if not own and (known or index.finished > now):
+                return
+            self._seen[name] = index
+            document = {name: vars(one) for name, one in sorted(self._seen.items())}
+            files.write(self.path, json.dumps(document, indent=1) + "\n", mode=0o600)
