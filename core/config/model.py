@@ -44,7 +44,10 @@ class Registry(Section):
     address: str = "127.0.0.1:5055"
     """Host:port; for the embedded registry the port to listen on (127.0.0.1:5055)."""
     insecure: bool = False
-    """Speak plain HTTP. Docker itself allows that on loopback only, unless configured."""
+    """Speak plain HTTP, and send credentials over it. On loopback plain HTTP is always spoken, but
+    without credentials unless this is true: any user of the machine can listen there. Docker
+    itself speaks plain HTTP on loopback only, unless configured.
+    """
     attest: bool = True
     """Attach provenance and a bill of materials to each index (docs/security.md)."""
 

@@ -17,6 +17,7 @@ from requests.utils import parse_dict_header
 
 from core.errors import KollarmError
 from core.json_object import json_object
+from core.oci.manifest import RegistryError
 
 #: Seconds the token service has to answer.
 TIMEOUT = 30.0
@@ -69,6 +70,17 @@ def origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     defaults = {"http": 80, "https": 443}
     return parts.scheme, parts.hostname or "", parts.port or defaults.get(parts.scheme)
+
+
+def absolute(base: str, reference: str) -> str:
+    """The URL that a reference in the answer from another one means.
+
+    :raises RegistryError: it is not a URL.
+    """
+    try:
+        return urljoin(base, reference)
+    except ValueError as error:
+        raise RegistryError(f"{base} leads to {reference!r}, which is not a URL") from error
 
 
 class RegistryAuth:
@@ -152,7 +164,7 @@ class RegistryAuth:
         query = {"scope": challenge.get("scope") or scope}
         if service := challenge.get("service"):
             query["service"] = service
-        realm = urljoin(self.url, challenge.get("realm") or "")  # zot's is relative
+        realm = absolute(self.url, challenge.get("realm") or "")  # zot's is relative
         known = self.credentials()
         if known and known.identity_token:
             form = {
@@ -207,7 +219,7 @@ class RegistryAuth:
             )
             if not answer.is_redirect:
                 return answer
-            url = urljoin(url, answer.headers["Location"])
+            url = absolute(url, answer.headers["Location"])
         raise KollarmError(f"the token service of {self.address} redirects in a circle")
 
 

@@ -12,11 +12,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
 import requests
 
-from core.oci.auth import Credentials
+from core.oci.auth import Credentials, absolute
 from core.oci.manifest import DOCKER_LIST as DOCKER_LIST
 from core.oci.manifest import DOCKER_MANIFEST as DOCKER_MANIFEST
 from core.oci.manifest import OCI_INDEX as OCI_INDEX
@@ -143,7 +142,7 @@ class RegistryClient:
             "POST", f"{repository}/blobs/uploads/", data=b"", scope=_pushing(repository)
         )
         assert answer is not None
-        return urljoin(answer.url, answer.headers.get("Location", ""))
+        return absolute(answer.url, answer.headers.get("Location", ""))
 
     def referrers(self, repository: str, digest: str) -> list[dict[str, Any]] | None:
         """What refers to a manifest, as descriptors; None where the registry has no such list.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -12,7 +11,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
 from core import trust
-from core.oci.auth import Credentials, RegistryAuth, origin
+from core.oci.auth import Credentials, RegistryAuth, absolute, origin
 from core.oci.manifest import RegistryError
 
 #: Seconds to connect, and to wait for the next bytes.
@@ -115,7 +114,7 @@ class RegistryTransport:
         :param within: return a redirect to another server instead of following it.
         :raises RegistryError: it can't be reached, or leads from TLS to plain HTTP.
         """
-        url = urljoin(self.url, path)
+        url = absolute(self.url, path)
         for _ in range(1 + REDIRECTS):
             own = self._is_own(url)
             try:
@@ -203,7 +202,7 @@ def _target(method: str, answer: requests.Response) -> str | None:
         method in ("GET", "HEAD") and answer.status_code in (301, 302, 303)
     )
     location = answer.headers.get("Location")
-    return urljoin(answer.url, location) if repeated and location else None
+    return absolute(answer.url, location) if repeated and location else None
 
 
 def explain(error: BaseException) -> str:

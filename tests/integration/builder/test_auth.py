@@ -9,8 +9,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -26,6 +25,7 @@ from builder import index
 from core.config.model import Architecture
 from core.errors import KollarmError
 from core.oci.registry import RegistryClient
+from tests.support.answering import say, serving
 from tests.support.registries import RunningRegistry
 from tests.support.stocked import put
 
@@ -33,41 +33,6 @@ pytestmark = pytest.mark.integration
 
 X86 = Architecture.X86_64
 PASSWORD = "correct-horse"
-
-
-@contextmanager
-def serving(handle: Callable[[http.server.BaseHTTPRequestHandler], None]) -> Iterator[str]:
-    """A small HTTP server on loopback; gives its address."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def answer(self) -> None:
-            handle(self)
-
-        do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_PATCH = answer  # noqa: N815
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def say(
-    handler: http.server.BaseHTTPRequestHandler, status: int, body: bytes, **headers: str
-) -> None:
-    handler.send_response(status)
-    for name, value in headers.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
 
 
 class TokenService:
