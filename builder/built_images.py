@@ -29,7 +29,9 @@ class BuiltImages:
         self._images: dict[str, dict[str, str]] = {}
         if self.path.exists():
             try:
-                for reference, fields in json_object(self.path.read_text(), str(self.path)).items():
+                for reference, fields in json_object(
+                    self.path.read_text("utf-8"), str(self.path)
+                ).items():
                     self._images[reference] = {name: str(fields[name]) for name in ("digest", "id")}
             except (OSError, KeyError, TypeError, UnicodeDecodeError) as error:
                 raise KollarmError(

@@ -38,7 +38,9 @@ class NewestIndices:
         self._seen: dict[str, SeenIndex] = {}
         if self.path.exists():
             try:
-                for name, fields in json_object(self.path.read_text(), str(self.path)).items():
+                for name, fields in json_object(
+                    self.path.read_text("utf-8"), str(self.path)
+                ).items():
                     self._seen[name] = SeenIndex(str(fields["digest"]), str(fields["finished"]))
             except (OSError, KeyError, TypeError, UnicodeDecodeError) as error:
                 raise KollarmError(
