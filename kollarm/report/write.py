@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from builder.overlay_diff import dockerfile_diff
 from core import files, progress
 from core.config.model import Architecture, Config
 from core.errors import KollarmError
+from core.text_output import printable
 from kollarm.console_proof.model import ProofReport
 from kollarm.report.page import PagePart, consoles, images, page
 from kollarm.report.view import RunFailure, view
@@ -34,9 +34,6 @@ FOLDER = "report"
 
 #: Lines of a failure's details that are shown.
 LINES = 40
-
-#: The escape sequences of colors (ECMA-48, SGR).
-_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +61,12 @@ def write(config: Config, record: ImagesRecord, failure: RunFailure | None = Non
 def write_failed(config: Config, record: ImagesRecord, error: BaseException) -> Path | None:
     """Show a run that ended early: why, and what was done until then.
 
-    The user has to see the run's own error, so an error while writing the page is only
+    The user has to see the run's own error, so any error while writing the page is only
     logged, and None is returned.
     """
     steps = progress.current().broken
     if isinstance(error, KollarmError):
-        lines = tuple(_COLOR.sub("", error.details or "").splitlines()[-LINES:])
+        lines = tuple(printable(error.details or "").splitlines()[-LINES:])
         failure = RunFailure(error.message, steps, error.hint, lines)
     elif isinstance(error, KeyboardInterrupt):
         failure = RunFailure("interrupted", steps, "the next run continues from there")
@@ -77,8 +74,8 @@ def write_failed(config: Config, record: ImagesRecord, error: BaseException) -> 
         failure = RunFailure(f"internal error: {type(error).__name__}: {error}", steps)
     try:
         return write(config, record, failure)
-    except (KollarmError, OSError) as second:
-        log.debug("the report can't be written: %s", second)
+    except Exception:
+        log.exception("the report can't be written")
         return None
 
 
@@ -100,7 +97,7 @@ def save(folder: Path, name: str, part: PagePart) -> Path:
     files.write(folder / FOLDER / f"{name}.json", json.dumps(asdict(part)) + "\n")
     parts = [_saved(folder / FOLDER / f"{name}.json") for name in PARTS]
     path = folder / NAME
-    files.write(path, page([part for part in parts if part is not None]))
+    files.write(path, printable(page([part for part in parts if part is not None])))
     return path
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.config.model import Config
-from kollarm.report import write_consoles
+from core.errors import KollarmError
+from kollarm.report import write, write_consoles, write_failed
 from kollarm.report.graph import draw
 from kollarm.report.page import images, page
 from kollarm.report.view import LONGEST, view
 from kollarm.report.write import IMAGES, save
+from kollarm.run_images import ImagesRecord
 from tests.support.html import Document
 from tests.support.report_records import DIGEST, HOSTILE, PARENTS, consoles, diff, record
 
@@ -121,3 +124,45 @@ def test_a_part_that_another_version_kept_is_left_out(tmp_path: Path) -> None:
     kept.parent.mkdir()
     kept.write_text('{"html": "old"}')
     assert "old" not in write_consoles(config, consoles()).read_text()
+
+
+#: A byte that isn't text, and what a terminal or a browser would take for orders.
+UNTEXT = "18.04\udcff\ud800\x1b]52;c;AAAA\x07\x9b2J\u202e"
+
+
+def of_guests(folder: Path) -> ImagesRecord:
+    """A run without container images, whose differences only a Kolla release can tell."""
+    whole = record(folder)
+    return replace(whole, build=replace(whole.build, images=()))
+
+
+def of_untext(folder: Path) -> ImagesRecord:
+    whole = of_guests(folder)
+    (guest,) = whole.guests
+    prepared = replace(guest.prepared, release=UNTEXT, source=UNTEXT, name=UNTEXT)
+    return replace(whole, guests=(replace(guest, name=UNTEXT, prepared=prepared),))
+
+
+def test_what_is_not_text_is_shown_as_escapes(tmp_path: Path) -> None:
+    config = Config(release="2026.1", state_dir=tmp_path)
+    error = KollarmError(UNTEXT, hint=UNTEXT, details=UNTEXT)
+    partial = of_untext(tmp_path)
+    for path in (write(config, partial), write_failed(config, partial, error)):
+        assert path is not None
+        text = path.read_text("utf-8")
+        assert "18.04\\xff\\ud800\\x1b]52" in text
+        assert all(sign == "\n" or sign.isprintable() for sign in text)
+
+
+@pytest.mark.parametrize(
+    "second", [KollarmError("full"), OSError("full"), UnicodeError("x"), TypeError("a defect")]
+)
+def test_an_error_of_the_report_never_hides_the_runs(
+    second: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise second
+
+    monkeypatch.setattr("kollarm.report.page.PackageLoader", fails)
+    config = Config(release="2026.1", state_dir=tmp_path)
+    assert write_failed(config, of_guests(tmp_path), KollarmError("the run's own")) is None
