@@ -15,6 +15,7 @@ from core.text_output import one_line
 #: Exit statuses, the same for every command.
 EXIT_FAILURE = 1
 EXIT_CONFIGURATION = 2
+EXIT_HANGUP = 129
 EXIT_INTERRUPTED = 130
 
 

@@ -1,7 +1,8 @@
 """Locks on files, and one run at a time in a state folder.
 
-A lock is flock(2)'s, which the kernel gives up with the process that held it, however
-that ended; the content of a state folder's lock only tells others who holds it.
+A lock is flock(2)'s, which the kernel gives up with the process that held it, however that
+ended. A state folder's stays until the programs that the process had started have ended too
+(:mod:`core.orphans`); its content only tells others who holds it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from core import orphans
 from core.errors import KollarmError
 from core.progress import duration
 
@@ -52,7 +54,8 @@ def held(state_dir: Path, command: str) -> Iterator[None]:
                 hint="name another one with state_dir, or check its permissions and free space",
             ) from error
         try:
-            yield
+            with orphans.guarded(handle.fileno()):
+                yield
         finally:
             _describe(handle, {})
 

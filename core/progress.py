@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO, cast
 
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from core.standard_streams import StandardError
 from core.text_output import one_line, printable
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,9 @@ class Progress:
     """Steps and messages on standard error."""
 
     def __init__(self, console: Console | None = None, *, quiet: bool = False):
-        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = console or Console(
+            file=cast(IO[str], StandardError()), highlight=False, soft_wrap=True
+        )
         self.quiet = quiet
         self._lock = threading.RLock()
         self._steps: list[RunningStep] = []

@@ -1,7 +1,8 @@
 """The one place that runs external commands.
 
 Every command gets a closed standard input, the C.UTF-8 locale and a process
-group of its own, so that an interruption ends it with all its children.
+group of its own, so that an interruption ends it with all its children, and so does the end of
+this process (:mod:`core.orphans`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from core import orphans
 from core.errors import CommandError
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ def run(
     """
     words = tuple(str(word) for word in argv)
     log.debug("run: %s", shlex.join(words))
+    guard = orphans.current()
     try:
         process = subprocess.Popen(
             words,
@@ -103,7 +106,9 @@ def run(
         threading.Thread(target=read, args=("stdout", process.stdout), daemon=True),
         threading.Thread(target=read, args=("stderr", process.stderr), daemon=True),
     ]
+    watch = contextlib.ExitStack()
     try:
+        watch.enter_context(guard.watching(process.pid))
         for reader in readers:
             reader.start()
         if on_start:
@@ -127,6 +132,8 @@ def run(
     except BaseException:
         end(process)
         raise
+    finally:
+        watch.close()
     done = Completed(words, status, "".join(captured["stdout"]), "".join(captured["stderr"]))
     if check and status != 0:
         raise CommandError(words, status, done.stderr or done.stdout, hint=hint)

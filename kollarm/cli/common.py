@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,6 +15,7 @@ from core import lock, trust
 from core.config.load import DEFAULT_NAME, load
 from core.config.model import Config
 from core.results import Result
+from core.standard_streams import write_output
 from core.text_output import printable
 from kollarm.cli.verbosity import Invocation, note_flag
 
@@ -113,12 +113,12 @@ def print_json(document: object) -> None:
     """Print the one JSON document of a command."""
     if context := click.get_current_context(silent=True):
         context.ensure_object(Invocation).document = True
-    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+    write_output(json.dumps(document, indent=2, default=str) + "\n")
 
 
 def print_text(text: str) -> None:
     """Print a result for a person."""
-    sys.stdout.write(printable(text if text.endswith("\n") else text + "\n"))
+    write_output(printable(text if text.endswith("\n") else text + "\n"))
 
 
 def show(result: Result, *, as_json: bool) -> None:

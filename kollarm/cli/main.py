@@ -7,21 +7,20 @@ import io
 import logging
 import os
 import shlex
-import signal
 import sys
 import textwrap
 import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import click
 
-from core import logs, progress
-from core.errors import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_INTERRUPTED, KollarmError
+from core import logs, progress, standard_streams
+from core.errors import EXIT_CONFIGURATION, EXIT_FAILURE, KollarmError
 from core.text_output import one_line
 from core.version import __version__
+from kollarm.cli import interruptions
 from kollarm.cli.groups import CommandGroup
 from kollarm.cli.verbosity import Invocation, with_verbosity
 
@@ -60,10 +59,11 @@ def main(
 ) -> int:
     """Run a command and return its exit status.
 
-    0 done, 1 failed, 2 bad configuration or usage, 130 interrupted.
+    0 done, 1 failed, 2 bad configuration or usage, 130 interrupted, 129 its terminal is gone.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, _terminated)
+    standard_streams.open_missing()
+    interruptions.handle()
     threading.excepthook = _thread_failed
     if isinstance(sys.stdout, io.TextIOWrapper):
         # File names in a guest may not be text; standard error escapes them by itself.
@@ -84,9 +84,9 @@ def main(
         error.show(usage)
         _print(usage.getvalue().rstrip("\n"))
         return EXIT_CONFIGURATION
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         _print("interrupted: partial work was rolled back, or the next run completes it")
-        return EXIT_INTERRUPTED
+        return interruptions.exit_status(error)
     except Exception as error:
         return _failed(error, log_path, invocation)
 
@@ -150,14 +150,11 @@ def _thread_failed(failure: threading.ExceptHookArgs) -> None:
     _print(textwrap.indent("".join(lines), "  "))
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a run as Ctrl-C does, so that everything is cleaned up."""
-    raise KeyboardInterrupt
-
-
-def script() -> None:
+def script(command: click.Command = cli) -> None:
     """The console script's entry."""
-    sys.exit(main())
+    status = main(command=command)
+    interruptions.ignore()
+    sys.exit(status)
 
 
 if __name__ == "__main__":
