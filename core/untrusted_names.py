@@ -1,11 +1,14 @@
 """Names that come from outside: of archives' members, in a guest's files, in overlays.
 
-These two functions are the only way from such a name to a local path.
+The first two functions are the only way from such a name to a local path; the third finds the
+links in a folder of somebody else's through which a name would lead out.
 """
 
 from __future__ import annotations
 
+import os
 import posixpath
+from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import KollarmError
@@ -47,3 +50,18 @@ def path_inside(folder: Path, name: str, *, of: str) -> Path:
     if not found.is_relative_to(folder.resolve()):
         raise UnsafeNameError(f"{of} has a link that leads out of its folder: {name!r}")
     return path
+
+
+def links_out_of(folder: Path) -> Iterator[Path]:
+    """The symbolic links below a folder that lead out of it, or in a circle."""
+    root = folder.resolve()
+    for parent, folders, names in os.walk(folder):
+        for name in sorted((*folders, *names)):
+            path = Path(parent, name)
+            if path.is_symlink():
+                try:
+                    inside = path.resolve().is_relative_to(root)
+                except (OSError, RuntimeError):  # a circle of links
+                    inside = False
+                if not inside:
+                    yield path

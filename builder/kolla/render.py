@@ -23,6 +23,7 @@ from core.config.model import Architecture
 from core.errors import CommandError, ConfigError, Fault, KollarmError
 from core.files import write
 from core.run import run
+from core.untrusted_names import UnsafeNameError, links_out_of, path_inside
 
 #: Raised when renderings of the same request differ.
 RECIPE = 1
@@ -83,8 +84,9 @@ def _render(kolla: KollaToolchain, request: RenderRequest, driver: Path, folder:
     if changes.patches:
         options["patches_path"] = str(folder / "patches")
         for image, series in changes.patches.items():
+            place = path_inside(folder / "patches", image, of="an overlay")
             for file_name, data in series.items():
-                write(folder / "patches" / image / file_name, data)
+                write(path_inside(place, file_name, of="an overlay"), data)
     write(
         folder / "request.json",
         json.dumps(
@@ -111,6 +113,10 @@ def _render(kolla: KollaToolchain, request: RenderRequest, driver: Path, folder:
             hint="kollarm lint names the overlay at fault",
             details=error.details,
         ) from error
+    if link := next(links_out_of(folder), None):
+        raise UnsafeNameError(
+            f"an overlay makes {link.relative_to(folder)} a link that leads out of the templates"
+        )
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     missing = sorted(set(request.required) & set(result["ignored_options"]))
     if missing:
@@ -134,7 +140,7 @@ def _complete(changes: TemplateChanges, folder: Path, paths: Mapping[str, Path])
         )
     for image, added in changes.files.items():
         for name, content in added.items():
-            write(paths[image] / name, content)
+            write(path_inside(paths[image], name, of="an overlay"), content)
     for path in paths.values() if changes.patches else ():
         if not (path / "patches" / "series").is_file():
             write(

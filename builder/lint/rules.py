@@ -12,7 +12,7 @@ from builder.kolla.releases import RELEASES, spans
 from builder.lint import kolla_templates, sed_edits
 from builder.lint.kolla_templates import CustomizationPoints
 from builder.lint.patches import changes, faults_of_image_patches
-from builder.overlays import settings
+from builder.overlays import kolla_build, settings
 from builder.overlays.model import DESCRIPTION, KOLLA_BUILD, PATCHES, TREE_PATCH, Overlay, place_of
 from builder.overlays.template import Assignment, Block, Override, parse
 from builder.plan import ancestry
@@ -185,13 +185,13 @@ def _settings(overlay: Overlay, context: LintContext) -> Iterator[Fault]:
             for option in options:
                 if option not in context.tree.known_options:
                     hint = did_you_mean(option, context.tree.known_options)
-                    where = settings.place_of(overlay, name, option)
+                    where = kolla_build.place_of(overlay.folder, name, option)
                     yield Fault(where, f"Kolla has no option {option!r}", hint)
-        elif name != "profiles" and not any(
+        elif not name.endswith("-user") and not any(
             name == image or name.startswith((f"{image}-plugin-", f"{image}-additions-"))
             for image in images
         ):
-            where = settings.place_of(overlay, name)
+            where = kolla_build.place_of(overlay.folder, name)
             yield Fault(where, f"no image has a section [{name}]", did_you_mean(name, images))
 
 

@@ -19,14 +19,19 @@ from pathlib import Path
 from jinja2 import Environment, TemplateSyntaxError
 
 from builder.context import dockerfile
+from core.untrusted_names import UnsafeNameError, path_inside
 
 _ENVIRONMENT = Environment()
+
+#: Seconds that sed may take: an overlay's script may go round for ever.
+TRIAL = 10.0
 
 #: Stands for ``{{ … }}`` in a step: its value is only known when it is rendered.
 PLACEHOLDER = "KOLLARM-VALUE"
 
 _ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL)
 _SEPARATORS = {"&&", "||", ";", "|", "\n", "(", ")"}
+_HARMLESS = ("--expression=", "--regexp-extended", "--quiet", "--silent", "--null-data")
 _NO_COMMAND = {"if", "then", "else", "do", "while", "!", "{"}
 
 
@@ -149,10 +154,28 @@ def tried(edit: SedEdit, content: bytes) -> bool | None:
     """
     if any(PLACEHOLDER in word or "$" in word.rstrip("$") for word in edit.arguments):
         return None
-    done = subprocess.run(
-        ["sed", "--sandbox", *edit.arguments], input=content, capture_output=True, check=False
-    )
+    if any(
+        word.startswith(("--", "-f")) and not word.startswith(_HARMLESS) for word in edit.arguments
+    ):
+        return None  # a script that lies in a file of this machine, or an option that isn't known
+    try:
+        done = subprocess.run(
+            ["sed", "--sandbox", *edit.arguments],
+            input=content,
+            capture_output=True,
+            check=False,
+            timeout=TRIAL,
+        )
+    except subprocess.TimeoutExpired:
+        return None
     return done.stdout != content if done.returncode == 0 else None
+
+
+def _inside(context: Path, name: str) -> Path | None:
+    try:
+        return path_inside(context, name, of="a COPY")
+    except UnsafeNameError:
+        return None
 
 
 def copied(text: str, context: Path) -> Mapping[str, Path]:
@@ -164,8 +187,8 @@ def copied(text: str, context: Path) -> Mapping[str, Path]:
         words = [word for word in instruction.value.split() if not word.startswith("--")]
         *names, target = words if len(words) > 1 else ("", "")
         for name in names:
-            path = context / name
-            if path.is_file():
+            path = _inside(context, name)
+            if path is not None and path.is_file():
                 into = target.endswith("/") or len(names) > 1
                 found[f"{target.rstrip('/')}/{path.name}" if into else target] = path
     return found

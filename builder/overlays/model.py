@@ -5,7 +5,7 @@ docs/overlays.md describes it for authors of overlays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,9 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from builder.facts import ImageFiles
 from builder.kolla.releases import spans
+from builder.overlays import kolla_build
+from builder.overlays.own_folder import (
+    faults_of_entries,
+    faults_of_files,
+    faults_of_series,
+    faults_of_tree_patch,
+    patches_of,
+)
 from core.config.model import Architecture, Distro
 from core.errors import ConfigError, Fault
 from core.suggest import nearest_or_known
+from core.untrusted_names import path_inside
 from core.yaml_faults import Position, YamlFile, dotted, explain
 
 #: File names inside an overlay's folder.
@@ -25,7 +34,7 @@ TEMPLATE = "template-override.j2"
 FILES = "files"
 TREE_PATCH = "tree.patch"
 PATCHES = "patches"
-KOLLA_BUILD = "kolla-build.conf"
+KOLLA_BUILD = kolla_build.NAME
 
 
 class OverlaySection(BaseModel):
@@ -103,9 +112,10 @@ class Overlay:
         """
         added: dict[str, dict[str, bytes]] = {}
         faults = []
+        root = self.folder / FILES
         for image, names in self.description.files.items():
             for name in names:
-                start = self.folder / FILES / name
+                start = path_inside(root, name, of=f"overlay {self.name}")
                 found = [start] if start.is_file() else sorted(start.rglob("*"))
                 if not found:
                     faults.append(
@@ -113,7 +123,7 @@ class Overlay:
                     )
                 for path in found:
                     if path.is_file():
-                        relative = path.relative_to(self.folder / FILES).as_posix()
+                        relative = path.relative_to(root).as_posix()
                         place = f"overlays/{self.name}/{relative}"
                         added.setdefault(image, {})[place] = path.read_bytes()
         if faults:
@@ -139,14 +149,12 @@ class Overlay:
                 faults.append(Fault(str(folder), "has no series file", "list its patches in it"))
                 continue
             found[folder.name] = {}
-            for number, line in enumerate(series.read_text(encoding="utf-8").splitlines(), 1):
-                name = line.strip()
-                if not name or name.startswith("#"):
-                    continue
-                if not (folder / name).is_file():
+            for number, name in patches_of(series):
+                path = path_inside(folder, name, of=f"overlay {self.name}")
+                if not path.is_file():
                     faults.append(Fault(f"{series}:{number}", f"there is no patch {name!r}"))
                     continue
-                found[folder.name][name] = (folder / name).read_bytes()
+                found[folder.name][name] = path.read_bytes()
         if faults:
             raise ConfigError(f"the patches of overlay {self.name} are incomplete", faults)
         return found
@@ -155,9 +163,12 @@ class Overlay:
 def read(folder: Path) -> Overlay:
     """Read one overlay.
 
-    :raises ConfigError: its overlay.yml is missing or wrong, with all faults.
+    :raises ConfigError: its overlay.yml is missing or wrong, it names or links to something outside
+        of its folder, or asks for what kollarm doesn't carry out; with all faults.
     """
     path = folder / DESCRIPTION
+    if faults := list(faults_of_entries(folder)):
+        raise ConfigError(f"overlay {folder.name} leads out of its folder", faults)
     try:
         file = YamlFile(path.read_text(encoding="utf-8"), path)
         description = Description.model_validate(file.data)
@@ -178,7 +189,20 @@ def read(folder: Path) -> Overlay:
             position = tuple(one["loc"])
             faults.append(Fault(file.where(position), *explain(one, position, Description)))
         raise ConfigError(f"overlay {folder.name} is wrong", faults) from error
-    return Overlay(name=folder.name, folder=folder, description=description, template=text)
+    overlay = Overlay(name=folder.name, folder=folder, description=description, template=text)
+    if faults := list(_faults_of_content(overlay)):
+        raise ConfigError(f"overlay {folder.name} can't be used", faults)
+    return overlay
+
+
+def _faults_of_content(overlay: Overlay) -> Iterator[Fault]:
+    folder = overlay.folder
+    yield from faults_of_files(
+        folder / FILES, overlay.description.files, place_of(folder / DESCRIPTION, ("files",))
+    )
+    yield from faults_of_series(folder / PATCHES)
+    yield from faults_of_tree_patch(overlay.tree_patch() or "", str(folder / TREE_PATCH))
+    yield from kolla_build.faults_of(folder)
 
 
 def place_of(path: Path, position: Position) -> str:

@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-import configparser
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from builder.facts import ImageFiles
-from builder.overlays.model import KOLLA_BUILD, Overlay
+from builder.overlays import kolla_build
+from builder.overlays.kolla_build import Settings
+from builder.overlays.model import Overlay
 from core.errors import ConfigError, Fault
-
-Settings = dict[str, dict[str, str]]
 
 
 def read(overlay: Overlay) -> Settings:
-    """An overlay's kolla-build.conf: section → (option → value).
-
-    The location of a ``type = local`` source is taken from the overlay's folder.
+    """An overlay's kolla-build.conf; the locations of local sources as absolute paths.
 
     :raises ConfigError: it is not an INI file.
     """
-    path = overlay.folder / KOLLA_BUILD
-    if not path.is_file():
-        return {}
-    parser = configparser.ConfigParser(interpolation=None, default_section="\0")
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    try:
-        parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
-    except configparser.Error as error:
-        line = getattr(error, "lineno", None)
-        place = f"{path}:{line}" if line else str(path)
-        raise ConfigError(
-            f"overlay {overlay.name} can't be read", [Fault(place, error.message.splitlines()[0])]
-        ) from error
-    settings = {section: dict(parser[section]) for section in parser.sections()}
-    for options in settings.values():
-        if options.get("type") == "local" and "location" in options:
-            options["location"] = str((overlay.folder / Path(options["location"])).resolve())
-    return settings
-
-
-def place_of(overlay: Overlay, section: str, option: str | None = None) -> str:
-    """The place of a section, or of an option in it: the file and its line."""
-    path = overlay.folder / KOLLA_BUILD
-    place, inside = str(path), False
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if line.startswith("["):
-            inside = line.strip() == f"[{section}]"
-            if inside:
-                place = f"{path}:{number}"
-        elif inside and option is not None and re.match(rf"{re.escape(option)}\s*[=:]", line):
-            return f"{path}:{number}"
-    return place
+    return kolla_build.sources_in_folder(kolla_build.read(overlay.folder), overlay.folder)
 
 
 def merge(overlays: Sequence[Overlay]) -> Settings:
@@ -82,7 +46,7 @@ def merge(overlays: Sequence[Overlay]) -> Settings:
                 ):
                     faults.append(
                         Fault(
-                            place_of(overlay, section, option),
+                            kolla_build.place_of(overlay.folder, section, option),
                             f"[{section}] {option} is also set by overlay {earlier.name}",
                             f"name {section}.{option} under replaces: in overlay.yml",
                         )

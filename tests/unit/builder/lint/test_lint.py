@@ -152,12 +152,12 @@ def test_options_and_sections_that_kolla_does_not_know(
     one = written(
         tmp_path,
         **{
-            "kolla-build_DOT_conf": "[DEFAULT]\nmaintainer = Me\nmantainer = Me\n"
-            "[cron-plugin-x]\nlocation = x\n[crn]\nlocation = x\n"
+            "kolla-build_DOT_conf": "[DEFAULT]\nmaintainer = Me\ninfra_rename = 1\n"
+            "[cron-plugin-x]\nenabled = 0\n[crn]\nenabled = 0\n[cron-user]\nuid = 7\n"
         },
     )
     option, section = (fault.message for fault in faults(one, points))
-    assert "'mantainer'" in option and "[crn]" in section
+    assert "'infra_rename'" in option and "[crn]" in section
 
 
 PATCH = "--- a\n+++ b\n@@ -1 +1 @@\n-one\n+two\n"

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.overlays import settings
+from builder.overlays import kolla_build, settings
 from builder.overlays.combine import combine
 from builder.overlays.compose import compose
 from builder.overlays.model import choose
@@ -293,8 +293,8 @@ def test_settings_are_merged_and_contradictions_named(folder: Callable[..., Path
     (fault,) = caught.value.faults
     assert "maintainer" in fault.message and "overlay a" in fault.message
     assert fault.where.endswith("b/kolla-build.conf:2")
-    assert settings.place_of(chosen[0], "openstack-base").endswith("a/kolla-build.conf:3")
-    assert settings.place_of(chosen[0], "openstack-base", "location").endswith(":5")
+    assert kolla_build.place_of(chosen[0].folder, "openstack-base").endswith("a/kolla-build.conf:3")
+    assert kolla_build.place_of(chosen[0].folder, "openstack-base", "location").endswith(":5")
     (root / "b" / "kolla-build.conf").write_text("no section\n")
     with pytest.raises(ConfigError) as caught:
         settings.merge(chosen)
