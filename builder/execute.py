@@ -34,6 +34,7 @@ from core.config.model import Architecture
 from core.errors import KollarmError
 from core.oci.model import LABEL, RegistryImage
 from core.oci.registry import RegistryClient
+from core.oci.transport import fixed_tag
 
 if TYPE_CHECKING:
     from builder.attest import Attestor
@@ -248,7 +249,11 @@ class BuildExecution:
 
     def _push(self, target: Target, image: EngineImage, control: Cancellation) -> RegistryImage:
         builder = self.resources.builders[target.architecture]
-        digest = builder.publish(image, target.reference, target.architecture, control=control)
+        try:
+            digest = builder.publish(image, target.reference, target.architecture, control=control)
+        except KollarmError as error:
+            error.hint = fixed_tag(error.message) or error.hint
+            raise
         remote = self._read_back(target, digest)
         if remote is None or not target.matches(remote):
             raise KollarmError(

@@ -116,9 +116,14 @@ def _listed(client: RegistryClient, repository: str, tag: str) -> list[dict[str,
 
 
 def _enter(client: RegistryClient, repository: str, tag: str, entry: Mapping[str, object]) -> None:
-    """Add to the fallback tag's list, in place of an earlier artifact of the same kind."""
+    """Add to the fallback tag's list, in place of an earlier artifact of the same kind.
+
+    Bills of materials stay beside each other: statements by several keys may name each its own.
+    """
 
     def kind(descriptor: Mapping[str, object]) -> tuple[object, object]:
+        if descriptor.get("artifactType") == spdx.MEDIA_TYPE:
+            return spdx.MEDIA_TYPE, descriptor["digest"]
         annotations = descriptor.get("annotations")
         predicate = annotations.get(PREDICATE) if isinstance(annotations, dict) else None
         return descriptor.get("artifactType"), predicate

@@ -49,9 +49,14 @@ class NewestIndices:
                 ) from error
 
     def newer(self, name: str, index: SeenIndex) -> SeenIndex | None:
-        """The newer index that was seen under a name; None if there was none."""
+        """The newer index that was seen under a name; None if there was none.
+
+        One index may have several statements, of different dates.
+        """
         seen = self._seen.get(name)
-        return seen if seen and seen.finished > index.finished else None
+        if seen is None or seen.digest == index.digest or seen.finished <= index.finished:
+            return None
+        return seen
 
     def note(self, name: str, index: SeenIndex, *, own: bool = False) -> None:
         """Remember an index, unless a newer one was seen.

@@ -14,6 +14,7 @@ Finding = tuple[Position, str, str | None]
 
 def contradictions(config: Config) -> Iterator[Finding]:
     """Every impossible combination in a configuration of sound shape."""
+    yield from _of_registry(config)
     yield from _of_build(config)
     if config.cloud.embedded and config.cloud.name is not None:
         yield (
@@ -35,6 +36,39 @@ def contradictions(config: Config) -> Iterator[Finding]:
         yield from _of_guest(guest, at)
 
 
+#: What Docker's image names may have before their first slash:
+#: https://github.com/distribution/reference/blob/main/reference.go
+_HOST = re.compile(
+    r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|\[[0-9A-Fa-f:]+\]|[A-Za-z0-9-]+(?=:))(?::[0-9]+)?"
+)
+
+#: And a part between two slashes.
+_PART = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
+
+
+def _of_registry(config: Config) -> Iterator[Finding]:
+    address, at = config.registry.address, ("registry", "address")
+    scheme, mark, rest = address.rpartition("://")
+    host, slash, path = rest.partition("/")
+    if mark or slash:
+        remedy = f"write {host}" if host else "write HOST or HOST:PORT"
+        if path.strip("/"):
+            remedy += f", and the path in build.namespace: {path.strip('/').lower()}"
+        if scheme == "http":
+            remedy += "; plain HTTP is allowed with registry.insecure"
+        yield at, f"{address!r} is a URL or has a path, not HOST or HOST:PORT", remedy
+    elif not _HOST.fullmatch(address):
+        remedy = "name it with a dot or a port, as Docker needs it: registry.example.org:5000"
+        yield at, f"{address!r} is not HOST or HOST:PORT", remedy
+    namespace = config.build.namespace
+    if not all(_PART.fullmatch(part) for part in namespace.split("/")):
+        lower = "/".join(part for part in namespace.lower().split("/") if part)
+        remedy = "use lower-case letters, digits and - _ . between them, and / between parts"
+        if all(_PART.fullmatch(part) for part in lower.split("/")):
+            remedy += f": {lower}"
+        yield ("build", "namespace"), f"{namespace!r} can't be part of an image's name", remedy
+
+
 def _of_build(config: Config) -> Iterator[Finding]:
     if not config.build.engines:
         yield ("build", "engines"), "there is no architecture", "add x86_64, aarch64 or both"
@@ -52,6 +86,13 @@ def _of_build(config: Config) -> Iterator[Finding]:
     if config.build.services and not config.build.profiles:
         yield ("build", "services"), "has no effect without profiles", "add build.profiles"
     base = config.build.base
+    if base.name is not None and re.search(r"@|:[^/]*$", base.name):
+        message = f"{base.name!r} has a tag or digest, and the base image's tag is added to it"
+        yield (
+            ("build", "base", "name"),
+            message,
+            "leave it out here; the tag goes to build.base.tag",
+        )
     if base.bootstrap is not None and (base.name is not None or base.tag is not None):
         yield (
             ("build", "base", "bootstrap"),

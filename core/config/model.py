@@ -42,7 +42,9 @@ class Registry(Section):
     embedded: bool = False
     """Run a registry on loopback, its data under the state folder."""
     address: str = "127.0.0.1:5055"
-    """Host:port; for the embedded registry the port to listen on (127.0.0.1:5055)."""
+    """Host or host:port, without a path; for the embedded registry the port to listen on
+    (127.0.0.1:5055).
+    """
     insecure: bool = False
     """Speak plain HTTP, and send credentials over it. On loopback plain HTTP is always spoken, but
     without credentials unless this is true: any user of the machine can listen there. Docker

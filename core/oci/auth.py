@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -45,7 +46,9 @@ def stored_credentials(address: str) -> Credentials | None:
     import docker.errors  # noqa: PLC0415
 
     try:
-        found = docker.auth.load_config().resolve_authconfig(address)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a missing helper, which is an error below
+            found = docker.auth.load_config().resolve_authconfig(address)
     except (docker.errors.DockerException, docker.credentials.errors.StoreError) as error:
         raise KollarmError(
             f"the credentials for {address} can't be read: {error}",

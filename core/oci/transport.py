@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -25,6 +26,10 @@ REDIRECTS = 5
 
 #: Answers that another attempt may change.
 TEMPORARY = (429, 500, 502, 503, 504)
+
+
+#: What ECR, Harbor, Artifactory, Google's and Azure's registries say of an immutable tag.
+_FIXED_TAG = re.compile(r"immutable|TagAlreadyExists|TAG_INVALID|already exists", re.IGNORECASE)
 
 
 def is_loopback(address: str) -> bool:
@@ -190,10 +195,25 @@ class RegistryTransport:
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             words = answer.reason or ""
+        hint = self.auth.remedy if answer.status_code in (401, 403) else None
+        if method == "PUT" and "/manifests/" in path:
+            hint = fixed_tag(words, answer.status_code) or hint
         return RegistryError(
             f"the registry {self.address} refuses {method} {path}: {answer.status_code} {words}",
-            hint=self.auth.remedy if answer.status_code in (401, 403) else None,
+            hint=hint,
         )
+
+
+def fixed_tag(words: str, status: int = 0) -> str | None:
+    """What to do if a registry refuses a tag that is there already; None if it is something else.
+
+    :param words: the registry's own.
+    """
+    if status in (409, 412) or _FIXED_TAG.search(words):
+        return (
+            "the registry's tags are immutable: name another build.tag, or allow it to be changed"
+        )
+    return None
 
 
 def _target(method: str, answer: requests.Response) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -70,8 +71,13 @@ class Machine:
             keep=keep,
         )
 
-    def build(self, *names: str, keep: tuple[str, ...] | None = None) -> list[IndexRecord]:
-        """Push what the plan builds, then attest and write its indices."""
+    def build(
+        self, *names: str, keep: tuple[str, ...] | None = None, attest: bool = False
+    ) -> list[IndexRecord]:
+        """Push what the plan builds, then attest and write its indices.
+
+        :param attest: even those that are as they should be.
+        """
         plan = self.plan(*names, keep=keep)
         remotes, rows = {}, {}
         for step in plan.images:
@@ -91,7 +97,9 @@ class Machine:
         joiner = IndexJoiner(self.client, attestor, lambda step, member: None)
         return [
             joiner.join(step, [rows[step.name, one] for one in step.members], remotes)
-            for step in plan.indices
+            for step in (
+                replace(one, action=BuildAction.ATTEST) if attest else one for one in plan.indices
+            )
         ]
 
     def members(self, name: str) -> dict[str, str]:

@@ -155,6 +155,7 @@ def test_an_older_signed_index_does_not_count(client: RegistryClient, tmp_path: 
     machine.build("older")
     old = client.manifest("kolla/older", TAG)
     assert old is not None and good(seeing, "older")
+    # as if it had been made long ago
     [said] = verification.statements(client, "kolla/older", TAG)
     said["predicate"]["runDetails"]["metadata"]["finishedOn"] = "2020-01-01T00:00:00Z"
     subject = ArtifactSubject(old.digest, OCI_INDEX, len(old.content))
@@ -163,8 +164,15 @@ def test_an_older_signed_index_does_not_count(client: RegistryClient, tmp_path: 
     notes = {artifact.PREDICATE: statement.PROVENANCE}
     older = Artifact(statement.MEDIA_TYPE, signing.ENVELOPE, sealed, notes)
     artifact.attach(client, "kolla/older", subject, older)
+
+    signed_images.backdoor(client, "older", ARM)
+    machine.build("older")
+    assert good(seeing, "older")
+    client.put_manifest("kolla/older", TAG, old.content, old.media_type)
     finding = seeing.verify("older")["provenance"]
+    assert finding.subject == old.digest
     assert not finding.good and "2020-01-01" in finding.text
+    assert not machine.verify("older")["provenance"].good
     unknowing = Machine(client, tmp_path / "unknowing", key)
     assert unknowing.verify("older")["provenance"].good, "only memory tells"
 

@@ -289,3 +289,52 @@ def test_profiles_are_for_architectures_that_are_built() -> None:
     assert places([fault]) == {"1: build.profiles.aarch64"} and "engine" in fault
     [unknown] = faults("build: {profiles: {aarch64: [computer]}}")
     assert "did you mean 'compute'?" in unknown
+
+
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        ("ghcr.io/MyOrg", "myorg"),
+        ("https://registry.example.org/", "write registry.example.org"),
+        ("http://registry.example.org:5000/a/b", "a/b"),
+        ("registry", "dot or a port"),
+        ("registry.example.org:", "dot or a port"),
+        ("registry.example.org:http", "dot or a port"),
+        ("reg istry.example.org", "dot or a port"),
+        ("user@registry.example.org", "dot or a port"),
+        ("", "dot or a port"),
+    ],
+)
+def test_a_registrys_address_is_a_host(address: str, remedy: str) -> None:
+    text = yaml.safe_dump({"registry": {"address": address}})
+    [fault] = faults(text)
+    assert "registry.address" in fault and remedy in fault
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1:5055", "localhost", "localhost:5000", "reg:5000", "[::1]:5000", "Quay.io",
+     "registry-1.docker.io", "xn--bcher-kva.example"],
+)  # fmt: skip
+def test_addresses_as_docker_takes_them(address: str) -> None:
+    assert parse(yaml.safe_dump({"registry": {"address": address}}), FILE).registry.address
+
+
+@pytest.mark.parametrize(
+    "namespace", ["Kolla", "kolla/", "/kolla", "ko lla", "", "a//b", "-a", "ä"]
+)
+def test_a_namespace_is_part_of_an_images_name(namespace: str) -> None:
+    [fault] = faults(yaml.safe_dump({"build": {"namespace": namespace}}))
+    assert "build.namespace" in fault
+
+
+@pytest.mark.parametrize("namespace", ["kolla", "group/project", "openstack.kolla", "a__b-c/d"])
+def test_namespaces_of_every_registry(namespace: str) -> None:
+    assert parse(yaml.safe_dump({"build": {"namespace": namespace}}), FILE)
+
+
+@pytest.mark.parametrize("name", ["debian@sha256:" + "a" * 64, "r.example:5000/debian:trixie"])
+def test_a_base_image_is_named_without_its_tag(name: str) -> None:
+    [fault] = faults(yaml.safe_dump({"build": {"base": {"name": name}}}))
+    assert "build.base.name" in fault
+    assert parse(yaml.safe_dump({"build": {"base": {"name": "r.example:5000/debian"}}}), FILE)
