@@ -41,20 +41,26 @@ def new_session() -> requests.Session:
     return session
 
 
-def small(url: str, *, session: requests.Session | None = None) -> bytes | None:
+def small(url: str, *, at_most: int, session: requests.Session | None = None) -> bytes | None:
     """A small file's content; None when the server doesn't have it.
 
+    :param at_most: refuse a file of more bytes than this.
     :raises DownloadError: the server can't be reached, or answers otherwise.
     """
+    content = b""
     try:
-        answer = (session or new_session()).get(url, timeout=TIMEOUTS)
+        with (session or new_session()).get(url, timeout=TIMEOUTS, stream=True) as answer:
+            if answer.status_code in _MISSING:
+                return None
+            if answer.status_code != requests.codes.ok:
+                raise DownloadError(f"{url}: HTTP status {answer.status_code}")
+            for piece in answer.iter_content(_PIECE):
+                content += piece
+                if len(content) > at_most:
+                    raise _too_large(url, at_most)
     except requests.RequestException as error:
         raise _unreachable(url, error) from error
-    if answer.status_code in _MISSING:
-        return None
-    if answer.status_code != requests.codes.ok:
-        raise DownloadError(f"{url}: HTTP status {answer.status_code}")
-    return answer.content
+    return content
 
 
 def fetch(
@@ -62,7 +68,7 @@ def fetch(
     target: Path,
     *,
     check: Callable[[Path], None] | None = None,
-    at_most: int | None = None,
+    at_most: int,
     on_progress: Callable[[str], None] = lambda text: None,
     session: requests.Session | None = None,
 ) -> None:
@@ -102,7 +108,7 @@ def _receive(
     session: requests.Session,
     url: str,
     part: Path,
-    at_most: int | None,
+    at_most: int,
     on_progress: Callable[[str], None],
 ) -> None:
     """Add what is missing to a partial download.
@@ -135,10 +141,14 @@ def _receive(
                 on_progress(f"{size(have)} of {size(total)}" if total else size(have))
 
 
-def _bound(url: str, part: Path, amount: int, at_most: int | None) -> None:
-    if at_most is not None and amount > at_most:
+def _bound(url: str, part: Path, amount: int, at_most: int) -> None:
+    if amount > at_most:
         part.unlink()
-        raise DownloadError(f"{url}: the file is larger than the {at_most} bytes it should have")
+        raise _too_large(url, at_most)
+
+
+def _too_large(url: str, at_most: int) -> DownloadError:
+    return DownloadError(f"{url}: the file is larger than the {at_most} bytes it may have")
 
 
 def _unreachable(url: str, error: Exception) -> DownloadError:

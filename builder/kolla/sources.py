@@ -15,6 +15,9 @@ from core.errors import ConfigError, Fault, KollarmError
 from core.run import run
 from core.suggest import did_you_mean
 
+#: Bytes of the largest archive of a source that is downloaded.
+LARGEST = 4 << 30
+
 
 def chosen(
     trees: Mapping[Architecture, RenderedTree], wanted: Mapping[str, SourceOf]
@@ -109,6 +112,7 @@ def _download(source: ImageSource, folder: Path) -> None:
                 source.location,
                 folder / "archive",
                 check=check if source.sha256 else None,
+                at_most=LARGEST,
                 on_progress=step.note,
             )
         except download.DownloadError as error:

@@ -9,6 +9,7 @@ import pickle
 import select
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from core.errors import KollarmError
+from guestprep import limits
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class Appliance:
 
     def __init__(self, environment: Mapping[str, str] | None = None):
         # Short, as a socket's path may have no more than 107 bytes.
+        self._total_read = 0
         self._folder = Path(tempfile.mkdtemp(prefix="kollarm-", dir="/tmp"))
         #: QEMU's control socket, where the launch asked for one.
         self.monitor = self._folder / "qmp"
@@ -198,36 +201,59 @@ class Appliance:
         return bool(self.call("is_symlink", path))
 
     def list_directory(self, path: str) -> list[str]:
-        """Names in a directory, sorted; empty when there is no such directory."""
+        """Names in a directory, sorted; empty when there is no such directory.
+
+        :raises UnusableInput: it is larger than any directory.
+        """
         try:
+            limits.check(path, self._stat(path)["st_size"], limits.DIRECTORY)
             return sorted(cast(list[str], self.call("ls", path)))
         except GuestCallError:
             return []
 
-    def glob(self, pattern: str) -> list[str]:
-        return sorted(cast(list[str], self.call("glob_expand", pattern, directoryslash=False)))
+    def _stat(self, path: str) -> dict[str, int]:
+        """What stat(2) tells of what a path leads to."""
+        return cast(dict[str, int], self.call("statns", path))
 
     def file_size(self, path: str) -> int:
-        return cast(int, self.call("filesize", path))
+        """A regular file's size in bytes; nothing else has one."""
+        facts = self._stat(path)
+        if not stat.S_ISREG(facts["st_mode"]):
+            raise GuestCallError("read", f"{path} is not a regular file")
+        return facts["st_size"]
 
     def read(self, path: str) -> bytes:
         """A file's content.
 
         libguestfs's own read_file copies through a temporary file, which takes fifty times
         as long as this for the small files that a guest is known by.
+
+        :raises UnusableInput: it is larger than any such file (:mod:`guestprep.limits`).
         """
-        content = b""
-        while True:
-            piece = self.read_head(path, _PIECE, len(content))
-            content += piece
-            if len(piece) < _PIECE:
-                return content
+        left = self.file_size(path)
+        limits.check(path, left, limits.most(path))
+        self._total_read += left
+        limits.check("all that is read of the image", self._total_read, limits.ALL_FILES)
+        pieces: list[bytes] = []
+        at = 0
+        while at < left:
+            piece = self.read_head(path, min(_PIECE, left - at), at)
+            if not piece:
+                break
+            pieces.append(piece)
+            at += len(piece)
+        return b"".join(pieces)
 
     def read_head(self, path: str, size: int, offset: int = 0) -> bytes:
         """Some bytes of a file, fewer at its end."""
         return cast(bytes, self.call("pread", path, size, offset))
 
-    def download(self, path: str, local: Path) -> None:
+    def download(self, path: str, local: Path, *, at_most: int) -> None:
+        """Copy a file to a local one.
+
+        :raises UnusableInput: it has more than *at_most* bytes.
+        """
+        limits.check(path, self.file_size(path), at_most)
         self.call("download", path, str(local))
 
     # -- writing ---------------------------------------------------------------

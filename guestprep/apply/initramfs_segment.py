@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import lzma
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import zstandard
-
+from core.errors import UnusableInput
+from guestprep import limits
 from guestprep.apply.depmod import INPUTS
 from guestprep.apply.module_tree import ModuleTree
 from guestprep.facts import InitramfsKind
 from guestprep.inspect.initramfs import LOAD_LIST, module_folder
-from guestprep.parse.compression import Compression, compress
+from guestprep.parse.compression import Compression, UnreadableStream, compress, decompress
 from guestprep.parse.cpio import Member, write_archive
 from guestprep.parse.initramfs import InitramfsReader, link_targets, resolve
 from guestprep.parse.modules import is_module, module_name
@@ -22,6 +21,10 @@ from guestprep.parse.text import decode, word_lines
 
 #: Where systemd in an initramfs (dracut's) is configured to load modules.
 _SYSTEMD_LIST = "etc/modules-load.d/kollarm.conf"
+
+
+#: How a module is compressed, by the end of its name.
+_SUFFIXES = {"xz": Compression.XZ, "zst": Compression.ZSTD, "gz": Compression.GZIP}
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,14 @@ def build_segment(
     """
     reader = InitramfsReader(copy)
     members: dict[str, Member] = {}
+    marker = f"lib/modules/{version}/"
     tree = ModuleTree(work / "tree", version)
 
     def keep(name: str) -> bool:
-        return name == LOAD_LIST or (f"/modules/{version}/" in name)
+        inside = name.partition(marker)[2]
+        return name == LOAD_LIST or is_module(inside) or inside in INPUTS
 
     present: set[str] = set()
-    marker = f"lib/modules/{version}/"
     for member in reader.members(keep):
         if member.data is not None and marker in member.name and stat.S_ISREG(member.mode):
             inside = member.name.partition(marker)[2]
@@ -114,11 +118,10 @@ def _new_modules(
 
 def _uncompressed(path: str, content: bytes) -> tuple[str, bytes]:
     stem, _, suffix = path.rpartition(".")
-    if suffix == "xz":
-        return stem, lzma.decompress(content)
-    if suffix == "zst":
-        return stem, zstandard.ZstdDecompressor().decompressobj().decompress(content)
-    return path, content
+    try:
+        return stem, decompress(content, _SUFFIXES[suffix], at_most=limits.MODULE)
+    except UnreadableStream as error:
+        raise UnusableInput(f"the image's module {path} can't be read: {error}") from error
 
 
 def load_list(

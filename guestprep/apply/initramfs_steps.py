@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.errors import KollarmError
+from guestprep import limits
 from guestprep.apply.depmod import INPUTS
 from guestprep.apply.initramfs_segment import build_segment
 from guestprep.apply.module_tree import ModuleTree
@@ -29,7 +30,8 @@ def append_driver(pending: PendingChanges, step: InitramfsStep) -> None:
         if tree is not None and path in tree.new:
             return tree.file(path).read_bytes()
         local = pending.folder / "module"
-        pending.appliance.download(f"/lib/modules/{step.kernel}/{path}", local)
+        inside = f"/lib/modules/{step.kernel}/{path}"
+        pending.appliance.download(inside, local, at_most=limits.MODULE)
         return local.read_bytes()
 
     folder = pending.new_folder("initramfs")

@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 
 from core.untrusted_names import UnsafeNameError, path_inside
+from guestprep import limits
 from guestprep.apply.depmod import depmod
 from guestprep.parse.modules import is_kernel_version
 from guestprep.parse.text import decode
@@ -30,6 +31,7 @@ class ModuleTree:
         self._base, self._version = base, version
         self._folder = base / "lib" / "modules" / version
         self._folder.mkdir(parents=True)
+        self._count = 0
         #: Names of the modules that come with packages; the others are stubs.
         self.new: set[str] = set()
 
@@ -43,6 +45,8 @@ class ModuleTree:
         :param content: its content, or a local file to link it to.
         """
         path = self._path(name)
+        self._count += 1
+        limits.check_count("modules of a kernel", self._count, limits.MODULES)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)  # never written through: it may be a link

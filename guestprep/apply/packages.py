@@ -67,7 +67,7 @@ def _files(
     paths, sums = [], {}
     folders: dict[str, tarfile.TarInfo] = {}
     with deb.data() as data:
-        for entry in data:
+        for entry in deb.entries(data):
             name = clean_name(str(entry.name), of=str(deb.path))
             paths.append(f"/{name}" if name else "/.")
             folders.pop(name.rpartition("/")[0], None)  # it isn't empty

@@ -5,10 +5,7 @@ The layout: https://wiki.debian.org/DebianRepository/Format.
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -17,14 +14,25 @@ from debian.deb822 import Release
 
 from core import progress
 from core.config.model import AptArchive
+from guestprep import limits
 from guestprep.archive.fetch import ArchiveError, Fetcher
 from guestprep.archive.index import PackageIndex
 from guestprep.archive.package import ArchivePackage
 from guestprep.archive.signature import verified
+from guestprep.parse.compression import Compression, UnreadableStream, decompress
 from guestprep.parse.relation import version_key
 
 #: By how much the clocks of an archive and of this machine may differ.
 TOLERANCE = timedelta(minutes=5)
+
+
+#: How an index may be compressed, by the end of its name, the best form first.
+_SUFFIXES = {
+    ".xz": Compression.XZ,
+    ".gz": Compression.GZIP,
+    ".bz2": Compression.BZIP2,
+    "": Compression.NONE,
+}
 
 
 class ArchiveClient:
@@ -156,13 +164,8 @@ def _packages(
     fetcher: Fetcher, suite: str, base: str, hashes: dict[str, tuple[str, int]], *, by_hash: bool
 ) -> str:
     """The text of a Packages index in the best form the Release file lists."""
-    openers: dict[str, Callable[[bytes], bytes]] = {
-        ".xz": lzma.decompress,
-        ".gz": gzip.decompress,
-        ".bz2": bz2.decompress,
-        "": bytes,
-    }
-    for suffix, opener in openers.items():
+    _, unpacked = hashes.get(base, ("", limits.PACKAGES_INDEX))
+    for suffix, compression in _SUFFIXES.items():
         if base + suffix not in hashes:
             continue
         sha256, size = hashes[base + suffix]
@@ -171,7 +174,12 @@ def _packages(
         if by_hash:
             paths = (f"dists/{suite}/{folder}/by-hash/SHA256/{sha256}", *paths)
         content = fetcher.cached(paths, sha256, size).read_bytes()
-        return opener(content).decode("utf-8", "replace")
+        if compression is not Compression.NONE:
+            try:
+                content = decompress(content, compression, at_most=unpacked)
+            except UnreadableStream as error:
+                raise ArchiveError(f"{fetcher.uri}/{paths[-1]} is damaged: {error}") from error
+        return content.decode("utf-8", "replace")
     raise ArchiveError(
         f"{fetcher.uri} {suite} has no index {base}",
         hint="check the archive's components (such as main)",

@@ -18,6 +18,7 @@ from typing import IO, Literal, cast
 import zstandard
 from debian.arfile import ArError, ArFile
 
+from guestprep import limits
 from guestprep.archive.fetch import ArchiveError
 from guestprep.parse.cpio import clean_name
 
@@ -41,6 +42,13 @@ class Deb:
         with _member(self.path, "data.tar") as archive:
             yield archive
 
+    def entries(self, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+        """The entries of :meth:`data`.
+
+        :raises ArchiveError: they are larger than any package's.
+        """
+        return _entries(self.path, archive, limits.PACKAGE)
+
 
 def open_deb(path: Path) -> Deb:
     """Read a package's control data.
@@ -50,7 +58,7 @@ def open_deb(path: Path) -> Deb:
     """
     control, info = "", {}
     with _member(path, "control.tar") as archive:
-        for entry in archive:
+        for entry in _entries(path, archive, limits.CONTROL_FILES):
             stream = archive.extractfile(entry) if entry.isfile() else None
             if stream is None:
                 continue
@@ -62,6 +70,31 @@ def open_deb(path: Path) -> Deb:
             else:
                 info[name] = stream.read()
     return Deb(path, control, info)
+
+
+def _entries(path: Path, archive: tarfile.TarFile, most: int) -> Iterator[tarfile.TarInfo]:
+    """An archive's entries while they stay within bounds."""
+    for number, entry in enumerate(archive, 1):
+        most -= entry.size
+        if most < 0 or entry.size > limits.PACKAGE_FILE or number > limits.MEMBERS:
+            raise ArchiveError(f"{path} has more or larger files than any package")
+        yield entry
+
+
+#: Types of headers that tell of the next entry.
+_HEADERS = (
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
+
+
+class _Entry(tarfile.TarInfo):
+    """An entry whose name and attributes, which tarfile reads as a whole, have a bound."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _HEADERS and self.size > limits.TAR_HEADER:
+            raise tarfile.ReadError("a header is larger than any")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
 
 
 @contextmanager
@@ -78,7 +111,7 @@ def _member(path: Path, stem: str) -> Iterator[tarfile.TarFile]:
     if member.name.endswith(".zst"):  # Python's tarfile knows it from 3.14 on only
         stream, mode = zstandard.ZstdDecompressor().stream_reader(stream), "r|"
     try:
-        with tarfile.open(fileobj=stream, mode=mode) as inner:
+        with tarfile.open(fileobj=stream, mode=mode, tarinfo=_Entry) as inner:
             yield inner
     except (tarfile.ReadError, zstandard.ZstdError, lzma.LZMAError, zlib.error, EOFError) as error:
         raise ArchiveError(f"{path} is a damaged Debian package: {error}") from error

@@ -14,6 +14,7 @@ from core.errors import KollarmError
 from core.lock import locked
 from core.paths import cache_dir
 from core.untrusted_names import relative_name
+from guestprep import limits
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -46,13 +47,21 @@ class Fetcher:
         path = self._relative(path)
         if self._folder is not None:
             try:
-                return (self._folder / path).read_bytes()
+                return self._read(self._folder / path)
             except FileNotFoundError:
                 self._check_folder()
                 return None
             except OSError as error:
                 raise ArchiveError(f"{self.uri}/{path}: {error.strerror}") from error
-        return download.small(f"{self.uri}/{path}", session=self._session)
+        url = f"{self.uri}/{path}"
+        return download.small(url, at_most=limits.UNKNOWN, session=self._session)
+
+    def _read(self, path: Path) -> bytes:
+        with path.open("rb") as stream:
+            content = stream.read(limits.UNKNOWN + 1)
+        if len(content) > limits.UNKNOWN:
+            raise ArchiveError(f"{path} is larger than any such file of an archive")
+        return content
 
     def cached(self, paths: tuple[str, ...], sha256: str, size: int) -> Path:
         """A file by its hash: from the cache, else from the first of its paths that there is.
@@ -81,22 +90,27 @@ class Fetcher:
         with locked(final.with_name(f".{sha256}.lock")):
             if final.exists() and final.stat().st_size == size:
                 return final
-            self._first(paths, final, check)
+            self._first(paths, final, check, size)
         final.with_name(f".{sha256}.lock").unlink(missing_ok=True)
         return final
 
     def _relative(self, path: str) -> str:
         return relative_name(path, of=f"the archive {self.uri}")
 
-    def _first(self, paths: tuple[str, ...], final: Path, check: Callable[[Path], None]) -> None:
+    def _first(
+        self, paths: tuple[str, ...], final: Path, check: Callable[[Path], None], size: int
+    ) -> None:
         for path in paths:
             try:
                 if self._folder is None:
                     url = f"{self.uri}/{path}"
-                    download.fetch(url, final, check=check, session=self._session)
+                    download.fetch(url, final, check=check, at_most=size, session=self._session)
                 else:
+                    source = self._folder / path
+                    if source.stat().st_size != size:
+                        check(source)
                     with files.atomic(final) as work:
-                        shutil.copyfile(self._folder / path, work)
+                        shutil.copyfile(source, work)
                         check(work)
             except (FileNotFoundError, download.NotFound):
                 continue

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from guestprep import limits
 from guestprep.appliance import Appliance, GuestCallError
 from guestprep.inspect.layout import DiskLayout
-from guestprep.parse.modules import is_kernel_version
+from guestprep.parse.modules import is_kernel_version, is_module, module_name
 from guestprep.parse.text import decode
+from guestprep.target import DRIVER
 
 #: Files that are read if they exist.
 _TEXTS = (
@@ -102,8 +104,7 @@ def collect(
         read_text(appliance, path, texts)
     names = {folder: tuple(appliance.list_directory(folder)) for folder in _FOLDERS}
     for folder, inside in names.items():
-        for name in inside:
-            read_text(appliance, f"{folder}/{name}", texts)
+        read_folder(appliance, folder, inside, texts)
     menu = next((path for path in _MENUS if read_text(appliance, path, texts)), "")
     for folder in (
         "/boot",
@@ -121,6 +122,12 @@ def collect(
         "/var/lib/cloud/data/status.json",
     )
     names["present"] = tuple(path for path in marks if _present(appliance, path))
+    versions = [
+        version
+        for version in names["/lib/modules"]
+        if is_kernel_version(version) and f"vmlinuz-{version}" in names["/boot"]
+    ]
+    limits.check_count("kernels", len(versions), limits.KERNELS)
     return GuestContents(
         layout=layout,
         texts=texts,
@@ -128,11 +135,7 @@ def collect(
         program=program_head(appliance),
         usr_merged=appliance.is_link("/lib"),
         menu=menu,
-        kernels=tuple(
-            _kernel(appliance, version, names["/boot"], work / f"initramfs-{number}")
-            for number, version in enumerate(names["/lib/modules"])
-            if is_kernel_version(version) and f"vmlinuz-{version}" in names["/boot"]
-        ),
+        kernels=tuple(_kernels(appliance, versions, names["/boot"], work)),
         localtime=_target(appliance, "/etc/localtime"),
         watched=_watched(appliance, watch),
     )
@@ -146,6 +149,7 @@ def _watched(appliance: Appliance, paths: Iterable[str]) -> dict[str, tuple[str,
     found = {}
     for path in paths:
         if appliance.is_file(path):
+            limits.check(path, appliance.file_size(path), limits.COMPARED)
             digest = str(appliance.call("checksum", "sha256", path))
             found[path] = (digest, int(appliance.call("statns", path)["st_mode"]) & 0o7777)
     return found
@@ -160,6 +164,20 @@ def read_text(appliance: Appliance, path: str, into: dict[str, str]) -> bool:
     return True
 
 
+def read_folder(
+    appliance: Appliance, folder: str, names: Iterable[str], into: dict[str, str]
+) -> None:
+    """Put the texts of all files in a folder of settings into *into*.
+
+    :raises UnusableInput: they are larger than any settings.
+    """
+    total = 0
+    for name in names:
+        if read_text(appliance, f"{folder}/{name}", into):
+            total += len(into[f"{folder}/{name}"])
+            limits.check(folder, total, limits.SETTINGS)
+
+
 def _present(appliance: Appliance, path: str) -> bool:
     return bool(appliance.call("exists", path)) or appliance.is_link(path)
 
@@ -172,8 +190,21 @@ def program_head(appliance: Appliance) -> bytes:
     return b""
 
 
+def _kernels(
+    appliance: Appliance, versions: Sequence[str], boot: tuple[str, ...], work: Path
+) -> Iterator[KernelContents]:
+    """What is read for each kernel, with local copies of the initramfs files."""
+    left = limits.ALL_INITRAMFS
+    for number, version in enumerate(versions):
+        at_most = min(left, limits.INITRAMFS)
+        found = _kernel(appliance, version, boot, work / f"initramfs-{number}", at_most)
+        if found.initramfs_copy is not None:
+            left -= found.initramfs_copy.stat().st_size
+        yield found
+
+
 def _kernel(
-    appliance: Appliance, version: str, boot: tuple[str, ...], local: Path
+    appliance: Appliance, version: str, boot: tuple[str, ...], local: Path, at_most: int
 ) -> KernelContents:
     texts: dict[str, str] = {}
     for name in _INDICES:
@@ -184,18 +215,20 @@ def _kernel(
     if read_text(appliance, config, texts):
         texts["config"] = texts.pop(config)
     # A file that depmod hasn't seen yet is not in modules.dep.
-    found = appliance.glob(f"/lib/modules/{version}/kernel/drivers/gpu/drm/virtio/virtio*gpu.ko*")
+    folder = f"/lib/modules/{version}/kernel/drivers/gpu/drm/virtio"
+    inside = appliance.list_directory(folder)
+    found = [name for name in inside if is_module(name) and module_name(name) == DRIVER]
     names = (f"initrd.img-{version}", f"initramfs-{version}.img", f"initrd-{version}")
     initramfs = next((name for name in names if name in boot), None)
     copy = None
     if initramfs:
         copy = local
-        appliance.download(f"/boot/{initramfs}", copy)
+        appliance.download(f"/boot/{initramfs}", copy, at_most=at_most)
     return KernelContents(
         version=version,
         image=f"/boot/vmlinuz-{version}",
         texts=texts,
-        gpu_file=found[0] if found else "",
+        gpu_file=f"{folder}/{found[0]}" if found else "",
         initramfs_path=f"/boot/{initramfs}" if initramfs else "",
         initramfs_copy=copy,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core import progress
 from guestprep.appliance import Drive, launch_appliance
-from guestprep.inspect.collect import program_head, read_text
+from guestprep.inspect.collect import program_head, read_folder, read_text
 from guestprep.inspect.layout import find_layout
 from guestprep.parse.cloudcfg import default_user
 from guestprep.parse.elf import elf_architecture
@@ -49,10 +49,10 @@ def identify(path: Path) -> Identity:
         progress.current().step("look inside") as step,
     ):
         layout = find_layout(appliance)
-        names = [f"{CLOUD_CFG_D}/{name}" for name in appliance.list_directory(CLOUD_CFG_D)]
         texts: dict[str, str] = {}
-        for name in (*RELEASE_FILES, CLOUD_CFG, *names):
+        for name in (*RELEASE_FILES, CLOUD_CFG):
             read_text(appliance, name, texts)
+        read_folder(appliance, CLOUD_CFG_D, appliance.list_directory(CLOUD_CFG_D), texts)
         release = release_of(texts)
         step.note(release.get("PRETTY_NAME", ""))
         return Identity(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from core.progress import size
+from guestprep import limits
 from guestprep.facts import InitramfsFacts, InitramfsKind
 from guestprep.parse.cpio import Member
 from guestprep.parse.elf import elf_architecture
@@ -53,11 +55,17 @@ def read_initramfs(copy: Path, path: str, version: str) -> InitramfsFacts:
     reader = InitramfsReader(copy)
     members: dict[str, Member] = {}
     programs: dict[str, str] = {}
-    for member in reader.members(wanted):
+    fault, kept = None, 0
+    for member in reader.members(wanted, limits.KEPT):
         members[member.name] = member
         if member.data is not None and _is_program(member.name):
             programs[member.name] = elf_architecture(member.data[:64])
             members[member.name] = dataclasses.replace(member, data=None)
+        elif member.data is not None:
+            kept += len(member.data)
+            if kept > limits.KEPT:
+                fault = f"its lists and indices have more than {size(limits.KEPT)}"
+                break
     folder = module_folder(members, version)
     inside = {name for name in members if name.startswith(f"{folder}/") and is_module(name)}
     index = members.get(f"{folder}/modules.dep")
@@ -75,7 +83,7 @@ def read_initramfs(copy: Path, path: str, version: str) -> InitramfsFacts:
             else ()
         ),
         programs=tuple(sorted(set(programs.values()) - {""})),
-        fault=reader.fault,
+        fault=fault or reader.fault,
     )
 
 

@@ -20,14 +20,14 @@ from typing import Protocol
 import lz4.block  # type: ignore[import-untyped]
 import zstandard
 
+from core.progress import size
+from guestprep import limits
+
 #: Bytes handed to a decompressor at a time, and the greatest piece it gives back.
 PIECE = 1 << 20
 
 #: Bytes to unpack at once: zstd makes up to 128 KiB of 4, and memory has to hold what comes out.
 FEED = 2048
-
-#: Bytes that no initramfs unpacks to, except one made to exhaust its reader.
-MOST = 4 << 30
 
 #: lz4's legacy frame: a magic number, then blocks of at most 8 MiB with their size before each.
 LZ4_MAGIC = 0x184C2102
@@ -70,6 +70,25 @@ def detect(head: bytes) -> Compression | None:
     return next((compression for magic, compression in _MAGICS if head.startswith(magic)), None)
 
 
+class UnpackingAllowance:
+    """How much may be unpacked: one for all the streams of a file.
+
+    :param most: bytes.
+    """
+
+    def __init__(self, most: int):
+        self._most = self._left = most
+
+    def take(self, amount: int) -> None:
+        """Count what was unpacked.
+
+        :raises UnreadableStream: it is more than allowed.
+        """
+        self._left -= amount
+        if self._left < 0:
+            raise UnreadableStream(f"it unpacks to more than {size(self._most)}")
+
+
 class _Decompressor(Protocol):
     @property
     def eof(self) -> bool: ...
@@ -85,9 +104,18 @@ class DecompressedStream:
 
     Iterate over it for the content's pieces; :attr:`end` is then the offset just behind the
     compressed stream.
+
+    :param allowance: where what is unpacked is counted.
     """
 
-    def __init__(self, content: memoryview, start: int, compression: Compression):
+    def __init__(
+        self,
+        content: memoryview,
+        start: int,
+        compression: Compression,
+        allowance: UnpackingAllowance,
+    ):
+        self._allowance = allowance
         self._content = content
         self._start = start
         self._compression = compression
@@ -100,15 +128,19 @@ class DecompressedStream:
         makers: dict[Compression, Callable[[], _Decompressor]] = {
             Compression.GZIP: lambda: zlib.decompressobj(31),
             Compression.BZIP2: bz2.BZ2Decompressor,
-            Compression.LZMA: lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE),
-            Compression.XZ: lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
+            Compression.LZMA: lambda: lzma.LZMADecompressor(
+                lzma.FORMAT_ALONE, memlimit=limits.DICTIONARY
+            ),
+            Compression.XZ: lambda: lzma.LZMADecompressor(
+                lzma.FORMAT_XZ, memlimit=limits.DICTIONARY
+            ),
             Compression.ZSTD: lambda: zstandard.ZstdDecompressor().decompressobj(),
         }
         make = makers.get(self._compression)
         if make is None:
             raise UnreadableStream(f"reading {self._compression} is not supported")
         decompressor = make()
-        at, unpacked = self._start, 0
+        at = self._start
         while not decompressor.eof:
             piece = bytes(self._content[at : at + FEED])
             if not piece:
@@ -118,9 +150,7 @@ class DecompressedStream:
                 content = decompressor.decompress(piece)
             except (zlib.error, OSError, lzma.LZMAError, zstandard.ZstdError, EOFError) as error:
                 raise UnreadableStream(f"damaged {self._compression} stream: {error}") from error
-            unpacked += len(content)
-            if unpacked > MOST:
-                raise UnreadableStream(f"it unpacks to more than {MOST >> 30} GiB")
+            self._allowance.take(len(content))
             yield content
         self.end = at - len(decompressor.unused_data)
 
@@ -140,11 +170,27 @@ class DecompressedStream:
                 break
             block = self._content[at + 4 : at + 4 + size]
             try:
-                yield lz4.block.decompress(bytes(block), uncompressed_size=_LZ4_BLOCK)
+                content = lz4.block.decompress(bytes(block), uncompressed_size=_LZ4_BLOCK)
             except lz4.block.LZ4BlockError as error:
                 raise UnreadableStream(f"damaged lz4 stream: {error}") from error
+            self._allowance.take(len(content))
+            yield content
             at += 4 + size
         self.end = at
+
+
+def decompress(data: bytes, compression: Compression, *, at_most: int) -> bytes:
+    """What a whole file unpacks to, which may be several streams, one after the other.
+
+    :raises UnreadableStream: it is damaged, or unpacks to more than *at_most* bytes.
+    """
+    content, at, pieces = memoryview(data), 0, []
+    allowance = UnpackingAllowance(at_most)
+    while content[at:].tobytes().strip(b"\0"):  # streams may be padded
+        stream = DecompressedStream(content, at, compression, allowance)
+        pieces += list(stream)
+        at = stream.end
+    return b"".join(pieces)
 
 
 def compress(data: bytes, compression: Compression) -> bytes:

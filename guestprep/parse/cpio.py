@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import IO
 
 from core.untrusted_names import UnsafeNameError, relative_name
+from guestprep import limits
 
 TRAILER = "TRAILER!!!"
 _HEADER = 110
 
-#: The kernel's PATH_MAX; and bytes of a file that only a malicious initramfs claims to have.
-_LONGEST_NAME, _LARGEST = 4096, 512 << 20
+#: The kernel's PATH_MAX, for names and for links' targets.
+_LONGEST_NAME = 4096
 _MAGICS = (b"070701", b"070702")
 
 
@@ -116,17 +117,20 @@ def _read_header(source: ByteReader) -> _Header:
         raise DamagedArchive(error.message) from error
 
 
-def _content(source: ByteReader, size: int) -> bytes:
-    if size > _LARGEST:
+def _content(source: ByteReader, size: int, most: int) -> bytes:
+    if size > most:
         raise DamagedArchive(f"it has a file of {size} bytes")
     return source.read(size)
 
 
-def read_members(source: ByteReader, wanted: Callable[[str], bool]) -> Iterator[Member]:
+def read_members(
+    source: ByteReader, wanted: Callable[[str], bool], most: int = limits.MODULE
+) -> Iterator[Member]:
     """The entries of an archive up to its trailer.
 
     :param wanted: whether a regular file of this name shall come with its content; symbolic
         links always come with their target.
+    :param most: bytes of the largest file that is wanted.
     :raises DamagedArchive: another format, or cut short.
     """
     while True:
@@ -136,7 +140,8 @@ def read_members(source: ByteReader, wanted: Callable[[str], bool]) -> Iterator[
             return
         data = None
         if stat.S_ISLNK(header.mode) or (stat.S_ISREG(header.mode) and wanted(header.name)):
-            data = _content(source, header.size)
+            longest = _LONGEST_NAME if stat.S_ISLNK(header.mode) else most
+            data = _content(source, header.size, longest)
             if len(data) < header.size:
                 raise DamagedArchive("the archive is cut short")
             source.skip(header.padded - header.size)
@@ -156,7 +161,7 @@ def copy_archive(source: ByteReader, out: IO[bytes], dropped: Callable[[str], bo
         if header.name != TRAILER and dropped(header.name):
             source.skip(header.padded)
             continue
-        content = _content(source, header.padded)
+        content = _content(source, header.padded, limits.MODULE)
         if len(content) < header.size:
             raise DamagedArchive("the archive is cut short")
         out.write(header.raw + content + bytes(header.padded - len(content)))

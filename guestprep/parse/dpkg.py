@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from guestprep import limits
 from guestprep.parse.relation import Provided, parse_provides
 
 #: A package's name at the start of an alternative of a relation.
@@ -23,8 +24,13 @@ class InstalledPackage:
     state: str
     """The last word of its Status: ``installed``, ``half-configured`` …."""
     provides: tuple[Provided, ...]
-    needs: frozenset[str] = frozenset()
-    """Names in its Depends and Pre-Depends, alternatives included."""
+    relations: str = ""
+    """Its Depends and Pre-Depends."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Names in its relations, alternatives included."""
+        return frozenset(_NAME.findall(self.relations))
 
     @property
     def installed(self) -> bool:
@@ -58,9 +64,14 @@ class DpkgStatus:
 
 
 def parse_status(text: str) -> DpkgStatus:
-    """The database from its text; paragraphs without a name or version are left out."""
+    """The database from its text; paragraphs without a name or version are left out.
+
+    :raises UnusableInput: there are more packages than any system has.
+    """
+    limits.check_count("packages in dpkg's status", text.count("\n\n"), limits.PACKAGES)
     found = {}
     for paragraph in text.split("\n\n"):
+        limits.check("a package in dpkg's status", len(paragraph), limits.PARAGRAPH)
         fields = fields_of(paragraph)
         name, version = fields.get("Package", ""), fields.get("Version", "")
         state = fields.get("Status", "").split()
@@ -74,9 +85,7 @@ def parse_status(text: str) -> DpkgStatus:
             multi_arch=fields.get("Multi-Arch", ""),
             state=state[-1],
             provides=parse_provides(fields.get("Provides", "")),
-            needs=frozenset(
-                _NAME.findall(fields.get("Depends", "") + "," + fields.get("Pre-Depends", ""))
-            ),
+            relations=fields.get("Depends", "") + "," + fields.get("Pre-Depends", ""),
         )
     return DpkgStatus(found)
 

@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from guestprep.parse.compression import Compression, DecompressedStream, UnreadableStream, detect
+from guestprep import limits
+from guestprep.parse.compression import (
+    Compression,
+    DecompressedStream,
+    UnpackingAllowance,
+    UnreadableStream,
+    detect,
+)
 from guestprep.parse.cpio import ByteReader, DamagedArchive, Member, read_members
 
 _PIECE = 1 << 20
@@ -44,14 +51,20 @@ class InitramfsReader:
         #: Why reading ended early; None when all was understood.
         self.fault: str | None = None
 
-    def members(self, wanted: Callable[[str], bool]) -> Iterator[Member]:
+    def members(self, wanted: Callable[[str], bool], most: int = limits.MODULE) -> Iterator[Member]:
         """Every member of every archive.
 
         :param wanted: for which names of regular files the content is wanted.
+        :param most: bytes of the largest file that is wanted.
         """
+        number = 0
         for archive in self.archives():
             try:
-                yield from read_members(archive, wanted)
+                for member in read_members(archive, wanted, most):
+                    number += 1
+                    if number > limits.MEMBERS:
+                        raise DamagedArchive(f"it has more than {limits.MEMBERS} files")
+                    yield member
             except (DamagedArchive, UnreadableStream) as error:
                 self.fault = f"{error} (segment at byte {self._at})"
                 return
@@ -59,6 +72,7 @@ class InitramfsReader:
     def archives(self) -> Iterator[ByteReader]:
         """Every archive, each to be read up to its trailer before the next is asked for."""
         self.segments, self.fault = [], None
+        self._allowance = UnpackingAllowance(limits.UNPACKED)
         if self._path.stat().st_size == 0:
             self.fault = "the file is empty"
             return
@@ -87,7 +101,7 @@ class InitramfsReader:
             yield source
             end = start + source.position
         else:
-            packed = DecompressedStream(content, start, compression)
+            packed = DecompressedStream(content, start, compression, self._allowance)
             yield from _within(ByteReader(iter(packed)))
             end = packed.end
         self.segments.append(Segment(start, end, compression))

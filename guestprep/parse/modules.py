@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from core.untrusted_names import relative_name
+from guestprep import limits
 
 #: A kernel's version as ``uname -r`` shows it; depmod wants two numbers at its start.
 _VERSION = re.compile(r"[0-9]+\.[0-9]+[A-Za-z0-9.+~_-]*")
@@ -104,7 +105,9 @@ def parse_dep(text: str) -> dict[str, tuple[str, ...]]:
     """modules.dep: ``path: path path …``.
 
     :raises UnsafeNameError: a path leads out of the folder of modules; depmod writes no such.
+    :raises UnusableInput: there are more modules than any kernel has.
     """
+    limits.check_count("modules of a kernel", text.count("\n"), limits.MODULES)
     found = {}
     for line in text.splitlines():
         path, separator, needed = line.partition(":")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from debian.debian_support import NativeVersion
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Alternative:
     """One way to satisfy a relation; an empty operator takes any version."""
 
@@ -28,7 +28,7 @@ class Alternative:
         return f"{self.name} ({self.operator} {self.version})" if self.operator else self.name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Provided:
     """A name that a package provides; without a version it satisfies no versioned relation."""
 

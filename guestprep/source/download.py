@@ -10,6 +10,7 @@ from core.cache import digest
 from core.download import DownloadError, fetch
 from core.lock import locked
 from core.paths import cache_dir
+from guestprep import limits
 
 
 def image(url: str, algorithm: str, expected: str) -> Path:
@@ -37,5 +38,5 @@ def image(url: str, algorithm: str, expected: str) -> Path:
     with locked(final.parent / ".lock"):
         if not final.exists():
             with progress.current().step(f"download {name}") as step:
-                fetch(url, final, check=check, on_progress=step.note)
+                fetch(url, final, check=check, at_most=limits.IMAGE, on_progress=step.note)
     return final

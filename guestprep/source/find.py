@@ -8,6 +8,7 @@ from pathlib import Path
 from core.config.model import GuestSource
 from core.download import small
 from core.errors import ConfigError, UnusableInput
+from guestprep import limits
 from guestprep.archive.fetch import ArchiveError
 from guestprep.archive.signature import verified
 from guestprep.source import catalogue, download
@@ -65,7 +66,7 @@ def _from_catalogue(
     expected = pinned
     if expected is None:
         url = entry.url(entry.sums, mirror)
-        content = small(url)
+        content = small(url, at_most=limits.UNKNOWN)
         if content is None:
             raise UnusableInput(
                 f"{url} does not exist",
@@ -73,7 +74,7 @@ def _from_catalogue(
             )
         signature = None
         for name in entry.signatures:
-            signature = signature or small(entry.url(name, mirror))
+            signature = signature or small(entry.url(name, mirror), at_most=limits.UNKNOWN)
         if signature is None:
             raise ArchiveError(
                 f"{url}: not signed: there is no {' or '.join(entry.signatures)} beside it",
@@ -101,7 +102,7 @@ def _listed(source: GuestSource, name: str) -> ExpectedDigest | None:
 
 def _read(where: str) -> bytes | None:
     if where.startswith(("http://", "https://")):
-        return small(where)
+        return small(where, at_most=limits.UNKNOWN)
     try:
         return Path(where).read_bytes()
     except FileNotFoundError:

@@ -72,6 +72,8 @@ class Recipe:
     config: str = "CONFIG_DRM=m\n"
     status: str = _STATUS
     extra: Mapping[str, bytes | str] = field(default_factory=dict)
+    sparse: Mapping[str, int] = field(default_factory=dict)
+    """Size by path of files of nothing but zeros, which take no room."""
     initramfs_tail: bytes = b""
     """A further segment of the initramfs."""
     index_tail: str = ""
@@ -158,6 +160,10 @@ def make(path: Path, work: Path, recipe: Recipe | None = None) -> Path:
     synthetic.index_modules(tree, version)
     with (tree / modules / "modules.dep").open("a") as dep:
         dep.write(recipe.index_tail)
+    for name, size in recipe.sparse.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        with (tree / name).open("wb") as zeros:
+            zeros.truncate(size)
     return _assemble(path, work, recipe)
 
 

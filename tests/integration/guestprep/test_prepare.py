@@ -66,7 +66,7 @@ def contents(disks: Disks, prepared: Prepared) -> Contents:
     initramfs, admin = disks.folder / "initrd", disks.folder / "dpkg"
     with launch_appliance([Drive(prepared.output, "qcow2")]) as appliance:
         appliance.mount("/dev/sda1")
-        appliance.download(f"/boot/initrd.img-{guest_disks.VERSION}", initramfs)
+        appliance.download(f"/boot/initrd.img-{guest_disks.VERSION}", initramfs, at_most=1 << 30)
         appliance.call("tar_out", "/var/lib/dpkg", str(disks.folder / "dpkg.tar"))
         menu = appliance.read("/boot/grub/grub.cfg").decode()
         dependencies = appliance.read(f"/lib/modules/{guest_disks.VERSION}/modules.dep").decode()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from guestprep.parse import compression
+from guestprep import limits
 from guestprep.parse.cpio import Member, write_archive
 from guestprep.parse.initramfs import InitramfsReader
 
@@ -70,6 +70,6 @@ def test_a_name_longer_than_any_is_refused(tmp_path: Path) -> None:
 def test_what_unpacks_without_end_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compression, "MOST", 32 * MIB)
+    monkeypatch.setattr(limits, "UNPACKED", 32 * MIB)
     _, reader = peak(bomb(tmp_path / "bomb", 64 * MIB), wanted=False)
     assert reader.fault is not None and "unpacks to more than" in reader.fault
