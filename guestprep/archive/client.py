@@ -17,6 +17,7 @@ from core.config.model import AptArchive
 from guestprep import limits
 from guestprep.archive.fetch import ArchiveError, Fetcher
 from guestprep.archive.index import PackageIndex
+from guestprep.archive.newest import newest
 from guestprep.archive.package import ArchivePackage
 from guestprep.archive.signature import verified
 from guestprep.parse.compression import Compression, UnreadableStream, decompress
@@ -77,10 +78,13 @@ class ArchiveClient:
     def _load(self, archive: AptArchive) -> Iterable[tuple[Fetcher, PackageIndex]]:
         fetcher = Fetcher(archive.uri)
         release = read_release(fetcher, archive.suite, archive.keyring)
-        hashes = {
-            str(entry["name"]): (str(entry["sha256"]), int(entry["size"]))
-            for entry in release.get("SHA256", [])
-        }
+        try:
+            hashes = {
+                str(entry["name"]): (str(entry["sha256"]), int(entry["size"]))
+                for entry in release.get("SHA256", [])
+            }
+        except (KeyError, ValueError) as error:
+            raise ArchiveError(f"{archive.uri} {archive.suite} has a damaged Release") from error
         known = str(release.get("Architectures", self.architecture)).split()
         if self.architecture not in known:
             raise ArchiveError(
@@ -96,15 +100,15 @@ class ArchiveClient:
 
 
 def read_release(fetcher: Fetcher, suite: str, keyring: Path) -> Release:
-    """The suite's Release file, its signature and its validity checked.
+    """The suite's Release file, its signature, its name and its validity checked.
 
-    :raises ArchiveError: missing, badly signed or out of date.
+    :raises ArchiveError: missing, badly signed, another suite's, or out of date.
     """
     folder = f"dists/{suite}"
     what = f"{fetcher.uri}/{folder}/InRelease"
     signed = fetcher.small(f"{folder}/InRelease")
     if signed is not None:
-        text = verified(signed, None, keyring, what)
+        text = verified(signed, None, keyring, what).text
     else:
         plain = fetcher.small(f"{folder}/Release")
         detached = fetcher.small(f"{folder}/Release.gpg")
@@ -117,10 +121,39 @@ def read_release(fetcher: Fetcher, suite: str, keyring: Path) -> Release:
                 f"{fetcher.uri}/{folder}/Release: not signed",
                 hint="an unsigned archive is never used",
             )
-        text = verified(plain, detached, keyring, f"{fetcher.uri}/{folder}/Release")
+        text = verified(plain, detached, keyring, f"{fetcher.uri}/{folder}/Release").text
+    release = Release(text.splitlines())
+    check_suite(release, suite, what)
+    text = newest(f"{fetcher.uri} {suite}", keyring, text, _date(release, "Date", what))
     release = Release(text.splitlines())
     _check_validity(release, what)
     return release
+
+
+def check_suite(release: Release, asked: str, what: str) -> None:
+    """Refuse one suite's Release file in the place of another's, signed by the same key.
+
+    Its Suite or its Codename has to be what was asked: Debian's are asked for by either. Ubuntu's
+    ``jammy-updates`` has the Codename ``jammy`` too, but is not ``jammy``. Nothing is compared
+    where the file has neither, and for Ubuntu's ``devel``, which has the name of a release.
+
+    :param asked: of ``bookworm/updates`` and the like, what precedes the last ``/`` counts as well,
+        as for apt.
+    :raises ArchiveError: it is another suite's.
+    """
+    suite, codename = str(release.get("Suite", "")), str(release.get("Codename", ""))
+    names = {suite}
+    if not suite.startswith(f"{codename}-"):
+        names.add(codename)
+    names.discard("")
+    if not names or asked.partition("-")[0] == "devel":
+        return
+    if not names & {asked, asked.rpartition("/")[0] or asked}:
+        raise ArchiveError(
+            f"{what}: this is the Release file of {' or '.join(sorted(names))}, not of {asked}",
+            hint="write the archive's `suite` as the archive itself names it; if that is right, "
+            "the mirror is wrong: use another one",
+        )
 
 
 def _check_validity(release: Release, what: str) -> None:

@@ -8,14 +8,40 @@ from __future__ import annotations
 import base64
 import binascii
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from core.run import run
 from guestprep.archive.fetch import ArchiveError
 
+#: Hash algorithms that a signature may not use (RFC 4880, 9.4), by their number.
+_WEAK = {"1": "MD5", "2": "SHA-1", "3": "RIPEMD-160"}
 
-def verified(signed: bytes, detached: bytes | None, keyring: Path, what: str) -> str:
+#: What gpgv says of each signature, before the details of it.
+_VERDICTS = ("GOODSIG", "BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG")
+
+
+@dataclass(frozen=True)
+class SignedText:
+    """A text whose signature was checked."""
+
+    text: str
+    signed: datetime
+    """When it was signed, by the signature itself."""
+
+
+@dataclass(frozen=True)
+class _GoodSignature:
+    """A signature that is valid."""
+
+    hash: str
+    """Number of its hash algorithm."""
+    time: datetime
+
+
+def verified(signed: bytes, detached: bytes | None, keyring: Path, what: str) -> SignedText:
     """The text that a key of the keyring has signed.
 
     :param signed: a clear-signed file (InRelease), or the plain one (Release).
@@ -40,22 +66,44 @@ def verified(signed: bytes, detached: bytes | None, keyring: Path, what: str) ->
             (work / "signature").write_bytes(detached)
             argv += [work / "signature", work / "signed"]
         result = run(argv, check=False, hint="install the package gpgv")
-        _judge(result.stdout, result.status, result.stderr, keyring, what)
+        time = _judge(result.stdout, result.stderr, keyring, what)
         text = work / ("text" if detached is None else "signed")
-        return text.read_text("utf-8", "replace")
+        return SignedText(text.read_text("utf-8", "replace"), time)
 
 
-def _judge(status: str, code: int, log: str, keyring: Path, what: str) -> None:
-    words = [line.split()[1] for line in status.splitlines() if line.startswith("[GNUPG:] ")]
+def _good(lines: Sequence[Sequence[str]]) -> list[_GoodSignature]:
+    """The valid signatures among gpgv's status lines (VALIDSIG: see GnuPG's doc/DETAILS)."""
+    found, verdict = [], ""
+    for word, *rest in lines:
+        if word in _VERDICTS:
+            verdict = word
+        elif word == "VALIDSIG" and verdict == "GOODSIG" and len(rest) > 7:
+            found.append(_GoodSignature(rest[7], datetime.fromtimestamp(int(rest[2]), UTC)))
+    return found
+
+
+def _judge(status: str, log: str, keyring: Path, what: str) -> datetime:
+    """When the best of the signatures was made.
+
+    :raises ArchiveError: none of them is good.
+    """
+    prefix = "[GNUPG:] "
+    lines = [line.split()[1:] for line in status.splitlines() if line.startswith(prefix)]
+    words = [line[0] for line in lines]
     if "BADSIG" in words:
         raise ArchiveError(
             f"{what}: bad signature: the file was changed after it was signed", details=log
         )
     # One good signature is enough: archives sign with an old and a new key while they change.
-    if code == 0 and "GOODSIG" in words and "VALIDSIG" in words:
-        return
-    if "GOODSIG" in words and "VALIDSIG" in words and "ERRSIG" in words:
-        return
+    good = _good(lines)
+    if strong := [signature for signature in good if signature.hash not in _WEAK]:
+        return max(signature.time for signature in strong)
+    if good:
+        raise ArchiveError(
+            f"{what}: signed with the weak hash algorithm {_WEAK[good[0].hash]}",
+            hint="such a signature can be forged, and apt refuses it too: use a newer archive",
+            details=log,
+        )
     if "clock problem" in log:
         raise ArchiveError(
             f"{what}: signed with a key from the future, by this machine's clock",

@@ -10,6 +10,7 @@ from core.download import small
 from core.errors import ConfigError, UnusableInput
 from guestprep import limits
 from guestprep.archive.fetch import ArchiveError
+from guestprep.archive.newest import newest
 from guestprep.archive.signature import verified
 from guestprep.source import catalogue, download
 from guestprep.source.checksum import parse_sums, verify
@@ -80,7 +81,7 @@ def _from_catalogue(
                 f"{url}: not signed: there is no {' or '.join(entry.signatures)} beside it",
                 hint="give the image's digest, from where you trust it, as sha256: in its source",
             )
-        text = verified(content, signature, source.keyring or entry.keyring, url)
+        text = _newest(content, signature, source.keyring or entry.keyring, url)
         expected = _of(text, url, entry.file)
     path = download.image(entry.url(entry.file, mirror), expected.algorithm, expected.digest)
     return path, expected
@@ -97,7 +98,16 @@ def _listed(source: GuestSource, name: str) -> ExpectedDigest | None:
     if source.keyring is None:
         return _of(content.decode("utf-8", "replace"), where, name)
     signature = _read(f"{where}.gpg") or _read(f"{where}.sign")
-    return _of(verified(content, signature, source.keyring, where), where, name)
+    return _of(_newest(content, signature, source.keyring, where), where, name)
+
+
+def _newest(content: bytes, signature: bytes | None, keyring: Path, where: str) -> str:
+    """The text of a signed list, or of a newer one that was there before.
+
+    Such a list has no date: the signature's own counts.
+    """
+    signed = verified(content, signature, keyring, where)
+    return newest(where, keyring, signed.text, signed.signed)
 
 
 def _read(where: str) -> bytes | None:

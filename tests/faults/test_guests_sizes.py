@@ -67,7 +67,7 @@ def test_inspecting_takes_little_memory(tmp_path: Path, what: str) -> None:
     if "unpacks" in what:
         recipe = replace(recipe, initramfs_tail=bomb(300 * MIB))
     disk = guest_disks.make(tmp_path / "guest.qcow2", tmp_path / "work", recipe)
-    assert disk.stat().st_size < 2 * MIB
+    assert disk.stat().st_size < 8 * MIB
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, disk],

@@ -159,8 +159,19 @@ class SignedArchive:
     home: Path
     fields: Mapping[str, str] = field(default_factory=dict)
 
-    def sign(self, *, valid_until: str | None = None, date: str | None = None) -> None:
-        """(Re)make the indices over the packages in ``pool`` and sign them."""
+    def sign(
+        self,
+        *,
+        valid_until: str | None = None,
+        date: str | None = None,
+        names: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
+        """(Re)make the indices over the packages in ``pool`` and sign them.
+
+        :param names: Suite and Codename, where they are not both the suite's.
+        :param options: further ones for gpg.
+        """
         dist = self.folder / "dists" / self.suite
         binary = dist / "main" / "binary-arm64"
         binary.mkdir(parents=True, exist_ok=True)
@@ -172,10 +183,11 @@ class SignedArchive:
         ).stdout
         (binary / "Packages").write_bytes(packages)
         subprocess.run(["xz", "-kf", binary / "Packages"], check=True)
+        if names is None:
+            names = {"Suite": self.suite, "Codename": self.suite}
         lines = [
             "Origin: synthetic",
-            f"Suite: {self.suite}",
-            f"Codename: {self.suite}",
+            *(f"{key}: {name}" for key, name in names.items()),
             f"Date: {date or formatdate(usegmt=True)}",
             "Architectures: arm64",
             "Components: main",
@@ -189,7 +201,8 @@ class SignedArchive:
             digest = hashlib.sha256(content).hexdigest()
             lines.append(f" {digest} {len(content)} {path.relative_to(dist)}")
         (dist / "Release").write_text("\n".join(lines) + "\n")
-        gpg(self.home, "--clearsign", "--output", dist / "InRelease", dist / "Release")
+        signed, plain = dist / "InRelease", dist / "Release"
+        gpg(self.home, *options, "--clearsign", "--output", signed, plain)
 
 
 def gpg(home: Path, *words: str | Path) -> None:
@@ -219,15 +232,16 @@ def _forget(home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
 
 
-def signed_archive(folder: Path, suite: str = "bionic", *, expire: str = "never") -> SignedArchive:
+def signed_archive(
+    folder: Path, suite: str = "bionic", *, expire: str = "never", algorithm: str = "ed25519"
+) -> SignedArchive:
     """An empty archive with a signing key of its own; add packages to ``pool``, then sign."""
     folder.mkdir(parents=True, exist_ok=True)
     # Short: the agent's socket lies in it, and its path may have no more than 107 bytes.
     home = Path(tempfile.mkdtemp(prefix="gpg-", dir="/tmp"))
     atexit.register(_forget, home)
-    gpg(
-        home, "--quick-generate-key", "Synthetic <synthetic@example.org>", "ed25519", "sign", expire
-    )
+    user = "Synthetic <synthetic@example.org>"
+    gpg(home, "--quick-generate-key", user, algorithm, "sign", expire)
     keyring = folder / "keyring.gpg"
     gpg(home, "--export", "--output", keyring)
     (folder / "pool").mkdir()
