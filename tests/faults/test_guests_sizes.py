@@ -18,7 +18,7 @@ from tests.support import guest_disks
 
 MIB = 1 << 20
 
-#: What any refusal may take; inspecting a harmless image takes about a quarter of it.
+#: What any image may take; inspecting a harmless one takes a tenth of it.
 MOST = 500
 
 #: Runs a command, and tells the peak of this process's memory in KiB: libguestfs's virtual machine,
