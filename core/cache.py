@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import json
 import shutil
@@ -44,6 +45,7 @@ def entry(
     *,
     in_place: bool = False,
     lifetime: float | None = None,
+    since: float | None = None,
 ) -> Path:
     """The folder of a cache entry, made by *make* when it isn't there yet.
 
@@ -55,15 +57,29 @@ def entry(
         path (virtual environments); a marker file tells when it is complete.
     :param lifetime: seconds; when an entry is made, those of its kind that nobody has
         asked for in so long are removed, except for those that a running process uses.
+    :param since: for things that are renewed: an entry from before this moment (seconds since the
+        epoch) isn't taken, and another is made beside it. The older one goes when no running
+        process uses it. 0 takes any.
     """
     root = cache_dir() / kind
-    final = root / name
-    marker = final / ".complete"
-    if marker.exists() and (lifetime is None or _use(final)):
-        return final
+    held = lifetime is not None or since is not None
+
+    def present() -> Path | None:
+        for found in _generations(root, name) if since is not None else [root / name]:
+            marker = found / ".complete"
+            with contextlib.suppress(FileNotFoundError):  # it is being removed
+                if marker.stat().st_mtime < (since or 0.0):
+                    return None
+                if not held or _use(found):
+                    return found
+        return None
+
+    if found := present():
+        return found
     with locked(root / f".{name}.lock"):
-        if marker.exists() and (lifetime is None or _use(final)):
-            return final
+        if found := present():
+            return found
+        final = _next_generation(root, name) if since is not None else root / name
         shutil.rmtree(final, ignore_errors=True)
         if in_place:
             work = final
@@ -79,12 +95,34 @@ def entry(
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
             raise
-        if lifetime is not None:
+        if held:
             _use(final)
+        for older in _generations(root, name) if since is not None else ():
+            if older != final:
+                _remove_unless_used(older)
     if lifetime is not None:
         # by the file system's clock, which all entries have in common
-        _remove_unused(root, marker.stat().st_mtime - lifetime)
+        _remove_unused(root, (final / ".complete").stat().st_mtime - lifetime)
     return final
+
+
+def _generations(root: Path, name: str) -> list[Path]:
+    """The complete entries of a name, the newest first: NAME, and those made again later."""
+    later = {
+        int(path.name.rpartition("-")[2]): path
+        for path in root.glob(f"{glob.escape(name)}.again-*")
+        if path.name.rpartition("-")[2].isdecimal()
+    }
+    found = [root / name, *(later[number] for number in sorted(later))]
+    return [path for path in reversed(found) if (path / ".complete").exists()]
+
+
+def _next_generation(root: Path, name: str) -> Path:
+    newest = next(iter(_generations(root, name)), None)
+    if newest is None:
+        return root / name
+    last = newest.name.removeprefix(f"{name}.again-")
+    return root / f"{name}.again-{int(last) + 1 if last.isdecimal() else 1}"
 
 
 #: The files that say that this process uses an entry, each held with a shared lock.
@@ -112,18 +150,17 @@ def _remove_unused(root: Path, before: float) -> None:
     for marker in root.glob("*/.complete"):
         mark = marker.with_name(".used")
         with locked(root / f".{marker.parent.name}.lock"), contextlib.suppress(OSError):
-            if (mark if mark.exists() else marker).stat().st_mtime >= before:
-                continue
-            with locked(mark, wait=False):  # refused (an OSError) where a process holds it
-                gone = root / f".{marker.parent.name}.gone"
-                marker.parent.rename(gone)  # at once: nobody finds half of it
-                shutil.rmtree(gone)
+            if (mark if mark.exists() else marker).stat().st_mtime < before:
+                _remove_unless_used(marker.parent)
 
 
-def forget(kind: str, name: str, before: float) -> None:
-    """Remove an entry that was completed before a moment (seconds since the epoch)."""
-    root = cache_dir() / kind
-    with locked(root / f".{name}.lock"):
-        marker = root / name / ".complete"
-        if marker.exists() and marker.stat().st_mtime < before:
-            shutil.rmtree(root / name)
+def _remove_unless_used(entry: Path) -> None:
+    """Remove an entry, whose lock is held, unless a process uses it."""
+    with (
+        contextlib.suppress(OSError),
+        locked(entry / ".used", wait=False),  # refused (an OSError) where a process holds it
+    ):
+        gone = entry.with_name(f".{entry.name}.gone")
+        shutil.rmtree(gone, ignore_errors=True)  # of a removal that was killed
+        entry.rename(gone)  # at once: nobody finds half of it
+        shutil.rmtree(gone)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import platform
 import shlex
-import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -22,7 +22,6 @@ from pathlib import Path
 from core import cache, progress
 from core.config.model import Architecture
 from core.errors import CommandError, KollarmError
-from core.paths import cache_dir
 from core.run import run
 
 #: Part of every cache key; raise it when the same inputs give another root.
@@ -140,9 +139,8 @@ def _cached(
         }
     )
     name = f"{archive.suite}-{architecture.debian}-{key}"
-    if refresh:
-        shutil.rmtree(cache_dir() / kind / name, ignore_errors=True)
-    return cache.entry(kind, name, make) / "root.tar"
+    since = time.time() if refresh else 0.0
+    return cache.entry(kind, name, make, since=since) / "root.tar"
 
 
 def extracted_tarball(
@@ -235,6 +233,7 @@ def _mmdebstrap(
                 "--format=tar",
                 *(f"--include={name}" for name in packages),
                 *options,
+                "--",
                 archive.suite,
                 target,
                 source_file,

@@ -90,10 +90,8 @@ def fetch(source: ImageSource, *, before: float | None = None) -> Path | None:
             )
         return path
     name = f"{source.name}-{cache.digest({'at': source.location, 'ref': source.reference})}"
-    if before is not None:
-        cache.forget("source", name, before)
     make = {"git": _clone, "pypi": _from_pypi}.get(source.kind, _download)
-    folder = cache.entry("source", name, partial(make, source))
+    folder = cache.entry("source", name, partial(make, source), since=before or 0.0)
     return folder / (source.name if source.kind == "git" else "archive")
 
 

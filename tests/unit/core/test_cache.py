@@ -113,6 +113,55 @@ def test_an_entry_in_use_stays_though_it_is_old(
     assert (tmp_path / "kind" / "one").exists()
 
 
+#: Takes an entry again and again; the second word says whether it is renewed each time.
+TAKING = """
+import sys, time
+from core import cache
+count, renew = int(sys.argv[1]), sys.argv[2] == "renew"
+for number in range(count):
+    def make(folder):
+        (folder / "file").write_bytes(b"x" * 100_000)
+    folder = cache.entry("kind", "name", make, since=time.time() if renew else 0.0)
+    for _ in range(3):
+        assert len((folder / "file").read_bytes()) == 100_000
+"""
+
+
+def test_renewing_breaks_no_other_users_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
+    started = [
+        subprocess.Popen([sys.executable, "-c", TAKING, count, how], stderr=subprocess.PIPE)
+        for count, how in (("60", "renew"), ("60", "renew"), ("400", "take"), ("400", "take"))
+    ]
+    assert [(one.communicate()[1], one.returncode) for one in started] == [(b"", 0)] * 4
+    # what no process uses any more goes with the next one
+    newest = cache.entry("kind", "name", lambda folder: None, since=time.time() + 60)
+    assert [path for path in (tmp_path / "kind").iterdir() if path.name[0] != "."] == [newest]
+
+
+def test_a_renewed_entry_is_the_one_that_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
+
+    def take(since: float) -> Path:
+        return cache.entry("kind", "name", lambda folder: None, since=since)
+
+    first = take(0)
+    assert take(0) == first
+    taken = [first]
+    for _ in range(11):
+        taken.append(take(time.time() + 60))
+        assert take(0) == taken[-1]
+    assert len(set(taken)) == 12
+    # a failure leaves the one that there is
+    with pytest.raises(ZeroDivisionError):
+        cache.entry("kind", "name", lambda folder: 1 // 0, since=time.time() + 60)  # type: ignore[arg-type]
+    assert take(0) == taken[-1]
+
+
 def test_a_digest_depends_on_content_not_on_order() -> None:
     assert cache.digest({"a": 1, "b": [2]}) == cache.digest({"b": [2], "a": 1})
     assert cache.digest({"a": 1}) != cache.digest({"a": "1"})
