@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from core.addresses import has_user, without_user
 from core.errors import KollarmError
@@ -17,12 +18,12 @@ from core.run import Completed, run
 PROTOCOLS = "file:git:http:https:ssh"
 
 
-class GitAddressError(KollarmError):
+class GitAddressError(KollarmError, ValueError):
     """An address of a repository, or a name in one, that isn't handed to git."""
 
 
 def git(*words: str | Path, timeout: float | None = None) -> Completed:
-    """Run git; no word may begin with ``-`` unless it is meant as an option.
+    """Run git; a ``--`` comes before words of somebody else's.
 
     :param timeout: seconds.
     :raises CommandError: it failed, or took longer.
@@ -39,20 +40,21 @@ def check_address(address: str) -> None:
 
     :raises GitAddressError: the address is refused.
     """
+    shown = without_user(address)
+    scheme, separator, _ = address.partition("://")
     if not address or address.startswith("-") or re.search(r"[\x00-\x1f\x7f]", address):
         raise GitAddressError(
-            f"{address!r} is not the address of a repository", hint="use a URL or a path"
+            f"{shown!r} is not the address of a repository", hint="use a URL or a path"
         )
-    scheme, separator, _ = address.partition("://")
-    if "::" in address.partition("/")[0] or (separator and scheme not in PROTOCOLS.split(":")):
+    if re.match(r"[\w+.-]+::", address) or (separator and scheme not in PROTOCOLS.split(":")):
         raise GitAddressError(
-            f"{address!r} names a transport that isn't used",
+            f"{shown!r} names a transport that isn't used",
             hint="use https://, ssh:// or another of git's own",
         )
-    if scheme in ("http", "https") and has_user(address):
+    if separator and has_user(address) and (scheme != "ssh" or urlsplit(address).password):
         raise GitAddressError(
-            f"{without_user(address)}: the address has a user or a password in it, which "
-            "everybody on this machine could see",
+            f"{shown!r}: the address has a user or a password in it, which everybody on this "
+            "machine could see",
             hint="write it without, and give them to a credential helper of git",
         )
 
@@ -62,8 +64,5 @@ def check_reference(name: str) -> None:
 
     :raises GitAddressError: it is refused.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./+@#-]*", name):
-        raise GitAddressError(
-            f"{name!r} is not the name of a branch, tag or commit",
-            hint="it begins with a letter or digit",
-        )
+    if not re.fullmatch(r"(?!-)[^\s\x00-\x1f\x7f:?*\[\\]+", name):  # git-check-ref-format(1)
+        raise GitAddressError(f"{name!r} is not the name of a branch, tag or commit")

@@ -50,7 +50,7 @@ def environment(label: str, requirements: Sequence[str], *, bare: Sequence[str] 
                 run([sys.executable, "-m", "venv", folder], timeout=300)
                 for options, wanted in (((), requirements), (("--no-deps",), bare)):
                     if wanted:
-                        run([*pip, *options, *wanted], timeout=DEADLINE, on_line=note)
+                        run([*pip, *options, "--", *wanted], timeout=DEADLINE, on_line=note)
             except CommandError as error:
                 raise KollarmError(
                     f"the Python packages for {label} can't be installed",
@@ -72,7 +72,7 @@ def download(requirement: str, folder: Path, kind: Literal["binary", "source"]) 
         run(
             [sys.executable, "-m", "pip", "download", "--no-input", "--no-deps",
              "--disable-pip-version-check", "--ignore-requires-python",
-             only, ":all:", "--dest", folder, requirement],
+             only, ":all:", "--dest", folder, "--", requirement],
             timeout=600,
         )  # fmt: skip
     except CommandError as error:

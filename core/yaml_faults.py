@@ -79,8 +79,10 @@ def explain(item: Any, position: Position, model: type[BaseModel]) -> tuple[str,
             return f"unknown value {value!r}", hint
         case "string_pattern_mismatch":
             return f"{value!r} has the wrong form", f"it must match {item['ctx']['pattern']}"
-    message = str(item["msg"])
-    return f"{message[:1].lower()}{message[1:]}, not {value!r}", None
+    # a check of our own says all itself, and repeats no password
+    error = item.get("ctx", {}).get("error")
+    message = str(error) if error else f"{item['msg']}, not {value!r}"
+    return f"{message[:1].lower()}{message[1:]}", getattr(error, "hint", None)
 
 
 def _known_keys(position: Position, model: type[BaseModel]) -> list[str]:

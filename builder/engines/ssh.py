@@ -50,11 +50,14 @@ REMEDIES = {
 def words(url: str) -> list[str]:
     """The arguments of ssh to reach the host of ``ssh://[USER@]HOST[:PORT]``.
 
-    :raises ValueError: the URL has no host, or a port that is not a number.
+    :raises ValueError: the URL has no host, a user or host that ssh would take for an option, or a
+        port that is not a number.
     """
     parts = urlsplit(url)
     if not parts.hostname or parts.hostname.startswith("-"):
         raise ValueError(f"{url} has no host")
+    if (parts.username or "").startswith("-"):
+        raise ValueError(f"{url} has no user's name before the @")
     port = ["-p", str(parts.port)] if parts.port else []
     return [*port, f"{parts.username}@{parts.hostname}" if parts.username else parts.hostname]
 
@@ -111,7 +114,7 @@ def _close(listener: socket.socket) -> None:
 
 def _serve(listener: socket.socket, to: Sequence[str], output: Path) -> None:
     command = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT}"]
-    command += ["-T", *to, "--", "docker", "system", "dial-stdio"]
+    command += ["-T", *to[:-1], "--", to[-1], "docker", "system", "dial-stdio"]
     while True:
         try:
             connection, _ = listener.accept()

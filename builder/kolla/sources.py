@@ -12,7 +12,7 @@ from builder.facts import ImageSource, RenderedImage, RenderedTree
 from core import cache, download, progress, venv
 from core.config.model import Architecture, SourceOf
 from core.errors import ConfigError, Fault, KollarmError
-from core.run import run
+from core.git import check_address, check_reference, git
 from core.suggest import did_you_mean
 
 #: Bytes of the largest archive of a source that is downloaded.
@@ -128,6 +128,9 @@ def _from_pypi(source: ImageSource, folder: Path) -> None:
 
 def _clone(source: ImageSource, folder: Path) -> None:
     target = folder / source.name
-    run(["git", "clone", "--quiet", source.location, target], timeout=1800)
-    run(["git", "-C", target, "checkout", "--quiet", source.reference or "HEAD"])
-    run(["git", "-C", target, "remote", "remove", "origin"])
+    check_address(source.location)
+    reference = source.reference or "HEAD"
+    check_reference(reference)
+    git("clone", "--quiet", "--", source.location, target, timeout=1800)
+    git("-C", target, "checkout", "--quiet", reference)
+    git("-C", target, "remote", "remove", "origin")

@@ -10,7 +10,7 @@ from builder.kolla.releases import KollaRelease
 from core import venv
 from core.config.model import Checkout
 from core.errors import CommandError, ConfigError, Fault, KollarmError
-from core.run import run
+from core.git import git
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def at_commit(release: KollaRelease, checkout: Checkout) -> KollaRelease:
     commit = checkout.ref
     if not re.fullmatch(r"[0-9a-f]{40}", commit):
         try:
-            output = run(["git", "ls-remote", checkout.git, checkout.ref, f"{checkout.ref}^{{}}"],
-                       env={"GIT_TERMINAL_PROMPT": "0"}, timeout=120).stdout  # fmt: skip
+            words = ("ls-remote", "--", checkout.git, checkout.ref, f"{checkout.ref}^{{}}")
+            output = git(*words, timeout=120).stdout
         except CommandError as error:
             raise KollarmError(
                 f"Kolla's repository {checkout.git} can't be read",

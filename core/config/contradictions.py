@@ -11,6 +11,11 @@ from core.yaml_faults import Position
 #: A fault before it is printed: its position, the message and the hint.
 Finding = tuple[Position, str, str | None]
 
+#: Engines' addresses; the user, host and builder are words of ssh's and docker's command line.
+_ENGINE = re.compile(
+    r"local|(unix|tcp)://.+|ssh://([\w][^@/\s]*@)?[\w\[][^@\s]*|buildx://[A-Za-z0-9][\w.-]*"
+)
+
 
 def contradictions(config: Config) -> Iterator[Finding]:
     """Every impossible combination in a configuration of sound shape."""
@@ -101,9 +106,9 @@ def _of_build(config: Config) -> Iterator[Finding]:
         )
     for architecture, engine in config.build.engines.items():
         at = ("build", "engines", architecture.value)
-        if not re.fullmatch(r"local|(unix|ssh|tcp|buildx)://.+", engine.url):
-            remedy = "use local, unix://…, ssh://…, tcp://… or buildx://BUILDER"
-            yield (*at, "url"), f"unknown kind of engine {engine.url!r}", remedy
+        if not _ENGINE.fullmatch(engine.url):
+            remedy = "use local, unix://…, ssh://[USER@]HOST[:PORT], tcp://… or buildx://BUILDER"
+            yield (*at, "url"), f"{engine.url!r} is not the address of an engine", remedy
         if engine.tls is not None and not engine.url.startswith("tcp://"):
             remedy = "remove it; for a local engine, set DOCKER_HOST and DOCKER_CERT_PATH"
             yield (*at, "tls"), "only valid together with a tcp:// url", remedy

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, StringConstraints
 
 from core.config.base import Architecture, Section
-from core.config.paths import LocalPath
+from core.config.paths import GitAddress, LocalPath
 
 HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\[\]-]*$")]
 GroupName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
@@ -116,7 +116,7 @@ class Collections(Section):
     ``kollarm deploy bootstrap-servers`` needs it.
     """
 
-    mirror: str | None = None
+    mirror: GitAddress | None = None
     """URL of a git repository with the same branches as upstream's."""
     path: LocalPath | None = None
     """A folder with the collection's source, or a built tarball."""

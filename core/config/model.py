@@ -15,7 +15,14 @@ from pydantic import Field, HttpUrl, PrivateAttr, StringConstraints
 from core.config.base import Architecture as Architecture
 from core.config.base import Section as Section
 from core.config.deploy import Deploy
-from core.config.paths import ArchiveAddress, GitRepository, LocalPath, PathOrUrl, folder_of
+from core.config.paths import (
+    ArchiveAddress,
+    GitReference,
+    GitRepository,
+    LocalPath,
+    PathOrUrl,
+    folder_of,
+)
 from core.paths import project_dir
 
 
@@ -31,6 +38,8 @@ class Distro(StrEnum):
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Release = Annotated[str, StringConstraints(pattern=r"^([a-z]+|20\d\d\.[12])$")]
 PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]+$")]
+Suite = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
+Mirror = Annotated[str, StringConstraints(pattern=r"^[a-z+]+:/\S+$")]
 Timezone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")]
 DiskSize = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[MGT]$")]
 Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
@@ -57,9 +66,9 @@ class Registry(Section):
 class Bootstrap(Section):
     """Make base images from a distribution's signed archive instead of pulling them."""
 
-    suite: str
+    suite: Suite
     """The distribution's release by its codename, such as ``trixie``."""
-    mirror: str = "http://deb.debian.org/debian"
+    mirror: Mirror = "http://deb.debian.org/debian"
     """URL of the archive to take packages from."""
 
 
@@ -79,7 +88,7 @@ class Checkout(Section):
 
     git: GitRepository
     """URL or path of the repository."""
-    ref: str
+    ref: GitReference
     """A branch, tag or commit."""
 
 
@@ -97,11 +106,12 @@ class SourceOf(Section):
     """SHA-256 of the archive at ``url``."""
     git: GitRepository | None = None
     """A git repository, by URL or path."""
-    reference: str | None = None
+    reference: GitReference | None = None
     """The branch, tag or commit of ``git``; default: its main branch."""
-    pypi: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")] | None = (
-        None
-    )
+    pypi: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.]+$")]
+        | None
+    ) = None
     """``NAME==VERSION``: the source distribution on PyPI, or on the index pip is configured for."""
     enabled: bool = True
     """False leaves a plugin out."""

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Strict, ValidationInfo
 
+from core.git import check_address, check_reference
+
 
 def folder_of(context: Any) -> Path | None:
     """The configuration's folder in a validation context; None without one."""
@@ -36,8 +38,19 @@ def _archive_address(value: str, info: ValidationInfo) -> str:
 
 
 def _repository(value: str, info: ValidationInfo) -> str:
+    check_address(value)
     # as git has it, host:path is a remote one
     return value if ":" in value else str(_absolute(Path(value), info))
+
+
+def _checked_reference(value: str) -> str:
+    check_reference(value)
+    return value
+
+
+def _checked_address(value: str) -> str:
+    check_address(value)
+    return value
 
 
 #: Not strict, so that a default can be written as a string, as in JSON.
@@ -51,3 +64,9 @@ ArchiveAddress = Annotated[str, AfterValidator(_archive_address)]
 
 #: A git repository, by its path or as git names remote ones.
 GitRepository = Annotated[str, AfterValidator(_repository)]
+
+#: The same, never a relative path.
+GitAddress = Annotated[str, AfterValidator(_checked_address)]
+
+#: A branch, tag or commit.
+GitReference = Annotated[str, AfterValidator(_checked_reference)]

@@ -19,7 +19,7 @@ def depmod(base: Path, version: str) -> dict[str, bytes]:
     :raises CommandError: depmod failed or isn't installed.
     """
     folder = base / "lib" / "modules" / version
-    run([which("depmod") or "depmod", "-b", base, version], hint="install the package kmod")
+    run([which("depmod") or "depmod", "-b", base, "--", version], hint="install the package kmod")
     known = len(parse_dep((folder / "modules.dep").read_text("utf-8", "surrogateescape")))
     there = sum(1 for path in folder.rglob("*.ko*") if is_module(path.name))
     if known < there:

@@ -13,7 +13,10 @@ def test_what_ssh_is_called_with() -> None:
     assert ssh.words("ssh://root@[fd00::1]:22") == ["-p", "22", "root@fd00::1"]
 
 
-@pytest.mark.parametrize("url", ["ssh://", "ssh://root@", "ssh://-oProxyCommand=x", "ssh://h:x"])
+@pytest.mark.parametrize(
+    "url",
+    ["ssh://", "ssh://root@", "ssh://-oProxyCommand=x", "ssh://-oProxyCommand=x@h", "ssh://h:x"],
+)
 def test_what_is_no_host(url: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         ssh.words(url)
