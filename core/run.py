@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -53,6 +54,8 @@ def run(
 ) -> Completed:
     """Run a command to its end.
 
+    :param argv: the program and its words. Files are given as paths, of which none is taken for an
+        option.
     :param env: variables in addition to those of this process.
     :param stdin: bytes for its standard input, or a file, read from its current position;
         by default it is empty.
@@ -63,7 +66,7 @@ def run(
     :param on_start: called once it runs, with a function that ends it from another thread.
     :raises CommandError: not found, failed (with ``check``) or out of time.
     """
-    words = tuple(str(word) for word in argv)
+    words = tuple(map(_word, argv))
     log.debug("run: %s", shlex.join(words))
     guard = orphans.current()
     try:
@@ -138,6 +141,13 @@ def run(
     if check and status != 0:
         raise CommandError(words, status, done.stderr or done.stdout, hint=hint)
     return done
+
+
+def _word(word: str | Path) -> str:
+    """A word of a command line; a path is never taken for an option or (with ``:``) a protocol."""
+    if isinstance(word, Path) and not word.is_absolute() and re.search(r"^-|:", str(word)):
+        return f"./{word}"
+    return str(word)
 
 
 def end(process: subprocess.Popen[bytes], grace: float = GRACE) -> None:

@@ -70,3 +70,23 @@ def test_nothing_is_written_outside_of_a_rendering(changes: TemplateChanges) -> 
     request = RenderRequest(Architecture.X86_64, Distro.DEBIAN, changes)
     with pytest.raises(UnsafeNameError):
         render(toolchain(releases.find("2026.1")), request)
+
+
+HOSTILE_WORDS = """
+registry: {address: "127.0.0.1:1"}
+build:
+  kolla: {git: "--upload-pack=touch pwned;:", ref: "--output=pwned"}
+  base: {bootstrap: {suite: "--setup-hook=touch pwned"}}
+  engines: {x86_64: {url: "ssh://-oProxyCommand=touch pwned;@h"}}
+  sources: {cron: {git: "ext::touch pwned"}}
+"""
+
+
+@pytest.mark.parametrize("words", [("config", "show"), *COMMANDS], ids=" ".join)
+def test_no_command_takes_a_value_for_an_option(words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "kollarm.yml").write_text(HOSTILE_WORDS)
+    outcome = kollarm(*words, cwd=tmp_path)
+    assert outcome.status == 2
+    for key in ("kolla.git", "kolla.ref", "bootstrap.suite", "x86_64.url", "cron.git"):
+        assert key in outcome.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["kollarm.yml"]

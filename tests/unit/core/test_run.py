@@ -81,3 +81,10 @@ def test_lines_are_seen_while_the_command_runs() -> None:
     seen: list[str] = []
     run(["sh", "-c", "echo one; echo two"], on_line=seen.append)
     assert seen == ["one", "two"]
+
+
+def test_no_path_is_an_option_or_a_protocol(tmp_path: Path) -> None:
+    for name in ("-n", "--help", "nbd:x", "v1:arm64.qcow2"):
+        (tmp_path / name).write_text(name)
+        assert run(["cat", Path(name)], cwd=tmp_path).stdout == name
+    assert run(["echo", Path("plain/x"), Path("/a:b")]).stdout == "plain/x /a:b\n"
