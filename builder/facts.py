@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.addresses import without_user
 from core.config.model import Architecture
 from core.oci.model import ImageIndex, RegistryImage
 
@@ -29,6 +30,16 @@ class ImageSource:
     """The archive's checksum, where the release pins one for this architecture."""
     enabled: bool = True
 
+    @property
+    def shown(self) -> str:
+        """Its location as it may be shown, logged and published: without a user or password."""
+        return without_user(self.location) if self.kind == "url" else self.location
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether nothing but TLS says that what is fetched is the right archive."""
+        return self.enabled and self.kind == "url" and self.sha256 is None
+
 
 @dataclass(frozen=True)
 class RenderedImage:
@@ -48,6 +59,11 @@ class RenderedImage:
     additions: tuple[ImageSource, ...] = ()
     unbuildable: bool = False
     """The release calls it unbuildable here."""
+
+    @property
+    def sources(self) -> tuple[ImageSource, ...]:
+        """Its own source, and those of its plugins and additions."""
+        return (*((self.source,) if self.source else ()), *self.plugins, *self.additions)
 
 
 @dataclass(frozen=True)

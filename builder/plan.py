@@ -84,6 +84,19 @@ class BuildPlan:
         actions = {step.action for step in self.images} | {step.action for step in self.indices}
         return actions <= {BuildAction.KEEP}
 
+    @property
+    def unchecked_sources(self) -> list[str]:
+        """The sources of images to be built that are fetched by URL without a checksum."""
+        return sorted(
+            {
+                source.name
+                for step in self.images
+                if step.action is BuildAction.BUILD
+                for source in step.target.rendered.sources
+                if source.unchecked
+            }
+        )
+
     def to_dict(self) -> dict[str, object]:
         return {
             "release": self.release,
@@ -114,6 +127,7 @@ class BuildPlan:
                 for step in self.indices
             ],
             "left_out": list(self.left_out),
+            "unchecked_sources": self.unchecked_sources,
         }
 
     def to_text(self) -> str:
@@ -126,7 +140,13 @@ class BuildPlan:
         ]
         width = max((len(row[1]) for row in rows), default=0)
         lines = [f"{row[0]:5} {row[1]:{width}} {row[2]:8} {row[3]}" for row in rows]
-        return joined_lines([*lines, *(f"left out: {line}" for line in self.left_out)])
+        lines += [f"left out: {line}" for line in self.left_out]
+        if unchecked := self.unchecked_sources:
+            lines.append(
+                "note: fetched by URL without a checksum, so that TLS alone vouches for them: "
+                f"{', '.join(unchecked)} (build.sources.NAME.sha256 sets one)"
+            )
+        return joined_lines(lines)
 
 
 def select(

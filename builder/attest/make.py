@@ -271,13 +271,13 @@ class Attestor:
                     key=parent.key,
                 )
             rendered = target.rendered
-            for source in (rendered.source, *rendered.plugins, *rendered.additions):
-                if source is not None and source.enabled and source.name not in seen:
+            for source in rendered.sources:
+                if source.enabled and source.name not in seen:
                     seen.add(source.name)
-                    yield _source(source, built=image.action is BuildAction.BUILD)
+                    yield dependency_of(source, built=image.action is BuildAction.BUILD)
 
 
-def _source(source: ImageSource, *, built: bool) -> dict[str, object]:
+def dependency_of(source: ImageSource, *, built: bool) -> dict[str, object]:
     """A source with its digest or commit.
 
     :param built: it was fetched, by this run or an earlier one.
@@ -294,6 +294,6 @@ def _source(source: ImageSource, *, built: bool) -> dict[str, object]:
         else:
             sha256 = file_digest(fetched)
     return statement.dependency(
-        source.location, name=source.name, sha256=sha256, git=commit,
+        source.shown, name=source.name, sha256=sha256, git=commit,
         **({"reference": source.reference} if source.reference else {}),
     )  # fmt: skip

@@ -59,8 +59,7 @@ def chosen(
 
 def _all(tree: RenderedTree) -> Iterator[ImageSource]:
     for image in tree.images.values():
-        yield from (image.source,) if image.source else ()
-        yield from (*image.plugins, *image.additions)
+        yield from image.sources
 
 
 def _from(one: SourceOf, name: str) -> ImageSource:
@@ -100,11 +99,11 @@ def _download(source: ImageSource, folder: Path) -> None:
     def check(path: Path) -> None:
         if (actual := cache.file_digest(path)) != source.sha256:
             raise KollarmError(
-                f"{source.location} has SHA256 {actual}, Kolla expects {source.sha256}",
+                f"{source.shown} has SHA256 {actual}, Kolla expects {source.sha256}",
                 hint="the file was changed, or is damaged: don't use it",
             )
 
-    with progress.current().step(f"fetch {source.location}") as step:
+    with progress.current().step(f"fetch {source.shown}") as step:
         try:
             download.fetch(
                 source.location,
@@ -115,10 +114,11 @@ def _download(source: ImageSource, folder: Path) -> None:
             )
         except download.DownloadError as error:
             raise KollarmError(
-                f"the source of {source.name} can't be fetched: {error.message}",
+                f"the source of {source.name} can't be fetched: "
+                f"{error.message.replace(source.location, source.shown)}",
                 hint="check the network, or set another location for it",
-                details=error.details,
-            ) from error
+                details=(error.details or "").replace(source.location, source.shown) or None,
+            ) from None  # its text may hold a password
 
 
 def _from_pypi(source: ImageSource, folder: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from builder import index
-from builder.facts import EngineImage, ExistingImages
+from builder.facts import EngineImage, ExistingImages, ImageSource
 from builder.kolla.releases import spans
 from builder.plan import BuildAction, BuildPlan, make_plan, select
 from builder.reasons import BuildReason
@@ -135,6 +135,19 @@ def test_the_plan_as_text_and_json() -> None:
             "reason": BuildReason.NOT_IN_REGISTRY.value,
         }
     ]
+
+
+def test_the_plan_names_what_tls_alone_vouches_for() -> None:
+    unchecked = ImageSource("nova-base", "url", "https://tarballs.example/nova.tar.gz")
+    checked = ImageSource("cron", "url", "https://tarballs.example/cron.tar.gz", sha256="0" * 64)
+    goals = [target("base", ARM), target("cron", ARM), target("nova-base", ARM)]
+    goals[1] = replace(goals[1], rendered=replace(goals[1].rendered, source=checked))
+    goals[2] = replace(goals[2], rendered=replace(goals[2].rendered, source=unchecked))
+    made = plan(goals, ExistingImages({}, {}, {}))
+    assert made.to_dict()["unchecked_sources"] == ["nova-base"]
+    assert "without a checksum" in made.to_text()
+    kept = {(goal.name, ARM): remote(goal) for goal in goals}
+    assert plan(goals, ExistingImages(kept, {}, {})).unchecked_sources == []
 
 
 def test_an_index_refuses_the_wrong_member() -> None:

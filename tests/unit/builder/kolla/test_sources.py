@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from builder import keys
+from builder.attest import make
 from builder.facts import ImageSource, RenderedImage, RenderedTree
 from builder.kolla import sources
 from core.config.model import Architecture, SourceOf
@@ -82,3 +84,28 @@ def test_a_local_source_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(KollarmError, match="isn't there") as caught:
         sources.fetch(ImageSource("nova-base", "local", str(tmp_path / "none")))
     assert caught.value.hint is not None and "build.sources" in caught.value.hint
+
+
+def test_a_password_in_an_address_is_neither_shown_nor_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path))
+    caplog.set_level("DEBUG")
+    source = ImageSource("cron", "url", "http://me:s3cret@127.0.0.1:1/x.tar")
+    with pytest.raises(KollarmError) as caught:
+        sources.fetch(source)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "127.0.0.1" in shown
+    assert "s3cret" not in f"{shown} {caught.value.details} {caplog.text}"
+    assert make.dependency_of(source, built=False)["uri"] == "http://127.0.0.1:1/x.tar"
+
+
+def test_a_repository_is_never_cloned_with_an_option(tmp_path: Path) -> None:
+    for location, reference in (
+        (f"--upload-pack=touch {tmp_path}/escaped;:", None),
+        (f"ext::touch {tmp_path}/escaped", None),
+        ("/nowhere", "--orphan=x"),
+    ):
+        with pytest.raises(KollarmError):
+            sources.fetch(ImageSource("x", "git", location, reference))
+    assert not list(tmp_path.iterdir())
