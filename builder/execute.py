@@ -22,7 +22,14 @@ from typing import TYPE_CHECKING
 from builder import base_image
 from builder.built_images import BuiltImages
 from builder.context import archive, dockerfile
-from builder.engines.protocol import BuildFailed, BuildJob, Cancellation, Cancelled, ImageBuilder
+from builder.engines.protocol import (
+    BuildFailed,
+    BuildJob,
+    Cancellation,
+    Cancelled,
+    ImageBuilder,
+    tried_again,
+)
 from builder.facts import EngineImage
 from builder.join import IndexJoiner, Place
 from builder.kolla import sources
@@ -59,6 +66,8 @@ class BuildResources:
     logs: Path
     """The folder for a log per image and architecture."""
     build_args: Mapping[str, str] = field(default_factory=dict)
+    retries: int = 0
+    """How often an image's build is tried again when a step of it fails."""
     jobs: int = 2
     """Images built at the same time on one engine."""
     attestor: Attestor | None = None
@@ -189,7 +198,9 @@ class BuildExecution:
         try:
             with progress.current().step(f"{target.name} ({target.architecture})") as progress_step:
                 if step.local is None:
-                    image = self._build(step, control, progress_step.note)
+                    note = progress_step.note
+                    build = partial(self._build, step, control, note)
+                    image = tried_again(build, self.resources.retries, note, control)
                 else:
                     image = step.local
                     self.resources.builders[target.architecture].tag(image.id, target.reference)
@@ -239,7 +250,7 @@ class BuildExecution:
                     stack.enter_context(stream),
                     target.reference,
                     target.architecture,
-                    build_args=self.resources.build_args,
+                    build_args={**self.resources.build_args, **target.build_args},
                     use_cache=not step.rebuild,
                     log=self._log(target),
                     note=note,

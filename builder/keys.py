@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
 from builder.context import dockerfile
 from builder.facts import ImageSource, RenderedImage
@@ -19,11 +20,18 @@ from core.config.model import Architecture
 RECIPE = 1
 
 
-def image_key(image: RenderedImage, text: str, parent_key: str, architecture: Architecture) -> str:
+def image_key(
+    image: RenderedImage,
+    text: str,
+    parent_key: str,
+    architecture: Architecture,
+    build_args: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """The key of an image, 64 hexadecimal digits.
 
     :param text: the Dockerfile as it will be built; which parent its FROM
         names doesn't matter, only that parent's key.
+    :param build_args: values of its ``ARG`` instructions.
     :param parent_key: of the Kolla image it starts from, or the base image's identity.
     """
     return full_digest(
@@ -38,7 +46,7 @@ def image_key(image: RenderedImage, text: str, parent_key: str, architecture: Ar
                 if source is not None
             ],
             "parent": parent_key,
-            "build_args": {},  # keys of earlier versions have it
+            "build_args": dict(build_args),
         }
     )
 

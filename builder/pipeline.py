@@ -6,12 +6,13 @@ configuration → facts (rendered templates, registry, engines) → plan → exe
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from builder import base_image, existing
 from builder.built_images import BuiltImages
+from builder.context import dockerfile
 from builder.engines.configured import check_buildkit, connect
 from builder.engines.protocol import ImageBuilder
 from builder.execute import BuildExecution, BuildResources
@@ -24,13 +25,14 @@ from builder.reasons import BuildReason
 from builder.record import BuildRecord
 from builder.rendering import render_all
 from builder.request import BuildRequest
-from builder.targets import targets_of
+from builder.targets import Target, targets_of
 from core import progress
 from core.config.model import Architecture, Config
-from core.errors import KollarmError
+from core.errors import ConfigError, Fault, KollarmError
 from core.oci.client import client_for
 from core.oci.model import ImageIndex, RegistryImage
 from core.oci.registry import RegistryClient
+from core.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from builder.attest import Attestor, SigningKey
@@ -122,7 +124,8 @@ def _execute(
         builders=prepared.builders,
         logs=request.config.state_dir / "logs" / "images",
         build_args=proxies(os.environ),
-        jobs=max(2, os.cpu_count() or 1),
+        retries=request.config.build.retries,
+        jobs=request.config.build.jobs or max(2, os.cpu_count() or 1),
         attestor=_attestor(request, prepared) if attesting else None,
         built=prepared.built,
         on_interrupt=on_interrupt,
@@ -179,9 +182,15 @@ def prepare(request: BuildRequest) -> PreparedBuild:
         target
         for architecture, names in selected.items()
         for target in targets_of(
-            trees[architecture], bases[architecture], names, namespace=namespace, tag=request.tag
+            trees[architecture],
+            bases[architecture],
+            names,
+            namespace=namespace,
+            tag=request.tag,
+            build_args=config.build.args,
         )
     ]
+    check_args(config.build.args, targets)
     remote, indices = existing.registry(client, targets, request.tag)
     built = BuiltImages(config.state_dir)
     signing = _signing(config, built)
@@ -260,6 +269,24 @@ def _attestor(request: BuildRequest, prepared: PreparedBuild) -> Attestor:
         request={"release": config.release, "distro": config.build.distro.value},
         signing=prepared.signing,
     )
+
+
+def check_args(args: Mapping[str, str], targets: Sequence[Target]) -> None:
+    """See that each of ``build.args`` has an effect.
+
+    :raises ConfigError: no image's Dockerfile has such an ``ARG``.
+    """
+    declared = {name for target in targets for name in dockerfile.arguments(target.dockerfile)}
+    if faults := [
+        Fault(
+            f"build.args.{name}",
+            "no image to be built has such an ARG",
+            did_you_mean(name, declared),
+        )
+        for name in args
+        if name not in declared
+    ]:
+        raise ConfigError("build arguments have no effect", faults)
 
 
 def proxies(environ: Mapping[str, str]) -> dict[str, str]:

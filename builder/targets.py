@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from builder import keys
 from builder.base_image import BaseSource
@@ -28,6 +29,8 @@ class Target:
     rendered: RenderedImage
     dockerfile: str
     """Its Dockerfile; the parent that its FROM names is put in when it is built."""
+    build_args: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The values of its ``ARG`` instructions."""
 
     @property
     def repository(self) -> str:
@@ -49,12 +52,19 @@ class Target:
 
 
 def targets_of(
-    tree: RenderedTree, base: BaseSource, names: Sequence[str], *, namespace: str, tag: str
+    tree: RenderedTree,
+    base: BaseSource,
+    names: Sequence[str],
+    *,
+    namespace: str,
+    tag: str,
+    build_args: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Target]:
     """An architecture's images as they should be.
 
     :param names: each after its parent.
     :param namespace: the registry's address, and the namespace in it.
+    :param build_args: values for ``ARG`` instructions; each image has those that it declares.
     :param tag: of the indices; the images' tags name the architecture too.
     """
     targets: dict[str, Target] = {}
@@ -66,13 +76,16 @@ def targets_of(
         if rendered.parent is None and base.bootstrap is not None:
             text = dockerfile.on_prepared_root(text, base.packages)
         parent_key = targets[rendered.parent].key if rendered.parent else base.key
+        declared = dockerfile.arguments(text)
+        own_args = {arg: value for arg, value in build_args.items() if arg in declared}
         targets[name] = Target(
             name=name,
             architecture=tree.architecture,
             parent=rendered.parent,
-            key=keys.image_key(rendered, text, parent_key, tree.architecture),
+            key=keys.image_key(rendered, text, parent_key, tree.architecture, own_args),
             reference=f"{namespace}/{rendered.published}:{tag}-{tree.architecture}",
             rendered=rendered,
             dockerfile=text,
+            build_args=own_args,
         )
     return list(targets.values())

@@ -52,6 +52,16 @@ def instructions(text: str) -> list[Instruction]:
     return found
 
 
+def arguments(text: str) -> set[str]:
+    """The names of a Dockerfile's ``ARG`` instructions."""
+    return {
+        word.partition("=")[0]
+        for instruction in instructions(text)
+        if instruction.keyword == "ARG"
+        for word in instruction.value.split()
+    }
+
+
 def without_date(text: str) -> str:
     """The Dockerfile without Kolla's ``build-date`` label, which differs every day.
 

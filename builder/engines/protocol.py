@@ -124,6 +124,28 @@ class BuildJob:
     control: Cancellation = field(default_factory=Cancellation)
 
 
+def tried_again(
+    build: Callable[[], EngineImage],
+    retries: int,
+    note: Callable[[str], None],
+    control: Cancellation,
+) -> EngineImage:
+    """What a build gives, which is tried again when a step of it fails.
+
+    :param retries: how often.
+    :param note: called before it is tried again.
+    :raises BuildFailed: the last one failed too, or the build was stopped.
+    """
+    for number in range(1, retries + 1):
+        try:
+            return build()
+        except BuildFailed as error:
+            if control.stopped.is_set():
+                raise
+            note(f"{error.message}; trying again ({number} of {retries})")
+    return build()
+
+
 def required(
     image: EngineImage | None, reference: str, architecture: Architecture, place: str
 ) -> EngineImage:

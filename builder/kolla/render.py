@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import yaml
+
 from builder.context import dockerfile
 from builder.facts import ImageSource, RenderedImage, RenderedTree
 from builder.kolla.request import RenderRequest, TemplateChanges
@@ -23,6 +25,7 @@ from core.config.model import Architecture
 from core.errors import CommandError, ConfigError, Fault, KollarmError
 from core.files import write
 from core.run import run
+from core.suggest import did_you_mean
 from core.untrusted_names import UnsafeNameError, links_out_of, path_inside
 
 #: Raised when renderings of the same request differ.
@@ -81,6 +84,12 @@ def _render(kolla: KollaToolchain, request: RenderRequest, driver: Path, folder:
     for number, (name, diff) in enumerate(changes.tree_patches):
         tree_patches.append(folder / f"{number}-{name}" / "tree.patch")
         write(tree_patches[-1], diff)
+    if changes.repositories:
+        options["repos_yaml"] = str(folder / "repos.yaml")
+        write(folder / "repos.yaml", repositories(kolla, changes))
+    if changes.preferences:
+        options["apt_preferences"] = str(folder / "apt-preferences")
+        write(folder / "apt-preferences", changes.preferences)
     if changes.patches:
         options["patches_path"] = str(folder / "patches")
         for image, series in changes.patches.items():
@@ -130,6 +139,29 @@ def _render(kolla: KollaToolchain, request: RenderRequest, driver: Path, folder:
     _complete(changes, folder, paths)
 
 
+def repositories(kolla: KollaToolchain, changes: TemplateChanges) -> str:
+    """The release's own repos.yaml with the overlays' changes, as YAML.
+
+    :raises ConfigError: the release has none, or not for such a distribution.
+    """
+    place = "lib/python*/site-packages/kolla/template/repos.yaml"
+    path = next(kolla.python.parent.parent.glob(place), None)
+    if path is None:
+        raise ConfigError("this Kolla has no repos.yaml", hint="use a block of its templates")
+    known = yaml.safe_load(path.read_text(encoding="utf-8"))
+    faults = []
+    for distribution, changed in changes.repositories.items():
+        if distribution not in known:
+            remedy = did_you_mean(distribution, known)
+            faults.append(Fault("repos.yaml", f"Kolla has nothing for {distribution!r}", remedy))
+            continue
+        for name, keys in changed.items():
+            known[distribution][name] = {**known[distribution].get(name, {}), **keys}
+    if faults:
+        raise ConfigError("overlays change repositories that the release doesn't have", faults)
+    return yaml.safe_dump(known)
+
+
 def _complete(changes: TemplateChanges, folder: Path, paths: Mapping[str, Path]) -> None:
     """Complete the rendered folders to build contexts."""
     unknown = sorted(set(changes.files) - set(paths))
@@ -138,6 +170,9 @@ def _complete(changes: TemplateChanges, folder: Path, paths: Mapping[str, Path])
             "overlays add files to images that the release doesn't have",
             [Fault(name, "no such image") for name in unknown],
         )
+    base = (paths["base"] / "Dockerfile").read_text(encoding="utf-8")
+    if changes.preferences and "COPY apt_preferences " not in base:
+        raise ConfigError("overlays have apt preferences, which this distribution doesn't use")
     for image, added in changes.files.items():
         for name, content in added.items():
             write(path_inside(paths[image], name, of="an overlay"), content)

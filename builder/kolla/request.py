@@ -21,6 +21,10 @@ class TemplateChanges:
     """Sections of kolla-build.conf."""
     tree_patches: tuple[tuple[str, str], ...] = ()
     """(overlay's name, unified diff) for the template tree, in order."""
+    repositories: Mapping[str, Mapping[str, Mapping[str, object]]] = field(default_factory=dict)
+    """Changes of Kolla's repos.yaml: distribution → repository → key → value."""
+    preferences: str = ""
+    """Apt preferences for every image."""
     patches: ImageFiles = field(default_factory=dict)
     """For Kolla's ``patches_path``: a quilt ``series`` and the patches it names, applied to files
     in the image.
@@ -61,6 +65,8 @@ class RenderRequest:
         required = sorted(self.changes.settings.get("DEFAULT", {}))
         required += ["template_override"] if self.changes.override else []
         required += ["patches_path"] if self.changes.patches else []
+        required += ["repos_yaml"] if self.changes.repositories else []
+        required += ["apt_preferences"] if self.changes.preferences else []
         return required
 
     def to_dict(self) -> dict[str, object]:
@@ -75,6 +81,9 @@ class RenderRequest:
             "tree_patches": self.changes.tree_patches,
             "patches": printable(self.changes.patches),
             "environ": {},  # renderings of earlier versions have it in their keys
+            # only where there are any, for the keys of earlier versions
+            **({"repositories": self.changes.repositories} if self.changes.repositories else {}),
+            **({"preferences": self.changes.preferences} if self.changes.preferences else {}),
         }
 
 

@@ -18,6 +18,7 @@ from builder.kolla.toolchain import toolchain
 from builder.lint import kolla_templates
 from builder.lint.patches import patched
 from builder.lint.rules import LintContext, faults_of, out_of_place
+from builder.overlays import package_sources
 from builder.overlays.compose import compose
 from builder.overlays.model import Overlay, available, read
 from builder.overlays.settings import merge
@@ -107,7 +108,11 @@ def check_overlays(
             context = LintContext(kolla_templates.read(folder), tree)
             faults += [fault for fault in refused if fault.where.startswith(f"{overlay.folder}/")]
             faults += faults_of(overlay, company, context)
-    for combined in (lambda: compose(together, {}), lambda: merge(together)):
+    for combined in (
+        lambda: compose(together, {}),
+        lambda: merge(together),
+        lambda: package_sources.merge(list(overlays.values())),
+    ):
         try:
             combined()
         except ConfigError as error:

@@ -13,7 +13,16 @@ from builder.lint import kolla_templates, sed_edits
 from builder.lint.kolla_templates import CustomizationPoints
 from builder.lint.patches import changes, faults_of_image_patches
 from builder.overlays import kolla_build, settings
-from builder.overlays.model import DESCRIPTION, KOLLA_BUILD, PATCHES, TREE_PATCH, Overlay, place_of
+from builder.overlays.model import (
+    DESCRIPTION,
+    KOLLA_BUILD,
+    PATCHES,
+    PREFERENCES,
+    REPOSITORIES,
+    TREE_PATCH,
+    Overlay,
+    place_of,
+)
 from builder.overlays.template import Assignment, Block, Override, parse
 from builder.plan import ancestry
 from core.config.model import Build
@@ -160,7 +169,7 @@ def _description(overlay: Overlay, points: CustomizationPoints) -> Iterator[Faul
         if name not in points.images:
             hint = did_you_mean(name, points.images)
             yield Fault(place_of(path, position), f"no image {name!r}", hint)
-    beside = (KOLLA_BUILD, TREE_PATCH, PATCHES)
+    beside = (KOLLA_BUILD, TREE_PATCH, PATCHES, REPOSITORIES, PREFERENCES)
     if (
         overlay.template is None
         and not description.files

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from builder.kolla.request import TemplateChanges
+from builder.overlays import package_sources
 from builder.overlays.compose import compose
 from builder.overlays.model import Overlay
 from builder.overlays.settings import merge, series
@@ -50,6 +51,8 @@ def combine(
             for overlay in applying
             if (patch := overlay.tree_patch()) is not None
         ),
+        repositories=package_sources.merge(applying),
+        preferences=package_sources.preferences(applying),
         patches=series(applying),
     )
 

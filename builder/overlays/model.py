@@ -35,6 +35,8 @@ FILES = "files"
 TREE_PATCH = "tree.patch"
 PATCHES = "patches"
 KOLLA_BUILD = kolla_build.NAME
+REPOSITORIES = "repos.yaml"
+PREFERENCES = "apt-preferences"
 
 
 class OverlaySection(BaseModel):

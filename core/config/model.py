@@ -38,6 +38,7 @@ class Distro(StrEnum):
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Release = Annotated[str, StringConstraints(pattern=r"^([a-z]+|20\d\d\.[12])$")]
 PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]+$")]
+ArgName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Suite = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
 Mirror = Annotated[str, StringConstraints(pattern=r"^[a-z+]+:/\S+$")]
 Timezone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")]
@@ -171,6 +172,16 @@ class Build(Section):
     """Kolla's name of a source (``nova-base``, ``nova-base-plugin-blazar``; ``*`` and ``?`` as in
     file names; the first that fits counts) → where it comes from.
     """
+    args: dict[ArgName, str] = Field(default_factory=dict)
+    """Values for the ``ARG`` instructions of Dockerfiles, which overlays or templates have. They
+    can be read in an image's history: no place for passwords.
+    """
+    jobs: int | None = Field(default=None, ge=1)
+    """Images built at the same time on one engine; default: as many as this machine has
+    processors, at least 2.
+    """
+    retries: int = Field(default=0, ge=0, le=10)
+    """How often an image's build is tried again when a step of it fails."""
     engines: dict[Architecture, Engine] = Field(
         default_factory=lambda: {Architecture.X86_64: Engine(), Architecture.AARCH64: Engine()},
         strict=False,

@@ -24,7 +24,7 @@ from builder.record import BuildRecord, State
 from builder.request import BuildRequest
 from core import trust
 from core.config.model import Architecture, BaseImage, Bootstrap, Build, Config, Engine, Registry
-from core.errors import KollarmError
+from core.errors import ConfigError, KollarmError
 from core.oci.registry import RegistryClient
 from tests.support.registries import RunningRegistry
 
@@ -204,6 +204,46 @@ def test_a_failing_step_leaves_the_old_index(built: BuildRecord, project: Projec
     assert [row.state for row in record.indices] == [State.KEPT, State.LEFT]
     with pytest.raises(KollarmError, match="1 of 2"):
         record.raise_for_failures()
+
+
+def test_arguments_and_retries_reach_the_build(built: BuildRecord, project: Project) -> None:
+    asked: list[str] = []
+
+    class FirstFails(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(500 if len(asked) == 1 else 200)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FirstFails)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/"
+    project.template.write_text(
+        "{% block cron_footer %}ARG SITE\n"
+        f'RUN curl --noproxy "*" -sf {url} && echo $SITE > /site{{% endblock %}}\n'
+    )
+    config = project.config(tag="args")
+    build = config.build.model_copy(update={"args": {"SITE": "here"}, "retries": 1})
+    config = config.model_copy(update={"build": build})
+    try:
+        project.build(config, "base", "cron").raise_for_failures()
+        shown = run_in(f"{project.registry.address}/kolla/cron:args", "cat", "/site")
+        assert (shown, len(asked)) == ("here\n", 2)
+        build = build.model_copy(update={"args": {"SITE": "there"}})
+        changed = config.model_copy(update={"build": build})
+        steps = pipeline.plan(BuildRequest(changed, images=["base", "cron"])).images
+        assert [step.action for step in steps] == [BuildAction.KEEP, BuildAction.BUILD]
+        build = build.model_copy(update={"args": {"SITES": "there"}})
+        wrong = config.model_copy(update={"build": build})
+        with pytest.raises(ConfigError) as caught:
+            pipeline.plan(BuildRequest(wrong, images=["base", "cron"]))
+        assert caught.value.faults[0].where == "build.args.SITES"
+    finally:
+        project.template.write_text("")
+        server.shutdown()
 
 
 def test_ctrl_c_ends_the_build_and_leaves_the_old_index(

@@ -12,7 +12,7 @@ from builder.facts import ImageSource
 from builder.kolla import sources
 from builder.kolla.releases import find
 from builder.kolla.render import render
-from builder.kolla.request import RenderRequest
+from builder.kolla.request import RenderRequest, TemplateChanges
 from builder.kolla.toolchain import at_commit, toolchain
 from builder.lint import kolla_templates
 from builder.lint.check import check_overlays, plain_tree
@@ -131,6 +131,8 @@ def test_overlays_are_in_the_rendered_tree(tmp_path: Path) -> None:
         "{% block footer %}{{ super() }}RUN echo mine{% endblock %}"
     )
     (folder / "kolla-build.conf").write_text("[DEFAULT]\nmaintainer = Me\n")
+    (folder / "repos.yaml").write_text("debian: {fluentd: {url: https://mirror.example/f}}\n")
+    (folder / "apt-preferences").write_text("Package: *\nPin: release a=x\nPin-Priority: 1\n")
     (folder / "patches" / "cron" / "series").write_text("one.patch\n")
     (folder / "patches" / "cron" / "one.patch").write_text("--- a\n+++ b\n")
     (folder / "tree.patch").write_text(
@@ -165,6 +167,25 @@ def test_overlays_are_in_the_rendered_tree(tmp_path: Path) -> None:
     assert "RUN kolla_patch" in text
     assert (cron / "patches" / "series").read_text() == "mine-one.patch\n"
     assert "# patched" in (cron / "extend_start.sh").read_text()
+    fluentd = (tree.images["fluentd"].context / "Dockerfile").read_text()
+    assert "https://mirror.example/f" in fluentd and "fluentd.asc" in fluentd
+    pins = (tree.images["base"].context / "apt_preferences").read_text()
+    assert "# overlay mine" in pins and "Pin-Priority: 1" in pins
+
+
+def test_repositories_of_unknown_distributions_are_refused() -> None:
+    changes = TemplateChanges(repositories={"debain": {"fluentd": {"url": "x"}}})
+    with pytest.raises(ConfigError) as caught:
+        render(
+            toolchain(find("2026.1")), RenderRequest(Architecture.X86_64, Distro.DEBIAN, changes)
+        )
+    assert "'debian'" in (caught.value.faults[0].hint or "")
+
+
+def test_preferences_without_effect_are_refused() -> None:
+    changes = TemplateChanges(preferences="Package: *\n")
+    with pytest.raises(ConfigError, match="preferences"):
+        render(toolchain(find("2026.1")), RenderRequest(Architecture.X86_64, Distro.ROCKY, changes))
 
 
 def test_what_overlays_change_in_an_image_and_what_not() -> None:

@@ -36,6 +36,15 @@ def test_the_key_of_an_image_stays(tmp_path: Path) -> None:
     assert key == "2beb2c28a3e64ff7e884586ac752ae81de9350afc6577f3f24212f4b154fab19"
 
 
+def test_an_argument_gives_another_key(tmp_path: Path) -> None:
+    image = rendered(tmp_path / "nova")
+    found = {
+        keys.image_key(image, "FROM x\nARG SITE\n", "f" * 64, Architecture.AARCH64, args)
+        for args in ({}, {"SITE": "a"}, {"SITE": "b"})
+    }
+    assert len(found) == 3
+
+
 def test_the_key_of_a_pulled_base_stays() -> None:
     assert keys.base_key({"image": "debian:trixie"}) == (
         "b0b4b3b82d5bda6eeb4273d816b7ca9a2eac13a3919029bd61f6956b0029065f"

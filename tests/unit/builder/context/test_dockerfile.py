@@ -80,3 +80,8 @@ def test_odd_commands_are_left_alone() -> None:
 def test_steps_that_patch_nothing_are_taken_out() -> None:
     text = "FROM a\n    COPY patches /patches\n    RUN kolla_patch\n\nRUN kolla_patch || b\nUSER c"
     assert dockerfile.without_patching(text) == "FROM a\n\nRUN kolla_patch || b\nUSER c"
+
+
+def test_the_arguments_that_a_dockerfile_declares() -> None:
+    text = "FROM x\nARG SITE\nARG A=1 B\n# ARG C\nRUN echo ARG D\n"
+    assert dockerfile.arguments(text) == {"SITE", "A", "B"}
