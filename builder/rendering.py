@@ -26,6 +26,19 @@ def render_all(
     :raises ConfigError: the overlays contradict each other, or the release.
     """
     kolla = toolchain(releases.find(config.release), config.build.kolla)
+    requests = requests_of(config, overlays, architectures)
+    with ThreadPoolExecutor(len(requests)) as pool:
+        trees = list(pool.map(lambda request: render(kolla, request), requests))
+    return dict(zip(architectures, trees, strict=True))
+
+
+def requests_of(
+    config: Config, overlays: Sequence[Overlay], architectures: Sequence[Architecture]
+) -> list[RenderRequest]:
+    """What has to be rendered for each architecture.
+
+    :raises ConfigError: the overlays contradict each other, or the release.
+    """
     authorities = certificates.extra(trust.bundle(config.ca_bundle))
     requests = []
     for architecture in architectures:
@@ -38,6 +51,4 @@ def render_all(
             ca_certificates=authorities,
         )
         requests.append(RenderRequest(architecture, config.build.distro, changes))
-    with ThreadPoolExecutor(len(requests)) as pool:
-        trees = list(pool.map(lambda request: render(kolla, request), requests))
-    return dict(zip(architectures, trees, strict=True))
+    return requests

@@ -1,4 +1,4 @@
-"""``kollarm lint`` and ``kollarm overlays``: check and list overlays, and show what they change."""
+"""``kollarm lint`` and ``kollarm overlays``: check, list, show and export overlays."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from builder.lint.check import check_overlays
 from builder.overlay_diff import dockerfile_diff
+from builder.overlay_export import export
 from builder.overlays.listing import list_overlays
 from core.config.model import Architecture, Config
 from core.errors import ConfigError
@@ -60,7 +61,7 @@ def lint_command(
 
 @click.group("overlays", cls=CommandGroup)
 def group() -> None:
-    """List overlays and show what they change."""
+    """List overlays, show what they change, and write them for Kolla's own tools."""
 
 
 @group.command("list", short_help="List every overlay with its purpose and scope.")
@@ -71,6 +72,18 @@ def list_command(config_path: Path, as_json: bool) -> None:
     config = optional_config(config_path) or Config()
     folders = config.overlay_dirs
     show(list_overlays(folders, config.build.overlays), as_json=as_json)
+
+
+@group.command("export", short_help="Write overlays as files for kolla-build and kayobe.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@with_config
+@with_json
+def export_command(folder: Path, config_path: Path, as_json: bool) -> None:
+    """Write the configuration's overlays as files for kolla-build and kayobe.
+
+    FOLDER is made, with a folder for each architecture in it.
+    """
+    show(export(read_config(config_path), folder), as_json=as_json)
 
 
 @group.command("diff", short_help="Show how overlays change an image's Dockerfile.")
