@@ -23,7 +23,7 @@ from builder.overlays.model import (
     Overlay,
     place_of,
 )
-from builder.overlays.template import Assignment, Block, Override, parse
+from builder.overlays.template import Block, Override, parse
 from builder.plan import ancestry
 from core.config.model import Build
 from core.errors import ConfigError, Fault
@@ -115,12 +115,11 @@ def _override(
     for part in override.parts:
         if isinstance(part, Block):
             yield from _block(overlay, part, points)
-        elif isinstance(part, Assignment):
-            if part.name in points.lists or part.name in read_anywhere:
-                continue
-            where = f"{overlay.template_path}:{part.line}"
-            hint = did_you_mean(part.name, points.lists)
-            yield Fault(where, f"nothing uses the variable {part.name!r}", hint)
+    for assignment in override.assignments:
+        if assignment.name not in points.lists and assignment.name not in read_anywhere:
+            where = f"{overlay.template_path}:{assignment.line}"
+            hint = did_you_mean(assignment.name, points.lists)
+            yield Fault(where, f"nothing uses the variable {assignment.name!r}", hint)
 
 
 def _block(overlay: Overlay, block: Block, points: CustomizationPoints) -> Iterator[Fault]:

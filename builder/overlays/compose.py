@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.overlays.model import Overlay
-from builder.overlays.template import ACCUMULATING, Assignment, Block, parse
+from builder.overlays.template import ACCUMULATING, Assignment, Block, OpaquePart, parse
 from core.errors import ConfigError, Fault
 
 HEADER = (
@@ -73,8 +73,8 @@ def compose(overlays: Sequence[Overlay], variables: Mapping[str, object]) -> str
                 text.append(_assignment(piece, assigned, faults))
                 assigned[part.name] = piece
             else:
-                text.append(f"\n{_mark(overlay, part.line)}\n")
-                text.append(_only_for(overlay, part.source) + "\n")
+                source = _conditions(overlay, part, assigned, faults)
+                text.append(f"\n{_mark(overlay, part.line)}\n{_only_for(overlay, source)}\n")
     if faults:
         raise ConfigError("the overlays can't be composed", faults)
     for name, pieces in blocks.items():
@@ -121,18 +121,38 @@ def _only_for(overlay: Overlay, source: str) -> str:
 def _assignment(piece: _Piece, assigned: Mapping[str, _Piece], faults: list[Fault]) -> str:
     part = piece.part
     assert isinstance(part, Assignment)
-    earlier = assigned.get(part.name)
-    if part.captured:
-        source = part.expression
-    else:
-        expression = part.expression
-        if earlier and not part.reads_itself and not _replaces(piece.overlay, part.name):
-            if part.name.endswith(ACCUMULATING):
-                expression = f"({part.name} | default([])) + ({expression})"
-            else:
-                faults.append(_contradiction("variable", part.name, piece, earlier))
-        source = f"{{% set {part.name} = {expression} %}}"
+    source = part.expression if part.captured else _set(piece, part, assigned, faults)
     return f"\n{piece.mark}\n{_only_for(piece.overlay, source)}\n"
+
+
+def _set(
+    piece: _Piece, part: Assignment, assigned: Mapping[str, _Piece], faults: list[Fault]
+) -> str:
+    """The statement that sets a variable; a list adds to what was set before."""
+    earlier, expression = assigned.get(part.name), part.expression
+    if earlier and not part.reads_itself and not _replaces(piece.overlay, part.name):
+        if part.name.endswith(ACCUMULATING):
+            expression = f"({part.name} | default([])) + ({expression})"
+        else:
+            faults.append(_contradiction("variable", part.name, piece, earlier))
+    return f"{{% set {part.name} = {expression} %}}"
+
+
+def _conditions(
+    overlay: Overlay, part: OpaquePart, assigned: dict[str, _Piece], faults: list[Fault]
+) -> str:
+    """A part with conditions, whose assignments are treated like any other.
+
+    Which of its branches applies isn't known here: they don't contradict each other.
+    """
+    source, position, pieces = "", 0, {}
+    for start, end, assignment in part.conditional:
+        piece = _Piece(overlay, assignment)
+        source += part.source[position:start] + _set(piece, assignment, assigned, faults)
+        position = end
+        pieces[assignment.name] = piece
+    assigned.update(pieces)
+    return source + part.source[position:]
 
 
 def _block(name: str, pieces: Sequence[_Piece]) -> str:

@@ -66,6 +66,8 @@ class OpaquePart:
 
     source: str
     line: int
+    conditional: tuple[tuple[int, int, Assignment], ...] = ()
+    """Assignments under its conditions, with the offsets (start, end) of each in *source*."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,15 @@ class Override:
 
     parts: tuple[Block | Assignment | OpaquePart, ...]
     faults: tuple[Fault, ...]
+
+    @property
+    def assignments(self) -> Iterator[Assignment]:
+        """The variables that it sets, those under conditions included."""
+        for part in self.parts:
+            if isinstance(part, Assignment):
+                yield part
+            elif isinstance(part, OpaquePart):
+                yield from (assignment for _, _, assignment in part.conditional)
 
 
 @dataclass(frozen=True)
@@ -138,6 +149,8 @@ def parse(source: str, where: str) -> Override:
                 parts.append(Block(name, body, supers, statement.line))
             case "set":
                 parts.append(_assignment(text, statement, last != position))
+                if isinstance(parts[-1], OpaquePart):
+                    faults += _unseen([statement], (), source, where)
             case _:
                 if any(s.tag == "block" for s in statements[position : last + 1]):
                     faults.append(
@@ -147,7 +160,10 @@ def parse(source: str, where: str) -> Override:
                             "put the condition inside the block",
                         )
                     )
-                parts.append(OpaquePart(text, statement.line))
+                inner = statements[position : last + 1]
+                conditional = tuple(_conditional(inner, statement.start, source))
+                parts.append(OpaquePart(text, statement.line, conditional))
+                faults += _unseen(inner, conditional, source, where)
         position = last + 1
     seen: dict[str, int] = {}
     for part in parts:
@@ -201,6 +217,54 @@ def _closing(statements: list[Statement], position: int, source: str) -> int:
             if depth == 0:
                 return later
     return position
+
+
+#: Statements with an end of their own.
+_ENCLOSING = ("if", "for", "with", "macro", "call", "filter", "autoescape", "block", "raw")
+
+
+def _sets(statements: list[Statement], source: str) -> Iterator[tuple[Statement, list[str]]]:
+    """The inline ``set`` statements among others, each with the tags that enclose it."""
+    enclosing: list[str] = []
+    for statement in statements:
+        if statement.tag in _ENCLOSING:
+            enclosing.append(statement.tag)
+        elif statement.tag.startswith("end") and enclosing:
+            enclosing.pop()
+        elif statement.tag == "set" and _is_inline_set(statement, source):
+            yield statement, list(enclosing)
+
+
+def _conditional(
+    statements: list[Statement], start: int, source: str
+) -> Iterator[tuple[int, int, Assignment]]:
+    """The assignments under conditions alone, which are seen outside of them."""
+    for statement, enclosing in _sets(statements, source):
+        if set(enclosing) == {"if"}:
+            found = _assignment(source[statement.start : statement.end], statement, False)
+            if isinstance(found, Assignment):
+                yield statement.start - start, statement.end - start, found
+
+
+def _unseen(
+    statements: list[Statement],
+    conditional: tuple[tuple[int, int, Assignment], ...],
+    source: str,
+    where: str,
+) -> Iterator[Fault]:
+    """List variables set where nothing outside sees them, or several in one statement."""
+    plain = {assignment.line for _, _, assignment in conditional}
+    for statement, enclosing in _sets(statements, source):
+        node = _ENVIRONMENT.parse(source[statement.start : statement.end])
+        names = [name.name for name in node.find_all(nodes.Name) if name.ctx == "store"]
+        lists = [name for name in names if name.endswith(ACCUMULATING)]
+        if lists and statement.line not in plain and "macro" not in enclosing:
+            tag = next((tag for tag in reversed(enclosing) if tag != "if"), None)
+            message = f"{lists[0]} is set together with another variable"
+            if tag:
+                message = f"{lists[0]} is set inside {{% {tag} %}}, where nothing outside sees it"
+            place = f"{where}:{statement.line}"
+            yield Fault(place, message, "set it by itself, or under {% if %} alone")
 
 
 def _is_inline_set(statement: Statement, source: str) -> bool:

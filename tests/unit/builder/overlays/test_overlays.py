@@ -321,3 +321,68 @@ def test_patches_of_several_overlays_are_one_series(folder: Callable[..., Path])
     with pytest.raises(ConfigError) as caught:
         settings.series(chosen)
     assert caught.value.faults[0].where.endswith("series:2")
+
+
+APPEND = "x_packages_append"
+
+
+@hypothesis.settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["plain", "if", "else", "nested"]), st.sampled_from("abcd")),
+        min_size=1,
+        max_size=5,
+    ),
+    st.sampled_from(["x86_64", "aarch64"]),
+)
+def test_lists_add_up_under_conditions(kinds: list[tuple[str, str]], base_arch: str) -> None:
+    texts = {
+        "plain": "{{% set x_packages_append = ['{0}'] %}}",
+        "if": "{{% if base_arch == 'aarch64' %}}"
+        "{{% set x_packages_append = ['{0}'] %}}{{% endif %}}",
+        "else": "{{% if base_arch == 'x86_64' %}}{{% set x_packages_append = ['{0}-x'] %}}"
+        "{{% else %}}\n{{% set x_packages_append = ['{0}'] %}}{{% endif %}}",
+        "nested": "{{% if image_name %}}{{% if base_arch == 'aarch64' %}}"
+        "{{% set x_packages_append = ['{0}'] %}}{{% endif %}}{{% endif %}}",
+    }
+    overlays = [
+        overlay(f"o{number}", texts[kind].format(name)) for number, (kind, name) in enumerate(kinds)
+    ]
+    expected = []
+    for kind, name in kinds:
+        if kind == "plain" or base_arch == "aarch64":
+            expected.append(name)
+        elif kind == "else":
+            expected.append(f"{name}-x")
+    rendered = words(render(compose(overlays, {}), base_arch=base_arch))
+    assert rendered == ["parent", "header", "packages", "one", *expected, "parent", "footer"]
+
+
+def test_a_condition_on_another_variable_is_a_contradiction() -> None:
+    first = overlay("a", "{% set x_packages_override = ['a'] %}")
+    second = overlay(
+        "b",
+        "{% if base_arch == 'x86_64' %}{% set x_packages_override = ['b'] %}"
+        "{% else %}{% set x_packages_override = ['c'] %}{% endif %}",
+    )
+    assert compose([second], {})
+    for order in ([first, second], [second, first]):
+        with pytest.raises(ConfigError) as caught:
+            compose(order, {})
+        assert "x_packages_override" in caught.value.faults[0].message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for p in ['a'] %}{% set x_packages_append = [p] %}{% endfor %}",
+        "{% with y = 1 %}{% set x_packages_append = ['a'] %}{% endwith %}",
+        "{% if y %}{% for p in ['a'] %}{% set x_packages_append = [p] %}{% endfor %}{% endif %}",
+        "{% if y %}{% set x_packages_append, z = ['a'], 1 %}{% endif %}",
+        "{% set x_packages_append, z = ['a'], 1 %}",
+    ],
+)
+def test_a_list_that_nothing_outside_sees_is_a_fault(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose([overlay("a", text)], {})
+    assert APPEND in caught.value.faults[0].message
