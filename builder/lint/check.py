@@ -6,8 +6,9 @@ variable as nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from builder.facts import RenderedTree
@@ -15,8 +16,9 @@ from builder.kolla import releases
 from builder.kolla.render import render
 from builder.kolla.request import RenderRequest
 from builder.kolla.toolchain import toolchain
-from builder.lint import kolla_templates
+from builder.lint import architectures, downloads, kolla_templates
 from builder.lint.patches import patched
+from builder.lint.rendered import rendered
 from builder.lint.rules import LintContext, faults_of, out_of_place
 from builder.overlays import package_sources
 from builder.overlays.compose import compose
@@ -38,6 +40,8 @@ class LintReport:
     faults: tuple[Fault, ...]
     elsewhere: tuple[str, ...] = ()
     """Overlays that don't apply to this release."""
+    notes: tuple[Fault, ...] = ()
+    """What isn't wrong, but worth a look."""
 
     @property
     def ok(self) -> bool:
@@ -51,10 +55,11 @@ class LintReport:
             "elsewhere": list(self.elsewhere),
             "ok": self.ok,
             "faults": [asdict(fault) for fault in self.faults],
+            "notes": [asdict(note) for note in self.notes],
         }
 
     def to_text(self) -> str:
-        lines = [*map(str, self.faults)]
+        lines = [*map(str, self.faults), *(f"note: {note}" for note in self.notes)]
         if self.elsewhere:
             lines.append(f"not for {self.release}: {', '.join(self.elsewhere)}")
         overlays = counted(len(self.overlays), "overlay")
@@ -94,9 +99,17 @@ def check_overlays(
             overlays[name] = read(known[name])
         except ConfigError as error:
             faults += error.faults
-    tree = plain_tree(release, build.kolla if build else None)
-    elsewhere = []
     together = [overlays[name] for name in chosen if name in overlays]
+    others = [overlay for name, overlay in overlays.items() if name not in chosen]
+    groups = rendered(release, build, together, others, configured=not names)
+    trees = [group.trees[one] for group in groups for one in group.trees]
+    tree = trees[0] if trees else plain_tree(release, build.kolla if build else None)
+    own_tree = {
+        one.name: next(iter(group.trees.values()), tree)
+        for group in groups
+        for one in group.overlays
+    }
+    elsewhere = []
     for name, overlay in overlays.items():
         misplaced = list(out_of_place(overlay, tree, release, build if name in chosen else None))
         faults += [fault for fault, everywhere in misplaced if name in chosen or everywhere]
@@ -105,20 +118,37 @@ def check_overlays(
             continue
         company = together if name in chosen else [overlay]
         with patched(tree.templates, company) as (folder, refused):
-            context = LintContext(kolla_templates.read(folder), tree)
+            context = LintContext(kolla_templates.read(folder), own_tree.get(name, tree))
             faults += [fault for fault in refused if fault.where.startswith(f"{overlay.folder}/")]
             faults += faults_of(overlay, company, context)
-    for combined in (
+    combinations: list[Callable[[], object]] = [
         lambda: compose(together, {}),
         lambda: merge(together),
-        lambda: package_sources.merge(list(overlays.values())),
-    ):
+        lambda: package_sources.merge(together),
+        *(partial(package_sources.merge, [overlay]) for overlay in others),
+    ]
+    for combined in combinations:
         try:
             combined()
         except ConfigError as error:
             faults += [fault for fault in error.faults if fault not in faults]
+    for group in groups:
+        here = [overlay for overlay in group.overlays if overlay.name not in elsewhere]
+        places = tuple(f"{overlay.folder}/" for overlay in here)
+        # what is wrong in a template is a fault of its own already, at its line
+        if here and not any(fault.where.startswith(places) for fault in faults):
+            faults += [fault for fault in group.faults if fault not in faults]
+        faults += architectures.faults_of(here, group.trees, group.places)
+    notes = [
+        note
+        for name, overlay in overlays.items()
+        if name not in elsewhere
+        for note in downloads.notes_of(overlay)
+    ]
     checked = tuple(name for name in overlays if name not in elsewhere)
-    return LintReport(release, tree.kolla_version, checked, tuple(faults), tuple(elsewhere))
+    return LintReport(
+        release, tree.kolla_version, checked, tuple(faults), tuple(elsewhere), tuple(notes)
+    )
 
 
 def plain_tree(release: str, checkout: Checkout | None = None) -> RenderedTree:
