@@ -138,6 +138,28 @@ def sandbox():
     jinja2.Environment = jinja2.sandbox.SandboxedEnvironment
 
 
+def guard_repositories(repos_yaml):
+    """Kolla's function for repositories opens the file that a variable of the template names.
+
+    A template may set that variable to any file of this machine: only the configured file and
+    Kolla's own are opened.
+    """
+    try:
+        from kolla.template import methods
+    except ImportError:
+        return  # a release without repositories in templates
+
+    own = os.path.join(os.path.dirname(os.path.realpath(methods.__file__)), "repos.yaml")
+    allowed = {os.path.realpath(path) for path in (repos_yaml, own) if path}
+
+    def guarded(path, *args, **kwargs):
+        if os.path.realpath(path) not in allowed:
+            raise SystemExit("unsafe: a template names another list of repositories")
+        return open(path, *args, **kwargs)
+
+    methods.open = guarded
+
+
 def apply_patches(patches, folder):
     """Change the copied template tree by unified diffs, before anything is rendered.
 
@@ -181,6 +203,7 @@ def main():
 
     conf = cfg.ConfigOpts()
     common_config.parse(conf, ["--config-file", config_file], prog="kolla-build")
+    guard_repositories(getattr(conf, "repos_yaml", None))
     worker = worker_class(conf)
     worker.setup_working_dir()
     apply_patches(request["tree_patches"], worker.working_dir)

@@ -51,3 +51,19 @@ def test_no_template_includes_files_from_elsewhere(name: str) -> None:
     request = RenderRequest(Architecture.X86_64, Distro.DEBIAN, TemplateChanges(override))
     with pytest.raises(KollarmError, match="render"):
         render(toolchain(releases.find("2026.1")), request)
+
+
+def test_no_template_reads_another_list_of_repositories(tmp_path: Path) -> None:
+    # kolla's own function reads the file that a variable of the template names
+    secret = tmp_path / "secret.yaml"
+    keys = "{url: a-secret, suite: a-secret, component: x, gpg_key: y}"
+    secret.write_text(f"deb: {{grafana: {keys}}}\ndebian: {{}}\n")
+    override = (
+        "{% extends parent_template %}{% if image_name == 'cron' %}"
+        f"{{% set repos_yaml = '{secret}' %}}{{% endif %}}"
+        "{% block cron_footer %}RUN {{ handle_repos(['grafana'], 'enable') }}{% endblock %}"
+    )
+    request = RenderRequest(Architecture.X86_64, Distro.DEBIAN, TemplateChanges(override))
+    with pytest.raises(KollarmError, match="unsafe") as caught:
+        render(toolchain(releases.find("2026.1")), request)
+    assert "a-secret" not in f"{caught.value} {caught.value.details}"
