@@ -81,7 +81,8 @@ def faults_of(
                 where += [place for place, line in patched if line in lines]
                 for place in where:
                     found.setdefault(place, (name, architecture, []))[2].append(image.name)
-    for place, (name, architecture, images) in found.items():
+    for place in sorted(found, key=_by_line):
+        name, architecture, images = found[place]
         if place.startswith(folders):
             some = ", ".join(dict.fromkeys(images[:3])) + (" …" if len(set(images)) > 3 else "")
             yield Fault(
@@ -89,6 +90,11 @@ def faults_of(
                 f"names {name}, and is also built for {architecture} ({some})",
                 "use {{ debian_arch }} or {{ base_arch }}, or {% if base_arch == … %}",
             )
+
+
+def _by_line(place: str) -> tuple[str, int]:
+    path, _, line = place.rpartition(":")
+    return path, int(line)
 
 
 def _patched(overlay: Overlay) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from core.errors import Fault
 
 _DOWNLOAD = re.compile(r"\b(?:curl|wget)\b[^;&|]*\bhttps?://")
 _PIPED = re.compile(
-    r"\b(?:curl|wget)\b[^;&|]*\|\s*(?:sudo\s+|env\s+)*(?:\S*/)?(sh|bash|dash|perl|python3?)\b"
+    r"\b(?:curl|wget)\b[^;&]*(?<!\|)\|\s*(?:sudo\s+|env\s+)*(?:\S*/)?(sh|bash|dash|perl|python3?)\b"
 )
 _CHECK = re.compile(r"\b(?:(?:sha\d+|b2)sum|gpgv?|openssl|cosign|minisign)\b")
 

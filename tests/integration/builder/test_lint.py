@@ -62,28 +62,3 @@ def test_each_is_rendered_alone_where_two_contradict(tmp_path: Path) -> None:
     report = check_overlays("2026.1", [tmp_path])
     (fault,) = report.faults
     assert "one/template-override.j2:1" in fault.where and "amd64" in fault.message
-
-
-def test_downloads_without_a_check_are_notes(tmp_path: Path) -> None:
-    text = (
-        "{% block cron_footer %}\n"
-        "RUN curl -fsSL https://h/install.sh | bash\n"
-        "RUN curl -o /x https://h/x && \\\n    install /x /usr/bin\n"
-        "RUN curl -o /x https://h/x && echo 00 /x | sha256sum -c\n"
-        "ADD https://h/x /x\n"
-        "ADD --checksum=sha256:00 https://h/x /x\n"
-        "{% endblock %}\n"
-    )
-    folders = [overlay(tmp_path, text)]
-    (tmp_path / "mine" / "kolla-build.conf").write_text(
-        "[nova-base]\ntype = url\nlocation = https://h/nova.tgz\n"
-    )
-    report = check_overlays("2026.1", folders)
-    assert report.ok
-    assert [note.where.rpartition("/")[2] for note in report.notes] == [
-        "template-override.j2:2",
-        "template-override.j2:3",
-        "template-override.j2:6",
-        "kolla-build.conf:3",
-    ]
-    assert "note: " in report.to_text()
