@@ -86,6 +86,11 @@ class RenderedTree:
     ignored_options: tuple[str, ...] = ()
     """Requested options that this release doesn't know."""
 
+    @property
+    def suits_buildkit(self) -> bool:
+        """Whether the release's own kolla-build can build it with BuildKit (Kolla 23 and later)."""
+        return "buildkit" in self.known_options
+
 
 @dataclass(frozen=True)
 class EngineImage:

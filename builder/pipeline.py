@@ -207,7 +207,12 @@ def prepare(request: BuildRequest) -> PreparedBuild:
         or image.digest in unknown
     ]
     # an engine is asked only when there is something for it to do
-    builders = connect(config, {target.architecture for target in missing}, client)
+    builders = connect(
+        config,
+        {target.architecture for target in missing},
+        client,
+        buildkit=all(tree.suits_buildkit for tree in trees.values()),
+    )
     build_plan = make_plan(
         targets,
         ExistingImages(

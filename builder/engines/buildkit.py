@@ -1,16 +1,39 @@
-"""The output of BuildKit and buildx: steps, their output, failures, unusable builders.
+"""Building with BuildKit through Docker's client, whose output is parsed.
 
-It is that of ``--progress=plain``, which is written for people; every buildx has it.
+The output is that of ``--progress=plain``, which is written for people; every client has
+it: https://docs.docker.com/reference/cli/docker/buildx/build/
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import cache
+from typing import IO
 
-from builder.engines.protocol import TAIL, EngineError
+from builder.engines.protocol import (
+    TAIL,
+    BuildFailed,
+    BuildJob,
+    Cancellation,
+    Cancelled,
+    EngineError,
+)
 from core.errors import CommandError
+from core.run import run
+
+#: Variables with which the client builds with BuildKit, and adds no attestation to the image.
+ENVIRONMENT = {
+    "DOCKER_BUILDKIT": "1",
+    "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+    "NO_COLOR": "1",
+}
+
+#: The first Docker client that needs a plugin for BuildKit; those before have it built in.
+PLUGIN_SINCE = 23
 
 _STEP = re.compile(r"#(\d+) \[(?:\S+ )?(\d+/\d+)\] (.*)")
 _OUTPUT = re.compile(r"#(\d+) [\d.]+ (.*)")
@@ -53,8 +76,93 @@ class BuildkitOutput:
         return list(self._output[self._failed])
 
 
-def unusable(url: str, error: CommandError) -> EngineError:
-    """The error of a builder that can't be used, from docker's output."""
+def build(
+    command: Sequence[str],
+    job: BuildJob,
+    unusable: Callable[[CommandError], EngineError],
+    *,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Build a job's image.
+
+    :param command: the client's words, without those that the job determines.
+    :param unusable: the error for a failure before the first step.
+    :param env: further variables.
+    :raises BuildFailed: a step failed.
+    :raises Cancelled: the job's control stopped it.
+    """
+    output = BuildkitOutput(job.note)
+    words = ["--platform", job.architecture.platform, "--network", "host"]
+    words += [] if job.use_cache else ["--no-cache"]
+    # without its value, which may hold a password: the client takes it from the environment
+    words += [word for name in job.build_args for word in ("--build-arg", name)]
+    try:
+        with (
+            job.log.open("w", encoding="utf-8", errors="replace")
+            if job.log
+            else nullcontext() as sink
+        ):
+
+            def on_line(line: str) -> None:
+                output.line(line)
+                if sink:
+                    print(line, file=sink, flush=True)
+
+            client([*command, *words], job.context, env={**job.build_args, **(env or {})},
+                   on_line=on_line, control=job.control)  # fmt: skip
+    except CommandError as error:
+        if not output.reason:
+            raise unusable(error) from error
+        raise BuildFailed(
+            job.reference, output.step, output.reason, output.lines, job.log
+        ) from error
+
+
+def client(
+    command: Sequence[str],
+    context: IO[bytes],
+    *,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] | None = None,
+    control: Cancellation | None = None,
+) -> None:
+    """Run a client that builds.
+
+    :param context: the build context, or a Dockerfile alone.
+    :raises CommandError: it fails.
+    :raises Cancelled: the control stopped it.
+    """
+    control = control or Cancellation()
+    try:
+        run([*command, "--progress=plain", "-"],
+            stdin=context, env={**(env or {}), **ENVIRONMENT},
+            on_line=on_line, on_start=control.on_stop)  # fmt: skip
+    except CommandError:
+        if control.stopped.is_set():
+            raise Cancelled from None
+        raise
+
+
+@cache
+def docker_with_buildkit(path: str) -> str | None:
+    """The first ``docker`` in a search path that builds with BuildKit, if there is one."""
+    for folder in path.split(":"):
+        program = shutil.which("docker", path=folder)
+        if program is None:
+            continue
+        if run([program, "buildx", "version"], check=False).status == 0:
+            return program
+        version = re.search(r"version (\d+)", run([program, "--version"], check=False).stdout)
+        if version and int(version[1]) < PLUGIN_SINCE:
+            return program
+    return None
+
+
+def unusable(builder: str, error: CommandError) -> EngineError:
+    """The error of a builder that can't be used, from docker's output.
+
+    :param builder: its kind and name.
+    """
     lines = [line for line in error.output.splitlines() if line.strip()]
     reason = lines[-1].removeprefix("ERROR: ") if lines else error.message
     hint = "docker buildx ls shows the builders, docker buildx create makes one"
@@ -73,4 +181,4 @@ def unusable(url: str, error: CommandError) -> EngineError:
             "steps use the host's network: make the builder with "
             "docker buildx create --buildkitd-flags '--allow-insecure-entitlement network.host'"
         )
-    return EngineError(f"the buildx builder of {url} can't be used: {reason}", hint=hint)
+    return EngineError(f"{builder} can't be used: {reason}", hint=hint)

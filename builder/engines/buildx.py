@@ -12,17 +12,15 @@ import re
 import shlex
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO
 
-from builder.engines.buildkit import BuildkitOutput, unusable
+from builder.engines import buildkit
+from builder.engines.buildkit import unusable
 from builder.engines.protocol import (
-    BuildFailed,
     BuildJob,
     Cancellation,
-    Cancelled,
     EngineError,
     EngineInfo,
     required,
@@ -57,7 +55,9 @@ class BuildxEngine:
         self.url = url
         self.name = url.removeprefix(SCHEME)
         self._client = client
+        self._named = f"the buildx builder of {url}"
         self._insecure = insecure
+        self._command = ["docker", "buildx", "build", "--builder", self.name]
 
     def info(self) -> EngineInfo:
         """BuildKit's version and the platforms (``linux/arm64``) of its nodes.
@@ -69,7 +69,7 @@ class BuildxEngine:
                 ["docker", "buildx", "inspect", "--bootstrap", self.name], timeout=BOOTSTRAP
             ).stdout
         except CommandError as error:
-            raise unusable(self.url, error) from error
+            raise unusable(self._named, error) from error
         if faults := re.findall(r"^Error:\s+(.*)$", output, re.MULTILINE):
             raise EngineError(
                 f"a node of the buildx builder {self.name} can't be used: {faults[0]}",
@@ -94,6 +94,9 @@ class BuildxEngine:
                 f"{architecture.platform} … adds one that does",
             )
 
+    def no_mounts(self) -> str | None:
+        return None
+
     def images_by_key(self) -> dict[tuple[str, str], str]:
         return {}  # a builder keeps no images
 
@@ -110,30 +113,13 @@ class BuildxEngine:
         output = f"type=image,name={self._client.address}/{repository},push=true"
         output += ",push-by-digest=true,name-canonical=true"
         output += ",registry.insecure=true" if self._insecure else ""
-        progress = BuildkitOutput(job.note)
         with tempfile.TemporaryDirectory(prefix="kollarm-buildx-") as folder:
             metadata = Path(folder) / "metadata.json"
-            words = ["--platform", job.architecture.platform, "--network", "host"]
-            words += ["--progress=plain", "--provenance=false", "--output", output]
-            words += ["--metadata-file", str(metadata), *([] if job.use_cache else ["--no-cache"])]
-            # without its value, which may hold a password: buildx takes it from the environment
-            words += [word for name in job.build_args for word in ("--build-arg", name)]
-            try:
-                with job.log.open("w", encoding="utf-8") if job.log else nullcontext() as sink:
-
-                    def on_line(line: str) -> None:
-                        progress.line(line)
-                        if sink:
-                            print(line, file=sink, flush=True)
-
-                    self._run([*words, "-"], job.context, env=job.build_args, on_line=on_line,
-                              control=job.control)  # fmt: skip
-            except CommandError as error:
-                if not progress.reason:
-                    raise unusable(self.url, error) from error
-                raise BuildFailed(
-                    job.reference, progress.step, progress.reason, progress.lines, job.log
-                ) from error
+            buildkit.build(
+                [*self._command, "--output", output, "--metadata-file", str(metadata)],
+                job,
+                partial(unusable, self._named),
+            )
             found = _DIGEST.search(metadata.read_text(encoding="utf-8"))
         if found is None:
             raise EngineError(f"buildx doesn't report the digest of {job.reference}")
@@ -230,37 +216,14 @@ class BuildxEngine:
             archive, text = Path(scratch) / "files.tar", Path(scratch) / "Dockerfile"
             text.write_text("\n".join([start, *lines]) + "\n", encoding="utf-8")
             words = ["--platform", f"linux/{found.architecture}", "--output"]
-            words += [f"type=tar,dest={archive}", "--progress=plain", "-"]
+            words.append(f"type=tar,dest={archive}")
             try:
                 with text.open("rb") as stream:
-                    self._run(words, stream)
+                    buildkit.client([*self._command, *words], stream)
                 return _files(archive, wanted)
             except (CommandError, tarfile.TarError) as error:
                 details = error.details if isinstance(error, CommandError) else None
                 raise EngineError(f"{image} can't be read: {error}", details=details) from error
-
-    def _run(
-        self,
-        words: list[str],
-        stdin: IO[bytes],
-        *,
-        env: Mapping[str, str] | None = None,
-        on_line: Callable[[str], None] = lambda line: None,
-        control: Cancellation | None = None,
-    ) -> None:
-        control = control or Cancellation()
-        try:
-            run(
-                ["docker", "buildx", "build", "--builder", self.name, *words],
-                stdin=stdin,
-                env={**(env or {}), "NO_COLOR": "1"},
-                on_line=on_line,
-                on_start=control.on_stop,
-            )
-        except CommandError:
-            if control.stopped.is_set():
-                raise Cancelled from None
-            raise
 
 
 def pattern(path: str) -> str:

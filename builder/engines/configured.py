@@ -13,10 +13,15 @@ from core.oci.registry import RegistryClient
 
 
 def connect(
-    config: Config, architectures: set[Architecture], client: RegistryClient
+    config: Config,
+    architectures: set[Architecture],
+    client: RegistryClient,
+    *,
+    buildkit: bool = False,
 ) -> dict[Architecture, ImageBuilder]:
     """Connect to the engines of these architectures: once to each, a buildx builder for each.
 
+    :param buildkit: the Dockerfiles suit BuildKit; engines use it where they have it.
     :raises EngineError: one can't be reached, or doesn't build the architecture.
     """
     if not architectures:
@@ -33,7 +38,7 @@ def connect(
             found[architecture] = buildx
         else:
             if wanted.url not in engines:
-                engines[wanted.url] = DockerEngine(wanted.url, tls=wanted.tls)
+                engines[wanted.url] = DockerEngine(wanted.url, tls=wanted.tls, buildkit=buildkit)
             found[architecture] = engines[wanted.url]
     return found
 
@@ -50,7 +55,6 @@ def check_buildkit(config: Config, trees: Mapping[Architecture, RenderedTree]) -
             "Kolla 23 (2026.2) and later do; use a container engine for this release",
         )
         for architecture, tree in trees.items()
-        if config.build.engines[architecture].url.startswith(SCHEME)
-        and "buildkit" not in tree.known_options
+        if config.build.engines[architecture].url.startswith(SCHEME) and not tree.suits_buildkit
     ]:
         raise ConfigError("this release cannot be built with buildx", faults)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from core.oci.registry import explain
 #: The SDK's exceptions when nothing answers, or something strange.
 UNREACHABLE = (docker.errors.DockerException, requests.RequestException, OSError)
 
+#: The Docker Engine's own address.
+SOCKET = "unix:///var/run/docker.sock"
+
 
 class EngineClient(docker.APIClient):
     """The SDK's client, which trusts an engine by that engine's own authority.
@@ -27,9 +31,11 @@ class EngineClient(docker.APIClient):
     (https://github.com/psf/requests/issues/3829).
 
     :ivar tunnel: the SSH tunnel of the connection, if any; it lasts as long as the client.
+    :ivar environ: the variables with which the ``docker`` command reaches the same engine.
     """
 
     tunnel: ssh.Tunnel | None = None
+    environ: Mapping[str, str]
 
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
@@ -38,7 +44,7 @@ class EngineClient(docker.APIClient):
         return super().merge_environment_settings(url, proxies, stream, own, cert)
 
 
-def connect(url: str, tls: Path | None, timeout: int) -> docker.APIClient:
+def connect(url: str, tls: Path | None, timeout: int) -> EngineClient:
     """A connection to an engine.
 
     :param url: ``local`` (DOCKER_HOST and its companions, else the Unix
@@ -56,16 +62,27 @@ def connect(url: str, tls: Path | None, timeout: int) -> docker.APIClient:
     if tls is not None:
         where["tls"] = certificates(url, tls)
     try:
-        return EngineClient(version="auto", timeout=timeout, **where)
+        client = EngineClient(version="auto", timeout=timeout, **where)
     except UNREACHABLE as error:
         raise EngineError(
             f"the container engine ({url}) can't be reached: {reason_of(error)}",
             hint="start it (systemctl start docker, or make setup), and be root or in the "
             "group docker; kollarm doctor checks it",
         ) from error
+    if url == "local":
+        client.environ = _environ(host or SOCKET)
+    else:
+        verify = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tls)}
+        client.environ = _environ(url) | (verify if tls else {"DOCKER_TLS_VERIFY": ""})
+    return client
 
 
-def _through_ssh(url: str, timeout: int) -> docker.APIClient:
+def _environ(host: str) -> dict[str, str]:
+    # a context would win over the host
+    return {"DOCKER_HOST": host, "DOCKER_CONTEXT": ""}
+
+
+def _through_ssh(url: str, timeout: int) -> EngineClient:
     try:
         tunnel = ssh.Tunnel(url)
     except ValueError as error:
@@ -81,6 +98,7 @@ def _through_ssh(url: str, timeout: int) -> docker.APIClient:
             f"the container engine ({url}) can't be reached: {reason}", hint=hint
         ) from error
     client.tunnel = tunnel
+    client.environ = _environ(tunnel.url) | {"DOCKER_TLS_VERIFY": ""}
     return client
 
 

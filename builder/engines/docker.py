@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import tarfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +23,8 @@ import docker.errors
 import requests
 import urllib3.exceptions
 
+from builder.engines import buildkit
+from builder.engines.buildkit import docker_with_buildkit
 from builder.engines.connection import connect, reason_of
 from builder.engines.protocol import (
     TAIL,
@@ -46,13 +50,20 @@ _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 class DockerEngine:
-    """One engine, named as for :func:`connect`; every stream has a connection of its own."""
+    """One engine; every stream has a connection of its own.
+
+    :param url: its address, and
+    :param tls: the folder of its certificates, as for :func:`connect`.
+    :param buildkit: build with BuildKit, where that can be done; without it, the
+        engine's classic builder does all that has no mounts.
+    """
 
     keeps_images = True
 
-    def __init__(self, url: str = "local", *, tls: Path | None = None):
+    def __init__(self, url: str = "local", *, tls: Path | None = None, buildkit: bool = False):
         self.url = url
         self.tls = tls
+        self._buildkit = buildkit
         self._api = connect(url, tls, TIMEOUT)
 
     def info(self) -> EngineInfo:
@@ -60,6 +71,15 @@ class DockerEngine:
         return EngineInfo(
             version["Version"], version["Arch"], self._api.info().get("DockerRootDir", "")
         )
+
+    def no_mounts(self) -> str | None:
+        # BuildKit, which has them, takes a build context from its own client alone
+        if docker_with_buildkit(os.environ.get("PATH", os.defpath)) is None:
+            return (
+                "the docker command can't build with BuildKit: install its plugin "
+                "(docker-buildx, docker-buildx-plugin)"
+            )
+        return None
 
     def image(self, reference: str) -> EngineImage | None:
         try:
@@ -106,6 +126,18 @@ class DockerEngine:
         return required(self.image(reference), reference, architecture, "engine")
 
     def build(self, job: BuildJob) -> EngineImage:
+        docker = docker_with_buildkit(os.environ.get("PATH", os.defpath))
+        if docker and (self._buildkit or job.mounts):
+            command = [docker, "build", "--tag", job.reference]
+            name = f"BuildKit of the engine {self.url}"
+            buildkit.build(command, job, partial(buildkit.unusable, name), env={
+                **self._api.environ, "BUILDX_BUILDER": "default",
+            })  # fmt: skip
+        else:
+            self._build_classic(job)
+        return self.require(job.reference, job.architecture)
+
+    def _build_classic(self, job: BuildJob) -> None:
         step = "0 : FROM"
         lines: deque[str] = deque(maxlen=TAIL)
         with (
@@ -145,7 +177,6 @@ class DockerEngine:
             except docker.errors.APIError as error:
                 reason = reason_of(error)
                 raise BuildFailed(job.reference, step, reason, list(lines), job.log) from error
-        return self.require(job.reference, job.architecture)
 
     def publish(
         self,

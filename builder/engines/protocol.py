@@ -117,6 +117,8 @@ class BuildJob:
     architecture: Architecture
     build_args: Mapping[str, str] = field(default_factory=dict)
     use_cache: bool = True
+    mounts: bool = False
+    """Its RUN steps have mounts: see :meth:`ImageBuilder.no_mounts`."""
     log: Path | None = None
     """Gets all output of the build."""
     note: Callable[[str], None] = lambda text: None
@@ -172,6 +174,9 @@ class ImageBuilder(Protocol):
     """How the configuration names it."""
     keeps_images: bool
     """They lie in it, as their parents have to; otherwise they are in the registry alone."""
+
+    def no_mounts(self) -> str | None:
+        """Why RUN steps can't have mounts here, and the remedy; None if they can."""
 
     def image(self, reference: str) -> EngineImage | None:
         """The image under a reference; None when there is none."""

@@ -1,0 +1,110 @@
+"""A container engine that builds with its own BuildKit."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import IO
+
+import docker
+import psutil
+import pytest
+
+from builder.engines.docker import DockerEngine
+from builder.engines.protocol import BuildFailed, BuildJob, Cancellation, Cancelled
+from core.config.model import Architecture
+from tests.support import tiny_root
+from tests.support.registries import context
+
+pytestmark = pytest.mark.integration
+
+X86, ARM = Architecture.X86_64, Architecture.AARCH64
+REFERENCE = "kollarm-test/buildkit:t"
+
+
+@pytest.fixture
+def engine() -> Iterator[DockerEngine]:
+    yield DockerEngine(buildkit=True)
+    with closing(docker.from_env()) as client:
+        if client.images.list(REFERENCE):
+            client.images.remove(REFERENCE, force=True)
+
+
+def packed(steps: str, *, shell: bool = True) -> IO[bytes]:
+    """A build context as a real file, as kollarm makes them."""
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
+    start = tiny_root.SHELL if shell else "FROM scratch\nADD root.tar /\n"
+    stream.write(context(start + steps, **{"root.tar": tiny_root.root()}).read())
+    stream.seek(0)
+    return stream
+
+
+def made_by_buildkit() -> bool:
+    with closing(docker.from_env()) as client:
+        steps = client.images.get(REFERENCE).history()
+    return any(step["Comment"].startswith("buildkit") for step in steps)
+
+
+def test_an_image_is_built_and_its_steps_are_noted(engine: DockerEngine, tmp_path: Path) -> None:
+    notes: list[str] = []
+    log = tmp_path / "build.log"
+    steps = "ARG secret\nRUN echo an output line\nLABEL made=yes\n"
+    made = engine.build(
+        BuildJob(packed(steps), REFERENCE, X86, {"secret": "S3cret"}, log=log, note=notes.append)
+    )
+    assert made.architecture == "amd64"
+    assert made_by_buildkit()
+    assert any("RUN echo" in note for note in notes)
+    assert "an output line" in log.read_text()
+
+
+def test_without_buildkit_the_classic_builder_builds(engine: DockerEngine) -> None:
+    DockerEngine().build(BuildJob(packed("RUN true\n"), REFERENCE, X86))
+    assert not made_by_buildkit()
+
+
+def test_the_architecture_is_the_jobs(engine: DockerEngine) -> None:
+    made = engine.build(BuildJob(packed("LABEL a=b\n", shell=False), REFERENCE, ARM))
+    assert made.architecture == "arm64"
+
+
+def test_a_parent_in_the_engine_is_used(engine: DockerEngine) -> None:
+    """One that is in no registry, as the images of a run are until they are pushed."""
+    engine.build(BuildJob(packed("LABEL made=parent\n"), REFERENCE, X86))
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
+    stream.write(context(f"FROM {REFERENCE}\nLABEL child=yes\n").read())
+    stream.seek(0)
+    engine.build(BuildJob(stream, REFERENCE, X86))
+    with closing(docker.from_env()) as client:
+        assert client.images.get(REFERENCE).labels == {"made": "parent", "child": "yes"}
+
+
+def test_a_step_that_fails_is_named(engine: DockerEngine, tmp_path: Path) -> None:
+    log = tmp_path / "build.log"
+    with pytest.raises(BuildFailed) as caught:
+        engine.build(BuildJob(packed("RUN echo why; exit 3\n"), REFERENCE, X86, log=log))
+    assert "exit 3" in str(caught.value)
+    assert "why" in (caught.value.details or "")
+
+
+def test_a_cancelled_build_leaves_nothing_running(engine: DockerEngine) -> None:
+    control = Cancellation()
+
+    def stop_when_asleep(step: str) -> None:
+        if "sleep" in step:
+            threading.Timer(1, control.stop).start()
+
+    with pytest.raises(Cancelled):
+        engine.build(
+            BuildJob(
+                packed("RUN sleep 988\n"), REFERENCE, X86, note=stop_when_asleep, control=control
+            )
+        )
+    limit = time.monotonic() + 30
+    while any("988" in (one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])):
+        assert time.monotonic() < limit
+        time.sleep(0.2)
