@@ -16,7 +16,7 @@ class Expectations:
     installed: tuple[tuple[str, str], ...] = ()
     """Name and version of each package that was put in."""
     replaced: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Version of each kernel that was replaced, with the names of the packages removed with it."""
+    """Versions of kernels that were replaced, with the names of the packages removed with them."""
 
     @staticmethod
     def of(spec: PreparationSpec, plan: PreparationPlan) -> Expectations:
@@ -28,5 +28,7 @@ class Expectations:
                 for step in plan.steps_of(InstallStep)
                 for package in step.packages
             ),
-            tuple((step.old, step.remove) for step in plan.steps_of(ReplaceStep)),
+            tuple(
+                (" and ".join(step.replaced), step.remove) for step in plan.steps_of(ReplaceStep)
+            ),
         )

@@ -49,8 +49,9 @@ def _register(pending: PendingChanges, step: InstallStep, done: InstalledFiles) 
     """dpkg's status, apt's list of automatic installations, and the triggers listened to."""
     texts = pending.inspection.contents.texts
     before = decode(pending.texts.get(_STATUS, encode(texts[_STATUS])))
-    status = before.rstrip("\n") + "\n\n" + "\n".join(done.stanzas) + "\n"
-    pending.texts[_STATUS] = encode(status)
+    if done.stanzas:
+        before = before.rstrip("\n") + "\n\n" + "\n".join(done.stanzas) + "\n"
+    pending.texts[_STATUS] = encode(before)
     automatic = [name for name in done.names if name not in step.manual]
     if automatic:
         states = decode(_content(pending, _STATES))
@@ -82,21 +83,22 @@ def _change(pending: PendingChanges, path: str, content: bytes) -> None:
 
 
 def _remove_old_kernel(pending: PendingChanges, step: ReplaceStep) -> None:
-    """Remove what the plan removes with the old kernel, and point its links to the new one."""
+    """Remove what the plan removes with the old kernels, and point their links to the new one."""
     texts = pending.inspection.contents.texts
     if step.remove:
         names = pending.appliance.list_directory(_INFO)
         for package in step.remove:
             listed = pending.appliance.read(f"{_INFO}/{package}.list").decode("utf-8", "replace")
-            pending.unlink += package_paths(listed, step.old)
+            pending.unlink += package_paths(listed, step.replaced)
             pending.unlink += dpkg_record_paths(package, names)
-            pending.remove += generated_paths(package, step.old)
+            pending.remove += generated_paths(package, step.replaced)
         pending.texts[_STATUS] = encode(remove_paragraphs(texts[_STATUS], step.remove))
     for link in ("/vmlinuz", "/initrd.img", "/boot/vmlinuz", "/boot/initrd.img"):
         if pending.appliance.is_link(link):
             target = str(pending.appliance.call("readlink", link))
-            if target.endswith(f"-{step.old}"):
-                pending.new.add_link(link, target.removesuffix(step.old) + step.kernel)
+            old = next((old for old in step.replaced if target.endswith(f"-{old}")), None)
+            if old is not None:
+                pending.new.add_link(link, target.removesuffix(old) + step.kernel)
 
 
 def _index_modules(pending: PendingChanges, version: str, files: Mapping[str, Path]) -> None:

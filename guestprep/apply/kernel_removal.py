@@ -8,22 +8,24 @@ from collections.abc import Iterable, Sequence
 _INFO = "/var/lib/dpkg/info"
 
 
-def package_paths(listed: str, version: str) -> list[str]:
+def package_paths(listed: str, versions: Iterable[str]) -> list[str]:
     """What a kernel package's list names, but for the modules and for folders with content.
 
     :param listed: the package's list of paths from dpkg's database; a path in it that none
         goes below may still be a folder, which other packages may use.
-    :param version: the kernel's, whose folder of modules goes as a whole.
+    :param versions: the kernels', whose folders of modules go as a whole.
     """
     paths = [line for line in listed.splitlines() if line.startswith("/") and line != "/."]
     parents = {path.rpartition("/")[0] for path in paths}
-    modules = re.compile(rf"^(/usr)?/lib/modules/{re.escape(version)}(/|$)")
+    names = "|".join(map(re.escape, versions))
+    modules = re.compile(rf"^(/usr)?/lib/modules/({names})(/|$)")
     return [path for path in paths if path not in parents and not modules.match(path)]
 
 
-def generated_paths(package: str, version: str) -> list[str]:
-    """What belongs to a kernel's package alone, with all below it."""
-    return [f"/lib/modules/{version}", f"/boot/initrd.img-{version}", f"/usr/share/doc/{package}"]
+def generated_paths(package: str, versions: Iterable[str]) -> list[str]:
+    """What belongs to kernels' packages alone, with all below it."""
+    pairs = [(f"/lib/modules/{version}", f"/boot/initrd.img-{version}") for version in versions]
+    return [*(path for pair in pairs for path in pair), f"/usr/share/doc/{package}"]
 
 
 def dpkg_record_paths(package: str, names: Iterable[str]) -> list[str]:

@@ -40,6 +40,11 @@ def is_kernel_version(name: str) -> bool:
     return len(name) <= _LONGEST_VERSION and _VERSION.fullmatch(name) is not None
 
 
+def kernel_order(version: str) -> tuple[list[int], str]:
+    """A key to sort kernels' versions by, the newest last: by their numbers."""
+    return [int(number) for number in re.findall("[0-9]+", version)], version
+
+
 def module_place(name: str) -> tuple[str, str] | None:
     """A kernel's version, and a path in its folder of modules; None for a path elsewhere.
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from core.errors import UnusableInput
 from guestprep.archive.package import ArchivePackage
 from guestprep.archive.resolve import AvailablePackages, resolve
 from guestprep.facts import DriverLocation, GuestFacts, InitramfsKind, KernelFacts
 from guestprep.parse.dpkg import DpkgStatus
-from guestprep.parse.modules import module_name
+from guestprep.parse.modules import kernel_order, module_name
 from guestprep.plan import guest_files
-from guestprep.plan.kernel_replacement import replacement
+from guestprep.plan.kernel_replacement import merged, newest, replacement, switch
 from guestprep.plan.model import (
     AlreadySatisfied,
     FileStep,
@@ -34,15 +35,39 @@ _META = "linux-image-extra-virtual"
 _KERNEL_PACKAGE = re.compile(r"^linux-(image|modules)(-unsigned|-extra)?-[0-9]")
 
 
-def install_driver(
-    kernel: KernelFacts, distribution: str, status: DpkgStatus, available: AvailablePackages
-) -> InstallStep | AlreadySatisfied:
-    """Install the packages with the driver for a kernel that has none.
+def install_drivers(
+    facts: GuestFacts, status: DpkgStatus, available: AvailablePackages
+) -> list[PlanItem]:
+    """Install the packages with the driver for the kernels that have none.
 
-    A kernel for which there are none is replaced by one with the driver (a :class:`ReplaceStep`).
+    A kernel for which there are none is replaced by one with the driver (a :class:`ReplaceStep`);
+    several are replaced by the same one, in one step.
 
-    :raises UnusableInput: no archive has the driver for this kernel or another one.
+    :raises UnusableInput: no archive has the driver for a kernel or another one.
     """
+    items: list[PlanItem] = []
+    steps: dict[str, InstallStep] = {}
+    planned: set[str] = set()
+    # The newest first: another kernel's initramfs is made from its.
+    for kernel in sorted(facts.booted, key=lambda entry: kernel_order(entry.version), reverse=True):
+        item = _install_driver(kernel, facts, status, available)
+        if isinstance(item, AlreadySatisfied):
+            items.append(item)
+            continue
+        earlier = steps.get(item.kernel)
+        if isinstance(item, ReplaceStep) and isinstance(earlier, ReplaceStep):
+            steps[item.kernel] = merged(earlier, item)
+            continue
+        # No package is installed twice.
+        packages = tuple(entry for entry in item.packages if entry.name not in planned)
+        planned |= {entry.name for entry in packages}
+        steps[item.kernel] = replace(item, packages=packages)
+    return [*items, *steps.values()]
+
+
+def _install_driver(
+    kernel: KernelFacts, facts: GuestFacts, status: DpkgStatus, available: AvailablePackages
+) -> InstallStep | AlreadySatisfied:
     topic = f"modules of {kernel.version}"
     if kernel.gpu is DriverLocation.BUILTIN:
         return AlreadySatisfied(topic, f"{DRIVER} is built into the kernel")
@@ -50,10 +75,7 @@ def install_driver(
         return AlreadySatisfied(topic, f"{DRIVER} is already in {_holder(kernel, status)}")
     extra = _extra(kernel, available)
     if extra is None:
-        other = replacement(kernel, distribution, status, available)
-        if isinstance(other, str):
-            raise _no_driver(kernel, other)
-        return other
+        return _other_kernel(kernel, facts, status, available)
     reason = f"kernel {kernel.version} has no {DRIVER}; {extra.name} provides it"
     meta = _meta(kernel, extra, status, available)
     wanted = (extra,) if meta is None else (extra, meta)
@@ -66,6 +88,21 @@ def install_driver(
         manual=(extra.name,) if meta is None else (meta.name,),
         kernel=kernel.version,
     )
+
+
+def _other_kernel(
+    kernel: KernelFacts, facts: GuestFacts, status: DpkgStatus, available: AvailablePackages
+) -> ReplaceStep:
+    """Boot a kernel with the driver instead: one that is there, or one of the archives."""
+    present = [entry for entry in facts.booted if entry.gpu is not DriverLocation.MISSING]
+    if present and not kernel.drm:
+        return switch(kernel, newest(present), status)
+    found = replacement(kernel, facts.distribution, status, available)
+    if not isinstance(found, str):
+        return found
+    if present:
+        return switch(kernel, newest(present), status)
+    raise _no_driver(kernel, found)
 
 
 def _holder(kernel: KernelFacts, status: DpkgStatus) -> str:
@@ -124,17 +161,17 @@ def add_to_initramfs(
 
     :param installs: the steps that install modules.
     """
-    for step in installs:
-        if isinstance(step, ReplaceStep) and step.old == kernel.version:
-            return _new_initramfs(kernel, step)
     topic = f"initramfs of {kernel.version}"
+    for step in installs:
+        if isinstance(step, ReplaceStep) and kernel.version in step.replaced:
+            return _initramfs_instead(kernel, step)
     if kernel.gpu is DriverLocation.BUILTIN:
         return AlreadySatisfied(topic, f"{DRIVER} is built into the kernel")
     ramfs = kernel.initramfs
     if ramfs is None:
         return AlreadySatisfied(topic, "the kernel has no initramfs")
     missing = sorted({module_name(path) for path in kernel.needs} - set(ramfs.modules))
-    if any(step.kernel == kernel.version for step in installs):
+    if any(step.kernel == kernel.version and step.packages for step in installs):
         reason = f"the packages provide {DRIVER}, and the screen should work early during boot"
     elif kernel.gpu is DriverLocation.MISSING:
         return AlreadySatisfied(topic, f"the kernel has no {DRIVER} to add")
@@ -149,7 +186,12 @@ def add_to_initramfs(
     return InitramfsStep(reason=reason, path=ramfs.path, kernel=kernel.version)
 
 
-def _new_initramfs(kernel: KernelFacts, step: ReplaceStep) -> InitramfsStep:
+def _initramfs_instead(kernel: KernelFacts, step: ReplaceStep) -> InitramfsStep | AlreadySatisfied:
+    """The initramfs of the kernel that is booted instead of this one."""
+    if not step.packages or kernel.version != step.old:
+        return AlreadySatisfied(
+            f"initramfs of {kernel.version}", f"kernel {step.kernel} is booted instead"
+        )
     if kernel.initramfs is None:
         raise UnusableInput(
             f"kernel {kernel.version} has no initramfs to create one for {step.kernel} from",

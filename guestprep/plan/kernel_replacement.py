@@ -1,17 +1,21 @@
 """Replacing a kernel that can't have the driver by one that has it: pure.
 
-Two cases: Debian's cloud kernel is built without any graphics driver; and an archive may have
-the extra modules of a newer kernel only.
+Three cases: Debian's cloud kernel is built without any graphics driver; an archive may have the
+extra modules of a newer kernel only; and the guest may have a kernel with the driver beside one
+without.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Iterable
 
 from guestprep.archive.package import ArchivePackage
 from guestprep.archive.resolve import AvailablePackages, resolve
 from guestprep.facts import KernelFacts
 from guestprep.parse.dpkg import DpkgStatus
+from guestprep.parse.modules import kernel_order
 from guestprep.plan.model import ReplaceStep
 from guestprep.target import DEBIAN_ARCHITECTURE
 
@@ -44,6 +48,35 @@ def replacement(
                 continue
             return _step(kernel, meta, image, resolution.packages, status)
     return "; ".join(reasons) or "no archive has one"
+
+
+def switch(kernel: KernelFacts, present: KernelFacts, status: DpkgStatus) -> ReplaceStep:
+    """The step that boots a kernel with graphics that the guest has already."""
+    remove = () if kernel.drm else _flavour(kernel, status)
+    return ReplaceStep(
+        reason=f"kernel {kernel.version} has no graphics driver; {present.version}, which is "
+        "installed too, has it",
+        packages=(),
+        manual=(),
+        kernel=present.version,
+        old=kernel.version,
+        remove=remove,
+    )
+
+
+def newest(kernels: Iterable[KernelFacts]) -> KernelFacts:
+    """The kernel with the highest version."""
+    return max(kernels, key=lambda kernel: kernel_order(kernel.version))
+
+
+def merged(first: ReplaceStep, second: ReplaceStep) -> ReplaceStep:
+    """One step for several kernels that the same one replaces."""
+    return dataclasses.replace(
+        first,
+        reason="; ".join(dict.fromkeys((first.reason, second.reason))),
+        remove=tuple(sorted({*first.remove, *second.remove})),
+        others=(*first.others, *second.replaced),
+    )
 
 
 def _step(

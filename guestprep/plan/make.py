@@ -37,11 +37,15 @@ def make_plan(
     check(facts, spec.parts)
     items: list[PlanItem] = []
     if PreparationPart.PACKAGES in spec.parts:
-        for entry in facts.booted:
-            items.append(kernel.install_driver(entry, facts.distribution, status, available))
+        items += kernel.install_drivers(facts, status, available)
         items += extras.packages(spec, status, available, _installs(items))
     installs = _installs(items)
-    kernels = {step.old: step.kernel for step in installs if isinstance(step, ReplaceStep)}
+    kernels = {
+        old: step.kernel
+        for step in installs
+        if isinstance(step, ReplaceStep)
+        for old in step.replaced
+    }
     if PreparationPart.LOADING in spec.parts:
         items += kernel.load_driver(facts)
     if PreparationPart.INITRAMFS in spec.parts:

@@ -69,17 +69,29 @@ class InstallStep(PreparationStep):
 
 @dataclass(frozen=True)
 class ReplaceStep(InstallStep):
-    """Install another kernel, whose version is ``kernel``, and boot it instead of the old one."""
+    """Boot another kernel, whose version is ``kernel``, instead of old ones.
+
+    Its packages are installed, unless the guest has it already.
+    """
 
     old: str
     """Version of the kernel that is replaced."""
     remove: tuple[str, ...]
-    """Names of installed packages to remove, with the old kernel's files."""
+    """Names of installed packages to remove, with the old kernels' files."""
+    others: tuple[str, ...] = ()
+    """Versions of further kernels that are replaced."""
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """Versions of all kernels that are replaced."""
+        return (self.old, *self.others)
 
     @property
     def title(self) -> str:
-        removal = f", remove {', '.join(self.remove)}" if self.remove else ""
-        return f"boot kernel {self.kernel} instead of {self.old}: {super().title}{removal}"
+        parts = [super().title] if self.packages else []
+        parts += [f"remove {', '.join(self.remove)}"] if self.remove else []
+        work = f": {', '.join(parts)}" if parts else ""
+        return f"boot kernel {self.kernel} instead of {' and '.join(self.replaced)}{work}"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from guestprep.parse.compression import Compression, compress
@@ -326,6 +326,36 @@ def debian_cloud() -> Recipe:
         extra={
             "vmlinuz": f"-> boot/vmlinuz-{CLOUD}",
             **{f"var/lib/dpkg/info/{name}.list": text for name, text in lists.items()},
+        },
+    )
+
+
+OLDER = "6.1.0-8-cloud-arm64"
+
+
+def upgraded_cloud() -> Recipe:
+    """Debian's genericcloud image after one upgrade: the kernel before is still there."""
+    recipe = debian_cloud()
+    older = replace(recipe, version=OLDER)
+    package, lib = f"linux-image-{OLDER}", f"usr/lib/modules/{OLDER}"
+    menu = _GRUB.format(version=CLOUD, words=recipe.words)
+    menu += _GRUB.format(version=OLDER, words=recipe.words)
+    return replace(
+        recipe,
+        status=recipe.status
+        + f"\nPackage: {package}\nStatus: install ok installed\nArchitecture: arm64\n"
+        "Version: 6.1.19-1\nDescription: an older kernel\n",
+        extra={
+            **recipe.extra,
+            f"boot/vmlinuz-{OLDER}": b"an older kernel",
+            f"boot/config-{OLDER}": recipe.config,
+            f"boot/initrd.img-{OLDER}": initramfs(older),
+            "boot/grub/grub.cfg": menu,
+            f"{lib}/modules.dep": "".join(f"{path}:\n" for path in synthetic.BASIC),
+            **{f"{lib}/{path}": data for path, data in synthetic.BASIC.items()},
+            f"var/lib/dpkg/info/{package}.list": (
+                f"/.\n/boot\n/boot/vmlinuz-{OLDER}\n/boot/config-{OLDER}\n/{lib}\n/{lib}/modules.dep\n"
+            ),
         },
     )
 

@@ -140,6 +140,23 @@ def examine_again(appliance: Appliance, path: Path, guest: Guest) -> Preparation
     return make_plan(seen.facts, status, spec, ArchiveClient(guest.archives, "arm64"))
 
 
+def test_two_kernels_without_graphics_are_replaced_by_one(disks: Disks) -> None:
+    source = disks.disk("upgraded", guest_disks.upgraded_cloud())
+    other = replace(disks, archive=guest_disks.debian_archive(disks.folder / "upgraded-debian"))
+    guest = other.guest(source)
+    output = disks.folder / "upgraded-prepared.qcow2"
+    record = pipeline.prepare(guest, output)
+    assert all(check.good for check in record.checks)
+    with launch_appliance([Drive(output, "qcow2")]) as appliance:
+        appliance.mount("/dev/sda1")
+        assert appliance.list_directory("/lib/modules") == [guest_disks.GENERIC]
+        names = appliance.list_directory("/boot") + appliance.list_directory("/var/lib/dpkg/info")
+        assert not [name for name in names if "cloud" in name]
+        assert b"cloud-arm64" not in appliance.read("/boot/grub/grub.cfg")
+        assert b"cloud-arm64" not in appliance.read("/var/lib/dpkg/status")
+        assert examine_again(appliance, output, guest).empty
+
+
 def test_a_kernel_without_graphics_is_replaced(disks: Disks) -> None:
     source = disks.disk("cloud", guest_disks.debian_cloud())
     other = replace(disks, archive=guest_disks.debian_archive(disks.folder / "debian"))

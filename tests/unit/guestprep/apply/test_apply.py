@@ -203,7 +203,7 @@ def test_records_of_a_removed_kernel() -> None:
         "/usr\n/usr/share\n/usr/share/doc\n/usr/share/doc/linux-image-1-x\n"
         "/usr/share/doc/linux-image-1-x/copyright\n"
     )
-    assert package_paths(listed, "1-x") == [
+    assert package_paths(listed, ["1-x"]) == [
         "/boot/vmlinuz-1-x",
         "/usr/share/doc/linux-image-1-x/copyright",
     ]
