@@ -72,6 +72,8 @@ class Partition:
     """Offset of the partition's first byte."""
     length: int = 0
     """Bytes of the partition."""
+    partlabel: str = ""
+    """Name of the partition in the GPT."""
 
     @property
     def end(self) -> int:
@@ -146,13 +148,17 @@ class Leftovers:
     """Identity and state of one machine, which an image must not give to all of its guests."""
 
     machine_id: bool
-    """Whether /etc/machine-id names a machine."""
+    """Whether a file names a machine: /etc/machine-id, or another that it would be made from."""
     host_keys: tuple[str, ...]
     """Paths of SSH host keys."""
     cloud_init: tuple[str, ...]
     """Paths of cloud-init's state from an earlier boot."""
     apt_lists: tuple[str, ...]
     """Paths of downloaded package lists."""
+    machine_id_copies: tuple[str, ...] = ()
+    """Paths of further files with a machine-id, from which systemd makes a missing one."""
+    secrets: tuple[str, ...] = ()
+    """Paths of random seeds, and of the secret that systemd encrypts credentials with."""
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,8 @@ def _clean(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
     leftovers = facts.leftovers
     if spec.clean_machine_id:
         yield Check("no machine-id is set", not leftovers.machine_id, "one is")
+        found = ", ".join(leftovers.secrets)
+        yield Check("no random seed or secret of a machine is there", not found, found)
     for wanted, what, paths in (
         (spec.clean_host_keys, "SSH host keys", leftovers.host_keys),
         (spec.clean_cloud_init, "state of cloud-init", leftovers.cloud_init),

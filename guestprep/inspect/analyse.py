@@ -13,7 +13,13 @@ from guestprep.facts import (
     KernelFacts,
     Leftovers,
 )
-from guestprep.inspect.collect import GuestContents, KernelContents
+from guestprep.inspect.collect import (
+    CLOUD_INIT_STATE,
+    MACHINE_IDS,
+    SECRETS,
+    GuestContents,
+    KernelContents,
+)
 from guestprep.inspect.identify import admin_user, release_of
 from guestprep.inspect.initramfs import read_initramfs
 from guestprep.parse import grub
@@ -149,18 +155,28 @@ def _tools(present: tuple[str, ...]) -> InitramfsKind:
     return InitramfsKind.UNKNOWN
 
 
+def _names_machine(text: str) -> bool:
+    """Whether a file of machine-id(5) names a machine."""
+    return text.strip() not in ("", "uninitialized")
+
+
 def _leftovers(contents: GuestContents) -> Leftovers:
     names = contents.names
-    machine_id = contents.texts.get("/etc/machine-id", "").strip()
+    present = names.get("present", ())
+    named = [path for path in MACHINE_IDS if _names_machine(contents.texts.get(path, ""))]
     return Leftovers(
-        machine_id=bool(machine_id) and machine_id != "uninitialized",
+        machine_id=bool(named),
+        machine_id_copies=()
+        if contents.machine_id_linked
+        else tuple(path for path in named if path != MACHINE_IDS[0]),
         host_keys=tuple(
             f"/etc/ssh/{name}" for name in names.get("/etc/ssh", ()) if name.startswith("ssh_host_")
         ),
         cloud_init=tuple(
-            [path for path in names.get("present", ()) if path.startswith("/var/lib/cloud/")]
-            + [f"/var/lib/cloud/instances/{name}" for name in names["/var/lib/cloud/instances"]]
+            [path for path in present if path.startswith("/var/lib/cloud/")]
+            + [f"{folder}/{name}" for folder in CLOUD_INIT_STATE for name in names.get(folder, ())]
         ),
+        secrets=tuple(path for path in present if path in SECRETS),
         apt_lists=tuple(
             f"/var/lib/apt/lists/{name}"
             for name in names.get("/var/lib/apt/lists", ())

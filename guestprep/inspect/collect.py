@@ -19,6 +19,7 @@ _TEXTS = (
     "/etc/os-release",
     "/usr/lib/os-release",
     "/etc/machine-id",
+    "/var/lib/dbus/machine-id",
     "/etc/timezone",
     "/etc/default/grub",
     "/etc/modules",
@@ -27,6 +28,9 @@ _TEXTS = (
     "/var/lib/dpkg/info/format",
     "/var/lib/apt/extended_states",
 )
+
+#: Where a machine-id is; systemd makes the first from the second, where only that is there.
+MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
 #: Folders of which every file is read.
 _FOLDERS = (
@@ -42,6 +46,18 @@ _MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 
 #: Of each kernel's folder of modules.
 _INDICES = ("modules.dep", "modules.builtin", "modules.softdep", "modules.order")
+
+#: Folders of cloud-init's state, which ``cloud-init clean`` empties too. Its scripts and seed may
+#: be what the image's maker has put there.
+CLOUD_INIT_STATE = ("/var/lib/cloud/instances", "/var/lib/cloud/data", "/var/lib/cloud/sem")
+
+#: What systemd wants to be removed from an image (https://systemd.io/BUILDING_IMAGES/), and where
+#: Debian kept a random seed before.
+SECRETS = (
+    "/var/lib/systemd/random-seed",
+    "/var/lib/systemd/credential.secret",
+    "/var/lib/urandom/random-seed",
+)
 
 #: A program that every system has, to read the architecture from.
 _PROGRAMS = ("/usr/bin/ls", "/bin/ls", "/usr/bin/dpkg")
@@ -80,6 +96,8 @@ class GuestContents:
     menu: str
     """Path of grub.cfg; empty when there is none."""
     kernels: tuple[KernelContents, ...]
+    machine_id_linked: bool = False
+    """Whether one of the files with a machine-id is a link, and so no copy."""
     localtime: str = ""
     """The target of the link /etc/localtime."""
     watched: Mapping[str, tuple[str, int]] = field(default_factory=dict)
@@ -110,7 +128,7 @@ def collect(
         "/boot",
         "/lib/modules",
         "/etc/ssh",
-        "/var/lib/cloud/instances",
+        *CLOUD_INIT_STATE,
         "/var/lib/apt/lists",
     ):
         names[folder] = tuple(appliance.list_directory(folder))
@@ -119,7 +137,7 @@ def collect(
         "/usr/bin/dracut",
         "/usr/bin/cloud-init",
         "/var/lib/cloud/instance",
-        "/var/lib/cloud/data/status.json",
+        *SECRETS,
     )
     names["present"] = tuple(path for path in marks if _present(appliance, path))
     versions = [
@@ -136,6 +154,7 @@ def collect(
         usr_merged=appliance.is_link("/lib"),
         menu=menu,
         kernels=tuple(_kernels(appliance, versions, names["/boot"], work)),
+        machine_id_linked=any(map(appliance.is_link, MACHINE_IDS)),
         localtime=_target(appliance, "/etc/localtime"),
         watched=_watched(appliance, watch),
     )

@@ -114,7 +114,14 @@ def _clean(facts: GuestFacts, spec: PreparationSpec) -> list[PlanItem]:
     steps: list[PlanItem] = []
     if spec.clean_machine_id and leftovers.machine_id:
         reason = "each guest needs a machine-id of its own"
-        steps.append(CleanStep(reason, "the machine-id", remove=(), empty=("/etc/machine-id",)))
+        if leftovers.machine_id_copies:
+            reason += f", which would be made from {', '.join(leftovers.machine_id_copies)}"
+        steps.append(
+            CleanStep(reason, "the machine-id", leftovers.machine_id_copies, ("/etc/machine-id",))
+        )
+    if spec.clean_machine_id and leftovers.secrets:
+        reason = "guests must not share random seeds, or the secret of encrypted credentials"
+        steps.append(CleanStep(reason, "seeds and secrets", leftovers.secrets))
     if spec.clean_host_keys and leftovers.host_keys:
         reason = "each guest needs SSH host keys of its own"
         steps.append(CleanStep(reason, "SSH host keys", leftovers.host_keys))

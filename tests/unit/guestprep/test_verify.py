@@ -80,14 +80,14 @@ def with_words(*words: str) -> GuestFacts:
 
 def test_all_claims_hold_of_a_good_image() -> None:
     result = checks(GOOD)
-    assert result.good and len(result.checks) == 26
+    assert result.good and len(result.checks) == 27
     assert failed(result) == []
 
 
 def test_the_document_has_every_claim() -> None:
     document = json.loads(json.dumps(checks(GOOD).to_dict()))
     assert document["good"] is True
-    assert len(document["checks"]) == 26
+    assert len(document["checks"]) == 27
     assert set(document["checks"][0]) == {"claim", "good", "found"}
 
 
@@ -127,6 +127,7 @@ def test_the_document_has_every_claim() -> None:
         (replace(GOOD, partitions=(replace(ROOT, length=3 * GIB),)), "last partition"),
         (replace(GOOD, partitions=(replace(ROOT, capacity=3 * GIB),)), "file system"),
         (replace(GOOD, leftovers=replace(LEFTOVERS, machine_id=True)), "machine-id"),
+        (replace(GOOD, leftovers=replace(LEFTOVERS, secrets=("/var/x",))), "random seed"),
         (replace(GOOD, leftovers=replace(LEFTOVERS, host_keys=("/etc/ssh/x",))), "host keys"),
         (replace(GOOD, leftovers=replace(LEFTOVERS, cloud_init=("/var/x",))), "cloud-init"),
         (replace(GOOD, leftovers=replace(LEFTOVERS, apt_lists=("/var/x",))), "package lists"),

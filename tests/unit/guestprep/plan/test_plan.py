@@ -199,12 +199,17 @@ USED = replace(
         host_keys=("/etc/ssh/ssh_host_rsa_key",),
         cloud_init=("/var/lib/cloud/instance",),
         apt_lists=("/var/lib/apt/lists/x",),
+        machine_id_copies=("/var/lib/dbus/machine-id",),
+        secrets=("/var/lib/systemd/random-seed",),
     ),
 )
 
 
 def test_leftovers_are_removed() -> None:
-    assert len(plan(USED, EXTRA).steps_of(CleanStep)) == 4
+    steps = plan(USED, EXTRA).steps_of(CleanStep)
+    assert len(steps) == 5
+    assert steps[0].empty == ("/etc/machine-id",)
+    assert steps[0].remove == ("/var/lib/dbus/machine-id",)
 
 
 def test_leftovers_stay_where_the_configuration_keeps_them() -> None:
