@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from guestprep.appliance import Appliance
 from guestprep.apply.extras import add_files, grow
 from guestprep.apply.initramfs_steps import append_driver, create_initramfs
 from guestprep.apply.install import install
-from guestprep.apply.new_files import NewFiles
+from guestprep.apply.new_files import NewFiles, mount_of
 from guestprep.apply.pending import PendingChanges
 from guestprep.archive.client import ArchiveClient
 from guestprep.inspect import Inspection
@@ -70,7 +71,10 @@ def apply_offline(
     reporter, clock = progress.current(), Stopwatch()
     archive = folder / "new.tar"
     with reporter.step("compose") as step:
-        with closing(NewFiles(archive, usr_merged=inspection.facts.usr_merged)) as new:
+        mounts = inspection.contents.layout.mounts
+        places = [mount.where for mount in mounts]
+        merged = inspection.facts.usr_merged
+        with closing(NewFiles(archive, usr_merged=merged, mounts=places)) as new:
             pending = PendingChanges(appliance, inspection, folder, new)
             _compose(pending, plan, client, step, clock)
         _check_space(pending, plan)
@@ -82,8 +86,6 @@ def apply_offline(
             grow(appliance, plan)
         step.note("files")
         # The ESP is left alone: nothing on it changes.
-        layout = inspection.contents.layout
-        mounts = [mount for mount in layout.mounts if mount.where in ("/", "/boot")]
         mount_all(appliance, mounts, writable=True)
         pending.write()
         step.note("trim")
@@ -128,14 +130,18 @@ def _compose(
 
 def _check_space(pending: PendingChanges, plan: PreparationPlan) -> None:
     """Refuse before anything is written if the changes don't fit."""
-    appended = sum(entry.local.stat().st_size for entry in pending.appends)
-    parts = {part.mounted: part for part in pending.inspection.facts.partitions}
-    boot = pending.new.boot_bytes + appended
-    needed = {"/": pending.new.bytes - pending.new.boot_bytes, "/boot": boot}
-    if "/boot" not in parts:
-        needed = {"/": pending.new.bytes + appended}
-    for where, amount in needed.items():
-        part, reserve = parts[where], _RESERVE[where]
+    mounts = pending.inspection.contents.layout.mounts
+    devices = {mount.where: mount.device for mount in mounts}
+    parts = {part.device: part for part in pending.inspection.facts.partitions}
+    needed: Counter[str] = Counter()  # by device: subvolumes share their space
+    for where, amount in pending.new.bytes_on.items():
+        needed[devices[where]] += amount
+    for entry in pending.appends:
+        needed[devices[mount_of(entry.path, devices)]] += entry.local.stat().st_size
+    for device, amount in needed.items():
+        part = parts[device]
+        where = part.mounted
+        reserve = _RESERVE.get(where, _RESERVE["/boot"])
         gain = sum(step.gain for step in plan.steps_of(GrowStep) if step.device == part.device)
         free = (part.free or 0) + gain
         if amount and free < amount + reserve:

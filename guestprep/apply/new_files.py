@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import tarfile
 import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -17,25 +19,32 @@ _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _BLOCK = 4096
 
 
+def mount_of(path: str, mounts: Iterable[str]) -> str:
+    """Where the file system that holds a path is mounted."""
+    above = [where for where in mounts if path == where or path.startswith(f"{where.rstrip('/')}/")]
+    return max(above, key=len, default="/")
+
+
 class NewFiles:
     """New files for a guest as one tar archive, to be unpacked in one call.
 
     It is complete once closed (:func:`contextlib.closing`).
 
     :param path: the archive to write.
+    :param mounts: where file systems are mounted; files are counted for each.
     :param usr_merged: whether ``/lib`` and its like are links into ``/usr``: unpacking must
         go through such a link and never replace it, so names are given below ``/usr``.
     """
 
-    def __init__(self, path: Path, *, usr_merged: bool):
+    def __init__(self, path: Path, *, usr_merged: bool, mounts: Sequence[str] = ("/",)):
         self.path = path
+        self._mounts = tuple(mounts)
+        #: Bytes that the files take, by where their file system is mounted.
+        self.bytes_on: Counter[str] = Counter()
         self._tar = tarfile.open(path, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 — see close
         self._usr_merged = usr_merged
         self._now = int(time.time())
         self.count = 0
-        #: What the files take on a disk, and the part of it below /boot.
-        self.bytes = 0
-        self.boot_bytes = 0
 
     def real_name(self, path: str) -> str:
         """A path relative to the root, through a merged system's links.
@@ -73,9 +82,12 @@ class NewFiles:
         self._tar.addfile(entry, content)
         self.count += 1
         size = -(-entry.size // _BLOCK) * _BLOCK
-        self.bytes += size
-        if entry.name.startswith("boot/"):
-            self.boot_bytes += size
+        self.bytes_on[mount_of(f"/{entry.name}", self._mounts)] += size
+
+    @property
+    def bytes(self) -> int:
+        """What the files take on a disk."""
+        return self.bytes_on.total()
 
     def close(self) -> None:
         self._tar.close()

@@ -81,8 +81,7 @@ def apply_inside(
         for path in clean.empty:
             appliance.call("write", path, b"")
     for mount in inspection.contents.layout.mounts:
-        if mount.where in ("/", "/boot"):
-            appliance.trim(mount.where)
+        appliance.trim(mount.where)
     appliance.unmount_all()
     names = tuple(package.name for package in packages)
     return ApplyResult(names, new.count, {}, new.bytes, clock.seconds)

@@ -6,10 +6,12 @@ and the labels Ubuntu's and Debian's cloud images are made with (cloudimg-rootfs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.errors import UnusableInput
+from core.untrusted_names import UnsafeNameError, relative_name
 from guestprep.appliance import Appliance, GuestCallError
 from guestprep.facts import Partition, Role
 from guestprep.parse.text import FstabEntry, decode, fstab
@@ -25,6 +27,16 @@ _SECTOR = 512
 
 _LINUX_TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs")
 _ENCRYPTED_TYPES = ("crypto_LUKS", "BitLocker")
+#: Where installers put a root on btrfs, if not into its default subvolume: Ubuntu's, Debian's, and
+#: others.
+_SUBVOLUMES = ("subvol=@", "subvol=@rootfs", "subvol=root")
+
+#: A partition of the first disk, by the names that kernels give it.
+_DEVICE = re.compile(r"/dev/(?:[hsv]da|xvda|nvme0n1p|mmcblk0p)([0-9]+)")
+
+#: How udev writes a character that names in /dev may not have.
+_UDEV_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
+
 _UNSUPPORTED = {"LVM2_member": "LVM", "linux_raid_member": "software RAID", "zfs_member": "ZFS"}
 
 
@@ -71,20 +83,22 @@ def find_layout(appliance: Appliance) -> DiskLayout:
     partitions = [_identify(device, entry) for device, entry in known.items()]
     partitions, loader = _look_into_esp(appliance, partitions)
     root, options = _mount_root(appliance, partitions)
-    mounts = [Mount(root.device, "/", options)]
-    table_of_mounts = _fstab(appliance, partitions)
-    boot = _boot(partitions, root, table_of_mounts)
-    if boot is not None:
-        appliance.mount(boot.device, "/boot")
-        mounts.append(Mount(boot.device, "/boot"))
-    here = {mount.device: mount.where for mount in mounts}
+    table_of_mounts = mounts_of(_fstab(appliance), partitions)
+    mounts = [Mount(root.device, "/", options), *_further(table_of_mounts, partitions, root)]
+    if not any(mount.where == "/boot" for mount in mounts):
+        mounts += _boot(appliance, partitions, [mount.device for mount in mounts])
+    for mount in mounts[1:]:
+        _mount_further(appliance, mount)
+    # Of a device with several subvolumes, the first counts.
+    here = {mount.device: mount.where for mount in reversed(mounts)}
+    named = {mount.device: mount.where for mount in reversed(table_of_mounts)}
     roles = {"/": Role.ROOT, "/boot": Role.BOOT}
     room = {device: appliance.filesystem_space(where) for device, where in here.items()}
     described = tuple(
         replace(
             part,
             role=roles.get(here.get(part.device, ""), part.role),
-            mounted=here.get(part.device) or table_of_mounts.get(part.device, ""),
+            mounted=here.get(part.device) or named.get(part.device, ""),
             free=room.get(part.device, (part.free, 0))[0],
             capacity=room.get(part.device, (0, part.capacity))[1],
         )
@@ -153,6 +167,7 @@ def _identify(device: str, known: Mapping[str, str]) -> Partition:
         table_type=table_type,
         mounted="",
         free=None,
+        partlabel=known.get("PART_ENTRY_NAME", ""),
         number=int(known.get("PART_ENTRY_NUMBER", "0")),
         start=int(known.get("PART_ENTRY_OFFSET", "0")) * _SECTOR,
         length=int(known.get("PART_ENTRY_SIZE", "0")) * _SECTOR,
@@ -181,7 +196,7 @@ def _mount_root(appliance: Appliance, partitions: Sequence[Partition]) -> tuple[
     if len(found) > 1:
         raise UnusableInput(
             "the disk has more than one root file system: "
-            + ", ".join(f"{part.label or part.uuid}" for part, _ in found),
+            + ", ".join(_described(part) for part, _ in found),
             hint="prepare an image of one system",
         )
     root, options = found[0]
@@ -192,19 +207,46 @@ def _mount_root(appliance: Appliance, partitions: Sequence[Partition]) -> tuple[
 
 
 def _mount_if_root(appliance: Appliance, part: Partition) -> str | None:
-    """Mount a file system if it is a root; the options used, or None when it isn't a root."""
-    # Installers put a root on btrfs into the subvolume "@".
-    for options in ("", "subvol=@") if part.type == "btrfs" else ("",):
-        try:
-            appliance.mount(part.device, options=options)
-        except GuestCallError:
-            continue
-        if {"etc", "usr"} <= set(appliance.list_directory("/")) and (
-            appliance.is_file("/etc/os-release") or appliance.is_file("/usr/lib/os-release")
-        ):
-            return options
+    """Mount a file system if it is a root; the options used, or None when it isn't a root.
+
+    :raises UnusableInput: several of its subvolumes are.
+    """
+    if _is_root(appliance, part, ""):
+        return ""
+    if part.type != "btrfs":
+        return None
+    found = [options for options in _SUBVOLUMES if _is_root(appliance, part, options)]
+    if len(found) > 1:
+        raise UnusableInput(
+            f"{_described(part)} has more than one subvolume with a system: "
+            + ", ".join(options.removeprefix("subvol=") for options in found),
+            hint="make the right one the default: btrfs subvolume set-default",
+        )
+    if found:
         appliance.unmount_all()
-    return None
+        appliance.mount(part.device, options=found[0])
+    return found[0] if found else None
+
+
+def _is_root(appliance: Appliance, part: Partition, options: str) -> bool:
+    """Whether a file system is a root, which is then mounted."""
+    appliance.unmount_all()
+    try:
+        appliance.mount(part.device, options=options)
+    except GuestCallError:
+        return False
+    found = {"etc", "usr"} <= set(appliance.list_directory("/")) and (
+        appliance.is_file("/etc/os-release") or appliance.is_file("/usr/lib/os-release")
+    )
+    if not found:
+        appliance.unmount_all()
+    return found
+
+
+def _described(part: Partition) -> str:
+    """A partition for a person."""
+    name = part.label or part.partlabel or part.uuid
+    return f"partition {part.number} ({part.type} {name})" if part.number else name
 
 
 def _no_root(partitions: Sequence[Partition]) -> UnusableInput:
@@ -231,35 +273,107 @@ def _no_root(partitions: Sequence[Partition]) -> UnusableInput:
     )
 
 
-def _fstab(appliance: Appliance, partitions: Sequence[Partition]) -> dict[str, str]:
-    """Where the guest's fstab mounts each partition, by its device."""
+def _fstab(appliance: Appliance) -> tuple[FstabEntry, ...]:
     try:
-        table = fstab(decode(appliance.read("/etc/fstab")))
+        return fstab(decode(appliance.read("/etc/fstab")))
     except GuestCallError:
-        return {}
-    found = {}
+        return ()
+
+
+def mounts_of(table: Sequence[FstabEntry], partitions: Sequence[Partition]) -> list[Mount]:
+    """The mounts of an fstab whose partition is on the disk, those above others first."""
+    found = []
     for entry in table:
         part = _resolve(entry, partitions)
         if part is not None:
-            found[part.device] = entry.where
-    return found
+            subvolume = [
+                word for word in entry.options if word.startswith(("subvol=", "subvolid="))
+            ]
+            found.append(Mount(part.device, entry.where.rstrip("/") or "/", ",".join(subvolume)))
+    return sorted(found, key=lambda mount: mount.where.rstrip("/").count("/"))
+
+
+def _further(
+    table: Sequence[Mount], partitions: Sequence[Partition], root: Partition
+) -> list[Mount]:
+    """The file systems that the guest mounts below its root."""
+    known = {part.device for part in partitions if part.type in _LINUX_TYPES}
+    found: dict[str, Mount] = {}
+    for mount in table:
+        try:
+            relative_name(mount.where.lstrip("/"), of="the guest's fstab")
+        except UnsafeNameError:
+            continue  # the root, or a place that no mount can have
+        # The root once more, without a subvolume of its own, has nothing new.
+        if mount.device in known and (mount.device != root.device or mount.options):
+            found[mount.where] = mount  # the last one hides those before it
+    return list(found.values())
+
+
+def _mount_further(appliance: Appliance, mount: Mount) -> None:
+    try:
+        appliance.mount(mount.device, mount.where, options=mount.options)
+    except GuestCallError as error:
+        raise UnusableInput(
+            f"the image's file system for {mount.where} can't be mounted",
+            hint="check the image's /etc/fstab; or this machine's kernel is older than the file "
+            "system's features: the variable SUPERMIN_KERNEL names another one",
+            details=error.message,
+        ) from error
 
 
 def _boot(
-    partitions: Sequence[Partition], root: Partition, mounts: Mapping[str, str]
-) -> Partition | None:
-    """The partition of /boot, by fstab, else by its label; None when it is on the root."""
-    others = [part for part in partitions if part.device != root.device]
-    named = [part for part in others if mounts.get(part.device) == "/boot"]
-    labelled = [part for part in others if part.type in _LINUX_TYPES and part.label == _BOOT_LABEL]
-    chosen = named or labelled
-    return chosen[0] if len(chosen) == 1 else None
+    appliance: Appliance, partitions: Sequence[Partition], mounted: Sequence[str]
+) -> list[Mount]:
+    """The file system of /boot that fstab doesn't name, by its label or its kernels."""
+    others = [part for part in partitions if part.device not in mounted]
+    others = [part for part in others if part.type in _LINUX_TYPES]
+    chosen = [part for part in others if part.label == _BOOT_LABEL]
+    if not chosen and not _has_kernel(appliance, "/boot"):
+        chosen = [part for part in others if _holds_kernels(appliance, part)]
+    return [Mount(chosen[0].device, "/boot")] if len(chosen) == 1 else []
+
+
+def _has_kernel(appliance: Appliance, folder: str) -> bool:
+    return any(name.startswith("vmlinuz-") for name in appliance.list_directory(folder))
+
+
+def _holds_kernels(appliance: Appliance, part: Partition) -> bool:
+    """Whether a file system can be that of /boot."""
+    try:
+        appliance.mount(part.device, "/boot")
+    except GuestCallError:
+        return False
+    found = _has_kernel(appliance, "/boot")
+    appliance.call("umount", "/boot")
+    return found
+
+
+#: What udev names a partition by in /dev/disk, and fstab's word for it (udev's
+#: 60-persistent-storage.rules).
+_BY = {
+    "uuid": "UUID",
+    "label": "LABEL",
+    "partuuid": "PARTUUID",
+    "partlabel": "PARTLABEL",
+}
 
 
 def _resolve(entry: FstabEntry, partitions: Sequence[Partition]) -> Partition | None:
+    """The partition that an fstab's line means; None where it can't be told."""
+    if match := _DEVICE.fullmatch(entry.source):
+        return next((part for part in partitions if part.number == int(match[1])), None)
     kind, _, value = entry.source.partition("=")
+    if entry.source.startswith("/dev/disk/by-"):
+        by, _, value = entry.source.removeprefix("/dev/disk/by-").partition("/")
+        kind, value = _BY.get(by, ""), _UDEV_ESCAPE.sub(lambda code: chr(int(code[1], 16)), value)
     for part in partitions:
-        names = {"LABEL": part.label, "UUID": part.uuid, "PARTUUID": part.partuuid}
+        names = {
+            "LABEL": part.label,
+            "UUID": part.uuid,
+            "PARTUUID": part.partuuid,
+            "PARTLABEL": part.partlabel,
+        }
         if value and names.get(kind, "").lower() == value.lower():
             return part
     return None

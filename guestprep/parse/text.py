@@ -50,9 +50,14 @@ def fstab(text: str) -> tuple[FstabEntry, ...]:
         if len(fields) < 3 or fields[0].startswith("#") or not fields[1].startswith("/"):
             continue
         options = tuple(fields[3].split(",")) if len(fields) > 3 else ()
-        where = fields[1].replace("\\040", " ")
-        mounts.append(FstabEntry(fields[0].replace('"', ""), where, fields[2], options))
+        source, where = (_unescaped(field) for field in fields[:2])
+        mounts.append(FstabEntry(source.replace('"', ""), where, fields[2], options))
     return tuple(mounts)
+
+
+def _unescaped(field: str) -> str:
+    """A field of fstab, in which a blank and the like are octal numbers (getmntent(3))."""
+    return re.sub(r"\\([0-3][0-7]{2})", lambda code: chr(int(code[1], 8)), field)
 
 
 _NOT_SET = re.compile(r"^# (CONFIG_\w+) is not set$")

@@ -84,14 +84,15 @@ def files(facts: GuestFacts, spec: PreparationSpec) -> list[PlanItem]:
     separate = [
         part.mounted
         for part in facts.partitions
-        if part.mounted not in ("", "/") and part.role not in (Role.ROOT, Role.BOOT)
+        if part.mounted not in ("", "/") and (part.role is Role.ESP or part.free is None)
     ]
     for file in spec.files:
         inside = [where for where in separate if file.path.startswith(f"{where}/")]
         if inside:
             raise UnusableInput(
                 f"{file.path} can't be copied into the image: {inside[0]} is a separate partition",
-                hint="choose a path on the root file system or on /boot",
+                hint="choose a path on another file system: the EFI system partition, and what "
+                "isn't ext4, xfs or btrfs, stay as they are",
             )
         present = facts.file(file.path)
         if present is not None and (present.sha256, present.mode) == (file.sha256, file.mode):

@@ -15,6 +15,10 @@ from tests.support import synthetic
 VERSION = "4.15.0-99-generic"
 MIB = 1 << 20
 
+#: UUIDs of the file systems of /boot and /var, where they are separate.
+BOOT_UUID = "b0070000-1111-4222-8333-444444444444"
+VAR_UUID = "fa700000-1111-4222-8333-444444444444"
+
 _GRUB = """\
 set timeout=0
 menuentry 'Ubuntu' --class ubuntu {{
@@ -69,6 +73,9 @@ class Recipe:
     usr_merged: bool = False
     compressions: tuple[Compression, ...] = (Compression.GZIP,)
     separate_boot: bool = False
+    boot_source: str = ""
+    """What fstab names /boot's file system by, which then has no label; empty: not at all."""
+    separate_var: bool = False
     config: str = "CONFIG_DRM=m\n"
     status: str = _STATUS
     extra: Mapping[str, bytes | str] = field(default_factory=dict)
@@ -129,6 +136,8 @@ def make(path: Path, work: Path, recipe: Recipe | None = None) -> Path:
         "etc/os-release": recipe.os_release,
         "etc/fstab": (
             "LABEL=cloudimg-rootfs / ext4 defaults 0 0\n"
+            + f"{recipe.boot_source} /boot ext4 defaults 0 1\n" * bool(recipe.boot_source)
+            + f"UUID={VAR_UUID.upper()} /var ext4 defaults 0 1\n" * recipe.separate_var
             + "LABEL=UEFI /boot/efi vfat defaults 0 0\n" * recipe.esp_mounted
         ),
         "etc/machine-id": "",
@@ -156,7 +165,12 @@ def make(path: Path, work: Path, recipe: Recipe | None = None) -> Path:
         synthetic.write_tree(boot_tree, boot)
     else:
         files |= {f"boot/{name}": data for name, data in boot.items()}
-    synthetic.write_tree(tree, files | dict(recipe.extra))
+    files |= dict(recipe.extra)
+    if recipe.separate_var:
+        var = {name: files.pop(name) for name in list(files) if name.startswith("var/")}
+        synthetic.write_tree(work / "var", {name[4:]: data for name, data in var.items()})
+        files["var/.keep"] = ""
+    synthetic.write_tree(tree, files)
     synthetic.index_modules(tree, version)
     with (tree / modules / "modules.dep").open("a") as dep:
         dep.write(recipe.index_tail)
@@ -170,19 +184,21 @@ def make(path: Path, work: Path, recipe: Recipe | None = None) -> Path:
 def _assemble(path: Path, work: Path, recipe: Recipe) -> Path:
     """Partitions as clouds have them: the root is number 1, the ESP and /boot have high ones.
 
-    In MiB: the ESP has 34, /boot 12; the root is the first on the disk, or the last.
+    In MiB: the ESP has 34, /boot and /var 12; the root is the first on the disk, or the last.
     """
     raw = work / "disk.raw"
     root_at = 47 if recipe.root_last else 1
     esp_at = 1 if recipe.root_last else 1 + recipe.root_mib
     boot_at = esp_at + 34
-    total = recipe.root_mib + 49
+    total = recipe.root_mib + 62
     with raw.open("wb") as disk:
         disk.truncate(total * MIB)
     layout = [f"-n1:{root_at}M:+{recipe.root_mib}M", "-t1:8300"]
     layout += [f"-n15:{esp_at}M:+34M", f"-t15:{'ef00' if recipe.esp else '8300'}"]
     if recipe.separate_boot:
-        layout += [f"-n16:{boot_at}M:+12M", "-t16:8300"]
+        layout += [f"-n16:{boot_at}M:+12M", "-t16:8300", "-c16:boot part"]
+    if recipe.separate_var:
+        layout += [f"-n17:{boot_at + 12}M:+12M", "-t17:8300"]
     _run("sgdisk", *layout, raw)
     _make_root(raw, work, recipe, root_at)
     esp = work / "esp.img"
@@ -195,13 +211,19 @@ def _assemble(path: Path, work: Path, recipe: Recipe) -> Path:
         _run("mcopy", "-i", esp, work / "loader", "::EFI/BOOT/BOOTAA64.EFI")
     _run("dd", f"if={esp}", f"of={raw}", "bs=1M", f"seek={esp_at}", "conv=notrunc,sparse")
     if recipe.separate_boot:
-        place = f"offset={boot_at * MIB},root_owner=0:0"
-        _run(
-            "mke2fs", "-q", "-t", "ext4", "-L", "BOOT", "-d", work / "boot", "-E", place, raw, "12M"
-        )
+        label = "" if recipe.boot_source else "BOOT"
+        _small_ext4(raw, work / "boot", boot_at, "-L", label, "-U", BOOT_UUID)
+    if recipe.separate_var:
+        _small_ext4(raw, work / "var", boot_at + 12, "-U", VAR_UUID)
     _run("qemu-img", "convert", "-O", "qcow2", "-c", raw, path)
     raw.unlink()
     return path
+
+
+def _small_ext4(raw: Path, tree: Path, at: int, *options: str) -> None:
+    """A file system of 12 MiB, *at* so many MiB of the disk."""
+    place = f"offset={at * MIB},root_owner=0:0"
+    _run("mke2fs", "-q", "-t", "ext4", *options, "-d", tree, "-E", place, raw, "12M")
 
 
 def _make_root(raw: Path, work: Path, recipe: Recipe, at: int) -> None:

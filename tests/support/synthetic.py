@@ -233,15 +233,23 @@ def _forget(home: Path) -> None:
 
 
 def signed_archive(
-    folder: Path, suite: str = "bionic", *, expire: str = "never", algorithm: str = "ed25519"
+    folder: Path,
+    suite: str = "bionic",
+    *,
+    expire: str = "never",
+    algorithm: str = "ed25519",
+    options: Sequence[str] = (),
 ) -> SignedArchive:
-    """An empty archive with a signing key of its own; add packages to ``pool``, then sign."""
+    """An empty archive with a signing key of its own; add packages to ``pool``, then sign.
+
+    :param options: further ones for gpg, when it makes the key.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     # Short: the agent's socket lies in it, and its path may have no more than 107 bytes.
     home = Path(tempfile.mkdtemp(prefix="gpg-", dir="/tmp"))
     atexit.register(_forget, home)
     user = "Synthetic <synthetic@example.org>"
-    gpg(home, "--quick-generate-key", user, algorithm, "sign", expire)
+    gpg(home, *options, "--quick-generate-key", user, algorithm, "sign", expire)
     keyring = folder / "keyring.gpg"
     gpg(home, "--export", "--output", keyring)
     (folder / "pool").mkdir()

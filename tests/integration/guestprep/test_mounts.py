@@ -1,0 +1,83 @@
+"""Guests whose tree is made of several file systems, mounted as they mount it themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import UnusableInput
+from guestprep import pipeline
+from guestprep.appliance import Appliance, Drive, launch_appliance
+from guestprep.inspect.layout import find_layout
+from tests.support import guest_disks
+from tests.support.disks import Disks
+
+pytestmark = pytest.mark.integration
+
+
+def test_var_and_an_unlabelled_boot_of_their_own(disks: Disks) -> None:
+    recipe = guest_disks.Recipe(
+        separate_boot=True,
+        boot_source=f"/dev/disk/by-uuid/{guest_disks.BOOT_UUID}",
+        separate_var=True,
+        extra={
+            "var/lib/cloud/instance": "-> /var/lib/cloud/instances/i-1",
+            "var/lib/cloud/instances/i-1/x": "x",
+            "var/lib/apt/lists/list": "x",
+        },
+    )
+    output = disks.folder / "mounts-prepared.qcow2"
+    record = pipeline.prepare(disks.guest(disks.disk("mounts", recipe)), output)
+    assert all(check.good for check in record.checks)
+    with launch_appliance([Drive(output, "qcow2")]) as appliance:
+        layout = find_layout(appliance)
+        assert [mount.where for mount in layout.mounts] == ["/", "/boot", "/var"]
+        extra = f"linux-modules-extra-{guest_disks.VERSION}"
+        assert extra.encode() in appliance.read("/var/lib/dpkg/status")
+        assert appliance.list_directory("/var/lib/apt/lists") == []
+        assert appliance.list_directory("/var/lib/cloud/instances") == []
+        assert "initrd.img-" in " ".join(appliance.list_directory("/boot"))
+        appliance.call("umount", "/var")
+        assert appliance.list_directory("/var") == [".keep"]
+
+
+def test_a_boot_that_fstab_does_not_name(disks: Disks) -> None:
+    recipe = guest_disks.Recipe(graphics=True, separate_boot=True, boot_source="/dev/disk/by-id/x")
+    with launch_appliance([Drive(disks.disk("by-id", recipe), "qcow2")]) as appliance:
+        assert [mount.where for mount in find_layout(appliance).mounts] == ["/", "/boot"]
+
+
+def add_system(appliance: Appliance, subvolume: str) -> None:
+    """A subvolume with what a root is known by."""
+    appliance.mount("/dev/sda1", writable=True)
+    appliance.call("btrfs_subvolume_create", f"/{subvolume}")
+    appliance.call("mkdir", f"/{subvolume}/usr")
+    appliance.call("mkdir", f"/{subvolume}/etc")
+    appliance.call("write", f"/{subvolume}/etc/os-release", b"ID=debian\n")
+    line = b"/dev/vda1 / btrfs subvol=@rootfs 0 0\n/dev/vda1 /home btrfs subvol=@home 0 0\n"
+    appliance.call("write", f"/{subvolume}/etc/fstab", line)
+    appliance.call("mkdir", f"/{subvolume}/home")
+    appliance.unmount_all()
+
+
+def test_roots_in_subvolumes(tmp_path: Path) -> None:
+    disk = tmp_path / "disk.raw"
+    with disk.open("wb") as stream:
+        stream.truncate(300 << 20)
+    with launch_appliance([Drive(disk, "raw", writable=True)]) as appliance:
+        appliance.call("part_disk", "/dev/sda", "gpt")
+        appliance.call("mkfs", "btrfs", "/dev/sda1")
+        add_system(appliance, "@rootfs")
+        appliance.mount("/dev/sda1", writable=True)
+        appliance.call("btrfs_subvolume_create", "/@home")
+        appliance.unmount_all()
+        layout = find_layout(appliance)
+        found = [(mount.where, mount.options) for mount in layout.mounts]
+        assert found == [("/", "subvol=@rootfs"), ("/home", "subvol=@home")]
+        (part,) = layout.partitions
+        assert part.mounted == "/"
+        appliance.unmount_all()
+        add_system(appliance, "@")
+        with pytest.raises(UnusableInput, match="@, @rootfs"):
+            find_layout(appliance)
