@@ -31,5 +31,5 @@ def depmod(base: Path, version: str) -> dict[str, bytes]:
     return {
         path.name: path.read_bytes()
         for path in sorted(folder.glob("modules.*"))
-        if path.name not in INPUTS
+        if path.name not in INPUTS and path.is_file()
     }

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol, cast
 
 from guestprep.parse.cpio import clean_name
 
@@ -23,6 +23,12 @@ def mount_of(path: str, mounts: Iterable[str]) -> str:
     """Where the file system that holds a path is mounted."""
     above = [where for where in mounts if path == where or path.startswith(f"{where.rstrip('/')}/")]
     return max(above, key=len, default="/")
+
+
+class ReadableBytes(Protocol):
+    """What a file's content is read from."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 class NewFiles:
@@ -75,11 +81,11 @@ class NewFiles:
         entry.mode, entry.mtime = 0o777, self._now
         self.add_member(entry, None)
 
-    def add_member(self, entry: tarfile.TarInfo, content: IO[bytes] | None) -> None:
+    def add_member(self, entry: tarfile.TarInfo, content: ReadableBytes | None) -> None:
         """Add an entry of another archive, under its real name."""
         entry.uname = entry.gname = ""  # names of the host's users mean nothing in the guest
         entry.pax_headers = {}  # they would override the entry's name
-        self._tar.addfile(entry, content)
+        self._tar.addfile(entry, cast(IO[bytes], content))
         self.count += 1
         size = -(-entry.size // _BLOCK) * _BLOCK
         self.bytes_on[mount_of(f"/{entry.name}", self._mounts)] += size

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import shutil
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from core.errors import KollarmError
 from guestprep.apply.depmod import INPUTS
@@ -60,6 +61,19 @@ def add_packages(
     return done
 
 
+class _SummedStream:
+    """A file that is copied while its MD5 sum is made, whatever its size."""
+
+    def __init__(self, stream: IO[bytes]):
+        self._stream = stream
+        self.md5 = hashlib.md5(usedforsecurity=False)
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._stream.read(size)
+        self.md5.update(piece)
+        return piece
+
+
 def _files(
     deb: Deb, into: NewFiles, work: Path, done: InstalledFiles
 ) -> tuple[list[str], dict[str, str]]:
@@ -77,14 +91,18 @@ def _files(
             elif entry.isfile():
                 stream = data.extractfile(entry)
                 assert stream is not None
-                content = stream.read()
-                sums[name] = hashlib.md5(content, usedforsecurity=False).hexdigest()
+                content = _SummedStream(stream)
                 place = module_place(name)
                 if place is not None and (is_module(name) or place[1] in INPUTS):
                     local = work / str(into.count)  # never under the name that the package gives it
-                    local.write_bytes(content)
+                    with local.open("wb") as out:
+                        shutil.copyfileobj(content, out)
                     done.modules.setdefault(place[0], {})[place[1]] = local
-                into.add_member(entry, io.BytesIO(content))
+                    with local.open("rb") as copy:
+                        into.add_member(entry, copy)
+                else:
+                    into.add_member(entry, content)
+                sums[name] = content.md5.hexdigest()
             else:
                 if entry.islnk():
                     entry.linkname = into.real_name(entry.linkname)

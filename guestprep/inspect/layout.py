@@ -6,7 +6,6 @@ and the labels Ubuntu's and Debian's cloud images are made with (cloudimg-rootfs
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +13,7 @@ from core.errors import UnusableInput
 from core.untrusted_names import UnsafeNameError, relative_name
 from guestprep.appliance import Appliance, GuestCallError
 from guestprep.facts import Partition, Role
+from guestprep.inspect.mounts import Mount, mounts_of
 from guestprep.parse.text import FstabEntry, decode, fstab
 from guestprep.target import FALLBACK_LOADER
 
@@ -31,25 +31,7 @@ _ENCRYPTED_TYPES = ("crypto_LUKS", "BitLocker")
 #: others.
 _SUBVOLUMES = ("subvol=@", "subvol=@rootfs", "subvol=root")
 
-#: A partition of the first disk, by the names that kernels give it.
-_DEVICE = re.compile(r"/dev/(?:[hsv]da|xvda|nvme0n1p|mmcblk0p)([0-9]+)")
-
-#: How udev writes a character that names in /dev may not have.
-_UDEV_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
-
 _UNSUPPORTED = {"LVM2_member": "LVM", "linux_raid_member": "software RAID", "zfs_member": "ZFS"}
-
-
-@dataclass(frozen=True)
-class Mount:
-    """A file system, and how to mount it."""
-
-    device: str
-    """The appliance's name for its partition."""
-    where: str
-    """The path to mount it at."""
-    options: str = ""
-    """Mount options, such as ``subvol=@``."""
 
 
 @dataclass(frozen=True)
@@ -280,19 +262,6 @@ def _fstab(appliance: Appliance) -> tuple[FstabEntry, ...]:
         return ()
 
 
-def mounts_of(table: Sequence[FstabEntry], partitions: Sequence[Partition]) -> list[Mount]:
-    """The mounts of an fstab whose partition is on the disk, those above others first."""
-    found = []
-    for entry in table:
-        part = _resolve(entry, partitions)
-        if part is not None:
-            subvolume = [
-                word for word in entry.options if word.startswith(("subvol=", "subvolid="))
-            ]
-            found.append(Mount(part.device, entry.where.rstrip("/") or "/", ",".join(subvolume)))
-    return sorted(found, key=lambda mount: mount.where.rstrip("/").count("/"))
-
-
 def _further(
     table: Sequence[Mount], partitions: Sequence[Partition], root: Partition
 ) -> list[Mount]:
@@ -347,33 +316,3 @@ def _holds_kernels(appliance: Appliance, part: Partition) -> bool:
     found = _has_kernel(appliance, "/boot")
     appliance.call("umount", "/boot")
     return found
-
-
-#: What udev names a partition by in /dev/disk, and fstab's word for it (udev's
-#: 60-persistent-storage.rules).
-_BY = {
-    "uuid": "UUID",
-    "label": "LABEL",
-    "partuuid": "PARTUUID",
-    "partlabel": "PARTLABEL",
-}
-
-
-def _resolve(entry: FstabEntry, partitions: Sequence[Partition]) -> Partition | None:
-    """The partition that an fstab's line means; None where it can't be told."""
-    if match := _DEVICE.fullmatch(entry.source):
-        return next((part for part in partitions if part.number == int(match[1])), None)
-    kind, _, value = entry.source.partition("=")
-    if entry.source.startswith("/dev/disk/by-"):
-        by, _, value = entry.source.removeprefix("/dev/disk/by-").partition("/")
-        kind, value = _BY.get(by, ""), _UDEV_ESCAPE.sub(lambda code: chr(int(code[1], 16)), value)
-    for part in partitions:
-        names = {
-            "LABEL": part.label,
-            "UUID": part.uuid,
-            "PARTUUID": part.partuuid,
-            "PARTLABEL": part.partlabel,
-        }
-        if value and names.get(kind, "").lower() == value.lower():
-            return part
-    return None

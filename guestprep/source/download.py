@@ -10,6 +10,7 @@ from core.cache import digest
 from core.download import DownloadError, fetch
 from core.lock import locked
 from core.paths import cache_dir
+from core.untrusted_names import relative_name
 from guestprep import limits
 
 
@@ -20,7 +21,8 @@ def image(url: str, algorithm: str, expected: str) -> Path:
     :param expected: the content's digest, which is also its name in the cache.
     :raises DownloadError: unreachable, or another content than expected.
     """
-    name = url.rstrip("/").rpartition("/")[2] or "image"
+    last = url.rstrip("/").rpartition("/")[2] or "image"
+    name = relative_name(last, of="the address of an image")
     final = cache_dir() / "guests" / digest({algorithm: expected}) / name
 
     def check(path: Path) -> None:

@@ -22,7 +22,7 @@ from guestprep.plan.model import PreparationPlan
 from guestprep.source import disk_facts
 from guestprep.spec import PreparationSpec
 from guestprep.verify import verify
-from tests.support import guest_disks
+from tests.support import debian_disks, guest_disks
 from tests.support.commands import kollarm
 from tests.support.disks import Disks
 
@@ -141,15 +141,15 @@ def examine_again(appliance: Appliance, path: Path, guest: Guest) -> Preparation
 
 
 def test_two_kernels_without_graphics_are_replaced_by_one(disks: Disks) -> None:
-    source = disks.disk("upgraded", guest_disks.upgraded_cloud())
-    other = replace(disks, archive=guest_disks.debian_archive(disks.folder / "upgraded-debian"))
+    source = disks.disk("upgraded", debian_disks.upgraded_cloud())
+    other = replace(disks, archive=debian_disks.debian_archive(disks.folder / "upgraded-debian"))
     guest = other.guest(source)
     output = disks.folder / "upgraded-prepared.qcow2"
     record = pipeline.prepare(guest, output)
     assert all(check.good for check in record.checks)
     with launch_appliance([Drive(output, "qcow2")]) as appliance:
         appliance.mount("/dev/sda1")
-        assert appliance.list_directory("/lib/modules") == [guest_disks.GENERIC]
+        assert appliance.list_directory("/lib/modules") == [debian_disks.GENERIC]
         names = appliance.list_directory("/boot") + appliance.list_directory("/var/lib/dpkg/info")
         assert not [name for name in names if "cloud" in name]
         assert b"cloud-arm64" not in appliance.read("/boot/grub/grub.cfg")
@@ -158,8 +158,8 @@ def test_two_kernels_without_graphics_are_replaced_by_one(disks: Disks) -> None:
 
 
 def test_a_kernel_without_graphics_is_replaced(disks: Disks) -> None:
-    source = disks.disk("cloud", guest_disks.debian_cloud())
-    other = replace(disks, archive=guest_disks.debian_archive(disks.folder / "debian"))
+    source = disks.disk("cloud", debian_disks.debian_cloud())
+    other = replace(disks, archive=debian_disks.debian_archive(disks.folder / "debian"))
     output = disks.folder / "cloud-prepared.qcow2"
     record = pipeline.prepare(other.guest(source), output)
     assert all(check.good for check in record.checks)
@@ -170,20 +170,20 @@ def test_a_kernel_without_graphics_is_replaced(disks: Disks) -> None:
         menu = appliance.read("/boot/grub/grub.cfg").decode()
         link = appliance.call("readlink", "/vmlinuz")
         copy = disks.folder / "initrd"
-        appliance.download(f"/boot/initrd.img-{guest_disks.GENERIC}", copy, at_most=1 << 30)
+        appliance.download(f"/boot/initrd.img-{debian_disks.GENERIC}", copy, at_most=1 << 30)
         installed = parse_status(appliance.read("/var/lib/dpkg/status").decode())
         info = appliance.list_directory("/var/lib/dpkg/info")
-    assert modules == [guest_disks.GENERIC]
+    assert modules == [debian_disks.GENERIC]
     assert not [name for name in boot if "cloud" in name]
-    assert guest_disks.CLOUD not in menu and f"vmlinuz-{guest_disks.GENERIC}" in menu
-    assert link == f"boot/vmlinuz-{guest_disks.GENERIC}"
+    assert debian_disks.CLOUD not in menu and f"vmlinuz-{debian_disks.GENERIC}" in menu
+    assert link == f"boot/vmlinuz-{debian_disks.GENERIC}"
     assert installed.installed("linux-image-arm64") is not None
     assert installed.installed("linux-image-cloud-arm64") is None
     assert not [name for name in info if "cloud" in name]
     reader = InitramfsReader(copy)
     found = {entry.name for entry in reader.members(lambda _: False)}
-    place = f"usr/lib/modules/{guest_disks.GENERIC}/kernel"
+    place = f"usr/lib/modules/{debian_disks.GENERIC}/kernel"
     # The root's file system is built into the old kernel, and a module of the new one.
     assert {f"{place}/fs/ext4.ko", f"{place}/lib/soft-helper.ko"} <= found
     assert f"{place}/drivers/gpu/drm/virtio/virtio-gpu.ko" in found
-    assert not [name for name in found if guest_disks.CLOUD in name]
+    assert not [name for name in found if debian_disks.CLOUD in name]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from guestprep.apply.new_files import mount_of
-from guestprep.inspect.layout import Mount, mounts_of
+from guestprep.inspect.mounts import Mount, mounts_of
 from guestprep.parse.text import fstab
 from tests.support.guest_facts import a_partition
 
