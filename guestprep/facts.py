@@ -12,6 +12,7 @@ from enum import StrEnum
 from core.progress import size
 from core.text_output import joined_lines
 from guestprep.parse.grub import BootEntry
+from guestprep.parse.modules import module_name
 from guestprep.source.disk import DiskFacts
 from guestprep.target import DRIVER
 
@@ -125,6 +126,13 @@ class KernelFacts:
     drm: bool
     """Whether this kernel can have graphics drivers at all (CONFIG_DRM)."""
     initramfs: InitramfsFacts | None
+    disk_needs: tuple[str, ...] = ()
+    """Paths of the module files that the disk's drivers need, their own included."""
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Names of the modules that its initramfs must have."""
+        return frozenset(module_name(path) for path in (*self.needs, *self.disk_needs))
 
 
 @dataclass(frozen=True)
@@ -209,6 +217,10 @@ class GuestFacts:
     unready: tuple[str, ...]
     """Names of packages that are neither fully installed nor fully removed."""
     leftovers: Leftovers
+    cloud_init_off: bool = False
+    """Whether a file turns cloud-init off."""
+    datasources: tuple[str, ...] | None = None
+    """Names of the datasources that cloud-init tries; None where its settings name none."""
     admin_user: str = ""
     """The user that cloud-init creates; empty when it names none."""
     timezone: str = ""

@@ -13,5 +13,9 @@ DEBIAN_ARCHITECTURE = ARCHITECTURE.debian
 #: The kernel module that drives the screen of Nova's VNC console.
 DRIVER = "virtio_gpu"
 
+#: The kernel modules of the disk that Nova gives a guest by the properties that kollarm sets
+#: (hw_scsi_model, hw_disk_bus): without them in the initramfs, a guest doesn't find its root.
+DISK_DRIVERS = ("virtio_pci", "virtio_scsi", "sd_mod")
+
 #: What UEFI starts by itself, on the EFI system partition (UEFI 2.10, 3.5.1.1).
 FALLBACK_LOADER = "EFI/BOOT/BOOTAA64.EFI"

@@ -15,7 +15,6 @@ from guestprep.facts import DriverLocation, GuestFacts, KernelFacts
 from guestprep.inspect import Inspection, inspect_image
 from guestprep.parse.dpkg import DpkgStatus, parse_status
 from guestprep.parse.grub import sorts_last
-from guestprep.parse.modules import module_name
 from guestprep.plan import guest_files
 from guestprep.plan.extras import SLACK
 from guestprep.spec import PreparationPart, PreparationSpec
@@ -79,7 +78,7 @@ def _kernel(kernel: KernelFacts, spec: PreparationSpec) -> Iterator[Check]:
     if ramfs is None:
         return
     yield Check(f"{ramfs.path} can be read to its end", ramfs.fault is None, ramfs.fault or "")
-    needed = {module_name(path) for path in kernel.needs}
+    needed = kernel.required
     missing = sorted(needed - set(ramfs.modules))
     yield Check(
         f"{ramfs.path} has {', '.join(sorted(needed)) or DRIVER}",

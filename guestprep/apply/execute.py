@@ -73,8 +73,8 @@ def apply_offline(
     with reporter.step("compose") as step:
         mounts = inspection.contents.layout.mounts
         places = [mount.where for mount in mounts]
-        merged = inspection.facts.usr_merged
-        with closing(NewFiles(archive, usr_merged=merged, mounts=places)) as new:
+        real = appliance.real_folder
+        with closing(NewFiles(archive, real_folder=real, mounts=places)) as new:
             pending = PendingChanges(appliance, inspection, folder, new)
             _compose(pending, plan, client, step, clock)
         _check_space(pending, plan)

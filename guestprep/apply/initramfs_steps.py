@@ -15,7 +15,7 @@ from guestprep.facts import InitramfsKind, Role
 from guestprep.parse.modules import ModuleIndex, module_name, parse_index
 from guestprep.parse.text import encode
 from guestprep.plan.model import InitramfsStep
-from guestprep.target import DRIVER
+from guestprep.target import DISK_DRIVERS, DRIVER
 
 
 def append_driver(pending: PendingChanges, step: InitramfsStep) -> None:
@@ -39,7 +39,7 @@ def append_driver(pending: PendingChanges, step: InitramfsStep) -> None:
         contents.initramfs_copy,
         step.kernel,
         kind=facts.initramfs.kind,
-        wanted=index.closure([DRIVER]),
+        wanted=index.closure([DRIVER, *DISK_DRIVERS]),
         read_module=read,
         inputs={name: encode(contents.texts[name]) for name in INPUTS if name in contents.texts},
         load=[DRIVER] if facts.initramfs.kind is not InitramfsKind.UNKNOWN else [],
@@ -66,7 +66,7 @@ def create_initramfs(pending: PendingChanges, step: InitramfsStep) -> None:
     root = pending.inspection.facts.partition(Role.ROOT)
     # What the old kernel has built in, such as the root's file system, may be modules now.
     builtin = _module_index(contents.texts, None).builtin
-    needed = [DRIVER, root.type if root is not None else "ext4"]
+    needed = [DRIVER, *DISK_DRIVERS, root.type if root is not None else "ext4"]
     wanted = index.closure([*old.initramfs.modules, *builtin, *needed])
     folder = pending.new_folder("initramfs")
     initramfs = derive_initramfs(

@@ -6,14 +6,11 @@ import io
 import tarfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Protocol, cast
 
 from guestprep.parse.cpio import clean_name
-
-#: Top folders that are links into /usr on a merged system.
-_MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 #: Bytes of a file system's block: a file takes whole ones.
 _BLOCK = 4096
@@ -38,28 +35,37 @@ class NewFiles:
 
     :param path: the archive to write.
     :param mounts: where file systems are mounted; files are counted for each.
-    :param usr_merged: whether ``/lib`` and its like are links into ``/usr``: unpacking must
-        go through such a link and never replace it, so names are given below ``/usr``.
+    :param real_folder: gives a folder's path in the guest without links, such as ``/usr/lib`` for
+        ``/lib``: unpacking must neither replace a link nor follow an absolute one into the
+        appliance's own files.
     """
 
-    def __init__(self, path: Path, *, usr_merged: bool, mounts: Sequence[str] = ("/",)):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        real_folder: Callable[[str], str] = lambda folder: folder,
+        mounts: Sequence[str] = ("/",),
+    ):
         self.path = path
         self._mounts = tuple(mounts)
         #: Bytes that the files take, by where their file system is mounted.
         self.bytes_on: Counter[str] = Counter()
         self._tar = tarfile.open(path, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 — see close
-        self._usr_merged = usr_merged
+        self._real_folder = real_folder
+        self._folders = {"": ""}
         self._now = int(time.time())
         self.count = 0
 
     def real_name(self, path: str) -> str:
-        """A path relative to the root, through a merged system's links.
+        """A path relative to the root, through the guest's links.
 
         :raises UnsafeNameError: it leads out of the root.
         """
-        name = clean_name(path)
-        top, _, rest = name.partition("/")
-        return f"usr/{name}" if self._usr_merged and rest and top in _MERGED else name
+        folder, _, last = clean_name(path).rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = clean_name(self._real_folder(f"/{folder}"))
+        return f"{self._folders[folder]}/{last}".lstrip("/")
 
     def add(self, path: str, content: bytes, mode: int = 0o644) -> None:
         """Add a regular file, owned by root."""

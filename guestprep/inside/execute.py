@@ -57,7 +57,7 @@ def apply_inside(
     reporter, clock = progress.current(), Stopwatch()
     installs = plan.steps_of(InstallStep)
     packages = [package for step in installs for package in step.packages]
-    with closing(NewFiles(folder / "new.tar", usr_merged=inspection.facts.usr_merged)) as new:
+    with closing(NewFiles(folder / "new.tar", real_folder=appliance.real_folder)) as new:
         for package in packages:
             with reporter.step(f"fetch {package.name}"):
                 new.add_file(f"{_PLACE}/{package.name}.deb", client.fetch(package))

@@ -14,21 +14,23 @@ from guestprep.facts import (
     Leftovers,
 )
 from guestprep.inspect.collect import (
+    CLOUD_INIT_OFF,
     CLOUD_INIT_STATE,
     MACHINE_IDS,
     SECRETS,
     GuestContents,
     KernelContents,
 )
-from guestprep.inspect.identify import admin_user, release_of
+from guestprep.inspect.identify import admin_user, cloud_settings, release_of
 from guestprep.inspect.initramfs import read_initramfs
 from guestprep.parse import grub
+from guestprep.parse.cloudcfg import datasources
 from guestprep.parse.dpkg import DpkgStatus, parse_status
 from guestprep.parse.elf import elf_architecture
 from guestprep.parse.modules import module_name, parse_index
 from guestprep.parse.text import kernel_config, word_lines
 from guestprep.source import DiskFacts
-from guestprep.target import DRIVER
+from guestprep.target import DISK_DRIVERS, DRIVER
 
 
 def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
@@ -53,10 +55,13 @@ def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
         initramfs_hook=any(
             DRIVER in text.replace("-", "_")
             for path, text in texts.items()
-            if path.startswith(("/etc/initramfs-tools/hooks/", "/etc/dracut.conf.d/"))
+            if path.startswith("/etc/initramfs-tools/hooks/")
+            or (path.startswith("/etc/dracut.conf.d/") and path.endswith(".conf"))
         ),
         tools=_tools(present),
         cloud_init="/usr/bin/cloud-init" in present,
+        cloud_init_off=CLOUD_INIT_OFF in present,
+        datasources=datasources(cloud_settings(texts)),
         usr_merged=contents.usr_merged,
         installed=tuple(
             sorted(package.name for package in status.packages.values() if package.installed)
@@ -104,6 +109,7 @@ def _kernel(contents: KernelContents, status: DpkgStatus) -> KernelFacts:
         gpu=place,
         gpu_path=path or contents.gpu_file.removeprefix(f"/lib/modules/{version}/"),
         needs=index.closure([DRIVER]),
+        disk_needs=index.closure(DISK_DRIVERS),
         drm=config.get("CONFIG_DRM", "n" if config else "y") != "n",
         initramfs=(
             read_initramfs(copy, contents.initramfs_path, version) if copy is not None else None
@@ -141,7 +147,9 @@ def _grub(contents: GuestContents) -> GrubFacts | None:
 def _modules_load(texts: Mapping[str, str]) -> tuple[str, ...]:
     found: list[str] = []
     for path, text in sorted(texts.items()):
-        if path == "/etc/modules" or path.startswith("/etc/modules-load.d/"):
+        # systemd reads no other files of the folder (modules-load.d(5)).
+        inside = path.startswith("/etc/modules-load.d/") and path.endswith(".conf")
+        if path == "/etc/modules" or inside:
             found += [module_name(word) for word in word_lines(text)]
     return tuple(dict.fromkeys(found))
 

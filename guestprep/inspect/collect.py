@@ -47,6 +47,9 @@ _MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 #: Of each kernel's folder of modules.
 _INDICES = ("modules.dep", "modules.builtin", "modules.softdep", "modules.order")
 
+#: A file that turns cloud-init off.
+CLOUD_INIT_OFF = "/etc/cloud/cloud-init.disabled"
+
 #: Folders of cloud-init's state, which ``cloud-init clean`` empties too. Its scripts and seed may
 #: be what the image's maker has put there.
 CLOUD_INIT_STATE = ("/var/lib/cloud/instances", "/var/lib/cloud/data", "/var/lib/cloud/sem")
@@ -137,6 +140,7 @@ def collect(
         "/usr/bin/dracut",
         "/usr/bin/cloud-init",
         "/var/lib/cloud/instance",
+        CLOUD_INIT_OFF,
         *SECRETS,
     )
     names["present"] = tuple(path for path in marks if _present(appliance, path))

@@ -71,7 +71,12 @@ def release_of(texts: Mapping[str, str]) -> dict[str, str]:
 
 def admin_user(texts: Mapping[str, str]) -> str:
     """The user that cloud-init makes, out of a guest's files by path; empty when none."""
+    return default_user(cloud_settings(texts))
+
+
+def cloud_settings(texts: Mapping[str, str]) -> list[str]:
+    """cloud-init's settings, out of a guest's files by path, in the order in which they count."""
     dropped_in = sorted(
         path for path in texts if path.startswith(f"{CLOUD_CFG_D}/") and path.endswith(".cfg")
     )
-    return default_user(texts.get(path, "") for path in (CLOUD_CFG, *dropped_in))
+    return [texts.get(path, "") for path in (CLOUD_CFG, *dropped_in)]

@@ -1,12 +1,13 @@
-"""cloud-init's configuration: the user it makes in a new guest.
+"""cloud-init's configuration: the user it makes in a new guest, and whom it asks for data.
 
 Source of the format: https://docs.cloud-init.io/en/latest/reference/base_config_reference.html
-(``system_info.default_user``).
+(``system_info.default_user``, ``datasource_list``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import yaml
 
@@ -17,12 +18,35 @@ def default_user(texts: Iterable[str]) -> str:
     :param texts: cloud.cfg, then the files of cloud.cfg.d in their order: the last one wins.
     """
     found = ""
-    for text in texts:
+    for data in _read(texts):
         try:
-            data = yaml.safe_load(text)
             name = data["system_info"]["default_user"]["name"]
-        except (yaml.YAMLError, ValueError, RecursionError, KeyError, TypeError):
-            continue  # cloud-init can't read it either, or it has other settings
+        except (KeyError, TypeError):
+            continue  # it has other settings
         if isinstance(name, str):
             found = name
     return found
+
+
+def datasources(texts: Iterable[str]) -> tuple[str, ...] | None:
+    """Names of the datasources that are tried; None where none are set.
+
+    :param texts: cloud.cfg, then the files of cloud.cfg.d in their order: the last one wins.
+    """
+    found = None
+    for data in _read(texts):
+        listed = data.get("datasource_list")
+        if isinstance(listed, list):
+            found = tuple(str(name) for name in listed)
+    return found
+
+
+def _read(texts: Iterable[str]) -> Iterator[dict[Any, Any]]:
+    """The settings of each text that can be read."""
+    for text in texts:
+        try:
+            data = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            continue  # cloud-init can't read it either
+        if isinstance(data, dict):
+            yield data

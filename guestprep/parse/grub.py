@@ -1,13 +1,13 @@
 """GRUB's menu (grub.cfg) and the settings it is generated from (/etc/default/grub).
 
 Both are shell programs.  Of grub.cfg the ``menuentry`` blocks and their ``linux`` lines are
-read, each line on its own; nothing is evaluated.
+read, each on its own with what a backslash at its end continues; nothing is evaluated.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 #: Words of a kernel's command line that take the screen from virtio_gpu: ``nomodeset`` keeps
@@ -17,6 +17,7 @@ BLANKING = ("nomodeset", "nofb")
 _LINUX = re.compile(r"^(?P<indent>\s*)(?P<verb>linux(?:16|efi)?)(?P<gap>\s+)(?P<rest>\S.*)$")
 _INITRD = re.compile(r"^\s*initrd(?:16|efi)?\s+(?P<rest>\S.*)$")
 _MENU = re.compile(r"^\s*menuentry\s+(?P<quote>['\"])(?P<title>.*?)(?P=quote)")
+_CONTINUED = re.compile(r"(?<!\\)(?:\\\\)*\\$")
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
 
 
@@ -34,6 +35,8 @@ class BootEntry:
     """The paths of the ``initrd`` line that follows; empty without such a line."""
     line: int
     """Its number in the file, from 0."""
+    lines: int = 1
+    """Number of lines that it takes."""
 
     @property
     def consoles(self) -> tuple[str, ...]:
@@ -70,15 +73,26 @@ def entries(text: str) -> tuple[BootEntry, ...]:
     """Every ``linux`` line of a grub.cfg, in order."""
     found: list[BootEntry] = []
     title = ""
-    for number, line in enumerate(text.split("\n")):
+    for number, count, line in _whole_lines(text.split("\n")):
         if menu := _MENU.match(line):
             title = menu["title"]
         elif match := _LINUX.match(line):
             kernel, *words = split_words(match["rest"]) or ("",)
-            found.append(BootEntry(title, kernel, tuple(words), (), number))
+            found.append(BootEntry(title, kernel, tuple(words), (), number, count))
         elif (match := _INITRD.match(line)) and found and not found[-1].initrd:
             found[-1] = replace(found[-1], initrd=split_words(match["rest"]))
     return tuple(found)
+
+
+def _whole_lines(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    """Lines joined with those that continue them: the first one's number, how many, the text."""
+    number = 0
+    while number < len(lines):
+        parts = [lines[number]]
+        while _CONTINUED.search(parts[-1]) and number + len(parts) < len(lines):
+            parts.append(lines[number + len(parts)])
+        yield number, len(parts), "".join(part[:-1] for part in parts[:-1]) + parts[-1]
+        number += len(parts)
 
 
 def requested_words(words: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
@@ -110,9 +124,9 @@ def rewrite(text: str, wanted: Sequence[str], kernels: Mapping[str, str] | None 
             continue
         match = _LINUX.match(lines[entry.line])
         assert match is not None
-        lines[entry.line] = (
-            match["indent"] + match["verb"] + match["gap"] + " ".join((entry.kernel, *words))
-        )
+        line = match["indent"] + match["verb"] + match["gap"] + " ".join((entry.kernel, *words))
+        # The lines keep their numbers: what continued the first one becomes empty.
+        lines[entry.line : entry.line + entry.lines] = [line, *[""] * (entry.lines - 1)]
     return "\n".join(lines)
 
 

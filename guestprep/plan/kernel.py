@@ -11,7 +11,7 @@ from guestprep.archive.package import ArchivePackage
 from guestprep.archive.resolve import AvailablePackages, resolve
 from guestprep.facts import DriverLocation, GuestFacts, InitramfsKind, KernelFacts
 from guestprep.parse.dpkg import DpkgStatus
-from guestprep.parse.modules import kernel_order, module_name
+from guestprep.parse.modules import kernel_order
 from guestprep.plan import guest_files
 from guestprep.plan.kernel_replacement import merged, newest, replacement, switch
 from guestprep.plan.model import (
@@ -170,7 +170,7 @@ def add_to_initramfs(
     ramfs = kernel.initramfs
     if ramfs is None:
         return AlreadySatisfied(topic, "the kernel has no initramfs")
-    missing = sorted({module_name(path) for path in kernel.needs} - set(ramfs.modules))
+    missing = sorted(kernel.required - set(ramfs.modules))
     if any(step.kernel == kernel.version and step.packages for step in installs):
         reason = f"the packages provide {DRIVER}, and the screen should work early during boot"
     elif kernel.gpu is DriverLocation.MISSING:

@@ -22,6 +22,11 @@ from guestprep.plan.model import (
 from guestprep.plan.preconditions import check
 from guestprep.spec import PreparationPart, PreparationSpec
 
+#: The datasources by which cloud-init gets its data from Nova.
+_DATASOURCES = ("OpenStack", "ConfigDrive", "Ec2")
+
+_NO_DATA = "guests won't get their SSH keys and host names from Nova"
+
 
 def make_plan(
     facts: GuestFacts, status: DpkgStatus, spec: PreparationSpec, available: AvailablePackages
@@ -138,7 +143,15 @@ def _clean(facts: GuestFacts, spec: PreparationSpec) -> list[PlanItem]:
 def _warnings(facts: GuestFacts) -> list[str]:
     warnings = []
     if not facts.cloud_init:
-        warnings.append("no cloud-init: guests won't get their SSH keys and host names from Nova")
+        warnings.append(f"no cloud-init: {_NO_DATA}")
+    elif facts.cloud_init_off:
+        warnings.append(f"/etc/cloud/cloud-init.disabled turns cloud-init off: {_NO_DATA}")
+    elif facts.datasources is not None and not set(_DATASOURCES) & set(facts.datasources):
+        names = ", ".join(facts.datasources) or "nothing"
+        warnings.append(
+            f"cloud-init is set to ask {names}, and none of {', '.join(_DATASOURCES)} "
+            f"(datasource_list in /etc/cloud): {_NO_DATA}"
+        )
     if facts.unready:
         warnings.append(f"dpkg already has half-installed packages: {', '.join(facts.unready)}")
     return warnings

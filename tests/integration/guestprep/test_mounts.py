@@ -25,6 +25,11 @@ def test_var_and_an_unlabelled_boot_of_their_own(disks: Disks) -> None:
             "var/lib/cloud/instance": "-> /var/lib/cloud/instances/i-1",
             "var/lib/cloud/instances/i-1/x": "x",
             "var/lib/apt/lists/list": "x",
+            # An absolute link leads into the guest, not into the appliance.
+            "usr/share/doc": "-> /opt/doc",
+            "opt/doc/.keep": "",
+            # systemd reads no such file.
+            "etc/modules-load.d/gpu.conf.bak": "virtio_gpu\n",
         },
     )
     output = disks.folder / "mounts-prepared.qcow2"
@@ -38,6 +43,9 @@ def test_var_and_an_unlabelled_boot_of_their_own(disks: Disks) -> None:
         assert appliance.list_directory("/var/lib/apt/lists") == []
         assert appliance.list_directory("/var/lib/cloud/instances") == []
         assert "initrd.img-" in " ".join(appliance.list_directory("/boot"))
+        assert appliance.is_link("/usr/share/doc")
+        assert appliance.list_directory("/opt/doc/linux-image-extra-virtual") == ["copyright"]
+        assert "kollarm.conf" in appliance.list_directory("/etc/modules-load.d")
         appliance.call("umount", "/var")
         assert appliance.list_directory("/var") == [".keep"]
 

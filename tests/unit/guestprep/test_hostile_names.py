@@ -146,7 +146,7 @@ def test_packages_add_nothing_outside(name: str) -> None:
         files = {f"lib/modules/{VERSION}/{name}.ko": b"\x7fELF", f"./{name}": b"y"}
         try:
             deb = open_deb(deb_of(base / "x.deb", CONTROL, files))
-            with closing(NewFiles(base / "new.tar", usr_merged=False)) as new:
+            with closing(NewFiles(base / "new.tar")) as new:
                 done = add_packages([(a_package("linux-modules-x"), deb)], new, base / "local")
             tree = ModuleTree(base / "tree", VERSION)
             for path, local in done.modules.get(VERSION, {}).items():
@@ -171,7 +171,7 @@ def test_a_package_with_a_hostile_control_file(tmp_path: Path, name: str) -> Non
 
 
 def test_a_header_of_tar_that_renames_a_file_is_left_out(tmp_path: Path) -> None:
-    with closing(NewFiles(tmp_path / "new.tar", usr_merged=False)) as new:
+    with closing(NewFiles(tmp_path / "new.tar")) as new:
         entry = tarfile.TarInfo("etc/x")
         entry.pax_headers = {"path": "../../etc/shadow"}
         new.add_member(entry, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from contextlib import closing
 from pathlib import Path
@@ -150,7 +151,7 @@ def test_packages_are_placed_below_usr_on_a_merged_system(tmp_path: Path) -> Non
     path = tmp_path / "new.tar"
     local = tmp_path / "modules"
     local.mkdir()
-    with closing(NewFiles(path, usr_merged=True)) as new:
+    with closing(NewFiles(path, real_folder=lambda name: re.sub("^/lib", "/usr/lib", name))) as new:
         done = add_packages([(extra, deb)], new, local)
     with tarfile.open(path) as tar:
         names = tar.getnames()
@@ -181,7 +182,7 @@ def test_a_package_whose_script_must_run_is_refused(tmp_path: Path) -> None:
         {"postinst": "#!/bin/sh\nadduser --system daemon\n"},
     )
     with (
-        closing(NewFiles(tmp_path / "new.tar", usr_merged=False)) as new,
+        closing(NewFiles(tmp_path / "new.tar")) as new,
         pytest.raises(KollarmError, match="daemon can't be installed offline: its postinst"),
     ):
         add_packages([(a_package("daemon"), open_deb(path))], new, tmp_path / "modules")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -217,3 +218,38 @@ def test_leftovers_stay_where_the_configuration_keeps_them() -> None:
         clean_machine_id=False, clean_host_keys=False, clean_cloud_init=False, clean_apt_lists=False
     )
     assert not make_plan(USED, STATUS, spec, StubArchive(EXTRA)).steps_of(CleanStep)
+
+
+# -- what the disk and cloud-init need ------------------------------------------
+
+
+def test_an_initramfs_without_the_disks_driver_gets_it() -> None:
+    """One made for another disk, as dracut does for the machine that it runs on."""
+    (kernel,) = PREPARED.kernels
+    scsi = replace(kernel, disk_needs=("kernel/drivers/scsi/virtio_scsi.ko",))
+    (step,) = plan(replace(PREPARED, kernels=(scsi,))).steps_of(InitramfsStep)
+    assert "virtio_scsi" in step.reason
+    assert scsi.initramfs is not None
+    modules = (*scsi.initramfs.modules, "virtio_scsi")
+    whole = replace(scsi, initramfs=replace(scsi.initramfs, modules=modules, indexed=modules))
+    assert not plan(replace(PREPARED, kernels=(whole,))).steps_of(InitramfsStep)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key_word"),
+    [
+        ({"cloud_init": False}, "no cloud-init"),
+        ({"cloud_init_off": True}, "cloud-init.disabled"),
+        ({"datasources": ("None",)}, "datasource_list"),
+        ({"datasources": ("NoCloud", "Azure")}, "NoCloud, Azure"),
+        ({"datasources": ()}, "nothing"),
+    ],
+)
+def test_guests_that_would_never_ask_the_cloud(changes: dict[str, Any], key_word: str) -> None:
+    (warning,) = plan(replace(PREPARED, **changes)).warnings
+    assert key_word in warning
+
+
+@pytest.mark.parametrize("names", [None, ("ConfigDrive",), ("None", "OpenStack"), ("Ec2",)])
+def test_guests_that_ask_the_cloud(names: tuple[str, ...] | None) -> None:
+    assert not plan(replace(PREPARED, datasources=names)).warnings
