@@ -6,6 +6,7 @@ and the labels Ubuntu's and Debian's cloud images are made with (cloudimg-rootfs
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -159,6 +160,7 @@ def _identify(device: str, known: Mapping[str, str]) -> Partition:
 def _mount_root(appliance: Appliance, partitions: Sequence[Partition]) -> tuple[Partition, str]:
     """Mount the root file system; its partition and the options it is mounted with."""
     found: list[tuple[Partition, str]] = []
+    unmountable: dict[str, str] = {}
     mounted = ""
     for part in partitions:
         # A label that says /boot saves trying.
@@ -167,12 +169,12 @@ def _mount_root(appliance: Appliance, partitions: Sequence[Partition]) -> tuple[
         if mounted:
             appliance.unmount_all()
             mounted = ""
-        options = _mount_if_root(appliance, part)
+        options = _mount_if_root(appliance, part, unmountable)
         if options is not None:
             found.append((part, options))
             mounted = part.device
     if not found:
-        raise _no_root(partitions)
+        raise _unmountable(unmountable) if unmountable else _no_root(partitions)
     if len(found) > 1:
         found = [entry for entry in found if "root" in entry[0].label.lower()] or found
     if len(found) > 1:
@@ -188,16 +190,27 @@ def _mount_root(appliance: Appliance, partitions: Sequence[Partition]) -> tuple[
     return root, options
 
 
-def _mount_if_root(appliance: Appliance, part: Partition) -> str | None:
+def _mount_if_root(
+    appliance: Appliance, part: Partition, unmountable: dict[str, str]
+) -> str | None:
     """Mount a file system if it is a root; the options used, or None when it isn't a root.
 
+    :param unmountable: gets why a partition can't be mounted, by its description.
     :raises UnusableInput: several of its subvolumes are.
     """
-    if _is_root(appliance, part, ""):
-        return ""
+    try:
+        if _is_root(appliance, part, ""):
+            return ""
+    except GuestCallError as error:
+        unmountable[_described(part)] = error.message
+        return None
     if part.type != "btrfs":
         return None
-    found = [options for options in _SUBVOLUMES if _is_root(appliance, part, options)]
+    found = []
+    for options in _SUBVOLUMES:
+        with contextlib.suppress(GuestCallError):  # there is no such subvolume
+            if _is_root(appliance, part, options):
+                found.append(options)
     if len(found) > 1:
         raise UnusableInput(
             f"{_described(part)} has more than one subvolume with a system: "
@@ -211,12 +224,12 @@ def _mount_if_root(appliance: Appliance, part: Partition) -> str | None:
 
 
 def _is_root(appliance: Appliance, part: Partition, options: str) -> bool:
-    """Whether a file system is a root, which is then mounted."""
+    """Whether a file system is a root, which is then mounted.
+
+    :raises GuestCallError: it can't be mounted.
+    """
     appliance.unmount_all()
-    try:
-        appliance.mount(part.device, options=options)
-    except GuestCallError:
-        return False
+    appliance.mount(part.device, options=options)
     found = {"etc", "usr"} <= set(appliance.list_directory("/")) and (
         appliance.is_file("/etc/os-release") or appliance.is_file("/usr/lib/os-release")
     )
@@ -229,6 +242,15 @@ def _described(part: Partition) -> str:
     """A partition for a person."""
     name = part.label or part.partlabel or part.uuid
     return f"partition {part.number} ({part.type} {name})" if part.number else name
+
+
+def _unmountable(reasons: Mapping[str, str]) -> UnusableInput:
+    return UnusableInput(
+        f"the image's {' and '.join(reasons)} can't be mounted, so no root file system is found",
+        hint="it may be damaged, or newer than this machine's kernel, which libguestfs uses: the "
+        "variable SUPERMIN_KERNEL names another one",
+        details="\n".join(f"{name}: {reason}" for name, reason in reasons.items()),
+    )
 
 
 def _no_root(partitions: Sequence[Partition]) -> UnusableInput:

@@ -55,3 +55,20 @@ def test_an_encrypted_root_is_refused(disks: Disks) -> None:
         disk.write(b"LUKS\xba\xbe\x00\x01" + b"aes".ljust(160, b"\0") + b"1" * 36)
     with pytest.raises(UnusableInput, match="encrypted"):
         pipeline.prepare(disks.guest(raw), disks.folder / "results" / "encrypted.qcow2")
+
+
+def test_a_file_system_that_this_machine_does_not_know(disks: Disks) -> None:
+    raw, part = disks.folder / "newer.raw", disks.folder / "newer.part"
+    for path, size in ((raw, 64 << 20), (part, 60 << 20)):
+        with path.open("wb") as stream:
+            stream.truncate(size)
+    subprocess.run(["sgdisk", "-n1:1M:+60M", raw], check=True, capture_output=True)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", "newer", part], check=True)
+    feature = "feature FEATURE_I20"  # an incompatible one, which no kernel has
+    subprocess.run(["debugfs", "-w", "-R", feature, part], check=True, capture_output=True)
+    convert = ["dd", f"if={part}", f"of={raw}", "bs=1M", "seek=1", "conv=notrunc"]
+    subprocess.run(convert, check=True, capture_output=True)
+    with pytest.raises(UnusableInput, match="newer") as caught:
+        pipeline.prepare(disks.guest(raw), disks.folder / "results" / "newer.qcow2")
+    assert "SUPERMIN_KERNEL" in (caught.value.hint or "")
+    assert caught.value.details

@@ -210,7 +210,7 @@ TARGETS = (
     Target("kernel config", _texts(text.kernel_config), (b"CONFIG_DRM=m\n# CONFIG_X is not set",)),
     Target("modules.dep", _texts(lambda s: modules.parse_index(s, s, s)), (b"a/b.ko: c.ko.xz\n",),
            (KollarmError,)),
-    Target("cloud.cfg", _texts(lambda s: cloudcfg.default_user([s])),
+    Target("cloud.cfg", _texts(lambda s: (cloudcfg.default_user([s]), cloudcfg.datasources([s]))),
            (b"system_info:\n  default_user: {name: debian}\n",)),
     Target("ELF header", elf.elf_architecture, (b"\x7fELF\x02\x01\x01" + bytes(11) + b"\xb7\0",)),
     Target("initramfs", _file(_ramfs),
