@@ -117,7 +117,7 @@ def root_tarball(
             hook = f'{script} "$1" {shlex.join(staged.native)}'.rstrip()
             options = ["--variant=extract", f"--extract-hook={hook}"]
             target = folder / "root.tar"
-            _mmdebstrap(archive, architecture, [*FOUNDATION, *names], options, target, step)
+            mmdebstrap(archive, architecture, [*FOUNDATION, *names], options, target, step)
 
     return _cached("root", archive, architecture, names, make, refresh)
 
@@ -160,7 +160,7 @@ def extracted_tarball(
         title = f"fetch {', '.join(packages[:3])}{' …' * (len(packages) > 3)} for {architecture}"
         with progress.current().step(title) as step:
             options = ["--variant=extract"]
-            _mmdebstrap(archive, architecture, packages, options, folder / "root.tar", step)
+            mmdebstrap(archive, architecture, packages, options, folder / "root.tar", step)
 
     return _cached("extracted", archive, architecture, packages, make, refresh)
 
@@ -209,7 +209,7 @@ def stage(
     return ScriptEnvironment(folder, (str(native), triplet, _LOADERS[host]))
 
 
-def _mmdebstrap(
+def mmdebstrap(
     archive: RootArchive,
     architecture: Architecture,
     packages: Sequence[str],
