@@ -53,6 +53,21 @@ NATIVE_TOOLS = (
 #: Seconds after which a bootstrap is given up.
 TIME_LIMIT = 3600.0
 
+#: Run by mmdebstrap's shell while apt's lists are in the root ($1): each Release file says that it
+#: is the suite's. apt warns only, and mmdebstrap shows no warnings: an archive could serve an old
+#: release, validly signed, under a new one's name.
+SUITE_CHECK = r"""
+for file in "$1"/var/lib/apt/lists/*_dists_*Release; do
+    suite=${file##*_dists_}
+    suite=$(echo "${suite%_*Release}" | tr _ /)
+    if ! grep -qxE "(Suite|Codename): *$suite" "$file"; then
+        echo "E: the archive gives another release for $suite:" \
+            $(grep -m 1 -E "^Codename: " "$file") >&2
+        exit 1
+    fi
+done
+"""
+
 _SCRIPTS = ("configure-root.sh", "with-native-tools.sh")
 _LOADERS = {
     Architecture.X86_64: "/lib64/ld-linux-x86-64.so.2",
@@ -231,6 +246,7 @@ def mmdebstrap(
                 "mmdebstrap",
                 f"--architectures={architecture.debian}",
                 "--format=tar",
+                f"--extract-hook={SUITE_CHECK}",
                 *(f"--include={name}" for name in packages),
                 *options,
                 "--",

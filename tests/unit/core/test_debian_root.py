@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,8 @@ def test_native_root(command: Path) -> None:
         "--include=curl",
     ]
     assert "--include=?essential" in argv
-    hook = next(word for word in argv if word.startswith("--extract-hook="))
+    check, hook = (word for word in argv if word.startswith("--extract-hook="))
+    assert "Codename" in check
     assert "native" not in hook
     assert "trixie-security" in (command / "sources").read_text()
 
@@ -146,3 +148,29 @@ def test_stage_wraps_commands_only_for_a_foreign_root() -> None:
         *("sh", "/s/with-native-tools.sh", "/root"),
         *("/n", "x86_64-linux-gnu", "/lib64/ld.so"),
     ]
+
+
+RELEASES = {
+    "http_deb.debian.org_debian_dists_trixie_InRelease": "Suite: stable\nCodename: trixie\n",
+    "http_deb.debian.org_debian_dists_trixie-updates_InRelease": (
+        "Suite: stable-updates\nCodename: trixie-updates\n"
+    ),
+    "http_x_debian-security_dists_buster_updates_InRelease": "Codename: buster/updates\n",
+    "http_x_ubuntu_dists_noble-updates_Release": "Suite: noble-updates\nCodename: noble\n",
+    "http_x_debian_dists_stable_InRelease": "Suite: stable\nCodename: trixie\n",
+}
+
+
+@pytest.mark.parametrize("another", [None, *RELEASES])
+def test_another_release_under_the_suites_name(tmp_path: Path, another: str | None) -> None:
+    lists = tmp_path / "var/lib/apt/lists"
+    lists.mkdir(parents=True)
+    others = {another: "Suite: oldstable\nCodename: bookworm\n"} if another else {}
+    for name, text in (RELEASES | others).items():
+        (lists / name).write_text(f"Origin: x\n{text}Date: y\n")
+    (lists / "http_x_debian_dists_trixie_main_binary-amd64_Packages").touch()
+    argv = ["sh", "-c", debian_root.SUITE_CHECK, "exec", str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, "bookworm" in done.stderr) == (int(bool(another)), bool(another))
+    if another:
+        assert "bookworm" in first_fault(done.stderr)
