@@ -78,9 +78,7 @@ def prepare(
     if earlier is not None:
         return dataclasses.replace(earlier, source=str(source.absolute()))
     with progress.current().step(f"prepare {guest.name}"), workplace(output) as work, room(work):
-        result, inspection, steps, outcome, checks = _make(
-            disk, source, guest.archives, spec, work, clock
-        )
+        result, inspection, steps, outcome, checks = _make(disk, guest.archives, spec, work, clock)
         facts = inspection.facts
         preparation = PreparationRecord(
             name=guest.name,
@@ -111,7 +109,6 @@ def prepare(
 
 def _make(
     disk: DiskFacts,
-    source: Path,
     archives: Sequence[AptArchive],
     spec: PreparationSpec,
     work: Path,
@@ -126,7 +123,7 @@ def _make(
     run(
         [
             *("qemu-img", "create", "-q", "-f", "qcow2"),
-            *("-F", disk.format, "-b", source.absolute(), overlay),
+            *("-F", disk.format, "-b", disk.path, overlay),
             # The disk has its final size from the start; a smaller one is refused.
             str(max(disk.virtual_size, spec.size if PreparationPart.SIZE in spec.parts else 0)),
         ]
@@ -142,7 +139,7 @@ def _make(
         for line in steps.to_text().splitlines():
             progress.current().say(f"  {line}")
         if steps.empty:
-            shutil.copyfile(source, result)
+            shutil.copyfile(disk.path, result)
             return result, inspection, steps, ApplyResult((), 0, {}, 0, {}), None
         with clock.timed("apply"):
             carry_out = apply_inside if spec.engine == "guest" else apply_offline
@@ -169,7 +166,7 @@ def _verified(appliance: Appliance | None, result: Path, promise: Expectations) 
     :param appliance: a running one without a disk, which saves a launch.
     """
     disk = disk_facts(result)
-    if appliance is None or not insert_disk(appliance, Drive(result, disk.format)):
+    if appliance is None or not insert_disk(appliance, Drive(Path(disk.path), disk.format)):
         return verify(result, promise)
     with tempfile.TemporaryDirectory(prefix="kollarm-verify-") as work:
         return check_image(inspect_disk(appliance, disk, Path(work), promise.spec.watched), promise)
@@ -194,7 +191,7 @@ def _convert(overlay: Path, result: Path, compression: str) -> None:
     run(
         [
             *("setpriv", "--pdeathsig", "TERM"),
-            *("qemu-img", "convert", "-O", "qcow2", *options, "-W", "-m", "8"),
+            *("qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", *options, "-W", "-m", "8"),
             *(overlay, result),
         ]
     )

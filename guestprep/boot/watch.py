@@ -145,7 +145,7 @@ def boot(image: Path, *, timeout: float = 900.0, screenshot: Path | None = None)
         _folder() as folder,
     ):
         guest = VirtualMachine(
-            image=image.absolute(),
+            image=Path(disk.path),
             format=disk.format,
             firmware=firmware,
             accelerator=chosen,

@@ -45,7 +45,7 @@ def identify(path: Path) -> Identity:
     """
     disk = disk_facts(path)
     with (
-        launch_appliance([Drive(path.absolute(), disk.format)]) as appliance,
+        launch_appliance([Drive(Path(disk.path), disk.format)]) as appliance,
         progress.current().step("look inside") as step,
     ):
         layout = find_layout(appliance)

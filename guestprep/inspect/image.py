@@ -53,6 +53,6 @@ def inspect_image(path: Path, watch: Iterable[str] = ()) -> Inspection:
     disk = disk_facts(path)
     with (
         tempfile.TemporaryDirectory(prefix="kollarm-inspect-") as work,
-        launch_appliance([Drive(path.absolute(), disk.format)]) as appliance,
+        launch_appliance([Drive(Path(disk.path), disk.format)]) as appliance,
     ):
         return inspect_disk(appliance, disk, Path(work), watch)

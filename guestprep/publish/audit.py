@@ -151,7 +151,7 @@ def _canonical(name: str) -> str | None:
 
 def _look_inside(glance: Glance, image: RemoteImage, inspect: Inspector) -> str | None:
     with tempfile.TemporaryDirectory(prefix="kollarm-audit-") as folder:
-        path = Path(folder) / f"image.{image.disk_format}"
+        path = Path(folder) / "image"
         with progress.current().step(f"download {image.name} ({size(image.size or 0)})"):
             glance.download(image.id, path)
         return inspect(path)

@@ -20,7 +20,7 @@ def read_facts(path: Path) -> LocalImage:
     :raises UnusableInput: as :func:`guestprep.source.disk_facts`.
     """
     disk = disk_facts(path)
-    return LocalImage(path, disk.file_size, disk.virtual_size, disk.format)
+    return LocalImage(Path(disk.path), disk.file_size, disk.virtual_size, disk.format)
 
 
 def digests(path: Path, algorithms: Collection[str]) -> dict[str, str]:

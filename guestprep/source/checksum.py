@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from core.errors import UnusableInput
+from guestprep.source.local_file import open_regular
 
 #: A line of sha256sum(1) or sha512sum(1): digest, a space, a space or ``*``, the name.
 _LINE = re.compile(r"^\\?(?P<digest>[0-9a-fA-F]{64}(?:[0-9a-fA-F]{64})?) [ *](?P<name>.+)$")
@@ -30,15 +31,8 @@ def verify(path: Path, algorithm: str, expected: str | None) -> str:
 
     :raises UnusableInput: another digest, or unreadable.
     """
-    try:
-        with path.open("rb") as stream:
-            actual = hashlib.file_digest(stream, algorithm).hexdigest()
-    except FileNotFoundError as error:
-        raise UnusableInput(
-            f"{path}: no such file", hint="check the path, or download the image first"
-        ) from error
-    except OSError as error:
-        raise UnusableInput(f"{path} can't be read: {error.strerror}") from error
+    with open_regular(path) as stream:
+        actual = hashlib.file_digest(stream, algorithm).hexdigest()
     if expected is not None and actual != expected.lower():
         raise UnusableInput(
             f"{path} has a different {algorithm.upper()} than expected",

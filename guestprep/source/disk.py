@@ -1,13 +1,16 @@
 """Facts of a disk file, and the refusal of files that are not a complete disk by themselves.
 
-QEMU's tools are always given the format that the header has. If they guessed it, they would take
-what a guest wrote to the first sector of a raw disk for a header, which can name files of this
-machine.
+The header is read here, before any of QEMU's tools sees the file: an image can name other files
+and servers, which QEMU would open (a backing file, an external data file, the extents of a VMware
+disk). QEMU's tools are then always given the format, and the path that was looked at. If they
+guessed the format, they would take what a guest wrote to a raw disk's first sector for a header.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import cast
 
 from core.errors import CommandError, UnusableInput
 from core.run import run
+from guestprep.source.local_file import open_regular, resolve
 from guestprep.source.qcow2 import HEADER_SIZE, MAGIC, parse_header
 
 #: Exit statuses of ``qemu-img check`` for an image that is whole (qemu-img(1)): consistent, or
@@ -30,6 +34,7 @@ class DiskFacts:
     """A disk file."""
 
     path: str
+    """Absolute, with all links followed: what QEMU and the appliance are to open."""
     format: str
     """``qcow2`` or ``raw``."""
     virtual_size: int
@@ -46,36 +51,16 @@ def disk_facts(path: Path) -> DiskFacts:
     :raises UnusableInput: missing, unreadable, not a disk, cut short, or a disk that needs
         another file (backing file, external data file) or a key.
     """
-    head = _read_head(path)
+    with open_regular(path) as stream:
+        head = stream.read(8192)
+        size = os.fstat(stream.fileno()).st_size
     if head[:4] == MAGIC:
         _refuse_dependent(path, head)
-        return _checked_qcow2(path)
+        return _checked_qcow2(path, size)
     if not _has_partition_table(head):
         raise _not_a_disk(path, head)
-    _refuse_cut_raw(path, head)
-    return DiskFacts(
-        path=str(path),
-        format="raw",
-        virtual_size=path.stat().st_size,
-        file_size=path.stat().st_size,
-        compression=None,
-    )
-
-
-def _read_head(path: Path) -> bytes:
-    if not path.exists():
-        raise UnusableInput(
-            f"{path}: no such file", hint="check the path, or download the image first"
-        )
-    if not path.is_file():
-        raise UnusableInput(
-            f"{path} is not a file", hint="a disk image in a file is needed, not a folder or device"
-        )
-    try:
-        with path.open("rb") as stream:
-            return stream.read(8192)
-    except OSError as error:
-        raise UnusableInput(f"{path} can't be read: {error.strerror}") from error
+    _refuse_cut_raw(path, head, size)
+    return DiskFacts(str(resolve(path)), "raw", size, size, None)
 
 
 def _refuse_dependent(path: Path, head: bytes) -> None:
@@ -100,25 +85,26 @@ def _refuse_dependent(path: Path, head: bytes) -> None:
         )
 
 
-def _checked_qcow2(path: Path) -> DiskFacts:
+def _checked_qcow2(path: Path, size: int) -> DiskFacts:
     """Let QEMU read the image's own tables: any that point beyond the end mean a cut file."""
+    file = resolve(path)
     try:
-        result = run(["qemu-img", "info", "--output=json", "-f", "qcow2", path], timeout=60)
+        result = run(["qemu-img", "info", "--output=json", "-f", "qcow2", file], timeout=60)
     except CommandError as error:
         if error.status == 127:
             raise
         raise _damaged(path, error.details) from error
     info = cast(dict[str, object], json.loads(result.stdout))
-    checked = run(["qemu-img", "check", "-q", "-f", "qcow2", path], timeout=600, check=False)
+    checked = run(["qemu-img", "check", "-q", "-f", "qcow2", file], timeout=600, check=False)
     if checked.status not in _WHOLE:
         lines = (checked.stderr or checked.stdout).strip().splitlines()
         raise _damaged(path, "\n".join(lines[:5]))
     specific = cast(dict[str, dict[str, str]], info.get("format-specific", {})).get("data", {})
     return DiskFacts(
-        path=str(path),
+        path=str(file),
         format="qcow2",
         virtual_size=cast(int, info["virtual-size"]),
-        file_size=path.stat().st_size,
+        file_size=size,
         compression=specific.get("compression-type", "zlib"),
     )
 
@@ -138,12 +124,12 @@ def _has_partition_table(head: bytes) -> bool:
     return gpt or (len(head) >= 512 and head[510:512] == b"\x55\xaa")
 
 
-def _refuse_cut_raw(path: Path, head: bytes) -> None:
+def _refuse_cut_raw(path: Path, head: bytes, size: int) -> None:
     """A GPT has a copy at the disk's end (UEFI 2.10, 5.3.2): a file that ends before it is cut."""
     for block in _GPT_OFFSETS:
         if head[block : block + 8] == b"EFI PART":
             (copy,) = struct.unpack_from("<Q", head, block + 32)
-            if path.stat().st_size < (copy + 1) * block:
+            if size < (copy + 1) * block:
                 raise UnusableInput(
                     f"{path} is a raw disk cut short: its partition table's copy at the end "
                     "is missing",
@@ -154,7 +140,8 @@ def _refuse_cut_raw(path: Path, head: bytes) -> None:
 
 def _convert(path: Path) -> str:
     whole = path.with_name(f"{path.stem}-whole.qcow2")
-    return f"make a complete image of it: qemu-img convert -O qcow2 {path} {whole}"
+    command = shlex.join(["qemu-img", "convert", "-O", "qcow2", str(path), str(whole)])
+    return f"if you trust where it comes from, make a complete image of it: {command}"
 
 
 def _not_a_disk(path: Path, head: bytes) -> UnusableInput:

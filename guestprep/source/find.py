@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from guestprep.archive.newest import newest
 from guestprep.archive.signature import verified
 from guestprep.source import catalogue, download
 from guestprep.source.checksum import parse_sums, verify
+from guestprep.source.local_file import open_regular, resolve
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def locate(source: GuestSource) -> tuple[Path, str]:
         path = download.image(url, expected.algorithm, expected.digest)
     elif source.path is not None:
         path = source.path
-        expected = pinned or (_listed(source, path.name) if path.exists() else None)
+        resolve(path)  # a missing file is worse than a list without its name
+        expected = pinned or _listed(source, path.name)
     else:
         raise ConfigError("the guest's source has neither path nor url nor image")
     if expected is not None and expected.algorithm != "sha256":
@@ -113,12 +116,13 @@ def _newest(content: bytes, signature: bytes | None, keyring: Path, where: str) 
 def _read(where: str) -> bytes | None:
     if where.startswith(("http://", "https://")):
         return small(where, at_most=limits.UNKNOWN)
-    try:
-        return Path(where).read_bytes()
-    except FileNotFoundError:
+    if not os.path.lexists(where):
         return None
-    except OSError as error:
-        raise UnusableInput(f"{where} can't be read: {error.strerror}") from error
+    with open_regular(Path(where)) as stream:
+        content = stream.read(limits.UNKNOWN + 1)
+    if len(content) > limits.UNKNOWN:
+        raise UnusableInput(f"{where} is too large for a list of digests or a signature")
+    return content
 
 
 def _of(text: str, where: str, name: str) -> ExpectedDigest:

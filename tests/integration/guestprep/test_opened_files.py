@@ -1,0 +1,42 @@
+"""Which files a real QEMU has open when it is given an image that names another."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from core.errors import UnusableInput
+from guestprep.boot import boot, machine
+from guestprep.boot.machine import Accelerator, VirtualMachine
+from guestprep.boot.watch import running
+from guestprep.source import disk_facts
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_raw_disk_that_claims_to_be_another_format(tmp_path: Path) -> None:
+    """A guest wrote a VMware descriptor over its own first sector, which names a file here."""
+    secret, image = tmp_path / "secret", tmp_path / "disk.img"
+    secret.write_bytes(bytes(1 << 20))
+    text = (
+        f"# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\n"
+        f'createType="monolithicFlat"\nRW 2048 FLAT "{secret}" 0\n'.encode()
+    )
+    image.write_bytes(text + bytes(510 - len(text)) + b"\x55\xaa" + bytes(1 << 20))
+    disk = disk_facts(image)
+    guest = VirtualMachine(
+        Path(disk.path), disk.format, machine.find_firmware(), Accelerator.TCG, tmp_path
+    )
+    with running(guest) as process:
+        opened = {os.path.realpath(entry) for entry in Path(f"/proc/{process.pid}/fd").iterdir()}
+    assert disk.path in opened
+    assert str(secret) not in opened
+
+
+def test_an_image_over_a_file_is_never_started(tmp_path: Path) -> None:
+    image = tmp_path / "disk.img"
+    image.write_text('# Disk DescriptorFile\nversion=1\nRW 2048 FLAT "/etc/shadow" 0\n')
+    with pytest.raises(UnusableInput):
+        boot(image)
