@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
+from core.sockets import temporary_base
+
 #: Seconds that a host has to answer.
 CONNECT_TIMEOUT = 20
 
@@ -86,7 +88,7 @@ class Tunnel:
 
     def __init__(self, url: str):
         self.to = words(url)
-        self._folder = tempfile.TemporaryDirectory(prefix="kollarm-ssh-")
+        self._folder = tempfile.TemporaryDirectory(prefix="kollarm-ssh-", dir=temporary_base())
         self._output = Path(self._folder.name) / "output"
         self._output.touch()
         path = Path(self._folder.name) / "engine"

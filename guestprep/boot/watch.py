@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,9 +12,9 @@ from pathlib import Path
 
 from core import progress
 from core.errors import CommandError, KollarmError
-from core.lock import locked
 from core.run import end
 from guestprep.boot import machine
+from guestprep.boot.folder import machine_folder
 from guestprep.boot.machine import VirtualMachine
 from guestprep.boot.report import BootReport, Sighting
 from guestprep.boot.screen import ScreenReader, save
@@ -43,11 +41,7 @@ FRESH = 10.0
 #: Seconds a machine that is stuck is still watched, so that its screen shows why.
 STUCK_GRACE = 6.0
 
-#: Seconds of age below which a folder is never taken for a killed run's leftover.
-YOUNG = 60.0
-
 _SERIAL_TAIL = 64 * 1024
-_PREFIX = "kollarm-boot-"
 
 #: Runs a command (behind the id of this process) that the kernel kills when the thread that
 #: started it is gone (prctl(2)). No preexec_fn: an interruption that arrives while Python's
@@ -142,7 +136,7 @@ def boot(image: Path, *, timeout: float = 900.0, screenshot: Path | None = None)
     chosen = machine.choose_accelerator(firmware)
     with (
         progress.current().step(f"boot {image.name} ({chosen.upper()})") as step,
-        _folder() as folder,
+        machine_folder() as folder,
     ):
         guest = VirtualMachine(
             image=Path(disk.path),
@@ -209,27 +203,6 @@ def pause(interval: float, took: float) -> float:
     :param took: seconds that the last look took.
     """
     return max(interval - took, took)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A folder for a machine's sockets, gone afterwards.
-
-    What a killed run left behind is removed on the way: its lock is free.
-    """
-    base = Path(tempfile.gettempdir())
-    for old in base.glob(f"{_PREFIX}*"):
-        try:
-            if time.time() - old.stat().st_mtime < YOUNG:
-                continue  # perhaps not locked yet
-            with locked(old / "lock", wait=False):
-                shutil.rmtree(old, ignore_errors=True)
-        except OSError:
-            continue  # in use, or another user's
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
-        folder = Path(name)
-        with locked(folder / "lock"):
-            yield folder
 
 
 @contextmanager

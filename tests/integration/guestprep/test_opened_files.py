@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from core.errors import UnusableInput
 from guestprep.boot import boot, machine
+from guestprep.boot.folder import machine_folder
 from guestprep.boot.machine import Accelerator, VirtualMachine
 from guestprep.boot.watch import running
+from guestprep.qemu_monitor import Monitor
 from guestprep.source import disk_facts
 
 pytestmark = pytest.mark.integration
@@ -40,3 +44,17 @@ def test_an_image_over_a_file_is_never_started(tmp_path: Path) -> None:
     image.write_text('# Disk DescriptorFile\nversion=1\nRW 2048 FLAT "/etc/shadow" 0\n')
     with pytest.raises(UnusableInput):
         boot(image)
+
+
+def test_sockets_work_with_a_long_folder_of_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long, image = tmp_path / ("x" * 80), tmp_path / "disk.img"
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    image.write_bytes(bytes(510) + b"\x55\xaa" + bytes(1 << 20))
+    with machine_folder() as folder:
+        guest = VirtualMachine(image, "raw", machine.find_firmware(), Accelerator.TCG, folder)
+        with running(guest), closing(Monitor(guest.monitor)) as monitor:
+            monitor.screenshot(folder / "screen.png")
+        assert (folder / "screen.png").exists()
