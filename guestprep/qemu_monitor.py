@@ -6,6 +6,7 @@ The library for it, qemu.qmp, is asyncio throughout; for a few commands this is 
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import time
@@ -16,6 +17,10 @@ from core.errors import KollarmError
 #: Seconds to wait for the socket to appear, and for an answer.
 PATIENCE = 30.0
 
+#: Bytes of an answer: those to the commands used here have a few thousand, and what is read of a
+#: console is never more than its buffer.
+ANSWER = 1 << 20
+
 
 class Monitor:
     """A connection to a running QEMU, to be closed (:func:`contextlib.closing`).
@@ -25,7 +30,7 @@ class Monitor:
 
     def __init__(self, path: Path):
         self._socket = _connect(path)
-        self._stream = self._socket.makefile("rwb")
+        self._stream = self._socket.makefile("rb")
         try:
             self._read()  # the greeting
             self.execute("qmp_capabilities")
@@ -35,21 +40,21 @@ class Monitor:
 
     def close(self) -> None:
         """End the connection; QEMU goes on."""
+        self._stream.close()
         self._socket.close()
 
     def execute(self, command: str, **arguments: object) -> object:
         """Run a command and return what it answers."""
         request = {"execute": command, "arguments": arguments}
         try:
-            self._stream.write(json.dumps(request).encode() + b"\n")
-            self._stream.flush()
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
             while True:
                 answer = self._read()
                 if "error" in answer:
                     raise KollarmError(f"QEMU refused {command}: {answer['error']}")
                 if "return" in answer:
                     return answer["return"]
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise KollarmError(f"QEMU doesn't answer to {command}: {error}") from error
 
     def screenshot(self, path: Path) -> None:
@@ -66,10 +71,28 @@ class Monitor:
         """
         self.execute("send-key", keys=[{"type": "qcode", "data": key}])
 
+    def turned_off(self) -> bool:
+        """Whether the guest has turned its machine off; QEMU must have been told to stay."""
+        status = self.execute("query-status")
+        return isinstance(status, dict) and status.get("status") == "shutdown"
+
+    def printed(self, device: str, size: int) -> bytes:
+        """What a character device with a buffer (QEMU's *ringbuf*) got since the last time.
+
+        :param size: bytes of its buffer; older output is lost.
+        """
+        text = self.execute("ringbuf-read", device=device, size=size, format="base64")
+        try:
+            return base64.b64decode(str(text), validate=True)
+        except ValueError as error:
+            raise KollarmError(f"QEMU doesn't answer to ringbuf-read: {error}") from error
+
     def _read(self) -> dict[str, object]:
-        line = self._stream.readline()
+        line = self._stream.readline(ANSWER)
         if not line:
             raise OSError("connection closed")
+        if len(line) == ANSWER:
+            raise OSError(f"an answer of more than {ANSWER} bytes")
         answer = json.loads(line)
         if not isinstance(answer, dict):
             raise ValueError(f"unexpected answer {answer!r}")

@@ -24,6 +24,9 @@ FLASH_SIZE = 64 * 1024 * 1024
 #: Of the machine: MiB, and virtual processors.
 MEMORY, PROCESSORS = 1024, 2
 
+#: QEMU's name of the serial console's buffer, and its size in bytes (a power of two).
+SERIAL, SERIAL_SIZE = "serial", 64 * 1024
+
 #: Seconds in which firmware must have printed something under a KVM that works.
 KVM_PROBE = 15.0
 
@@ -92,17 +95,12 @@ class VirtualMachine:
     firmware: Firmware
     accelerator: Accelerator
     folder: Path
-    """Where its sockets and its serial console's log are."""
+    """Where its sockets are."""
 
     @property
     def monitor(self) -> Path:
         """The QMP socket."""
         return self.folder / "qmp"
-
-    @property
-    def serial(self) -> Path:
-        """What the serial console printed."""
-        return self.folder / "serial.log"
 
     def command(self) -> list[str]:
         """QEMU's command line: the devices Nova gives a guest with the properties kollarm sets.
@@ -141,7 +139,11 @@ class VirtualMachine:
             *("-device", "usb-kbd"),
             *("-device", "usb-tablet"),
             *("-vnc", f"unix:{_escaped(self.folder / 'vnc')}"),
-            *("-serial", f"file:{_escaped(self.serial)}"),
+            # What the serial console prints last: a guest that prints without end fills nothing.
+            *("-chardev", f"ringbuf,id={SERIAL},size={SERIAL_SIZE}"),
+            *("-serial", f"chardev:{SERIAL}"),
+            # A guest that turns itself off leaves its consoles to be read.
+            "-no-shutdown",
             *("-qmp", f"unix:{_escaped(self.monitor)},server=on,wait=off"),
         ]
 

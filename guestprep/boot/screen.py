@@ -15,6 +15,10 @@ from core.run import run
 #: Seconds that recognising one screen may take.
 TIME_LIMIT = 120.0
 
+#: Pixels of the largest screen that is looked at (4096 × 2304): what a guest or a server may choose
+#: beyond that would only use up this machine's memory.
+PIXELS = 4096 * 2304
+
 #: Pixels of a colour's brightness below which a pixel belongs to the background.
 _DARK = 40
 
@@ -27,13 +31,31 @@ class ScreenReader:
         self._text = ""
 
     def read(self, png: Path) -> str:
-        """The text on a screen."""
-        with Image.open(png) as picture:
+        """The text on a screen.
+
+        :raises KollarmError: it is larger than any console's.
+        """
+        with opened(png) as picture:
             grey = picture.convert("L")
         digest = hashlib.sha256(grey.tobytes()).hexdigest()
         if digest != self._digest:
             self._digest, self._text = digest, recognise(grey)
         return self._text
+
+
+def opened(png: Path) -> Image.Image:
+    """A picture of a screen; its pixels are read when they are used.
+
+    :raises KollarmError: it is larger than any console's, or not a picture.
+    """
+    try:
+        picture = Image.open(png, formats=["PNG"])
+    except (OSError, Image.DecompressionBombError) as error:
+        raise KollarmError(f"the screen can't be read: {error}") from error
+    if picture.width * picture.height > PIXELS:
+        picture.close()
+        raise KollarmError(f"the screen has {picture.width} × {picture.height} pixels: too many")
+    return picture
 
 
 def recognise(grey: Image.Image) -> str:
@@ -61,7 +83,7 @@ def recognise(grey: Image.Image) -> str:
 def save(png: Path, target: Path) -> None:
     """Keep a screenshot as *target*, which appears only when complete."""
     try:
-        with Image.open(png) as picture, atomic(target) as work:
+        with opened(png) as picture, atomic(target) as work:
             picture.save(work, "PNG", optimize=True)
     except OSError as error:
         raise KollarmError(f"{target}: the screenshot can't be written: {error}") from error

@@ -15,7 +15,7 @@ from core.errors import CommandError, KollarmError
 from core.run import end
 from guestprep.boot import machine
 from guestprep.boot.folder import machine_folder
-from guestprep.boot.machine import VirtualMachine
+from guestprep.boot.machine import SERIAL, SERIAL_SIZE, Firmware, VirtualMachine
 from guestprep.boot.report import BootReport, Sighting
 from guestprep.boot.screen import ScreenReader, save
 from guestprep.boot.states import BootState, from_screen, from_serial, plain
@@ -41,7 +41,9 @@ FRESH = 10.0
 #: Seconds a machine that is stuck is still watched, so that its screen shows why.
 STUCK_GRACE = 6.0
 
-_SERIAL_TAIL = 64 * 1024
+
+#: Bytes of QEMU's own messages that an error shows.
+LOG_HEAD = 16 * 1024
 
 #: Runs a command (behind the id of this process) that the kernel kills when the thread that
 #: started it is gone (prctl(2)). No preexec_fn: an interruption that arrives while Python's
@@ -119,19 +121,26 @@ def _since(holds: bool, since: float | None, now: float) -> float | None:
     return (now if since is None else since) if holds else None
 
 
-def boot(image: Path, *, timeout: float = 900.0, screenshot: Path | None = None) -> BootReport:
+def boot(
+    image: Path,
+    *,
+    timeout: float = 900.0,
+    screenshot: Path | None = None,
+    firmware: Firmware | None = None,
+) -> BootReport:
     """Start an image the way Nova would, and watch it until the verdict is clear.
 
     The image is never written to. The boot passes when the screen shows a login prompt.
 
     :param timeout: seconds after which the boot has failed, whatever it shows.
     :param screenshot: where the last screen is kept, as PNG.
+    :param firmware: default: what this machine has.
     :raises UnusableInput: the file is not a complete disk image.
     :raises KollarmError: QEMU, its firmware or the text recognition is missing,
         or QEMU ended by itself.
     """
     machine.find_tools()
-    firmware = machine.find_firmware()
+    firmware = firmware or machine.find_firmware()
     disk = disk_facts(image)
     chosen = machine.choose_accelerator(firmware)
     with (
@@ -162,17 +171,26 @@ def _watch(
 ) -> BootReport:
     reader = ScreenReader()
     picture = guest.folder / "screen.png"
+    printed = b""
     started = time.monotonic()
     while True:
         looked = time.monotonic()
         _check_alive(process, guest)
         try:
             monitor.screenshot(picture)
+            printed = (printed + monitor.printed(SERIAL, SERIAL_SIZE))[-SERIAL_SIZE:]
+            off = monitor.turned_off()
         except KollarmError:
             _check_alive(process, guest)
             raise
+        serial_text = plain(printed)
+        serial_lines = serial_text.strip().splitlines()
+        if off:
+            raise KollarmError(
+                f"{guest.image.name}: the machine turned itself off",
+                details="\n".join(serial_lines[-5:]) or None,
+            )
         screen_text = reader.read(picture)
-        serial_text = plain(_tail(guest.serial))
         now = time.monotonic() - started
         watch.see(now, from_screen(screen_text), from_serial(serial_text))
         step.note(f"screen: {watch.screen}, serial: {watch.serial}")
@@ -187,7 +205,7 @@ def _watch(
                 accelerator=guest.accelerator,
                 sightings=tuple(watch.sightings),
                 screen_text=screen_text.strip(),
-                serial_tail="\n".join(serial_text.strip().splitlines()[-15:]),
+                serial_tail="\n".join(serial_lines[-15:]),
             )
         if watch.wants_return(now):
             monitor.press("ret")
@@ -233,21 +251,6 @@ def _check_alive(process: subprocess.Popen[bytes], guest: VirtualMachine) -> Non
     status = process.poll()
     if status is None:
         return
-    output = (guest.folder / "qemu.log").read_text(encoding="utf-8", errors="replace")
-    serial = plain(_tail(guest.serial)).strip().splitlines()[-5:]
-    if status == 0:
-        raise KollarmError(
-            f"{guest.image.name}: the machine turned itself off", details="\n".join(serial) or None
-        )
+    with (guest.folder / "qemu.log").open("rb") as log:
+        output = log.read(LOG_HEAD).decode("utf-8", "replace")
     raise CommandError(guest.command(), status, output, reason=f"QEMU ended with status {status}")
-
-
-def _tail(path: Path) -> bytes:
-    """The last bytes of a file that may still grow; nothing when it isn't there yet."""
-    try:
-        with path.open("rb") as stream:
-            stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, stream.tell() - _SERIAL_TAIL))
-            return stream.read()
-    except FileNotFoundError:
-        return b""

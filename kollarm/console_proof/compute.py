@@ -26,6 +26,9 @@ NAME, MARK = "kollarm-proof", "kollarm_proof"
 #: The least memory (MiB) with which a cloud image boots.
 MEMORY = 1024
 
+#: Characters of a console's log that are looked at, from its end.
+LOG_TAIL = 64 * 1024
+
 #: Seconds that Nova may take to delete an instance.
 DELETE_LIMIT = 180.0
 
@@ -174,7 +177,7 @@ class Compute:
                 answer = self.connection.compute.get_server_console_output(server_id, length=200)
         except InstanceFailed:
             return ""
-        return str(answer.get("output") or "")
+        return str(answer.get("output") or "")[-LOG_TAIL:]
 
     def console_url(self, server_id: str) -> str:
         """The URL of the instance's noVNC page, with a fresh token.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit, urlunsplit
@@ -16,6 +17,9 @@ from kollarm.console_proof.rfb import RfbError, VncClient, VncConnection
 
 #: Seconds for the proxy to answer, and for each part of an answer.
 PATIENCE = 30.0
+
+#: Bytes of one message: proxies pass on at most 64 KiB at a time.
+MESSAGE = 4 << 20
 
 
 class ProxyError(KollarmError):
@@ -64,7 +68,7 @@ def session(url: str, *, verify: bool | str = True) -> Iterator[VncClient]:
             open_timeout=PATIENCE,
             close_timeout=5,
             compression=None,
-            max_size=None,
+            max_size=MESSAGE,
             # As a browser does, which does not use this shell's HTTP proxy.
             proxy=None,
         )
@@ -93,11 +97,14 @@ def _stream(connection: ClientConnection, proxy: str) -> VncConnection:
     pending = bytearray()
 
     def read(count: int) -> bytes:
+        limit = time.monotonic() + PATIENCE
         while len(pending) < count:
             try:
-                message = connection.recv(timeout=PATIENCE)
+                message = connection.recv(timeout=max(0.0, limit - time.monotonic()))
             except TimeoutError:
-                raise RfbError(f"{proxy} has sent nothing for {PATIENCE:.0f} s") from None
+                raise RfbError(
+                    f"{proxy} has sent less than {count} bytes in {PATIENCE:.0f} s"
+                ) from None
             except ConnectionClosed as error:
                 reason = f": {error.rcvd.reason}" if error.rcvd and error.rcvd.reason else ""
                 raise RfbError(f"{proxy} closed the connection{reason}") from None

@@ -225,7 +225,7 @@ def from_proxy(text: str) -> Diagnosis:
         )
     elif re.search(r"certificate|CERTIFICATE|SSL", text):
         remedy = "name the proxy's CA as cacert in clouds.yaml"
-    elif re.search(r"not a VNC server|closed the connection|has sent nothing|refuses", text):
+    elif re.search(r"not a VNC server|closed the connection|has sent less|refuses", text):
         remedy = (
             "the proxy answers, but the guest's VNC server behind it does not: in nova.conf of the "
             "compute host, can the proxy reach [vnc] server_proxyclient_address?"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
+import subprocess
+import sys
+import tracemalloc
 from io import BytesIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guestprep.boot.screen import PIXELS
 from kollarm.console_proof.rfb import DESKTOP_SIZE, RAW, RfbError, VncClient, VncConnection
 
 HANDSHAKE = b"RFB 003.008\n" + b"\x01\x01" + b"\0\0\0\0"
@@ -105,3 +110,87 @@ def test_whatever_a_server_sends_ends_in_a_picture_or_an_error(data: bytes) -> N
         assert client.screen().size[0] >= 0
     except RfbError as error:
         assert str(error)
+
+
+# -- servers that want to use up the machine -------------------------------------
+
+#: Of a screen of the largest size that is looked at, and one copy of it: 4 bytes a pixel.
+ENOUGH = 2 * 4 * PIXELS + (16 << 20)
+
+HUGE = 65535
+
+
+class Endless(Server):
+    """A server that goes on with zeros after its answers, as much as is asked for."""
+
+    def read(self, count: int) -> bytes:
+        data = self._answers.read(count)
+        return data + bytes(count - len(data))
+
+
+def size(width: int, height: int) -> bytes:
+    return struct.pack(">HHHHi", 0, 0, width, height, DESKTOP_SIZE)
+
+
+def picture(x: int, y: int, width: int, height: int) -> bytes:
+    return struct.pack(">HHHHi", x, y, width, height, RAW)
+
+
+def rectangles(count: int, *heads: bytes) -> bytes:
+    return struct.pack(">BxH", 0, count) + b"".join(heads)
+
+
+def colours(count: int) -> bytes:
+    return struct.pack(">BxHH", 1, 0, count) + bytes(6 * count)
+
+
+HOSTILE = {
+    "first size": [opening(HUGE, HUGE)],
+    "first size, just too large": [opening(4096, 2305)],
+    "new size": [opening(1, 1), update(size(HUGE, HUGE))],
+    "picture": [opening(64, 64), update(picture(0, 0, HUGE, HUGE))],
+    "wide picture": [opening(64, 64), update(picture(0, 0, HUGE, 1))],
+    "picture beside the screen": [opening(64, 64), update(picture(HUGE, HUGE, 8, 8))],
+    "picture across the edge": [opening(64, 64), update(picture(60, 0, 8, 8))],
+    "name": [HANDSHAKE + struct.pack(">HH16xI", 1, 1, 0xFFFFFFFF)],
+    "reason": [b"RFB 003.008\n\x00" + struct.pack(">I", 0x7FFFFFFF)],
+    "reason after security": [b"RFB 003.008\n\x01\x01\0\0\0\x01" + struct.pack(">I", 1 << 30)],
+    "clipboard": [opening(1, 1), struct.pack(">B3xI", 3, 0xFFFFFFFF)],
+    "clipboard of a negative length": [opening(1, 1), struct.pack(">B3xi", 3, -5)],
+    "encoding": [opening(1, 1), update(struct.pack(">HHHHi", 0, 0, HUGE, HUGE, 16))],
+    "nothing but bells": [opening(1, 1), b"\x02" * 5000],
+    "nothing but colours": [opening(1, 1), colours(HUGE) * 20],
+    "only empty pictures": [opening(9, 9), rectangles(HUGE, *[picture(0, 0, 0, 0)] * HUGE) * 2],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_server_takes_little_memory(kind: str) -> None:
+    server = Endless(*HOSTILE[kind])
+    tracemalloc.start()
+    try:
+        with pytest.raises(RfbError):
+            server.client().screen()
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_largest_screen_takes_two_copies() -> None:
+    """Measured in a process of its own, as pictures aren't in Python's own memory."""
+    program = (
+        "import resource, struct\n"
+        "from tests.unit.kollarm.console_proof.test_rfb import Endless, opening, update, picture\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "server = Endless(opening(4096, 2304), update(picture(0, 0, 4096, 2304)))\n"
+        "assert server.client().screen().size == (4096, 2304)\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert int(done.stdout) < ENOUGH
+
+
+@given(data=st.binary(max_size=300))
+def test_whatever_follows_a_handshake_ends_in_words(data: bytes) -> None:
+    with contextlib.suppress(RfbError):
+        Server(opening(16, 16), data).client().screen()
