@@ -101,7 +101,6 @@ def prepare(
         record.record_path(output).unlink(missing_ok=True)
         status = checks.dpkg_status if checks else inspection.contents.dpkg_status
         provenance.write(preparation, output, status)
-        result.chmod(0o644)
         result.replace(output)
         record.write(preparation, record.record_path(output))
     return preparation

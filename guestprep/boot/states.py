@@ -15,6 +15,9 @@ class BootState(StrEnum):
     FIRMWARE = "firmware"
     FIRMWARE_SHELL = "firmware shell"
     FIRMWARE_MENU = "firmware menu"
+    FIRMWARE_EXCEPTION = "firmware exception"
+    SECURE_BOOT = "refused by secure boot"
+    PAGE_SIZE = "page size not supported"
     GRUB = "grub"
     GRUB_PROMPT = "grub prompt"
     BOOTING = "booting"
@@ -39,11 +42,19 @@ class BootState(StrEnum):
         """What it says about the image, for a person."""
         return _MEANINGS[self]
 
+    @property
+    def remedy(self) -> str | None:
+        """What to do about it, where that is known."""
+        return _REMEDIES.get(self)
+
 
 _STUCK = frozenset(
     {
         BootState.FIRMWARE_SHELL,
         BootState.FIRMWARE_MENU,
+        BootState.FIRMWARE_EXCEPTION,
+        BootState.SECURE_BOOT,
+        BootState.PAGE_SIZE,
         BootState.GRUB_PROMPT,
         BootState.KERNEL_PANIC,
         BootState.INITRAMFS_SHELL,
@@ -56,6 +67,9 @@ _BEFORE_KERNEL = frozenset(
         BootState.FIRMWARE,
         BootState.FIRMWARE_SHELL,
         BootState.FIRMWARE_MENU,
+        BootState.FIRMWARE_EXCEPTION,
+        BootState.SECURE_BOOT,
+        BootState.PAGE_SIZE,
         BootState.GRUB,
         BootState.GRUB_PROMPT,
     }
@@ -66,6 +80,9 @@ _MEANINGS = {
     BootState.FIRMWARE: "the firmware is still running",
     BootState.FIRMWARE_SHELL: "the firmware found nothing to boot",
     BootState.FIRMWARE_MENU: "the firmware found nothing to boot",
+    BootState.FIRMWARE_EXCEPTION: "the boot loader crashed in the firmware",
+    BootState.SECURE_BOOT: "Secure Boot refused the boot loader or the kernel",
+    BootState.PAGE_SIZE: "the processor doesn't have the memory pages that the kernel is built for",
     BootState.GRUB: "the boot loader is still running",
     BootState.GRUB_PROMPT: "the boot loader found no configuration",
     BootState.BOOTING: "the kernel or the system is still starting",
@@ -74,6 +91,19 @@ _MEANINGS = {
     BootState.EMERGENCY_MODE: "the system stopped in emergency mode",
     BootState.LOGIN_PROMPT: "the screen shows a login prompt",
     BootState.UNKNOWN: "the screen shows nothing recognisable",
+}
+
+_REMEDIES = {
+    BootState.FIRMWARE_EXCEPTION: "old boot loaders crash in new firmware: update shim and GRUB in "
+    "the image (shim-signed, grub-efi-arm64-signed), or use the firmware of an older release",
+    BootState.SECURE_BOOT: "the image's shim, GRUB and kernel must be signed by a key of the "
+    "firmware; without Secure Boot: --property os_secure_boot=disabled, or firmware without keys",
+    BootState.PAGE_SIZE: "install the kernel for pages of 4 KiB (linux-image-generic, "
+    "linux-image-arm64), or start it on hosts whose processor has such pages",
+    BootState.INITRAMFS_SHELL: "does root= of the kernel's command line name a file system of this "
+    "disk, and has the initramfs the driver of its bus (virtio_scsi)?",
+    BootState.EMERGENCY_MODE: "does /etc/fstab name a file system that isn't there? nofail lets "
+    "the system start without it",
 }
 
 # Optical recognition takes l, i, I, 1 and | for each other, and o for 0.
@@ -94,6 +124,19 @@ _SIGNS = (
         rf"UEFI Interactive Shell|to skip startup|^She ?{_L} ?{_L} ?> *[\W_]?$",
     ),
     (BootState.FIRMWARE_MENU, r"enter the Boot Manager|Boot Maintenance Manager"),
+    # ArmPkg/Library/DefaultExceptionHandlerLib of EDK II
+    (BootState.FIRMWARE_EXCEPTION, r"(S.nchr.n.us|SErr.r|IRQ|FIQ) Except[il1]on at"),
+    (
+        BootState.SECURE_BOOT,
+        # EDK II's boot manager, shim, and GRUB with shim. The firmware's own shell is refused, too,
+        # where nothing else is there to start.
+        r"failed to (load|start) Boot[0-9A-F]{4}(?!\W+EFI Internal)((?!BdsDxe)[\s\S]){0,200}?"
+        r"(Access\s+Denied|Security\s+Violation)"
+        r"|Verification failed: .{0,12}Security Violation"
+        r"|^error: .{0,80}(bad shim signature|invalid signature|prohibited by secure boot)",
+    ),
+    # drivers/firmware/efi/libstub/arm64.c of Linux
+    (BootState.PAGE_SIZE, r"\b\d+ ?KB granular kernel is not supported"),
     (BootState.GRUB, r"GNU GRUB|Welcome to GRUB|Loading Linux|Loading initial ramdisk"),
     (BootState.GRUB_PROMPT, r"^grub( rescue)?> *[\W_]?$"),
     (
@@ -103,15 +146,22 @@ _SIGNS = (
     (BootState.KERNEL_PANIC, r"Kernel panic|end Kernel panic"),
     (
         BootState.INITRAMFS_SHELL,
-        r"^ *\(initramfs\) *[\W_]?$|Dropping to a shell|ALERT! .* does not exist",
+        r"^ *\(initramfs\) *[\W_]?$|Dropping to a shell|ALERT! .* does not exist"
+        # dracut
+        r"|rdsosreport|Entering emergency mode\. Exit the shell|^ *dracut:/\S* ?[#$] *[\W_]?$",
     ),
     (
         BootState.EMERGENCY_MODE,
-        r"You are in emergency mode|Cannot open access to console|for (system )?maintenance",
+        r"(You are in|Welcome to) (emergency|rescue) mode|Cannot open access to console"
+        r"|for (system )?maintenance",
     ),
 )
 #: How a firmware ends that found nothing to boot.
 _UNBOOTABLE = (BootState.FIRMWARE_MENU, BootState.FIRMWARE_SHELL)
+#: Why firmware, loader or kernel went no further: it says more than the menus and prompts after it.
+_REFUSALS = (BootState.FIRMWARE_EXCEPTION, BootState.SECURE_BOOT, BootState.PAGE_SIZE)
+#: With what a firmware begins.
+_BANNER = re.compile(r"UEFI firmware \(version")
 _PATTERNS = {state: re.compile(pattern, re.MULTILINE) for state, pattern in _SIGNS}
 
 #: A prompt of getty's on a serial console, where its letters are certain.
@@ -120,7 +170,10 @@ _SERIAL_LOGIN = re.compile(r"^(?!Last )[\w.-]+ login:(?= |$)", re.MULTILINE)
 #: What a machine shows that has left its system and starts again.
 _STARTS_AGAIN = re.compile(
     "|".join(
-        [*(sign for state, sign in _SIGNS if state.before_kernel), r"EFI stub:|\[ *0\.0{4,}\]"]
+        [
+            *(sign for state, sign in _SIGNS if state.before_kernel and state not in _REFUSALS),
+            r"EFI stub:|\[ *0\.0{4,}\]",
+        ]
     ),
     re.MULTILINE,
 )
@@ -188,6 +241,9 @@ def _latest(text: str) -> BootState:
         if (found := list(pattern.finditer(text)))
     }
     best = max(places, key=places.__getitem__, default=BootState.UNKNOWN)
+    if best.before_kernel:
+        start = max((found.end() for found in _BANNER.finditer(text)), default=-1)
+        best = next((state for state in _REFUSALS if places.get(state, -1) > start), best)
     for state in _LASTING:
         # A machine that started again after its panic has firmware text after it.
         if state in places and places[state] > places.get(BootState.FIRMWARE, -1):

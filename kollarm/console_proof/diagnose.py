@@ -258,15 +258,18 @@ def from_consoles(screen: BootState, serial: BootState, *, silent: bool) -> Diag
         return Diagnosis(
             ProofStage.FIRMWARE,
             "nothing was printed on either console" if silent else state.meaning,
-            "is the image for this architecture, with a UEFI boot loader and the property "
+            state.remedy
+            or "is the image for this architecture, with a UEFI boot loader and the property "
             "hw_firmware_type=uefi? kollarm guest boot FILE tries it without the cloud",
         )
-    if state in _KERNEL or serial in _KERNEL:
+    kernel = state if state in _KERNEL else serial
+    if kernel in _KERNEL:
         return Diagnosis(
             ProofStage.KERNEL,
-            (state if state in _KERNEL else serial).meaning,
-            "the serial console shows where it stopped: if it finds no root disk, it often has no "
-            "driver for its bus (hw_disk_bus); if it was only slow, use a longer --timeout",
+            kernel.meaning,
+            kernel.remedy
+            or "the serial console shows where it stopped: if it finds no root disk, it often has "
+            "no driver for its bus (hw_disk_bus); if it was only slow, use a longer --timeout",
         )
     return Diagnosis(
         ProofStage.SCREEN,

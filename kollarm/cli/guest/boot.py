@@ -50,4 +50,4 @@ def show_boot(file: Path, screenshot: Path | None, timeout: int, *, as_json: boo
     else:
         print_text(f"{report.to_text()}\nscreenshot: {picture}")
     if not report.passed:
-        raise KollarmError(f"{file}: {report.summary}", hint=REMEDY)
+        raise KollarmError(f"{file}: {report.summary}", hint=report.state.remedy or REMEDY)

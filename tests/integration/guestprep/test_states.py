@@ -13,7 +13,9 @@ from core.run import run
 from guestprep import pipeline
 from guestprep.appliance import Appliance, Drive, launch_appliance
 from guestprep.boot import BootState, boot
+from guestprep.boot.machine import Firmware
 from testbed.guest_image import LAYOUTS, make
+from tests.support import efi_program
 from tests.support.guests import guest_of
 
 pytestmark = pytest.mark.integration
@@ -99,3 +101,33 @@ def test_an_empty_disk_ends_in_the_firmware_on_both_consoles(tmp_path: Path) -> 
     for console in ("screen", "serial"):
         seen = [one.state for one in report.sightings if one.source == console]
         assert seen[-1] in ends, report.to_text()
+
+
+#: What a program on the ESP does, and how the boot must end. Texts are those of Linux and dracut.
+PROGRAMS: Mapping[BootState, bytes] = {
+    BootState.FIRMWARE_EXCEPTION: efi_program.CRASH,
+    BootState.PAGE_SIZE: efi_program.printing(
+        "EFI stub: Booting Linux Kernel...\n"
+        "EFI stub: ERROR: This 16 KB granular kernel is not supported by your CPU\n"
+    ),
+    BootState.INITRAMFS_SHELL: efi_program.printing(
+        'Generating "/run/initramfs/rdsosreport.txt"\n\n\n'
+        "Entering emergency mode. Exit the shell to continue.\n"
+        'Type "journalctl" to view system logs.\n\n\ndracut:/# '
+    ),
+}
+
+
+@pytest.mark.parametrize("state", PROGRAMS, ids=lambda state: state.name.lower())
+def test_a_loader_that_stops_is_named(state: BootState, tmp_path: Path) -> None:
+    report = boot(efi_program.disk(tmp_path, PROGRAMS[state]), timeout=300)
+    assert report.state is state, report.to_text()
+    assert not report.timed_out
+
+
+def test_a_loader_that_secure_boot_refuses_is_named(tmp_path: Path) -> None:
+    folder = Path("/usr/share/AAVMF")
+    keys = Firmware(folder / "AAVMF_CODE.ms.fd", folder / "AAVMF_VARS.ms.fd")
+    report = boot(efi_program.disk(tmp_path, efi_program.CRASH), timeout=300, firmware=keys)
+    assert report.state is BootState.SECURE_BOOT, report.to_text()
+    assert not report.timed_out

@@ -39,6 +39,75 @@ MENU = (
 LOGO = "mae liano\n\n| | Open Platform Firmware Development\n\nStart boot option\n|"
 
 
+STARTED = (
+    "UEFI firmware (version  built at 13:10:49 on Nov  5 2024)\n"
+    'BdsDxe: loading Boot0001 "UEFI QEMU QEMU HARDDISK " from PciRoot(0x0)/Pci(0x1,0x0)\n'
+    'BdsDxe: starting Boot0001 "UEFI QEMU QEMU HARDDISK " from PciRoot(0x0)/Pci(0x1,0x0)\n'
+)
+DENIED = (
+    'BdsDxe: failed to load Boot0001 "UEFI QEMU HARDDISK " from PciRoot(0x0)/Pci(0x1,0\n'
+    "x0): Access Denied\n"
+)
+SHELL_DENIED = (
+    'BdsDxe: starting Boot0002 "EFI Internal Shell" from Fv(64074AFE)/FvFile(7C04A583)\n'
+    'BdsDxe: failed to start Boot0002 "EFI Internal Shell" from Fv(64074AFE): Security Violation\n'
+)
+#: dracut's words: with its own shell, and where the root account is locked.
+DRACUT = (
+    "[  190.1] dracut-initqueue[423]: Warning: dracut-initqueue timeout - starting scripts\n"
+    'Generating "/run/initramfs/rdsosreport.txt"\n\n\n'
+    "Entering emergency mode. Exit the shell to continue.\n"
+    'Type "journalctl" to view system logs.\n'
+)
+LOCKED = "Cannot open access to console, the root account is locked.\nPress Enter to continue.\n"
+GRANULE = "EFI stub: ERROR: This 64 KB granular kernel is not supported by your CPU\n"
+FORBIDDEN = "error: bad shim signature.\nerror: you need to load the kernel first.\n"
+
+REFUSED = [
+    (STARTED + "\nSynchronous Exception at 0x000000007C743000\n", BootState.FIRMWARE_EXCEPTION),
+    (STARTED + "\nSError Exception at 0x000000007C743000\n", BootState.FIRMWARE_EXCEPTION),
+    ("Sunchronous Exception at 0x000000007C743000\n" + LOGO, BootState.FIRMWARE_EXCEPTION),
+    (STARTED + DENIED + SHELL_DENIED + MENU, BootState.SECURE_BOOT),
+    (DENIED + MENU + LOGO, BootState.SECURE_BOOT),
+    (STARTED + SHELL_DENIED + MENU, BootState.FIRMWARE_MENU),
+    (STARTED + "Verification failed: (0x1A) Security Violation\n", BootState.SECURE_BOOT),
+    (
+        STARTED + "Welcome to GRUB!\n" + FORBIDDEN + "GNU GRUB  version 2.06\n",
+        BootState.SECURE_BOOT,
+    ),
+    (STARTED + "EFI stub: Booting Linux Kernel...\n" + GRANULE, BootState.PAGE_SIZE),
+    (GRANULE + "Press any key to continue...\nGNU GRUB  version 2.06\n", BootState.PAGE_SIZE),
+    (GRANULE.replace("64 KB", "16KB"), BootState.PAGE_SIZE),
+    # Another boot option, or another start, goes further.
+    (STARTED + DENIED + "Welcome to GRUB!\n[    0.000000] Booting Linux\n", BootState.BOOTING),
+    (STARTED + GRANULE + STARTED, BootState.FIRMWARE),
+    (STARTED + "Synchronous Exception at 0x0\n" + STARTED, BootState.FIRMWARE),
+    (DRACUT, BootState.INITRAMFS_SHELL),
+    (DRACUT + "\ndracut:/# ", BootState.INITRAMFS_SHELL),
+    (DRACUT + LOCKED, BootState.INITRAMFS_SHELL),
+    ("dracut:/root# \n[  200.000001] random: crng init done\n", BootState.INITRAMFS_SHELL),
+    (LOCKED, BootState.EMERGENCY_MODE),
+    ("You are in rescue mode. After logging in, type ...\n", BootState.EMERGENCY_MODE),
+]
+
+
+@pytest.mark.parametrize(("text", "state"), REFUSED)
+def test_what_stops_a_start_is_named(text: str, state: BootState) -> None:
+    assert from_serial(text) is state
+    assert from_screen(text) is state
+
+
+def test_refusals_are_stuck_and_have_a_remedy() -> None:
+    for state in (BootState.FIRMWARE_EXCEPTION, BootState.SECURE_BOOT, BootState.PAGE_SIZE):
+        assert state.stuck and state.before_kernel and state.remedy
+
+
+def test_words_of_a_running_system_are_no_refusal() -> None:
+    prompt = "ubuntu login: "
+    for words in ("Access Denied", "error: invalid signature", GRANULE):
+        assert from_serial(f"{prompt}\n{words}\n") is BootState.LOGIN_PROMPT
+
+
 @pytest.mark.parametrize(
     ("text", "state"),
     [
