@@ -7,13 +7,13 @@ import platform
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from core.errors import KollarmError
-from core.run import end, which
+from core.run import end, run, which
 from guestprep.target import ARCHITECTURE
 
 QEMU = f"qemu-system-{ARCHITECTURE}"
@@ -23,6 +23,20 @@ FLASH_SIZE = 64 * 1024 * 1024
 
 #: Of the machine: MiB, and virtual processors.
 MEMORY, PROCESSORS = 1024, 2
+
+#: The processor that is emulated: a plain ARMv8.0, as "max" pays for pointer authentication. It has
+#: pages of 4 and 64 KiB; a kernel for 16 KiB needs the other one (since QEMU 7.1).
+PROCESSOR, PROCESSOR_16K = "cortex-a57", "neoverse-n1"
+
+#: What Nova gives every guest of this kind on PCI (nova/virt/libvirt/driver.py: the random number
+#: generator and the balloon without being asked); libvirt puts each on a root port of its own.
+PCI_DEVICES = (
+    "virtio-scsi-pci,id=scsi0",
+    "virtio-gpu-pci",
+    "qemu-xhci",
+    "virtio-balloon-pci",
+    "virtio-rng-pci,rng=rng0",
+)
 
 #: QEMU's name of the serial console's buffer, and its size in bytes (a power of two).
 SERIAL, SERIAL_SIZE = "serial", 64 * 1024
@@ -96,6 +110,8 @@ class VirtualMachine:
     accelerator: Accelerator
     folder: Path
     """Where its sockets are."""
+    processor: str = PROCESSOR
+    """Of those that QEMU emulates; with KVM it is the host's own."""
 
     @property
     def monitor(self) -> Path:
@@ -114,8 +130,7 @@ class VirtualMachine:
             *("-name", "kollarm-boot"),
             "-nodefaults",
             *("-machine", "virt,gic-version=host" if kvm else "virt"),
-            # Of what TCG can emulate, a plain ARMv8.0: "max" pays for pointer authentication.
-            *("-cpu", "host" if kvm else "cortex-a57"),
+            *("-cpu", "host" if kvm else self.processor),
             *("-accel", "kvm" if kvm else "tcg,thread=multi,tb-size=512"),
             *("-m", str(MEMORY)),
             *("-smp", str(PROCESSORS)),
@@ -127,15 +142,14 @@ class VirtualMachine:
                 "-drive",
                 f"if=pflash,unit=1,format=raw,snapshot=on,file={_escaped(self.firmware.variables)}",
             ),
-            *("-device", "virtio-scsi-pci,id=scsi0"),
+            *("-object", "rng-random,id=rng0,filename=/dev/urandom"),
+            *_on_ports(PCI_DEVICES),
             *(
                 "-drive",
                 f"if=none,id=disk0,snapshot=on,cache=unsafe,format={self.format},"
                 f"file={_escaped(self.image)}",
             ),
             *("-device", "scsi-hd,bus=scsi0.0,drive=disk0,bootindex=0"),
-            *("-device", "virtio-gpu-pci"),
-            *("-device", "qemu-xhci"),
             *("-device", "usb-kbd"),
             *("-device", "usb-tablet"),
             *("-vnc", f"unix:{_escaped(self.folder / 'vnc')}"),
@@ -146,6 +160,17 @@ class VirtualMachine:
             "-no-shutdown",
             *("-qmp", f"unix:{_escaped(self.monitor)},server=on,wait=off"),
         ]
+
+
+def _on_ports(devices: Sequence[str]) -> Iterator[str]:
+    for number, device in enumerate(devices, 1):
+        yield from ("-device", f"pcie-root-port,id=port{number},chassis={number}")
+        yield from ("-device", f"{device},bus=port{number}")
+
+
+def has_processor(name: str) -> bool:
+    """Whether this machine's QEMU emulates a processor."""
+    return name in run([QEMU, "-cpu", "help"]).stdout.split()
 
 
 def _escaped(path: Path) -> str:

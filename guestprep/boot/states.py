@@ -33,6 +33,11 @@ class BootState(StrEnum):
         return self in _STUCK
 
     @property
+    def refusal(self) -> bool:
+        """Whether it says why firmware, loader or kernel went no further."""
+        return self in _REFUSALS
+
+    @property
     def before_kernel(self) -> bool:
         """Whether no kernel runs yet."""
         return self in _BEFORE_KERNEL
@@ -171,7 +176,7 @@ _SERIAL_LOGIN = re.compile(r"^(?!Last )[\w.-]+ login:(?= |$)", re.MULTILINE)
 _STARTS_AGAIN = re.compile(
     "|".join(
         [
-            *(sign for state, sign in _SIGNS if state.before_kernel and state not in _REFUSALS),
+            *(sign for state, sign in _SIGNS if state.before_kernel and not state.refusal),
             r"EFI stub:|\[ *0\.0{4,}\]",
         ]
     ),

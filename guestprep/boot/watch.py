@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from core import progress
@@ -15,7 +16,7 @@ from core.errors import CommandError, KollarmError
 from core.run import end
 from guestprep.boot import machine
 from guestprep.boot.folder import machine_folder
-from guestprep.boot.machine import SERIAL, SERIAL_SIZE, Firmware, VirtualMachine
+from guestprep.boot.machine import SERIAL, SERIAL_SIZE, Accelerator, Firmware, VirtualMachine
 from guestprep.boot.report import BootReport, Sighting
 from guestprep.boot.screen import ScreenReader, save
 from guestprep.boot.states import BootState, from_screen, from_serial, plain
@@ -105,7 +106,9 @@ class BootWatch:
             late = now - self._screen_login >= SERIAL_GRACE or now >= self.timeout
             return self.screen if followed or late else None
         if self._stuck is not None and now - self._stuck >= STUCK_GRACE:
-            return self.screen if self.screen.stuck else self.serial
+            # The screen may show the menu or prompt that follows a refusal, and no more.
+            clear = self.screen.stuck and not self.serial.refusal
+            return self.screen if clear else self.serial
         if self._serial_login is not None:
             waited = now - self._serial_login
             dark = self.screen is BootState.DISPLAY_NOT_ACTIVE
@@ -143,23 +146,35 @@ def boot(
     firmware = firmware or machine.find_firmware()
     disk = disk_facts(image)
     chosen = machine.choose_accelerator(firmware)
-    with (
-        progress.current().step(f"boot {image.name} ({chosen.upper()})") as step,
-        machine_folder() as folder,
-    ):
-        guest = VirtualMachine(
-            image=Path(disk.path),
-            format=disk.format,
-            firmware=firmware,
-            accelerator=chosen,
-            folder=folder,
-        )
-        with running(guest) as process, closing(Monitor(guest.monitor)) as monitor:
-            report = _watch(guest, process, monitor, BootWatch(timeout), step)
-        if screenshot is not None:
-            save(folder / "screen.png", screenshot)
-        step.note(report.state)
-    return report
+    guest = partial(VirtualMachine, Path(disk.path), disk.format, firmware, chosen)
+    processor = machine.PROCESSOR
+    while True:
+        with (
+            progress.current().step(f"boot {image.name} ({chosen.upper()})") as step,
+            machine_folder() as folder,
+        ):
+            report = _boot(guest(folder, processor), timeout, step)
+            if screenshot is not None:
+                save(folder / "screen.png", screenshot)
+            step.note(report.state)
+        if not _wants_other_pages(report, processor):
+            return report
+        processor = machine.PROCESSOR_16K
+
+
+def _wants_other_pages(report: BootReport, processor: str) -> bool:
+    """Whether the kernel is one for pages that the emulated processor lacks, and another has."""
+    return (
+        report.state is BootState.PAGE_SIZE
+        and report.accelerator == Accelerator.TCG
+        and processor != machine.PROCESSOR_16K
+        and machine.has_processor(machine.PROCESSOR_16K)
+    )
+
+
+def _boot(guest: VirtualMachine, timeout: float, step: progress.RunningStep) -> BootReport:
+    with running(guest) as process, closing(Monitor(guest.monitor)) as monitor:
+        return _watch(guest, process, monitor, BootWatch(timeout), step)
 
 
 def _watch(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,14 @@ import pytest
 from core.errors import KollarmError
 from guestprep.boot.machine import (
     FLASH_SIZE,
+    PROCESSOR,
+    PROCESSOR_16K,
     Accelerator,
     Firmware,
     VirtualMachine,
     choose_accelerator,
     find_firmware,
+    has_processor,
 )
 
 
@@ -31,11 +36,34 @@ def machine(
 
 def test_devices_are_those_of_nova() -> None:
     line = " ".join(machine().command())
-    for device in ("virtio-scsi-pci", "scsi-hd", "virtio-gpu-pci", "qemu-xhci", "usb-kbd"):
+    for device in ("scsi-hd", "usb-kbd", "usb-tablet"):
         assert f"-device {device}" in line
-    assert "-device usb-tablet" in line
+    for device in ("virtio-scsi", "virtio-gpu", "virtio-balloon", "virtio-rng"):
+        assert f"-device {device}-pci," in line
+    assert "-device qemu-xhci," in line
     assert "-vnc unix:/w/vnc" in line
     assert "-machine virt " in line
+
+
+def test_each_device_has_a_port_of_its_own() -> None:
+    words = machine().command()
+    devices = [value for word, value in pairwise(words) if word == "-device"]
+    ports = [device for device in devices if device.startswith("pcie-root-port")]
+    used = [device.rpartition("bus=")[2] for device in devices if "bus=port" in device]
+    assert len({port.partition("chassis=")[2] for port in ports}) == len(ports) == len(used)
+    assert sorted(used) == sorted(f"port{number}" for number in range(1, len(ports) + 1))
+
+
+def test_another_processor_is_emulated_if_asked() -> None:
+    guest = dataclasses.replace(machine(), processor=PROCESSOR_16K)
+    assert f"-cpu {PROCESSOR_16K} " in " ".join(guest.command())
+    guest = dataclasses.replace(guest, accelerator=Accelerator.KVM)
+    assert "-cpu host " in " ".join(guest.command())
+
+
+def test_processors_are_asked_of_qemu() -> None:
+    assert has_processor(PROCESSOR)
+    assert not has_processor("abacus")
 
 
 def test_nothing_is_written() -> None:

@@ -70,6 +70,15 @@ def test_a_stuck_machine_ends_the_watch(source: str) -> None:
     assert watch.verdict(20 + STUCK_GRACE) is panic
 
 
+@pytest.mark.parametrize("refusal", [state for state in BootState if state.refusal])
+def test_a_refusal_says_more_than_the_shell_behind_it(refusal: BootState) -> None:
+    watch = BootWatch(timeout=900)
+    watch.see(20, BootState.FIRMWARE_SHELL, refusal)
+    assert watch.verdict(20 + STUCK_GRACE) is refusal
+    watch.see(40, refusal, BootState.FIRMWARE_SHELL)
+    assert watch.verdict(40 + STUCK_GRACE) is refusal
+
+
 def test_a_machine_that_goes_on_isnt_stuck() -> None:
     watch = BootWatch(timeout=900)
     watch.see(20, BootState.FIRMWARE_SHELL, BOOTING)
