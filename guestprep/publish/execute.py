@@ -11,6 +11,7 @@ from core.errors import KollarmError
 from guestprep.publish import image_file, run_marker
 from guestprep.publish.cloud import Glance, GlanceError
 from guestprep.publish.model import (
+    CONTENT,
     RUN_MARK,
     SUCCESSOR,
     Method,
@@ -58,14 +59,13 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
     retired = tuple(_retire(glance, old, image.id, plan) for old in plan.retire)
     final = glance.get(image.id)
     _check(final, plan)
-    assert final.digest is not None
     return PublishRecord(
         name=plan.name,
         action=plan.action,
         image_id=final.id,
         status=final.status,
         size=final.size or 0,
-        digest=":".join(final.digest),
+        digest=":".join(final.digest or final.sent or ()),
         visibility=final.visibility,
         properties=dict(final.properties),
         changes=plan.changes,
@@ -119,7 +119,10 @@ def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> tuple[RemoteI
             image = glance.get(record.id)
             if image.status != "active":
                 raise GlanceError(f"the image {image.id} is {image.status} after its upload")
-            _check_content(image, plan, digest)
+            if _comparable(image, plan):
+                _check_content(image, plan, digest)
+            else:
+                image = _note_content(glance, image, plan, digest)
             return image, plan.local.size if digest else 0
         except BaseException:
             _discard(glance, record.id)
@@ -145,6 +148,39 @@ def _discard(glance: Glance, image_id: str) -> bool:
             )
             break
     return False
+
+
+def _comparable(image: RemoteImage, plan: PublishPlan) -> bool:
+    """Whether Glance's record tells if it has the bytes of the file.
+
+    A cloud may convert what is imported (Glance's plugin image_conversion, usual with Ceph), and
+    some compute no digests.
+    """
+    return image.digest is not None and image.disk_format == plan.local.disk_format
+
+
+def _note_content(
+    glance: Glance, image: RemoteImage, plan: PublishPlan, sha512: str | None
+) -> RemoteImage:
+    """Note what was sent, so that later runs know the image again.
+
+    :raises KollarmError: not even its size fits.
+    """
+    if image.disk_format != plan.local.disk_format:
+        progress.current().say(
+            f"the cloud converted {plan.name} from {plan.local.disk_format} to {image.disk_format}"
+        )
+    elif image.size != plan.local.size:
+        raise KollarmError(
+            f"the image {image.id} has {image.size} bytes, not {plan.local.size}: it is removed",
+            hint="was the file written to during the upload?",
+        )
+    else:
+        progress.current().warn(
+            f"the cloud computes no digests: only the size of {plan.name} was compared"
+        )
+    value = sha512 or image_file.digests(plan.local.path, ["sha512"])["sha512"]
+    return glance.change(image.id, [PropertyChange(CONTENT, None, f"sha512:{value}")])
 
 
 def _check_content(image: RemoteImage, plan: PublishPlan, sha512: str | None) -> None:

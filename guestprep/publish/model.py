@@ -19,8 +19,11 @@ RUN_MARK = "kollarm_run"
 MANAGED = "kollarm_properties"
 #: Property of a replaced image: the id of its successor.
 SUCCESSOR = "kollarm_replaced_by"
+#: Property with the digest of what was sent (``sha512:…``), where Glance's own record can't tell
+#: it: a cloud that converts what is imported, or that computes no digests.
+CONTENT = "kollarm_content"
 
-MARKS = (OWNER_MARK, RUN_MARK, MANAGED, SUCCESSOR)
+MARKS = (OWNER_MARK, RUN_MARK, MANAGED, SUCCESSOR, CONTENT)
 
 
 class Method(StrEnum):
@@ -170,8 +173,20 @@ class RemoteImage:
             return self.hash_algo, self.hash_value
         return ("md5", self.checksum) if self.checksum else None
 
+    @property
+    def sent(self) -> tuple[str, str] | None:
+        """The algorithm and value of the digest of what was sent for it, where that was noted."""
+        algorithm, colon, value = self.properties.get(CONTENT, "").partition(":")
+        return (algorithm, value) if colon and algorithm == "sha512" else None
+
     def same_content(self, local: LocalImage) -> bool:
-        """Whether its bytes are the local file's, by size, format and digest."""
+        """Whether its bytes are the local file's, by size, format and digest.
+
+        What a cloud converted, or computed no digest of, is known by what was sent.
+        """
+        if self.sent is not None:
+            algorithm, value = self.sent
+            return local.digests.get(algorithm) == value
         if self.size != local.size or self.disk_format != local.disk_format or not self.digest:
             return False
         algorithm, value = self.digest

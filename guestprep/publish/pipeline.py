@@ -66,4 +66,5 @@ def with_digests(local: LocalImage, facts: CloudFacts) -> LocalImage:
     wanted = {
         image.digest[0] for image in facts.images if image.size == local.size and image.digest
     }
+    wanted |= {image.sent[0] for image in facts.images if image.sent}
     return replace(local, digests=image_file.digests(local.path, wanted))

@@ -194,6 +194,8 @@ def _refusal(
 
 
 def _difference(image: RemoteImage, local: LocalImage) -> str:
+    if image.sent is not None:
+        return f"{image.id} was made of another file"
     if image.disk_format != local.disk_format:
         return f"{image.id} is {image.disk_format}, the file is {local.disk_format}"
     if image.size != local.size:

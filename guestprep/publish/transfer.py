@@ -129,9 +129,12 @@ def _wait(glance: Glance, image_id: str, step: RunningStep) -> None:
         failed = image.properties.get("os_glance_failed_import")
         failures = glance.import_failures(image_id)
         if failed or failures or image.status in {"killed", "deleted"}:
+            # Glance's words for what it didn't expect, such as a database that is busy. It may
+            # pass; a refusal has words of its own.
+            passing = failures and all("Internal Error" in failure for failure in failures)
             raise GlanceError(
                 f"Glance's import failed: {'; '.join(failures) or image.status}",
-                status=400,
+                status=500 if passing else 400,
                 hint="Glance's log has the reason",
             )
         step.note(f"Glance imports it ({image.status})")
