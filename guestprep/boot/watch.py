@@ -42,17 +42,22 @@ FRESH = 10.0
 #: Seconds a machine that is stuck is still watched, so that its screen shows why.
 STUCK_GRACE = 6.0
 
-
 #: Bytes of QEMU's own messages that an error shows.
 LOG_HEAD = 16 * 1024
 
+#: Bytes that a guest may write to its disk, which are thrown away; a first start of a system with
+#: a large disk writes less than one GiB.
+WRITES = 8 << 30
+
 #: Runs a command (behind the id of this process) that the kernel kills when the thread that
 #: started it is gone (prctl(2)). No preexec_fn: an interruption that arrives while Python's
-#: own hooks around a fork run is lost without a trace.
+#: own hooks around a fork run is lost without a trace. No file of it may grow beyond a limit (in
+#: blocks of 512 bytes); a guest that goes on writing to its disk then gets errors.
 _TIED = (
     *("setpriv", "--pdeathsig", "KILL"),
-    *("sh", "-c", '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"', "sh"),
-)
+    *("sh", "-c", '[ "$PPID" = "$1" ] || exit 1; shift; trap "" XFSZ; '
+      f'ulimit -f {WRITES // 512}; exec "$@"', "sh"),
+)  # fmt: skip
 
 
 @dataclass

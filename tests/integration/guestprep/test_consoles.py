@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from core.errors import KollarmError
 from guestprep.boot import boot
 from guestprep.boot.machine import SERIAL, SERIAL_SIZE, Accelerator, VirtualMachine
-from guestprep.boot.watch import running
+from guestprep.boot.watch import WRITES, running
 from guestprep.qemu_monitor import Monitor
 from tests.support.arm_firmware import Then, printing
 
@@ -44,6 +46,19 @@ def test_a_console_that_never_ends_fills_nothing(disk: Path, tmp_path: Path) -> 
                 total += read
             assert qemu.memory_info().rss - before < 64 * MIB
             assert sum(path.stat().st_size for path in folder.iterdir()) < MIB
+
+
+def test_a_guest_that_writes_without_end_gets_errors(disk: Path, tmp_path: Path) -> None:
+    """QEMU may not make a file larger than that, and isn't killed when it tries."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        guest = VirtualMachine(disk, "raw", printing(tmp_path, "x"), Accelerator.TCG, Path(name))
+        with running(guest) as process:
+            assert psutil.Process(process.pid).name().startswith("qemu")
+            soft, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+            status = Path(f"/proc/{process.pid}/status").read_text()
+    assert soft == hard == WRITES
+    (ignored,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigIgn"))
+    assert int(ignored, 16) & 1 << (signal.SIGXFSZ - 1)
 
 
 def test_a_boot_of_such_a_guest_ends_in_time(disk: Path, tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def test_a_raw_disk_that_claims_to_be_another_format(tmp_path: Path) -> None:
     guest = VirtualMachine(
         Path(disk.path), disk.format, machine.find_firmware(), Accelerator.TCG, tmp_path
     )
-    with running(guest) as process:
+    # Its monitor answers once everything is open.
+    with running(guest) as process, closing(Monitor(guest.monitor)):
         opened = {os.path.realpath(entry) for entry in Path(f"/proc/{process.pid}/fd").iterdir()}
     assert disk.path in opened
     assert str(secret) not in opened
