@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from guestprep.publish import execute as sending
 from guestprep.publish import image_file
 from guestprep.publish.cloud import GlanceError
+from guestprep.publish.execute import execute
 from guestprep.publish.model import (
     CONTENT,
     CloudFacts,
@@ -54,31 +54,31 @@ def sha512(path: Path) -> str:
 def test_an_image_is_known_by_what_was_sent(
     glance: GlanceStandIn, spec: PublishSpec, disk: Path, tmp_path: Path
 ) -> None:
-    record = sending.execute(glance, planned(glance, disk, spec))
+    record = execute(glance, planned(glance, disk, spec))
     assert record.action is PublishAction.UPLOAD
     (image,) = glance.images.values()
     assert image.properties[CONTENT] == f"sha512:{sha512(disk)}"
     assert not image.hidden
     assert planned(glance, disk, spec).action is PublishAction.KEEP
-    assert sending.execute(glance, planned(glance, disk, spec)).sent == 0
+    assert execute(glance, planned(glance, disk, spec)).sent == 0
     other = written(tmp_path / "other.raw", b"b")
     assert planned(glance, other, spec).action is PublishAction.REPLACE
-    sending.execute(glance, planned(glance, other, spec))
+    execute(glance, planned(glance, other, spec))
     assert glance.uploads == 2
     assert planned(glance, other, spec).action is PublishAction.KEEP
 
 
 def test_a_cloud_that_keeps_what_it_gets_needs_no_note(disk: Path) -> None:
     glance = GlanceStandIn()
-    sending.execute(glance, planned(glance, disk, DIRECT))
+    execute(glance, planned(glance, disk, DIRECT))
     (image,) = glance.images.values()
     assert CONTENT not in image.properties
 
 
 def test_a_busy_clouds_import_is_tried_again(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("guestprep.publish.execute.PAUSES", (0.0, 0.0))
     glance = GlanceStandIn(busy=[INTERNAL, INTERNAL])
-    sending.execute(glance, planned(glance, disk, DIRECT))
+    execute(glance, planned(glance, disk, DIRECT))
     assert glance.uploads == 3
     assert [image.status for image in glance.images.values()] == ["active"]
 
@@ -86,6 +86,6 @@ def test_a_busy_clouds_import_is_tried_again(disk: Path, monkeypatch: pytest.Mon
 def test_a_refused_import_is_not_tried_again(disk: Path) -> None:
     glance = GlanceStandIn(busy=["The image has another format", INTERNAL])
     with pytest.raises(GlanceError, match="another format"):
-        sending.execute(glance, planned(glance, disk, DIRECT))
+        execute(glance, planned(glance, disk, DIRECT))
     assert glance.uploads == 1
     assert not glance.images
