@@ -18,6 +18,7 @@ from typing import IO
 
 from core import orphans
 from core.errors import KollarmError
+from core.processes import start_time
 from core.progress import duration
 
 NAME = "run.lock"
@@ -44,7 +45,7 @@ def held(state_dir: Path, command: str) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
-            handle = stack.enter_context(locked(state_dir / NAME, wait=False))
+            handle = _take(state_dir, stack)
             _describe(handle, {"pid": os.getpid(), "since": time.time(), "command": command})
         except BlockingIOError:
             raise _taken(state_dir) from None
@@ -60,6 +61,27 @@ def held(state_dir: Path, command: str) -> Iterator[None]:
             _describe(handle, {})
 
 
+def _take(state_dir: Path, stack: ExitStack) -> IO[str]:
+    """Take a state folder's lock; wait where its holder is gone but its programs still end."""
+    patience = time.monotonic() + orphans.GRACE + 5
+    while True:
+        try:
+            return stack.enter_context(locked(state_dir / NAME, wait=False))
+        except BlockingIOError:
+            if not _abandoned(state_dir) or time.monotonic() > patience:
+                raise
+            time.sleep(0.05)
+
+
+def _abandoned(state_dir: Path) -> bool:
+    """Whether the process that took a state folder's lock is gone."""
+    try:
+        pid = json.loads((state_dir / NAME).read_text(encoding="utf-8"))["pid"]
+        return start_time(int(pid)) is None
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 def _describe(handle: IO[str], holder: dict[str, object]) -> None:
     handle.truncate(0)
     handle.write(json.dumps(holder) if holder else "")
@@ -70,12 +92,12 @@ def _taken(state_dir: Path) -> KollarmError:
     try:
         holder = json.loads((state_dir / NAME).read_text(encoding="utf-8"))
         pid, since, command = int(holder["pid"]), float(holder["since"]), str(holder["command"])
-    except (ValueError, KeyError, TypeError):
-        # taken a moment ago, and not yet described
+        began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
+    except (ValueError, KeyError, TypeError, OverflowError, OSError):
+        # taken a moment ago and not yet described, or written by something else
         return KollarmError(
             f"another run of kollarm uses {state_dir}", hint="wait for it to end, then try again"
         )
-    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
     ago = duration(max(0.0, time.time() - since))
     return KollarmError(
         f"another run uses {state_dir}: process {pid} ({command}), since {began} ({ago} ago)",

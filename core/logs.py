@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from core.errors import KollarmError
 from core.paths import log_dir
 from core.text_output import printable
 
@@ -30,14 +31,14 @@ def start(command: str) -> Path | None:
 
     :param command: the command's words, which become part of the file's name.
     """
-    folder = log_dir()
     stamp = time.strftime("%Y%m%d-%H%M%S")
     name = "-".join(word for word in command.split() if word.isalnum()) or "kollarm"
-    path = folder / f"{stamp}-{name}-{os.getpid()}.log"
     try:
+        folder = log_dir()
+        path = folder / f"{stamp}-{name[:100]}-{os.getpid()}.log"
         folder.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(path, encoding="utf-8")
-    except OSError:
+    except (KollarmError, OSError):
         # without any handler Python would print warnings, which the progress shows already
         logging.getLogger().addHandler(logging.NullHandler())
         return None

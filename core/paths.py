@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from core.errors import KollarmError
+
 
 def cache_dir() -> Path:
     """``$KOLLARM_CACHE``, else ``$XDG_CACHE_HOME/kollarm``, else ``~/.cache/kollarm``."""
@@ -18,13 +20,23 @@ def cache_dir() -> Path:
     if named:
         return Path(named)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "kollarm"
+    return (Path(base) if base else _home("KOLLARM_CACHE") / ".cache") / "kollarm"
 
 
 def log_dir() -> Path:
     """``$XDG_STATE_HOME/kollarm/logs``, else ``~/.local/state/kollarm/logs``."""
     base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "kollarm" / "logs"
+    state = Path(base) if base else _home("XDG_STATE_HOME") / ".local" / "state"
+    return state / "kollarm" / "logs"
+
+
+def _home(instead: str) -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:  # no HOME, and a user that /etc/passwd doesn't have
+        raise KollarmError(
+            "this user has no home folder", hint=f"set HOME, or {instead} to another folder"
+        ) from error
 
 
 def project_dir() -> Path:

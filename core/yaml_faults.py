@@ -15,6 +15,15 @@ from pydantic.fields import FieldInfo
 from core.errors import ConfigError, Fault
 from core.suggest import nearest_or_known
 
+#: Levels of mappings and lists within each other.
+DEEPEST = 50
+
+#: Characters of a value that a message shows.
+LONGEST_VALUE = 100
+
+#: Keys and values of a file in all.
+MOST_VALUES = 200_000
+
 #: Keys and list indices that lead to a place in the file.
 Position = tuple[str | int, ...]
 
@@ -29,11 +38,13 @@ class YamlFile:
         self.path = path
         try:
             self.tree = yaml.compose(text, Loader=yaml.SafeLoader)
+            _measure(self.tree, {}, 0)
             self.data = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        # The parser lets errors of other kinds through: of a date in a 13th month, for instance.
+        except Exception as error:
             mark = getattr(error, "problem_mark", None)
             place = f"{path}:{mark.line + 1}" if mark else str(path)
-            problem = getattr(error, "problem", None) or str(error)
+            problem = getattr(error, "problem", None) or str(error) or type(error).__name__
             raise ConfigError(f"{path} is not valid YAML", [Fault(place, problem)]) from None
 
     def where(self, position: Position) -> str:
@@ -50,12 +61,48 @@ class YamlFile:
             )
 
 
+def _measure(
+    node: yaml.Node | None, known: dict[int, tuple[int, int]], depth: int
+) -> tuple[int, int]:
+    """The values and the levels of a node, its aliases counted as what they stand for.
+
+    :param known: those of nodes that were measured, by their identity.
+    :param depth: the levels above it.
+    :raises yaml.YAMLError: it has too many levels, as one has that contains itself, or too
+        many values, as a few lines of aliases can have.
+    """
+    if id(node) in known:
+        return known[id(node)]
+    below: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        below = [each for pair in node.value for each in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        below = node.value
+    values, levels = 1, 1
+    for each in below:
+        if depth < DEEPEST:
+            more, deep = _measure(each, known, depth + 1)
+            values, levels = values + more, max(levels, deep + 1)
+        if depth + levels > DEEPEST or depth == DEEPEST:
+            raise yaml.YAMLError(f"more than {DEEPEST} levels, or a value that contains itself")
+    if values > MOST_VALUES:
+        raise yaml.YAMLError(f"more than {MOST_VALUES} values, its aliases written out")
+    known[id(node)] = values, levels
+    return values, levels
+
+
 def dotted(position: Position) -> str:
     """A position as people write it: ``guests[0].source.path``."""
     text = ""
     for part in position:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text or "(the whole file)"
+
+
+def brief(value: object) -> str:
+    """A value as Python writes it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 
 def explain(item: Any, position: Position, model: type[BaseModel]) -> tuple[str, str | None]:
@@ -72,16 +119,19 @@ def explain(item: Any, position: Position, model: type[BaseModel]) -> tuple[str,
         case "missing":
             return "is missing", "add it"
         case "string_type" if isinstance(value, int | float):
-            return f"must be a string, not the number {value}", f'write it in quotes: "{value}"'
+            return (
+                f"must be a string, not the number {brief(value)}",
+                f'write it in quotes: "{brief(value)}"',
+            )
         case "enum" | "literal_error":
             expected = str(item["ctx"]["expected"]).replace(" or ", ", ").split(", ")
             hint = nearest_or_known(str(value), [name.strip("'") for name in expected])
-            return f"unknown value {value!r}", hint
+            return f"unknown value {brief(value)}", hint
         case "string_pattern_mismatch":
-            return f"{value!r} has the wrong form", f"it must match {item['ctx']['pattern']}"
+            return f"{brief(value)} has the wrong form", f"it must match {item['ctx']['pattern']}"
     # a check of our own says all itself, and repeats no password
     error = item.get("ctx", {}).get("error")
-    message = str(error) if error else f"{item['msg']}, not {value!r}"
+    message = str(error) if error else f"{item['msg']}, not {brief(value)}"
     return f"{message[:1].lower()}{message[1:]}", getattr(error, "hint", None)
 
 

@@ -17,6 +17,13 @@ _ENGINE = re.compile(
 )
 
 
+#: Bytes of a guest's name: file names have 255, and ours get suffixes.
+LONGEST_NAME = 200
+
+#: Hosts in a range: each gets a file of its own.
+MOST_HOSTS = 1000
+
+
 def contradictions(config: Config) -> Iterator[Finding]:
     """Every impossible combination in a configuration of sound shape."""
     yield from _of_registry(config)
@@ -33,6 +40,12 @@ def contradictions(config: Config) -> Iterator[Finding]:
             "web-download needs to know where the cloud can fetch the images",
             "add served_at, the address of a server that has the folder of prepared images",
         )
+    for key in config.deploy.hosts if config.deploy else ():
+        for first, last in re.findall(r"\[(\d+):(\d+)\]", key):
+            # as floats, since there is no limit to the digits
+            if float(last) - float(first) >= MOST_HOSTS:
+                message = f"the range has more than {MOST_HOSTS} hosts"
+                yield ("deploy", "hosts", key), message, "write smaller ranges"
     names = [guest.name for guest in config.guests]
     for index, guest in enumerate(config.guests):
         at: Position = ("guests", index)
@@ -127,8 +140,18 @@ def _of_sources(config: Config) -> Iterator[Finding]:
 
 
 def _of_guest(guest: Guest, at: Position) -> Iterator[Finding]:
-    if "/" in guest.name or guest.name.startswith("."):
-        remedy = "use a name without a slash and without a leading dot"
+    if (
+        "/" in guest.name
+        or guest.name.startswith(".")
+        or guest.name.split() != [*filter(None, guest.name.split(" "))]
+        or guest.name.strip() != guest.name
+        or not guest.name
+        or len(guest.name.encode()) > LONGEST_NAME
+    ):
+        remedy = (
+            f"use a name of at most {LONGEST_NAME} bytes, without a slash, a leading dot, "
+            "line ends, or blanks at its ends"
+        )
         yield (*at, "name"), f"{guest.name!r} can't be a file's name", remedy
     source = guest.source
     named = [place for place in (source.path, source.url, source.image) if place is not None]

@@ -16,7 +16,9 @@ from pydantic import Field, JsonValue, StringConstraints
 from core.config.base import Architecture, Section
 from core.config.paths import GitAddress, LocalPath
 
-HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\[\]-]*$")]
+HostName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\[\]-]*$", max_length=253)
+]
 GroupName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Variables = dict[VariableName, JsonValue]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,11 @@ from pydantic import ValidationError
 from core.config.contradictions import Finding, contradictions
 from core.config.model import Config
 from core.errors import ConfigError, Fault, counted
-from core.yaml_faults import Position, YamlFile, explain
+from core.text_output import HARMFUL
+from core.yaml_faults import Position, YamlFile, brief, explain
+
+#: Bytes of a configuration file.
+LARGEST = 4 << 20
 
 #: Looked for in the working directory when no ``--config`` is given.
 DEFAULT_NAME = "kollarm.yml"
@@ -26,7 +32,7 @@ def load(path: Path) -> Config:
     :raises ConfigError: with every fault found, each with its line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _read(path)
     except FileNotFoundError:
         raise ConfigError(
             f"no configuration file {path}",
@@ -35,6 +41,18 @@ def load(path: Path) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from error
     return parse(text, path)
+
+
+def _read(path: Path) -> str:
+    """A file's text; of a pipe only where the shell made it (``--config <(command)``)."""
+    own = path.parent == Path("/dev/fd") or path == Path("/dev/stdin")
+    if not own and not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("it is not a file")
+    with path.open("rb") as stream:
+        content = stream.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise OSError("it is too large for a configuration")
+    return content.decode("utf-8-sig")
 
 
 def parse(text: str, path: Path) -> Config:
@@ -62,7 +80,7 @@ def _validate(data: dict[str, Any], folder: Path) -> tuple[Config, list[Finding]
     """
     findings: list[Finding] = []
     removed: list[Position] = []
-    data = json.loads(json.dumps(data, default=str))
+    data = _as_json(data, (), findings)
     while True:
         text = json.dumps(data)
         try:
@@ -72,7 +90,7 @@ def _validate(data: dict[str, Any], folder: Path) -> tuple[Config, list[Finding]
             break
         except ValidationError as error:
             for item in error.errors():
-                position = tuple(part for part in item["loc"] if part != "[key]")
+                position = _present(data, item["loc"], missing=item["type"] == "missing")
                 if not any(position[: len(gone)] == gone for gone in removed):
                     findings.append((position, *explain(item, position, Config)))
                 # A missing key can't be taken out: its whole section goes.
@@ -86,6 +104,49 @@ def _validate(data: dict[str, Any], folder: Path) -> tuple[Config, list[Finding]
         if not any(_spoils(gone, position) for gone in removed):
             findings.append(finding)
     return config, findings
+
+
+def _as_json(value: Any, position: Position, findings: list[Finding]) -> Any:
+    """A value of YAML as one of JSON, which has neither dates nor keys of other types.
+
+    Text that can't be shown is replaced, and noted in *findings*.
+    """
+    if isinstance(value, dict):
+        return {
+            str(_as_json(name, position, findings)): _as_json(
+                below, (*position, str(name)), findings
+            )
+            for name, below in value.items()
+        }
+    if isinstance(value, list | tuple | set):
+        return [_as_json(below, (*position, at), findings) for at, below in enumerate(value)]
+    if value is None or (isinstance(value, int) and value.bit_length() < 1000):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    # the digits of a very long number can't be had
+    text = "a number" if isinstance(value, int) else str(value)
+    without = "".join(sign for sign in text if sign in "\n\t" or not HARMFUL.match(sign))
+    if without != text:
+        findings.append(
+            (position, f"{brief(text)} has characters that can't be shown", "remove them")
+        )
+    return without
+
+
+def _present(data: Any, location: Position, *, missing: bool) -> Position:
+    """Where the data has what pydantic calls a location, which may name a union's type too.
+
+    :param missing: whether its last part names a key that should be there.
+    """
+    position: list[str | int] = []
+    for part in location:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            break
+        position.append(part)
+    return (*position, location[-1]) if missing else tuple(position)
 
 
 def _spoils(gone: Position, position: Position) -> bool:

@@ -23,7 +23,10 @@ def folder_of(context: Any) -> Path | None:
 
 def _absolute(path: Path, info: ValidationInfo) -> Path:
     folder = folder_of(info.context)
-    return Path(os.path.normpath(folder / path.expanduser())) if folder else path
+    try:
+        return Path(os.path.normpath(folder / path.expanduser())) if folder else path
+    except RuntimeError:
+        raise ValueError(f"the home folder of {path.parts[0]} is not known") from None
 
 
 def _path_or_url(value: str, info: ValidationInfo) -> str:

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from urllib3.exceptions import InsecureRequestWarning
@@ -13,6 +14,7 @@ from urllib3.exceptions import InsecureRequestWarning
 from core.config.model import Config
 from core.oci.registry import is_loopback
 from core.progress import duration
+from core.trust import no_stored_password
 from kollarm.doctor.model import DoctorFinding, good, missing, note
 
 #: Seconds of difference that signatures, tokens and certificates tolerate.
@@ -38,10 +40,10 @@ def clock(config: Config) -> Iterator[DoctorFinding]:
         try:
             answer = _head(url)
             theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()
-        except (requests.RequestException, KeyError, ValueError, TypeError):
+            # the date of an answer from a cache is the date when it was cached
+            theirs += int(answer.headers.get("Age") or 0)
+        except (requests.RequestException, KeyError, ValueError, TypeError, OverflowError):
             continue
-        # the date of an answer from a cache is the date when it was cached
-        theirs += float(answer.headers.get("Age", "0") or 0)
         yield judge((before + time.time()) / 2 - theirs, url)
         return
     yield note("clock", "no server could be asked for the time")
@@ -51,14 +53,17 @@ def _head(url: str) -> requests.Response:
     """The head of an answer, of which only the date is used.
 
     With a wrong clock no certificate is valid, so the date of a server without a valid
-    certificate counts too.
+    certificate counts too. Nobody knows who that is: no request carries credentials, neither
+    those of ~/.netrc, which requests would add, nor those of a URL.
     """
+    parts = urlsplit(url)
+    url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     try:
-        return requests.head(url, timeout=10)
+        return requests.head(url, timeout=10, auth=no_stored_password)
     except requests.exceptions.SSLError:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InsecureRequestWarning)
-            return requests.head(url, timeout=10, verify=False)
+            return requests.head(url, timeout=10, auth=no_stored_password, verify=False)
 
 
 def judge(ahead: float, url: str) -> DoctorFinding:
@@ -66,7 +71,7 @@ def judge(ahead: float, url: str) -> DoctorFinding:
 
     :param ahead: seconds; positive if this machine is ahead.
     """
-    host = url.split("/")[2]
+    host = urlsplit(url).netloc.rpartition("@")[2]
     if abs(ahead) <= TOLERANCE:
         return good(
             "clock", f"agrees with the clock of {host} within {max(1, round(abs(ahead)))} s"
