@@ -14,7 +14,8 @@ from core.config.model import Config
 
 def json_schema() -> JsonSchemaValue:
     """The schema as plain data, for editors and for checks in other tools."""
-    return Config.model_json_schema(schema_generator=_Documented)
+    about = {"$schema": _Documented.schema_dialect, "title": "kollarm.yml"}
+    return about | Config.model_json_schema(schema_generator=_Documented)
 
 
 class _Documented(GenerateJsonSchema):

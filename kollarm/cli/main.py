@@ -38,6 +38,7 @@ COMMANDS = {
     "doctor": ("kollarm.cli.doctor:doctor_command", "Check this machine and its services."),
     "guest": ("kollarm.cli.guest:group", "Prepare, prove and publish guest images."),
     "images": ("kollarm.cli.images:images", "Build, prepare, prove and publish everything."),
+    "init": ("kollarm.cli.init:init_command", "Write a configuration file to start from."),
     "lint": ("kollarm.cli.overlays:lint_command", "Check overlays against a release."),
     "overlays": ("kollarm.cli.overlays:group", "List overlays and show what they change."),
 }

@@ -14,16 +14,17 @@ from core import lock, orphans
 from core.processes import group_lives
 from core.run import run
 
-#: Runs a program with a child of its own, in the main thread or in another one.
+#: Runs a program with a child of its own, in the main thread or in another one. The program
+#: begins with what it reads, which it gets when the guard knows it.
 STARTER = """
 import sys, threading
 from contextlib import nullcontext
 from pathlib import Path
 from core import lock
 from core.run import run
-program = '''trap 'sleep 0.5; exit' TERM; sleep 60 & echo $$ >"$1"; wait'''
+program = '''read -r begin; trap 'sleep 0.5; exit' TERM; sleep 60 & echo $$ >"$1"; wait'''
 def work():
-    run(["sh", "-c", program, "sh", sys.argv[1]])
+    run(["sh", "-c", program, "sh", sys.argv[1]], stdin=b"begin\\n")
 with lock.held(Path(sys.argv[2]), "kollarm deploy") if sys.argv[2] else nullcontext():
     if sys.argv[3] == "thread":
         thread = threading.Thread(target=work)

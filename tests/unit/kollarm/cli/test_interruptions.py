@@ -57,7 +57,8 @@ from kollarm.cli.main import script
 
 @click.command()
 def command():
-    run(["sh", "-c", 'echo $$ >"$1"; sleep 60', "sh", PLACE])
+    program = 'read -r begin; echo $$ >"$1"; sleep 60'
+    run(["sh", "-c", program, "sh", PLACE], stdin=b"begin\\n")
 
 PLACE = sys.argv.pop()
 script(command)
