@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.config.model import AptArchive
+from guestprep.archive.keyrings import available
 from guestprep.facts import GuestFacts
 
-_KEYRINGS = {
+#: The keyring of each distribution's archives.
+KEYRINGS = {
     "debian": Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
     "ubuntu": Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg"),
 }
@@ -16,9 +18,9 @@ _KEYRINGS = {
 def archives(facts: GuestFacts) -> tuple[AptArchive, ...]:
     """The distribution's own archives for a guest; none where its release isn't named."""
     name, codename = facts.distribution, facts.codename
-    if name not in _KEYRINGS or not codename:
+    if name not in KEYRINGS or not codename:
         return ()
-    keyring = _KEYRINGS[name]
+    keyring = available(KEYRINGS[name])
     if name == "debian":
         places = [
             ("http://deb.debian.org/debian", codename),

@@ -11,6 +11,7 @@ from core.download import small
 from core.errors import ConfigError, UnusableInput
 from guestprep import limits
 from guestprep.archive.fetch import ArchiveError
+from guestprep.archive.keyrings import available
 from guestprep.archive.newest import newest
 from guestprep.archive.signature import verified
 from guestprep.source import catalogue, download
@@ -84,7 +85,8 @@ def _from_catalogue(
                 f"{url}: not signed: there is no {' or '.join(entry.signatures)} beside it",
                 hint="give the image's digest, from where you trust it, as sha256: in its source",
             )
-        text = _newest(content, signature, source.keyring or entry.keyring, url)
+        keyring = available(source.keyring or entry.keyring)
+        text = _newest(content, signature, keyring, url)
         expected = _of(text, url, entry.file)
     path = download.image(entry.url(entry.file, mirror), expected.algorithm, expected.digest)
     return path, expected

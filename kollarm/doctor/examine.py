@@ -13,6 +13,7 @@ from kollarm.doctor.model import DoctorFinding, DoctorReport
 #: In the order in which their findings are shown.
 CHECKS: tuple[Callable[[Config], Iterable[DoctorFinding]], ...] = (
     machine.programs,
+    machine.keyrings,
     engines.engines,
     machine.appliance,
     machine.firmware,

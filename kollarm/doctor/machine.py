@@ -10,12 +10,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.config.model import Architecture, Config
+from core.config.model import Architecture, Config, Guest
 from core.errors import KollarmError
 from core.progress import duration
 from core.run import which
+from guestprep import default_archives
 from guestprep.appliance import ApplianceError, Drive, acceleration, launch_appliance
+from guestprep.archive.keyrings import can_be_fetched
 from guestprep.boot.machine import Accelerator, choose_accelerator, find_firmware
+from guestprep.source.catalogue import CATALOGUE
 from kollarm.doctor.model import DoctorFinding, Fix, failed, good, missing, note
 
 # Programs, and the Debian package of each.
@@ -64,6 +67,38 @@ def programs(config: Config) -> Iterator[DoctorFinding]:
             "install the package python3-venv",
             Fix(packages=("python3-venv",)),
         )
+
+
+def keyrings(config: Config) -> Iterator[DoctorFinding]:
+    """Check that there are the keyrings that sign the guests' sources and archives."""
+    needed = {path for guest in config.guests for path in _keyrings_of(guest)}
+    absent = [path for path in sorted(needed) if not path.is_file()]
+    fetched = [path for path in absent if can_be_fetched(path)]
+    for path in absent:
+        if path not in fetched:
+            names = "debian-archive-keyring, ubuntu-keyring or ubuntu-cloudimage-keyring"
+            yield missing(
+                "keyrings",
+                f"there is no {path}, which signs guest images or their packages",
+                f"install its package ({names}), or name a keyring in the guest's source",
+            )
+    if fetched:
+        files = ", ".join(path.name for path in fetched)
+        yield note("keyrings", f"{files}: fetched from Debian's archive when it is needed")
+    elif needed and not absent:
+        yield good("keyrings", ", ".join(path.name for path in sorted(needed)))
+
+
+def _keyrings_of(guest: Guest) -> Iterator[Path]:
+    source = guest.source
+    if source.image is not None and source.image in CATALOGUE:
+        if source.sha256 is None:
+            yield source.keyring or CATALOGUE[source.image].keyring
+        if not guest.archives:
+            yield default_archives.KEYRINGS[source.image.partition("-")[0]]
+    elif source.keyring is not None:
+        yield source.keyring
+    yield from (archive.keyring for archive in guest.archives)
 
 
 def firmware(config: Config) -> Iterator[DoctorFinding]:

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from core.config import load as loading
 from core.config.load import load, parse
 from core.config.model import Config
 from core.errors import ConfigError
@@ -191,7 +190,7 @@ def test_only_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     os.mkfifo(pipe)
     large = tmp_path / "large.yml"
     large.write_text("#" * 100, "utf-8")
-    monkeypatch.setattr(loading, "LARGEST", 50)
+    monkeypatch.setattr("core.config.load.LARGEST", 50)
     for path in (pipe, large, tmp_path, Path("/dev/zero")):
         with pytest.raises(ConfigError, match="can't be read"):
             load(path)
