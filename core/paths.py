@@ -9,6 +9,8 @@ Glance's data, logs, prepared images and the record of the last run.
 from __future__ import annotations
 
 import os
+import site
+import sys
 from pathlib import Path
 
 from core.errors import KollarmError
@@ -40,5 +42,13 @@ def _home(instead: str) -> Path:
 
 
 def project_dir() -> Path:
-    """The folder that holds kollarm's packages, ``dockerfile_overlays`` and ``examples``."""
-    return Path(__file__).resolve().parents[1]
+    """The folder of ``dockerfile_overlays``, ``examples`` and ``scripts``.
+
+    That is the checkout, or ``share/kollarm`` of the prefix that a wheel was installed into.
+    """
+    packages = Path(__file__).resolve().parents[1]
+    prefixes = (Path(sys.prefix), Path(site.getuserbase()), *packages.parents)
+    for folder in (packages, *(prefix / "share" / "kollarm" for prefix in prefixes)):
+        if (folder / "dockerfile_overlays").is_dir():
+            return folder
+    return packages
