@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from builder import pipeline
+from builder.plan import BuildPlan
 from builder.record import BuildRecord
 from builder.request import BuildRequest
 from core import progress
@@ -16,7 +17,9 @@ from core.config.model import Config, Guest
 from core.errors import KollarmError
 from core.progress import duration, size
 from core.tables import table
+from core.text_output import joined_lines, one_line
 from guestprep import publish
+from guestprep.plan.model import PreparationPlan
 from guestprep.publish.cloud import Glance
 from guestprep.record import PreparationRecord
 from kollarm.guests import boots, prepare, selection
@@ -105,6 +108,48 @@ class ImagesRecord:
         return table("Glance", ["image", "state", "id", "visibility", "status"], rows)
 
 
+@dataclass(frozen=True)
+class GuestPlan:
+    """What a run would do with one guest image."""
+
+    name: str
+    preparation: PreparationPlan
+    boot: str
+    """Which images would be booted: none, result or both."""
+    cloud: str
+    """Where it would be published."""
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "preparation": self.preparation.to_dict(),
+            "boot": self.boot,
+            "cloud": self.cloud,
+        }
+
+    def to_text(self) -> str:
+        booted = {"none": "nothing", "result": "the result", "both": "the source and the result"}
+        ending = joined_lines([f"   boot {booted[self.boot]}", f"   publish to {self.cloud}"])
+        return f"{one_line(self.name)}: {self.preparation.to_text()}\n{ending}"
+
+
+@dataclass(frozen=True)
+class ImagesPlan:
+    """What a run would do with everything in the configuration."""
+
+    build: BuildPlan
+    guests: tuple[GuestPlan, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "build": self.build.to_dict(),
+            "guests": [guest.to_dict() for guest in self.guests],
+        }
+
+    def to_text(self) -> str:
+        return "\n".join([self.build.to_text(), *(guest.to_text() for guest in self.guests)])
+
+
 class PartialRun:
     """The records of a run that has not ended, or that ended early."""
 
@@ -118,6 +163,22 @@ class PartialRun:
         """What was done until now."""
         seconds = time.monotonic() - self._started
         return ImagesRecord(self.builds[-1], tuple(self.guests.values()), seconds)
+
+
+def plan(config: Config) -> ImagesPlan:
+    """What :func:`run` would do; nothing is written except to the cache.
+
+    :raises KollarmError: an image's source can't be had or prepared, or the release not rendered.
+    """
+    start_registry(config)
+    with progress.current().step("container images"):
+        build = pipeline.plan(BuildRequest(config))
+    cloud = "the embedded Glance" if config.cloud.embedded else config.cloud.name or "the cloud"
+    guests = []
+    for guest in config.guests:
+        with progress.current().step(f"guest {guest.name}"):
+            guests.append(GuestPlan(guest.name, prepare.plan(guest), guest.boot, cloud))
+    return ImagesPlan(build, tuple(guests))
 
 
 def run(config: Config, partial: PartialRun) -> ImagesRecord:

@@ -9,18 +9,31 @@ import click
 
 from core import files, progress
 from kollarm import report, run_images
-from kollarm.cli.common import alone, print_json, print_text, read_config, with_config, with_json
+from kollarm.cli.common import (
+    alone,
+    print_json,
+    print_text,
+    read_config,
+    show,
+    with_config,
+    with_dry_run,
+    with_json,
+)
 
 
 @click.command("images")
 @with_config
+@with_dry_run
 @with_json
-def images(config_path: Path, as_json: bool) -> None:
+def images(config_path: Path, dry_run: bool, as_json: bool) -> None:
     """Build container images; prepare, prove and publish guest images.
 
     Results of earlier runs that were made from the same inputs are kept.
     """
     config = read_config(config_path)
+    if dry_run:
+        show(run_images.plan(config), as_json=as_json)
+        return
     record_file = config.state_dir / "last-run.json"
     partial = run_images.PartialRun(config)
     with alone(config):

@@ -13,8 +13,17 @@ from core.attestation.signing import read_key
 from core.config.model import Config, Guest
 from guestprep import pipeline
 from guestprep.attestation import signatures
+from guestprep.plan.model import PreparationPlan
 from guestprep.record import PreparationRecord
 from guestprep.spec import PreparationPart
+
+
+def plan(guest: Guest) -> PreparationPlan:
+    """What preparing a guest's image would do.
+
+    :raises KollarmError: its source can't be had or prepared.
+    """
+    return pipeline.plan(guest)
 
 
 def prepare(

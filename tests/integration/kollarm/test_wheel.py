@@ -26,7 +26,13 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [wheel] = folder.glob("*.whl")
     prefix = folder / "installed"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", prefix], check=True)
-    words = ["--python", prefix / "bin/python", "install", "--no-deps", "--ignore-installed"]
+    words: list[str | Path] = [
+        "--python",
+        prefix / "bin/python",
+        "install",
+        "--no-deps",
+        "--ignore-installed",
+    ]
     subprocess.run([*pip, *words, wheel], check=True, env=apart())
     [packages] = (prefix / "lib").glob("python*/site-packages")
     others = [path for path in site.getsitepackages() if Path(path).is_dir()]

@@ -78,7 +78,7 @@ def test_every_section_is_reached() -> None:
     assert len(ALL) > 120
 
 
-@pytest.mark.parametrize(("number", "value"), enumerate(HOSTILE))
+@pytest.mark.parametrize(("number", "value"), [*enumerate(HOSTILE)])
 def test_a_hostile_value_is_a_fault_wherever_it_stands(number: int, value: str) -> None:
     for position in ALL[number % 4 :: 4]:  # each position has a quarter of the values
         in_words(written(position, value))
