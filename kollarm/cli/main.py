@@ -33,6 +33,7 @@ FULL_OR_FORBIDDEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EA
 COMMANDS = {
     "attest": ("kollarm.cli.attest:group", "Check and show the attestations of images."),
     "build": ("kollarm.cli.build:build", "Build container images, push and join them."),
+    "clean": ("kollarm.cli.clean:clean_command", "Remove what earlier runs have left."),
     "config": ("kollarm.cli.config:group", "Check and show the configuration."),
     "deploy": ("kollarm.cli.deploy:deploy_command", "Deploy a cloud with kolla-ansible."),
     "doctor": ("kollarm.cli.doctor:doctor_command", "Check this machine and its services."),

@@ -81,7 +81,7 @@ def _command(words: tuple[str, ...], command: click.Command) -> Iterator[str]:
     usage = " ".join(command.collect_usage_pieces(context))
     yield f".SS {_escaped(' '.join(words))} {_escaped(usage)}"
     yield from _text(command.help or "")
-    for parameter in command.get_params(context):
+    for parameter in command.params:
         record = parameter.get_help_record(context)
         if record is not None and isinstance(parameter, click.Option):
             yield from (".TP", f".B {_escaped(record[0])}", *_text(record[1]))
