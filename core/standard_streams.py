@@ -63,6 +63,8 @@ class StandardError:
 
     @property
     def _stream(self) -> TextIO:
+        if sys.stderr is None:
+            open_missing()
         # While rich shows a live line, it has put itself before standard error.
         stream: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
         return stream
