@@ -33,13 +33,15 @@ from builder.engines.protocol import (
 from builder.facts import EngineImage
 from builder.join import IndexJoiner, Place
 from builder.kolla import sources
+from builder.native import tools
+from builder.native.dockerfile import with_native_tools
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
 from builder.record import BuildRecord, ImageRecord, IndexRecord, State
 from builder.targets import Target
 from core import progress
-from core.config.model import Architecture
+from core.config.model import Architecture, Distro
 from core.errors import KollarmError
-from core.oci.model import LABEL, RegistryImage
+from core.oci.model import RegistryImage
 from core.oci.registry import RegistryClient
 from core.oci.transport import fixed_tag
 
@@ -76,6 +78,8 @@ class BuildResources:
     """Gets the digest of each image that is pushed."""
     on_interrupt: Callable[[BuildRecord], None] = lambda record: None
     """Called with the record so far when the run is interrupted."""
+    native_tools: Distro | None = None
+    """Emulated steps get native tools of this distribution; None emulates all."""
 
 
 class BuildExecution:
@@ -94,6 +98,7 @@ class BuildExecution:
         self.indices: dict[str, IndexRecord] = {}
         self._claimed: set[str] = set()
         self._ready: set[Architecture] = set()
+        self._native: dict[Architecture, str | None] = {}
         self._futures: dict[Place, Future[None]] = {}
         self._pools: dict[ImageBuilder, ThreadPoolExecutor] = {}
         self._running: set[Cancellation] = set()
@@ -168,7 +173,11 @@ class BuildExecution:
             if root.architecture is not architecture:
                 continue
             try:
-                base_image.ensure(root, self.resources.builders[architecture])
+                builder = self.resources.builders[architecture]
+                base_image.ensure(root, builder)
+                self._native[architecture] = tools.ensure(
+                    root, builder, self.resources.native_tools
+                )
             except KollarmError as error:
                 for place, step in self.steps.items():
                     if place[1] is architecture and place not in self.rows:
@@ -242,7 +251,8 @@ class BuildExecution:
                     base_image.root(start, extra_files[base_image.ROOT])
                     text = dockerfile.with_start(text, base_image.FROM_ROOT)
             # At the end and in one step, so that labels that change daily spoil no layer cache.
-            text = dockerfile.with_labels(text, self._labels(target))
+            text = dockerfile.with_labels(text, target.labels(self.plan.release))
+            text = with_native_tools(text, native := self._native.get(target.architecture))
             fetch = partial(sources.fetch, before=self.before if step.rebuild else None)
             stream = archive.build_context(target.rendered, text, fetch, extra_files)
             return builder.build(
@@ -252,6 +262,7 @@ class BuildExecution:
                     target.architecture,
                     build_args={**self.resources.build_args, **target.build_args},
                     use_cache=not step.rebuild,
+                    mounts=native is not None,
                     log=self._log(target),
                     note=note,
                     control=control,
@@ -288,17 +299,6 @@ class BuildExecution:
             entries = [e for e in pushed.entries if e.architecture == target.architecture.oci]
             digest = entries[0].digest if entries else digest
         return client.image(repository, digest or target.tag)
-
-    def _labels(self, target: Target) -> dict[str, str]:
-        # names: https://github.com/opencontainers/image-spec/blob/main/annotations.md
-        now = datetime.now(UTC)
-        return {
-            LABEL: target.key,
-            "build-date": now.strftime("%Y%m%d"),
-            "org.opencontainers.image.created": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "org.opencontainers.image.title": target.name,
-            "org.opencontainers.image.version": self.plan.release,
-        }
 
     def _join(self) -> None:
         """Write every index whose members are all there and that isn't done yet."""

@@ -27,7 +27,7 @@ from builder.rendering import render_all
 from builder.request import BuildRequest
 from builder.targets import Target, targets_of
 from core import progress
-from core.config.model import Architecture, Config
+from core.config.model import Architecture, Config, NativeTools
 from core.errors import ConfigError, Fault, KollarmError
 from core.oci.client import client_for
 from core.oci.model import ImageIndex, RegistryImage
@@ -118,17 +118,21 @@ def attest(request: BuildRequest) -> BuildRecord:
 def _execute(
     request: BuildRequest, prepared: PreparedBuild, on_interrupt: Callable[[BuildRecord], None]
 ) -> BuildRecord:
-    attesting = request.config.registry.attest and not prepared.plan.idle
+    config = request.config
+    attesting = config.registry.attest and not prepared.plan.idle
     resources = BuildResources(
         client=prepared.client,
         builders=prepared.builders,
-        logs=request.config.state_dir / "logs" / "images",
+        logs=config.state_dir / "logs" / "images",
         build_args=proxies(os.environ),
-        retries=request.config.build.retries,
-        jobs=request.config.build.jobs or max(2, os.cpu_count() or 1),
+        retries=config.build.retries,
+        jobs=config.build.jobs or max(2, os.cpu_count() or 1),
         attestor=_attestor(request, prepared) if attesting else None,
         built=prepared.built,
         on_interrupt=on_interrupt,
+        native_tools=(
+            config.build.distro if config.build.native_tools is NativeTools.AUTO else None
+        ),
     )
     return BuildExecution(prepared.plan, resources, prepared.remote).run()
 

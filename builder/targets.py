@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from builder import keys
@@ -11,7 +12,7 @@ from builder.base_image import BaseSource
 from builder.context import dockerfile
 from builder.facts import EngineImage, RenderedImage, RenderedTree
 from core.config.model import Architecture
-from core.oci.model import RegistryImage
+from core.oci.model import LABEL, RegistryImage
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,18 @@ class Target:
     @property
     def tag(self) -> str:
         return self.reference.rsplit(":", 1)[1]
+
+    def labels(self, release: str) -> dict[str, str]:
+        """The labels that it gets when it is built, now."""
+        # names: https://github.com/opencontainers/image-spec/blob/main/annotations.md
+        now = datetime.now(UTC)
+        return {
+            LABEL: self.key,
+            "build-date": now.strftime("%Y%m%d"),
+            "org.opencontainers.image.created": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "org.opencontainers.image.title": self.name,
+            "org.opencontainers.image.version": release,
+        }
 
     def matches(self, image: EngineImage | RegistryImage) -> bool:
         """Whether an image has its key and architecture."""

@@ -35,7 +35,9 @@ ENVIRONMENT = {
 #: The first Docker client that needs a plugin for BuildKit; those before have it built in.
 PLUGIN_SINCE = 23
 
-_STEP = re.compile(r"#(\d+) \[(?:\S+ )?(\d+/\d+)\] (.*)")
+_STEP = re.compile(r"#(\d+) \[(?:\S+ +)?(\d+/\d+)\] (.*)")
+#: Native tools, which are none of the step's own words.
+_MOUNT = re.compile(r"--mount=\S+ ")
 _OUTPUT = re.compile(r"#(\d+) [\d.]+ (.*)")
 #: BuildKit's other work: loading the context, looking at the parent, pushing.
 _OTHER = re.compile(r"#(\d+) (.*)")
@@ -59,7 +61,7 @@ class BuildkitOutput:
 
     def line(self, line: str) -> None:
         if found := _STEP.match(line):
-            number, place, text = found.groups()
+            number, place, text = found[1], found[2], _MOUNT.sub("", found[3])
             self._steps[number] = self.step = f"{place} : {text}"
             self._note(f"step {place} {text}"[:100])
         elif found := _ERROR.match(line):

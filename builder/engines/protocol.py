@@ -178,6 +178,9 @@ class ImageBuilder(Protocol):
     def no_mounts(self) -> str | None:
         """Why RUN steps can't have mounts here, and the remedy; None if they can."""
 
+    def info(self) -> EngineInfo:
+        """What it says about itself."""
+
     def image(self, reference: str) -> EngineImage | None:
         """The image under a reference; None when there is none."""
 

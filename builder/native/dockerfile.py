@@ -16,16 +16,16 @@ PRELOAD_LIST = "/etc/ld.so.preload"
 _RUN = re.compile(r"^(\s*RUN)(?=\s)", re.IGNORECASE)
 
 
-def with_native_tools(text: str, image: str) -> str:
+def with_native_tools(text: str, image: str | None) -> str:
     """The Dockerfile with the native tools mounted in each RUN step.
 
     Mounts are in no layer, and in none of an image's records; the steps' own text stays.
 
     With a here-document, whose lines may look like steps, it is left as it is.
 
-    :param image: the native tools as an image.
+    :param image: the native tools as an image; None leaves the Dockerfile as it is.
     """
-    if "<<" in text:
+    if image is None or "<<" in text:
         return text
     mounts = (
         f"--mount=type=bind,from={image},source=/,target={MOUNT} "

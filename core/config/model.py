@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, HttpUrl, PrivateAttr, StringConstraints
+from pydantic import BeforeValidator, Field, HttpUrl, PrivateAttr, StringConstraints
 
 from core.config.base import Architecture as Architecture
 from core.config.base import Section as Section
@@ -139,6 +139,13 @@ class Engine(Section):
     """For tcp://: the folder with ca.pem, cert.pem and key.pem, as for DOCKER_CERT_PATH."""
 
 
+class NativeTools(StrEnum):
+    """Whether emulated build steps get native programs."""
+
+    AUTO = "auto"
+    OFF = "off"
+
+
 class Build(Section):
     """Container images."""
 
@@ -187,6 +194,13 @@ class Build(Section):
         strict=False,
     )
     """The engine that builds each architecture; what has none is not built."""
+    native_tools: Annotated[
+        NativeTools,
+        BeforeValidator(lambda value: "off" if value is False else value),  # YAML's bare word off
+    ] = NativeTools.AUTO
+    """``auto`` lets this machine's own programs do the work in emulated steps, where the engine can
+    mount them there; ``off`` emulates all. The images are the same.
+    """
 
 
 class GuestSource(Section):

@@ -78,8 +78,10 @@ static int python_allowed(char *const argv[])
         const char *word = argv[i], *name;
         if (!strcmp(word, "-m"))
             return argv[i + 1] && is_one_of(argv[i + 1], modules);
-        if (!strcmp(word, "-c")) /* what ensurepip runs */
-            return argv[i + 1] && strstr(argv[i + 1], "runpy.run_module(\"pip\"");
+        if (!strcmp(word, "-c")) /* what ensurepip and py3compile run */
+            return argv[i + 1] && (strstr(argv[i + 1], "runpy.run_module(\"pip\"") ||
+                                   strstr(argv[i + 1], "print(sys.implementation.cache_tag)") ||
+                                   strstr(argv[i + 1], "print(importlib.util.MAGIC_NUMBER)"));
         if (!strcmp(word, "-W") || !strcmp(word, "-X"))
             i++;
         if (word[0] == '-')
@@ -194,7 +196,9 @@ static int search(const char *name, char *found)
     return 0;
 }
 
-/* ---- exec and posix_spawn: glibc calls its own inside, so each one has to be here ------------- */
+/* ---- exec and posix_spawn: glibc calls its own inside, so each one has to be here ------------- *
+ * system() and popen() aren't: they start an emulated shell, which starts native programs again.
+ */
 
 int execve(const char *program, char *const argv[], char *const envp[])
 {

@@ -23,7 +23,16 @@ from builder.plan import BuildAction
 from builder.record import BuildRecord, State
 from builder.request import BuildRequest
 from core import trust
-from core.config.model import Architecture, BaseImage, Bootstrap, Build, Config, Engine, Registry
+from core.config.model import (
+    Architecture,
+    BaseImage,
+    Bootstrap,
+    Build,
+    Config,
+    Engine,
+    NativeTools,
+    Registry,
+)
 from core.errors import ConfigError, KollarmError
 from core.oci.registry import RegistryClient
 from tests.support.registries import RunningRegistry
@@ -108,6 +117,18 @@ def run_in(reference: str, *command: str, platform: str = "linux/amd64") -> str:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return shown.stdout
+
+
+def test_native_tools_change_no_key(project: Project) -> None:
+    keys = []
+    for choice in NativeTools:
+        config = project.config(ARM)
+        build = config.build.model_copy(update={"native_tools": choice})
+        config = config.model_copy(update={"build": build})
+        steps = pipeline.plan(BuildRequest(config, images=["base", "cron"])).images
+        keys.append({step.target.name: step.target.key for step in steps})
+    assert keys[0] == keys[1]
+    assert len(keys[0]) == 2
 
 
 def test_built_pushed_and_joined(built: BuildRecord, project: Project) -> None:

@@ -90,3 +90,11 @@ def test_references_and_patterns() -> None:
     assert split("host:5000/kolla/base:t-x86_64") == ("kolla/base", "t-x86_64")
     assert split("host/kolla/base@sha256:0") == ("kolla/base", "sha256:0")
     assert pattern("usr/lib/x") == "/us[r]/li[b]/[x]"
+
+
+def test_a_step_is_shown_without_its_mounts() -> None:
+    notes: list[str] = []
+    output = BuildkitOutput(notes.append)
+    output.line("#6 [stage-0  2/28] RUN --mount=type=bind,from=a --mount=type=bind,from=b true")
+    assert notes == ["step 2/28 RUN true"]
+    assert output.step == "2/28 : RUN true"

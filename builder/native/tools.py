@@ -1,0 +1,90 @@
+"""Whether an architecture's images are built with native tools, and the image that holds them."""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+
+from builder.base_image import BaseSource
+from builder.context import archive
+from builder.engines.protocol import BuildJob, ImageBuilder
+from builder.native.root import NativeRoot, tarball
+from core import debian_root, progress
+from core.config.model import Architecture, Distro
+from core.debian_root import RootArchive
+from core.errors import KollarmError
+
+#: The archive of each distribution that has native tools; the rest is emulated.
+MIRRORS = {Distro.DEBIAN: debian_root.DEFAULT_MIRROR}
+
+#: The file by which an image tells its release: os-release(5).
+OS_RELEASE = "etc/os-release"
+
+
+def ensure(base: BaseSource, builder: ImageBuilder, distro: Distro | None) -> str | None:
+    """The image with the native tools for what is built from *base*, made if need be.
+
+    Says once why there are none, where that costs time.
+
+    :param distro: the images' distribution; None wants no native tools.
+    :returns: its reference; None where programs run as they are.
+    """
+    architecture = base.architecture
+    if distro is None or not builder.keeps_images:
+        return None  # a buildx builder's nodes have architectures of their own
+    own = builder.info().architecture
+    host = next((one for one in Architecture if one.oci == own), None)
+    if host is None or host is architecture:
+        return None
+    reason = _obstacle(builder, distro)
+    if reason is None:
+        try:
+            return _image(NativeRoot(_archive(base, builder, distro), host, architecture), builder)
+        except KollarmError as error:
+            reason = error.message
+    progress.current().say(
+        f"{architecture} images are built in full emulation, which takes 10 to 30 times as long: "
+        f"{reason}"
+    )
+    return None
+
+
+def _obstacle(builder: ImageBuilder, distro: Distro) -> str | None:
+    if distro not in MIRRORS:
+        return f"there are no native tools for {distro}, only for {', '.join(MIRRORS)}"
+    return builder.no_mounts()
+
+
+def _archive(base: BaseSource, builder: ImageBuilder, distro: Distro) -> RootArchive:
+    """The archive that the base image was made from.
+
+    :raises KollarmError: the image doesn't tell its release.
+    """
+    if base.bootstrap is not None:
+        return RootArchive(base.bootstrap.suite, base.bootstrap.mirror)
+    found = builder.read_files(base.reference, [OS_RELEASE, "usr/lib/os-release"], lambda _: True)
+    for content in found.values():
+        for line in content.decode("utf-8", "replace").splitlines():
+            if line.startswith("VERSION_CODENAME="):
+                return RootArchive(line.partition("=")[2].strip('"'), MIRRORS[distro])
+    raise KollarmError(f"{base.reference} doesn't tell its release")
+
+
+def _image(root: NativeRoot, builder: ImageBuilder) -> str:
+    reference = f"kollarm/native:{root.archive.suite}-{root.host}-{root.target}-{root.key}"
+    if builder.image(reference) is not None:
+        return reference
+    packed = tarball(root)
+    with (
+        progress.current().step(f"native tools for {root.target}") as step,
+        tempfile.TemporaryFile() as stream,
+        packed.open("rb") as content,
+    ):
+        step.note("importing")
+        with tarfile.open(fileobj=stream, mode="w") as tar:
+            archive.add_bytes(tar, "Dockerfile", b"FROM scratch\nADD root.tar /\n")
+            archive.add_stream(tar, "root.tar", content)
+        stream.seek(0)
+        # as an image of the architecture that it serves: BuildKit looks for that one
+        builder.build(BuildJob(stream, reference, root.target))
+    return reference

@@ -1,0 +1,37 @@
+"""The files of container images, to compare them."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tarfile
+
+
+def tree(image: str, platform: str) -> dict[str, tuple[object, ...]]:
+    """Each path of an image with its type, mode, owner, size, and content or link target.
+
+    Without what an engine itself puts into a container, and without times.
+    """
+    create = ["docker", "create", "--platform", platform, image, "true"]
+    container = subprocess.run(create, capture_output=True, text=True, check=True).stdout.strip()
+    found: dict[str, tuple[object, ...]] = {}
+    try:
+        with subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE) as export:
+            assert export.stdout is not None
+            with tarfile.open(fileobj=export.stdout, mode="r|") as tar:
+                for member in tar:
+                    stream = tar.extractfile(member) if member.isreg() else None
+                    content = hashlib.sha256(stream.read()).hexdigest() if stream else ""
+                    found[member.name] = (
+                        member.type, oct(member.mode), member.uid, member.gid, member.size,
+                        member.linkname, content,
+                    )  # fmt: skip
+    finally:
+        subprocess.run(["docker", "rm", container], capture_output=True, check=True)
+    return found
+
+
+def differences(one: str, other: str, platform: str) -> list[str]:
+    """The paths in which two images differ."""
+    first, second = tree(one, platform), tree(other, platform)
+    return sorted(path for path in first | second if first.get(path) != second.get(path))
