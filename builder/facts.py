@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.addresses import without_user
@@ -59,6 +59,8 @@ class RenderedImage:
     additions: tuple[ImageSource, ...] = ()
     unbuildable: bool = False
     """The release calls it unbuildable here."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What kolla-build labels it with: no part of its key."""
 
     @property
     def sources(self) -> tuple[ImageSource, ...]:

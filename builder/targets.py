@@ -52,6 +52,7 @@ class Target:
         # names: https://github.com/opencontainers/image-spec/blob/main/annotations.md
         now = datetime.now(UTC)
         return {
+            **self.rendered.labels,
             LABEL: self.key,
             "build-date": now.strftime("%Y%m%d"),
             "org.opencontainers.image.created": now.strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -6,12 +6,11 @@ it: https://docs.docker.com/reference/cli/docker/buildx/build/
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from functools import cache
 from typing import IO
 
 from builder.engines.protocol import (
@@ -34,6 +33,12 @@ ENVIRONMENT = {
 
 #: The first Docker client that needs a plugin for BuildKit; those before have it built in.
 PLUGIN_SINCE = 23
+
+#: What :func:`client_program` not finding one means.
+NO_CLIENT = (
+    "the docker command can't build with BuildKit: install its plugin "
+    "(docker-buildx, docker-buildx-plugin)"
+)
 
 _STEP = re.compile(r"#(\d+) \[(?:\S+ +)?(\d+/\d+)\] (.*)")
 #: Native tools, which are none of the step's own words.
@@ -99,16 +104,12 @@ def build(
     # without its value, which may hold a password: the client takes it from the environment
     words += [word for name in job.build_args for word in ("--build-arg", name)]
     try:
-        with (
-            job.log.open("w", encoding="utf-8", errors="replace")
-            if job.log
-            else nullcontext() as sink
-        ):
+        with job.writer() as write:
 
             def on_line(line: str) -> None:
+                line = job.without_passwords(line)
                 output.line(line)
-                if sink:
-                    print(line, file=sink, flush=True)
+                write(line)
 
             client([*command, *words], job.context, env={**job.build_args, **(env or {})},
                    on_line=on_line, control=job.control)  # fmt: skip
@@ -145,10 +146,9 @@ def client(
         raise
 
 
-@cache
-def docker_with_buildkit(path: str) -> str | None:
-    """The first ``docker`` in a search path that builds with BuildKit, if there is one."""
-    for folder in path.split(":"):
+def client_program() -> str | None:
+    """The first ``docker`` on PATH that builds with BuildKit, if there is one."""
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         program = shutil.which("docker", path=folder)
         if program is None:
             continue

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from builder.engines.buildx import SCHEME, BuildxEngine
 from builder.engines.protocol import ImageBuilder
 from builder.facts import RenderedTree
+from core import progress
 from core.config.model import Architecture, Config
 from core.errors import ConfigError, Fault
 from core.oci.registry import RegistryClient
@@ -39,6 +40,10 @@ def connect(
         else:
             if wanted.url not in engines:
                 engines[wanted.url] = DockerEngine(wanted.url, tls=wanted.tls, buildkit=buildkit)
+                if buildkit and (reason := engines[wanted.url].no_mounts()):
+                    progress.current().warn(
+                        f"the engine {wanted.url} builds with its classic builder: {reason}"
+                    )
             found[architecture] = engines[wanted.url]
     return found
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 import tarfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +23,6 @@ import requests
 import urllib3.exceptions
 
 from builder.engines import buildkit
-from builder.engines.buildkit import docker_with_buildkit
 from builder.engines.connection import connect, reason_of
 from builder.engines.protocol import (
     TAIL,
@@ -73,13 +71,12 @@ class DockerEngine:
         )
 
     def no_mounts(self) -> str | None:
-        # BuildKit, which has them, takes a build context from its own client alone
-        if docker_with_buildkit(os.environ.get("PATH", os.defpath)) is None:
-            return (
-                "the docker command can't build with BuildKit: install its plugin "
-                "(docker-buildx, docker-buildx-plugin)"
-            )
-        return None
+        return None if self._client else buildkit.NO_CLIENT
+
+    @cached_property
+    def _client(self) -> str | None:
+        """The program that builds with the engine's BuildKit, which docker's SDK can't."""
+        return buildkit.client_program()
 
     def image(self, reference: str) -> EngineImage | None:
         try:
@@ -126,9 +123,8 @@ class DockerEngine:
         return required(self.image(reference), reference, architecture, "engine")
 
     def build(self, job: BuildJob) -> EngineImage:
-        docker = docker_with_buildkit(os.environ.get("PATH", os.defpath))
-        if docker and (self._buildkit or job.mounts):
-            command = [docker, "build", "--tag", job.reference]
+        if (self._buildkit or job.mounts) and self._client:
+            command = [self._client, "build", "--tag", job.reference]
             name = f"BuildKit of the engine {self.url}"
             buildkit.build(command, job, partial(buildkit.unusable, name), env={
                 **self._api.environ, "BUILDX_BUILDER": "default",
@@ -142,9 +138,7 @@ class DockerEngine:
         lines: deque[str] = deque(maxlen=TAIL)
         with (
             self._stream(job.control) as api,
-            job.log.open("w", encoding="utf-8", errors="replace")
-            if job.log
-            else contextlib.nullcontext() as sink,
+            job.writer() as write,
         ):
             try:
                 events = api.build(
@@ -162,9 +156,8 @@ class DockerEngine:
                 )
                 for event in self._events(events, job.control):
                     text = event.get("stream") or event.get("status") or event.get("error") or ""
-                    for line in str(text).splitlines():
-                        if sink:
-                            print(line, file=sink, flush=True)
+                    for line in job.without_passwords(str(text)).splitlines():
+                        write(line)
                         if match := _STEP.match(line):
                             step = f"{match[1]} : {match[2]}"
                             job.note(f"step {match[1]} {match[2]}"[:100])
@@ -172,7 +165,7 @@ class DockerEngine:
                         elif "error" not in event and (output := _output(line)):
                             lines.append(output)
                     if "error" in event:
-                        reason = str(event["error"])
+                        reason = job.without_passwords(str(event["error"]))
                         raise BuildFailed(job.reference, step, reason, list(lines), job.log)
             except docker.errors.APIError as error:
                 reason = reason_of(error)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from builder.facts import EngineImage
+from core.addresses import has_user, without_user
 from core.config.model import Architecture
 from core.errors import KollarmError
 
@@ -31,7 +33,8 @@ STEP_LIMIT = 160
 
 #: An engine's, and BuildKit's, message that a command failed, which repeats the step.
 _STATUS = re.compile(
-    r"(?:returned a non-zero code|did not complete successfully: exit code): (\d+)"
+    r"(?:returned a non-zero code|did not complete successfully: exit code"
+    r"|executor failed running .*: exit code): (\d+)"
 )
 
 
@@ -124,6 +127,29 @@ class BuildJob:
     note: Callable[[str], None] = lambda text: None
     """Called with each step as it starts."""
     control: Cancellation = field(default_factory=Cancellation)
+
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[Callable[[str], None]]:
+        """What writes a line of output into the log, which is for its owner alone."""
+        if self.log is None:
+            yield lambda line: None
+            return
+        self.log.unlink(missing_ok=True)  # opening an old one wouldn't change its mode
+        with open(
+            self.log,
+            "w",
+            encoding="utf-8",
+            errors="replace",
+            opener=lambda path, flags: os.open(path, flags, 0o600),
+        ) as sink:
+            yield lambda line: print(line, file=sink, flush=True)
+
+    def without_passwords(self, text: str) -> str:
+        """Output without the users and passwords of proxies, which steps may print."""
+        for value in self.build_args.values():
+            if has_user(value):
+                text = text.replace(value, without_user(value))
+        return text
 
 
 def tried_again(

@@ -220,6 +220,7 @@ def read(folder: Path, architecture: Architecture) -> RenderedTree:
             plugins=listed(image["plugins"]),
             additions=listed(image["additions"]),
             unbuildable=image["status"] == "unbuildable",
+            labels=image["labels"],
         )
         for image in result["images"]
     }

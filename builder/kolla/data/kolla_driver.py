@@ -12,7 +12,7 @@ REQUEST: {"options": {name: value or list}, "sections": {section: {key: value}},
 RESULT:  {"kolla_version", "distros", "known_options", "ignored_options", "working_dir",
           "templates": the folder they come from, "template_names": what they may use,
           "base_image", "base_tag", "images": [{name, published, path, parent, parent_name,
-          source, plugins, additions, status}]}; paths relative to working_dir.
+          source, plugins, additions, status, labels}]}; paths relative to working_dir.
 """
 
 import importlib
@@ -233,6 +233,8 @@ def main():
             "plugins": [one for one in image.plugins if one],
             "additions": [one for one in image.additions if one],
             "status": status(image),
+            # since Kolla 22
+            "labels": getattr(image, "labels", {}),
         }
         for image in worker.images
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import tempfile
 import threading
 import time
@@ -108,3 +109,56 @@ def test_a_cancelled_build_leaves_nothing_running(engine: DockerEngine) -> None:
     while any("988" in (one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])):
         assert time.monotonic() < limit
         time.sleep(0.2)
+
+
+def test_a_step_mounts_another_image(engine: DockerEngine) -> None:
+    """Also where the release is built by the classic builder."""
+    engine.build(BuildJob(packed("", shell=False), REFERENCE, X86))
+    text = f"FROM --platform=linux/amd64 {REFERENCE} AS other\n{tiny_root.SHELL}"
+    text += 'RUN --mount=type=bind,from=other,target=/m ["/bin/sh", "-c", "test -e /m/mark"]\n'
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
+    stream.write(context(text, **{"root.tar": tiny_root.root()}).read())
+    stream.seek(0)
+    made = DockerEngine().build(BuildJob(stream, REFERENCE, ARM, mounts=True))
+    assert made.architecture == "arm64"
+    assert engine.read_files(made.id, ["m/mark"], lambda _: True) == {}
+
+
+@pytest.mark.parametrize("with_buildkit", [True, False])
+def test_a_log_is_private_and_has_no_password(
+    engine: DockerEngine, tmp_path: Path, with_buildkit: bool
+) -> None:
+    log = tmp_path / "log"
+    log.touch(0o644)
+    job = BuildJob(
+        packed("ARG http_proxy\nRUN echo proxy $http_proxy; exit 3\n"),
+        REFERENCE,
+        X86,
+        build_args={"http_proxy": "http://user:sesame@127.0.0.1:9"},
+        log=log,
+        use_cache=False,
+    )
+    with pytest.raises(BuildFailed) as caught:
+        DockerEngine(buildkit=with_buildkit).build(job)
+    assert caught.value.message.endswith("exit status 3")
+    text = log.read_text()
+    assert "proxy http" in text and "sesame" not in text
+    assert "sesame" not in f"{caught.value.message}{caught.value.details}"
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_without_the_cache_steps_run_again(engine: DockerEngine) -> None:
+    first = engine.build(BuildJob(packed("RUN true\n"), REFERENCE, X86))
+    assert engine.build(BuildJob(packed("RUN true\n"), REFERENCE, X86)).id == first.id
+    again = engine.build(BuildJob(packed("RUN true\n"), REFERENCE, X86, use_cache=False))
+    assert again.id != first.id
+
+
+def test_without_a_client_the_classic_builder_builds(
+    engine: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = packed("RUN true\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "docker-buildx" in (engine.no_mounts() or "")
+    engine.build(BuildJob(content, REFERENCE, X86))
+    assert not made_by_buildkit()

@@ -123,6 +123,11 @@ def test_kolla_from_a_repository_at_a_ref(repository: Path) -> None:
         at_commit(find("2026.1"), Checkout(git="/nowhere", ref="x"))
 
 
+def test_the_labels_of_kolla_build_are_known() -> None:
+    found = {name.rpartition(".")[2] for name in plain_tree("2026.1").images["cron"].labels}
+    assert {"authors", "description", "licenses", "url"} <= found
+
+
 def test_overlays_are_in_the_rendered_tree(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     (folder / "patches" / "cron").mkdir(parents=True)
