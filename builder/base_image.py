@@ -13,7 +13,7 @@ from typing import IO
 from builder import keys
 from builder.context import archive, dockerfile
 from builder.engines.protocol import BuildJob, ImageBuilder
-from builder.facts import RenderedTree
+from builder.facts import EngineImage, RenderedTree
 from core import debian_root, progress
 from core.config.model import Architecture, BaseImage, Bootstrap
 
@@ -63,7 +63,9 @@ def of(tree: RenderedTree, configured: BaseImage) -> BaseSource:
     architecture = tree.architecture
     bootstrap = configured.bootstrap
     if bootstrap is None:
-        reference = f"{configured.name or tree.base_image}:{configured.tag or tree.base_tag}"
+        reference = configured.name or tree.base_image
+        if "@" not in reference:  # by its digest: a tag would be no part of it
+            reference += f":{configured.tag or tree.base_tag}"
         return BaseSource(architecture, reference, keys.base_key({"image": reference}))
     rendered = tree.images["base"]
     packages = tuple(
@@ -93,12 +95,15 @@ def ensure(base: BaseSource, builder: ImageBuilder) -> None:
 
     :raises KollarmError: it can't be pulled or made.
     """
-    found = builder.image(base.reference)
-    if not base.rebuild and found is not None and found.architecture == base.architecture.oci:
-        return
+    if not base.rebuild:
+        for name in dict.fromkeys((base.reference, start(base, builder))):
+            found = builder.image(name)
+            if found is not None and found.architecture == base.architecture.oci:
+                _name(found, base, builder)
+                return
     if base.bootstrap is None:
         with progress.current().step(f"pull {base.reference} for {base.architecture}"):
-            builder.pull(base.reference, base.architecture)
+            _name(builder.pull(base.reference, base.architecture), base, builder)
         return
     _tarball(base)
     if not builder.keeps_images:
@@ -119,6 +124,21 @@ def ensure(base: BaseSource, builder: ImageBuilder) -> None:
         stream.seek(0)
         step.note("importing")
         builder.build(BuildJob(stream, base.reference, base.architecture))
+
+
+def start(base: BaseSource, builder: ImageBuilder) -> str:
+    """The reference to build upon, after :func:`ensure`.
+
+    In an engine a pulled image's own name is that of the architecture pulled last.
+    """
+    if base.bootstrap is not None or not builder.keeps_images:
+        return base.reference
+    return f"kollarm/pulled:{base.key[:12]}-{base.architecture}"
+
+
+def _name(image: EngineImage, base: BaseSource, builder: ImageBuilder) -> None:
+    if (name := start(base, builder)) != base.reference:
+        builder.tag(image.id, name)
 
 
 def _tarball(base: BaseSource) -> Path:

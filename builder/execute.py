@@ -245,7 +245,7 @@ class BuildExecution:
             else:
                 start = next(b for b in self.plan.bases if b.architecture is target.architecture)
                 if start.bootstrap is None or builder.keeps_images:
-                    text = dockerfile.with_parent(text, start.reference)
+                    text = dockerfile.with_parent(text, base_image.start(start, builder))
                 else:
                     extra_files[base_image.ROOT] = stack.enter_context(tempfile.TemporaryFile())
                     base_image.root(start, extra_files[base_image.ROOT])

@@ -59,7 +59,7 @@ class RenderedImage:
     additions: tuple[ImageSource, ...] = ()
     unbuildable: bool = False
     """The release calls it unbuildable here."""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What kolla-build labels it with: no part of its key."""
 
     @property

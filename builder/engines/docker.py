@@ -202,6 +202,10 @@ class DockerEngine:
     def pull(
         self, reference: str, architecture: Architecture, *, control: Cancellation | None = None
     ) -> EngineImage:
+        if "@" in reference and self.image(reference) is not None:
+            # An engine refuses to pull another architecture's image under the same digest.
+            with contextlib.suppress(docker.errors.APIError):
+                self._api.remove_image(reference, noprune=True)
         for _ in self._transferred("pull", reference, control, platform=architecture.platform):
             pass
         return self.require(reference, architecture)
