@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core import lock, progress
+from core import files, lock, progress
+from core.attestation.newest import NewestIndices
 from core.errors import KollarmError
 from core.kolla_ansible.toolchain import AnsibleToolchain, toolchain
 from core.oci.registry import RegistryClient
@@ -19,7 +20,8 @@ from deploy.plan import DeployPlan
 from deploy.preflight import ImagesMissing, missing_images
 from deploy.recap import parse_recap
 from deploy.record import NAME, DeployRecord, Journal, StageResult
-from deploy.stages import PULLING, Command, DeployStage
+from deploy.stages import PLAYBOOK, PULLING, Command, DeployStage
+from deploy.verified_images import playbook, verified_digests
 
 #: What ansible-playbook's exit statuses mean.
 #: Source: https://github.com/ansible/ansible/blob/devel/lib/ansible/executor/task_queue_manager.py
@@ -31,12 +33,6 @@ _MEANING = {
     8: "a play was aborted",
     250: "Ansible itself failed unexpectedly",
 }
-
-
-#: What to do if openstack.kolla can't be downloaded.
-COLLECTION_REMEDY = (
-    "set deploy.collections to a git mirror of openstack.kolla (mirror) or a local copy (path)"
-)
 
 
 class StageFailed(KollarmError):
@@ -83,6 +79,7 @@ def execute(
         for the commands that errors suggest.
     :raises StageFailed: a stage failed; its record has what ran before.
     :raises ImagesMissing: the registry doesn't have all images; nothing was pulled.
+    :raises ImagesUnverified: some aren't signed as the configuration requires; as before.
     :raises KollarmError: another run uses the configuration folder.
     """
     if DeployStage.DESTROY in plan.stages:
@@ -116,14 +113,14 @@ def execute(
                 preflight(plan, client_at, config_words)
                 checked = True
             result = _run_stage(plan, tools, command, on_line or progress.current().say)
-            if not command.is_kolla_ansible and result.exit_status == 0:
+            if command.preparation and result.exit_status == 0:
                 continue
             results.append(result)
             if result.exit_status != 0:
                 raise StageFailed(
                     result,
                     _record(plan, results),
-                    remedy="fix it" if command.is_kolla_ansible else COLLECTION_REMEDY,
+                    remedy=command.remedy,
                     resume_command=plan.resume_command(config_words),
                 )
             journal.add(command.stage)
@@ -137,12 +134,29 @@ def preflight(
 
     :param config_words: as for :func:`execute`.
     :raises ImagesMissing: it doesn't have all of them.
+    :raises ImagesUnverified: some aren't signed as the configuration requires.
     """
     count = len({required.image for required in plan.images})
     with progress.current().step(f"look up {count} images in the registry"):
         missing = missing_images(plan.images, client_at)
     if missing:
         raise ImagesMissing(missing, len(plan.images), config_words)
+    if plan.settings.signed_by is not None:
+        _verify(plan, client_at)
+
+
+def _verify(plan: DeployPlan, client_at: Callable[[str], RegistryClient]) -> None:
+    """Verify the images, and write the playbook that pulls what was verified.
+
+    :raises ImagesUnverified: some aren't signed.
+    """
+    settings = plan.settings
+    assert settings.signed_by is not None
+    with progress.current().step("verify the images' signatures"):
+        newest = NewestIndices(settings.state_dir)
+        digests = verified_digests(plan.images, client_at, settings.signed_by, newest)
+    text = playbook(plan.images, digests, engine=plan.engine, registry_user=plan.registry_user)
+    files.write(settings.config_dir / PLAYBOOK, text, mode=0o600)
 
 
 def _write(plan: DeployPlan, tools: AnsibleToolchain | None) -> None:

@@ -13,7 +13,7 @@ from core.errors import ConfigError, counted
 from deploy import changes
 from deploy.changes import FileAction, FileChange
 from deploy.facts import DeployFacts, gather, unsupported, user_globals_d
-from deploy.globals import globals_files
+from deploy.globals import effective_globals, globals_files
 from deploy.inventory import inventory_files, unread_interfaces
 from deploy.passwords import PasswordsPlan
 from deploy.placement import misplaced_variables, unknown_variables
@@ -30,6 +30,7 @@ from deploy.stages import (
     collection_command,
     stage_command,
 )
+from deploy.verified_images import pulling_command
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class DeployPlan:
     """Whether the stage deploy ever succeeded."""
     requested: tuple[DeployStage, ...]
     """The stages that the user named, or the default ones."""
+    engine: str = "docker"
+    """The hosts' container engine."""
+    registry_user: str | None = None
+    """The user who logs in to the registry, with the password in passwords.yml."""
 
     def resume_command(self, config_words: Sequence[str] = ()) -> str:
         """The command that continues with the stage that failed.
@@ -101,8 +106,9 @@ class DeployPlan:
 
     def _preflight(self) -> list[str]:
         count = len({required.image for required in self.images})
+        verifying = ", and verify who signed them" if self.settings.signed_by else ""
         return [
-            f"# look up {count} images in the registry:",
+            f"# look up {count} images in the registry{verifying}:",
             *(
                 f"#   {required.image} ({required.architecture.oci}): {', '.join(required.hosts)}"
                 for required in self.images
@@ -178,6 +184,10 @@ def make_plan(
     skipped = _already_done(stages, facts.previous, digest) if resume else ()
     remaining = tuple(stage for stage in stages if stage not in skipped)
     images, undetermined = required_images(settings, tree, hosts, options, globals_d)
+    chosen = dict(effective_globals(settings, tree))
+    for variables in globals_d.values():
+        chosen |= dict(variables)
+    user = chosen.get("docker_registry_username") or None
     notes = [
         *unknown_variables(settings, tree),
         *(
@@ -196,22 +206,35 @@ def make_plan(
         skipped=skipped,
         files=changes.compare(settings.config_dir, wanted, facts.present),
         passwords=facts.passwords,
-        commands=_commands(settings, facts, remaining, options),
+        commands=_commands(settings, facts, remaining, options, login=user is not None),
         images=images if any(stage in PULLING for stage in remaining) else (),
         notes=tuple(notes),
         deployed=facts.previous.deployed,
         requested=tuple(stages),
+        engine=str(chosen.get("kolla_container_engine") or "docker"),
+        registry_user=str(user) if user is not None else None,
     )
 
 
 def _commands(
-    settings: Settings, facts: DeployFacts, stages: Sequence[DeployStage], options: AnsibleOptions
+    settings: Settings,
+    facts: DeployFacts,
+    stages: Sequence[DeployStage],
+    options: AnsibleOptions,
+    *,
+    login: bool,
 ) -> tuple[Command, ...]:
     commands: list[Command] = []
+    pulled = False
     for stage in stages:
         if stage is DeployStage.BOOTSTRAP_SERVERS:
             install = collection_command(settings, facts.tree, facts.has_collection)
             commands += [install] if install else []
+        if stage in PULLING and settings.signed_by is not None and not pulled:
+            commands.append(pulling_command(settings, stage, options, login=login))
+            pulled = True
+            if stage is DeployStage.PULL:
+                continue  # kolla-ansible itself would pull by tag
         if stage is not DeployStage.CONFIG:
             commands.append(stage_command(settings, facts.tree, stage, options))
     return tuple(commands)

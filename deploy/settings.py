@@ -6,13 +6,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from core.config.deploy import Deploy, Host
 from core.config.model import Architecture, Config
+from core.errors import ConfigError
 from core.kolla_ansible.releases import DeployRelease, find
 from deploy.credentials import config_dir
+
+if TYPE_CHECKING:
+    from core.attestation.signing import PublicKey
 
 _RANGE = re.compile(r"\[(\d+):(\d+)\]")
 
@@ -30,9 +35,13 @@ class Settings:
     tag: str
     config_dir: Path
     """Kolla's configuration folder on this machine."""
+    state_dir: Path
+    """Where kollarm remembers the newest indices that it has seen."""
     guests: tuple[str, ...]
     """Names of the guest images that are published to the cloud."""
     deploy: Deploy
+    signed_by: PublicKey | None = None
+    """The key that must have signed the images; None if they needn't be signed."""
 
     @property
     def inventory(self) -> Path:
@@ -75,9 +84,28 @@ def settings_for(config: Config, deploy: Deploy) -> Settings:
         namespace=config.build.namespace,
         tag=config.build.tag or config.release,
         config_dir=config_dir(config, deploy),
+        state_dir=config.state_dir,
         guests=tuple(guest.name for guest in config.guests),
         deploy=deploy,
+        signed_by=_signed_by(config, deploy),
     )
+
+
+def _signed_by(config: Config, deploy: Deploy) -> PublicKey | None:
+    """The key that must have signed the images; None if they needn't be signed.
+
+    :raises ConfigError: it can't be used.
+    """
+    wanted = deploy.require_signature
+    if wanted is False:
+        return None
+    from core.attestation.signing import read_key, read_public_key  # noqa: PLC0415 - for this alone
+
+    if isinstance(wanted, Path):
+        return read_public_key(wanted)
+    if config.signing_key is None:
+        raise ConfigError("deploy.require_signature needs signing_key")
+    return read_key(config.signing_key).public
 
 
 def resolved_hosts(settings: Settings) -> tuple[ResolvedHost, ...]:

@@ -40,6 +40,15 @@ DEFAULT_STAGES = (
 PULLING = (DeployStage.PULL, DeployStage.DEPLOY, DeployStage.RECONFIGURE, DeployStage.UPGRADE)
 
 
+#: In the configuration folder: pulls the images that were verified, by their digest.
+PLAYBOOK = "verified-images.yml"
+
+#: What to do if openstack.kolla can't be downloaded.
+COLLECTION_REMEDY = (
+    "set deploy.collections to a git mirror of openstack.kolla (mirror) or a local copy (path)"
+)
+
+
 @dataclass(frozen=True)
 class AnsibleOptions:
     """Options that are passed on to kolla-ansible."""
@@ -67,6 +76,10 @@ class Command:
     """The program, found in the environment's ``bin``, and its arguments; no secrets."""
     env: dict[str, str] = field(default_factory=dict)
     """Environment variables that it needs."""
+    preparation: bool = False
+    """It isn't the stage itself, but goes before it."""
+    remedy: str = "fix it"
+    """What to do if it fails, before continuing."""
 
     @property
     def line(self) -> str:
@@ -74,13 +87,9 @@ class Command:
         words = [f"{name}={shlex.quote(value)}" for name, value in self.env.items()]
         return " ".join([*words, shlex.join(self.argv)])
 
-    @property
-    def is_kolla_ansible(self) -> bool:
-        """Whether it is the stage itself, not a preparation for it."""
-        return self.argv[0] == "kolla-ansible"
-
     def to_dict(self) -> dict[str, object]:
-        return asdict(self) | {"line": self.line}
+        plain = asdict(self)
+        return {name: plain[name] for name in ("stage", "argv", "env")} | {"line": self.line}
 
 
 def ansible_environment(settings: Settings) -> dict[str, str]:
@@ -97,6 +106,11 @@ def collections_folder(settings: Settings) -> Path:
     return settings.config_dir / "collections" / settings.release.name
 
 
+def limiting(options: AnsibleOptions) -> list[str]:
+    """Ansible's option for the hosts."""
+    return ["--limit", options.limit] if options.limit else []
+
+
 def stage_command(
     settings: Settings, tree: ReleaseFiles, stage: DeployStage, options: AnsibleOptions
 ) -> Command:
@@ -109,8 +123,7 @@ def stage_command(
     flags: list[str] = []
     # post-deploy runs on localhost only, which --limit would exclude.
     if stage is not DeployStage.POST_DEPLOY:
-        if options.limit:
-            flags += ["--limit", options.limit]
+        flags += limiting(options)
         if options.tags:
             flags += ["--tags", ",".join(options.tags)]
         if options.skip_tags:
@@ -147,4 +160,6 @@ def collection_command(settings: Settings, tree: ReleaseFiles, installed: bool) 
         DeployStage.BOOTSTRAP_SERVERS,
         ("ansible-galaxy", "collection", "install", "--no-deps", "--force", "-p", folder, source),
         ansible_environment(settings),
+        preparation=True,
+        remedy=COLLECTION_REMEDY,
     )

@@ -63,6 +63,32 @@ def verify(
     return findings
 
 
+def require_signed(
+    client: RegistryClient,
+    repository: str,
+    tag: str,
+    key: signing.PublicKey,
+    newest: NewestIndices | None = None,
+) -> str:
+    """The digest of the index under a tag, which is signed, with a signed statement about it.
+
+    :param newest: as for :func:`verify`.
+    :raises KollarmError: it isn't; with the reasons.
+    """
+    index = client.index(repository, tag)
+    if index is None:
+        raise RegistryError(f"there is no index {client.address}/{repository}:{tag}")
+    _, fault = provenance(client, repository, tag, index.digest, key, newest)
+    faults = [f"provenance: {fault}"] if fault else []
+    if not cosign.is_signed(client, repository, index.digest, key):
+        faults.append("signature: not signed with this key")
+    if faults:
+        raise KollarmError(
+            f"{client.address}/{repository}:{tag} ({index.digest}): {'; '.join(faults)}"
+        )
+    return index.digest
+
+
 def statements(client: RegistryClient, repository: str, tag: str) -> list[dict[str, Any]]:
     """Every statement about the index under a tag, unsealed but not verified, each once."""
     index = client.index(repository, tag)

@@ -46,6 +46,12 @@ def contradictions(config: Config) -> Iterator[Finding]:
             if float(last) - float(first) >= MOST_HOSTS:
                 message = f"the range has more than {MOST_HOSTS} hosts"
                 yield ("deploy", "hosts", key), message, "write smaller ranges"
+    if config.deploy and config.deploy.require_signature is True and config.signing_key is None:
+        yield (
+            ("deploy", "require_signature"),
+            "there is no signing_key whose signature could be required",
+            "add signing_key, or name the file of a public key here",
+        )
     names = [guest.name for guest in config.guests]
     for index, guest in enumerate(config.guests):
         at: Position = ("guests", index)

@@ -166,5 +166,9 @@ class Deploy(Section):
     """Versions of kolla-ansible and Ansible."""
     collections: Collections = Collections()
     """Where the collection openstack.kolla comes from."""
+    require_signature: bool | LocalPath = False
+    """Deploy only images whose index is signed, by the digest that was verified: true for the
+    public key of ``signing_key``, or the path of one (PEM).
+    """
     proof: Proof | None = None
     """Without it no console is proved."""

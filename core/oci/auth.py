@@ -23,6 +23,9 @@ from core.oci.manifest import RegistryError
 #: Seconds the token service has to answer.
 TIMEOUT = 30.0
 
+#: Bytes of its answer: what is longer is cut, and then not JSON any more.
+LARGEST = 1 << 20
+
 #: Redirects of the token service, within itself, that are followed.
 REDIRECTS = 3
 
@@ -186,7 +189,9 @@ class RegistryAuth:
                 f"{answer.status_code} {answer.reason}",
                 hint=self.remedy,
             )
-        document = json_object(answer.content, f"the answer of {self.address}'s token service")
+        content = next(answer.iter_content(LARGEST), b"")
+        answer.close()
+        document = json_object(content, f"the answer of {self.address}'s token service")
         token = document.get("token") or document.get("access_token")
         if not isinstance(token, str):
             raise KollarmError(f"the token service of {self.address} gives no token")
@@ -218,10 +223,11 @@ class RegistryAuth:
                     hint="credentials are sent to the realm alone that the registry names",
                 )
             answer = self.session.request(
-                method, url, timeout=TIMEOUT, allow_redirects=False, **what
+                method, url, timeout=TIMEOUT, allow_redirects=False, stream=True, **what
             )
             if not answer.is_redirect:
                 return answer
+            answer.close()
             url = absolute(url, answer.headers["Location"])
         raise KollarmError(f"the token service of {self.address} redirects in a circle")
 

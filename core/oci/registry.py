@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from core.oci.auth import Credentials, absolute
 from core.oci.manifest import DOCKER_LIST as DOCKER_LIST
 from core.oci.manifest import DOCKER_MANIFEST as DOCKER_MANIFEST
@@ -25,7 +23,7 @@ from core.oci.manifest import RegistryError as RegistryError
 from core.oci.manifest import digest_of as digest_of
 from core.oci.manifest import is_digest, require_digest
 from core.oci.model import LABEL, ImageIndex, IndexEntry, RegistryImage
-from core.oci.transport import TEMPORARY, RegistryTransport
+from core.oci.transport import TEMPORARY, RegistryAnswer, RegistryTransport
 from core.oci.transport import explain as explain
 from core.oci.transport import is_loopback as is_loopback
 
@@ -247,7 +245,7 @@ class RegistryClient:
         data: bytes | None = None,
         missing: bool = False,
         scope: str | None = None,
-    ) -> requests.Response | None:
+    ) -> RegistryAnswer | None:
         """Ask the registry, with authorization for *scope* if it wants that.
 
         :param path: below ``/v2/``, or a whole URL that the registry gave.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -20,6 +23,10 @@ TIMEOUT = (10.0, 60.0)
 
 #: Seconds to wait before a request is repeated, whatever the registry asks for.
 LONGEST_WAIT = 30.0
+
+#: Bytes of an answer: manifests, image configs and attestations are read, layers are not.
+#: The longest bills of materials have about 2 MiB; registries take manifests of up to 4 MiB.
+LARGEST = 32 << 20
 
 #: Redirects to follow, one after the other.
 REDIRECTS = 5
@@ -39,6 +46,17 @@ def is_loopback(address: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+@dataclass(frozen=True)
+class RegistryAnswer:
+    """An answer with its whole body."""
+
+    status_code: int
+    reason: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
 
 
 class BoundedRetry(Retry):
@@ -112,12 +130,13 @@ class RegistryTransport:
         headers: dict[str, str] | None = None,
         data: bytes | None = None,
         within: bool = False,
-    ) -> requests.Response:
+    ) -> RegistryAnswer:
         """Ask the registry, with authorization for *scope* if it wants that.
 
         :param path: below ``/v2/``, or a whole URL that the registry gave.
         :param within: return a redirect to another server instead of following it.
-        :raises RegistryError: it can't be reached, or leads from TLS to plain HTTP.
+        :raises RegistryError: it can't be reached, answers with more than :data:`LARGEST` bytes,
+            or leads from TLS to plain HTTP.
         """
         url = absolute(self.url, path)
         for _ in range(1 + REDIRECTS):
@@ -157,25 +176,51 @@ class RegistryTransport:
         headers: dict[str, str],
         data: bytes | None,
         scope: str,
-    ) -> requests.Response:
+    ) -> RegistryAnswer:
         if not own:
-            return self._elsewhere.request(
-                method, url, headers=headers, data=data, timeout=TIMEOUT, allow_redirects=False
+            return self._whole(
+                self._elsewhere.request(
+                    method,
+                    url,
+                    headers=headers,
+                    data=data,
+                    timeout=TIMEOUT,
+                    allow_redirects=False,
+                    stream=True,
+                )
             )
         for attempt in ("first", "with new authorization"):
-            answer = self.session.request(
-                method,
-                url,
-                headers={**headers, **self.auth.header(scope)},
-                data=data,
-                timeout=TIMEOUT,
-                allow_redirects=False,
+            answer = self._whole(
+                self.session.request(
+                    method,
+                    url,
+                    headers={**headers, **self.auth.header(scope)},
+                    data=data,
+                    timeout=TIMEOUT,
+                    allow_redirects=False,
+                    stream=True,
+                )
             )
             if answer.status_code != 401 or attempt != "first":
                 break
             if not self.auth.learn(answer.headers.get("WWW-Authenticate", ""), scope):
                 break
         return answer
+
+    def _whole(self, answer: requests.Response) -> RegistryAnswer:
+        """An answer with its body, unpacked, as far as that is bounded."""
+        with answer:
+            content = bytearray()
+            for piece in answer.iter_content(1 << 16):
+                content += piece
+                if len(content) > LARGEST:
+                    raise RegistryError(
+                        f"the registry {self.address} answers with more than "
+                        f"{LARGEST >> 20} MiB: {answer.url}"
+                    )
+        return RegistryAnswer(
+            answer.status_code, answer.reason or "", answer.url, answer.headers, bytes(content)
+        )
 
     def _unreachable(self, error: requests.RequestException) -> RegistryError:
         return RegistryError(
@@ -187,14 +232,15 @@ class RegistryTransport:
             ),
         )
 
-    def refusal(self, method: str, path: str, answer: requests.Response) -> RegistryError:
+    def refusal(self, method: str, path: str, answer: RegistryAnswer) -> RegistryError:
         """The error for an answer that is none of those wanted, with the registry's own words."""
         try:
             words = "; ".join(
-                f"{error.get('code')}: {error.get('message')}" for error in answer.json()["errors"]
+                f"{error.get('code')}: {error.get('message')}"
+                for error in json.loads(answer.content)["errors"]
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            words = answer.reason or ""
+            words = answer.reason
         hint = self.auth.remedy if answer.status_code in (401, 403) else None
         if method == "PUT" and "/manifests/" in path:
             hint = fixed_tag(words, answer.status_code) or hint
@@ -216,7 +262,7 @@ def fixed_tag(words: str, status: int = 0) -> str | None:
     return None
 
 
-def _target(method: str, answer: requests.Response) -> str | None:
+def _target(method: str, answer: RegistryAnswer) -> str | None:
     """Where an answer redirects a request to; None if it doesn't, or not this request."""
     repeated = answer.status_code in (307, 308) or (
         method in ("GET", "HEAD") and answer.status_code in (301, 302, 303)

@@ -123,9 +123,17 @@ class OwnRegistry:
         }
 
     def push(
-        self, name: str, architectures: Iterable[str], *, tag: str, index: bool = True
+        self,
+        name: str,
+        architectures: Iterable[str],
+        *,
+        tag: str,
+        index: bool = True,
+        marker: str = "test",
     ) -> None:
         """Put a tiny image in: an index of the architectures, or the one image alone.
+
+        :param marker: tells it from others of the same name.
 
         It has one layer, an empty tar: engines refuse to show an image without any.
         """
@@ -140,7 +148,7 @@ class OwnRegistry:
                     "os": "linux",
                     "config": {"Labels": {"io.kollarm.test": name}, "Cmd": ["/wait"]},
                     "rootfs": {"type": "layers", "diff_ids": [_digest(tar)]},
-                    "history": [{"created_by": "test"}],
+                    "history": [{"created_by": marker}],
                 }
             ).encode()
             for blob in (layer, config):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from builder import existing
 from builder.attest import Attestor, SigningKey
+from builder.attest.make import BUILD_TYPE
 from builder.built_images import BuiltImages
 from builder.facts import ExistingImages, RenderedImage
 from builder.join import IndexJoiner
 from builder.plan import BuildAction, BuildPlan, make_plan
 from builder.record import ImageRecord, IndexRecord, State
 from builder.targets import Target
-from core.attestation import signing, verification
+from core.attestation import cosign, signing, statement, verification
+from core.attestation.artifact import ArtifactSubject
 from core.attestation.finding import AttestationFinding
 from core.attestation.newest import NewestIndices
 from core.config.model import Architecture
@@ -138,3 +141,22 @@ def copy(client: RegistryClient, source: str, target: str, reference: str) -> No
     for one in [*manifest.descriptors("layers"), *([config] if config else [])]:
         client.put_blob(target, client.blob(source, one["digest"]))
     client.put_manifest(target, reference, manifest.content, manifest.media_type)
+
+
+def sign(client: RegistryClient, repository: str, tag: str, key: signing.Key) -> str:
+    """Sign an index that is in a registry, as a build would; its digest."""
+    index = client.manifest(repository, tag)
+    assert index is not None
+    predicate = statement.provenance(
+        BUILD_TYPE, external={"tag": tag}, internal={}, dependencies=[]
+    )
+    document = statement.statement(
+        f"{client.address}/{repository}",
+        index.digest.partition(":")[2],
+        statement.PROVENANCE,
+        predicate,
+    )
+    sealed = signing.seal(key, statement.MEDIA_TYPE, json.dumps(document).encode())
+    subject = ArtifactSubject(index.digest, index.media_type, len(index.content))
+    cosign.sign(client, repository, subject, sealed, key)
+    return index.digest

@@ -9,11 +9,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -23,29 +20,14 @@ from builder.plan import BuildAction
 from builder.record import BuildRecord, State
 from builder.request import BuildRequest
 from core import trust
-from core.config.model import (
-    Architecture,
-    BaseImage,
-    Bootstrap,
-    Build,
-    Config,
-    Engine,
-    NativeTools,
-    Registry,
-)
+from core.config.model import Architecture, NativeTools
 from core.errors import ConfigError, KollarmError
 from core.oci.registry import RegistryClient
-from tests.support.registries import RunningRegistry
+from tests.support.project import Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
-
-OVERLAY = """\
-description: What a test changes.
-why: To see what a change costs.
-"""
-
 
 #: Builds cron in a process of its own: its argument is a configuration.
 PROGRAM = (
@@ -55,59 +37,6 @@ PROGRAM = (
     "config = Config.model_validate_json(Path(sys.argv[1]).read_text());"
     "pipeline.build(BuildRequest(config, images=['cron']))"
 )
-
-
-@dataclass
-class Project:
-    """A project folder with an overlay of its own, and a registry."""
-
-    folder: Path
-    registry: RunningRegistry
-
-    @property
-    def template(self) -> Path:
-        return self.folder / "dockerfile_overlays" / "test" / "template-override.j2"
-
-    def config(self, *architectures: Architecture, tag: str = "t") -> Config:
-        return Config(
-            registry=Registry(address=self.registry.address),
-            state_dir=self.folder / "state",
-            build=Build(
-                tag=tag,
-                images=["base", "cron", "memcached"],
-                overlays=["ca-certificates", "debian-archive-only", "test"],
-                overlay_dir=self.folder / "dockerfile_overlays",
-                base=BaseImage(bootstrap=Bootstrap(suite="trixie")),
-                engines={architecture: Engine() for architecture in architectures or (X86,)},
-            ),
-        )
-
-    def stored(self) -> dict[Path, int]:
-        """When each of the registry's files was written."""
-        files = (self.folder / "registry" / "data").rglob("*")
-        return {path: path.stat().st_mtime_ns for path in files}
-
-    def build(self, config: Config, *images: str) -> BuildRecord:
-        return pipeline.build(BuildRequest(config, images=images))
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    folder = tmp_path_factory.mktemp("project")
-    running = RunningRegistry(folder / "registry")
-    made = Project(folder, running)
-    made.template.parent.mkdir(parents=True)
-    (made.template.parent / "overlay.yml").write_text(OVERLAY)
-    made.template.write_text("")
-    yield made
-    running.stop()
-
-
-@pytest.fixture(scope="module")
-def built(project: Project) -> BuildRecord:
-    record = project.build(project.config(), "base", "cron")
-    record.raise_for_failures()
-    return record
 
 
 def run_in(reference: str, *command: str, platform: str = "linux/amd64") -> str:

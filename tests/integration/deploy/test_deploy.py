@@ -12,13 +12,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from core.attestation.signing import read_key
 from core.config.load import parse
 from core.kolla_ansible.releases import find
 from core.kolla_ansible.toolchain import toolchain
 from core.oci.client import client_for
+from core.oci.registry import RegistryClient
 from core.run import run
 from deploy import AnsibleOptions, DeployRecord, StageFailed, execute, plan
 from deploy.preflight import ImagesMissing
+from deploy.verified_images import ImagesUnverified
+from tests.support import signed_images
 from tests.support.commands import kollarm
 from tests.support.deploy import CLOUD, OwnRegistry, containers, docker, python_on, systemd_standin
 
@@ -130,6 +134,48 @@ def test_nothing_is_pulled_when_an_image_is_missing(
     assert "kolla/memcached:both has no amd64" in str(caught.value.details)
     assert "kollarm build memcached --arch x86_64" in str(caught.value.hint)
     assert not registry.pulled()
+
+
+def test_only_what_is_signed_is_pulled_by_its_digest(
+    tmp_path: Path, registry: OwnRegistry, bus: str
+) -> None:
+    private, public = tmp_path / "key.pem", tmp_path / "public.pem"
+    make = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(private)]
+    subprocess.run(make, check=True)
+    show = ["openssl", "ec", "-in", str(private), "-pubout", "-out", str(public)]
+    subprocess.run(show, check=True, capture_output=True)
+    key = read_key(private)
+    cloud = Cloud("2026.1", tmp_path, registry, bus)
+    cloud.deploy = cloud.deploy.model_copy(update={"require_signature": public})
+    client = RegistryClient(registry.address)
+    images = ("cron", "memcached")
+    with pytest.raises(ImagesUnverified, match="2 of 2") as caught:
+        cloud.run("pull", tags=images)
+    assert caught.value.details is not None and "memcached" in caught.value.details
+    assert not registry.pulled()
+
+    digests = {name: signed_images.sign(client, f"kolla/{name}", "both", key) for name in images}
+    cloud.run("pull", tags=images, push=False)
+    for name, digest in digests.items():
+        reference = f"{registry.address}/kolla/{name}"
+        shown = subprocess.run(
+            ["docker", "image", "inspect", "--format", "{{.RepoDigests}}", f"{reference}:both"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert f"{reference}@{digest}" in shown.stdout
+    asked = registry.log.read_text()
+    assert all(f"manifests/{digest}" in asked for digest in digests.values())
+
+    # somebody moves the tag: to what isn't signed, then to another image's signed index
+    registry.push("cron", ["amd64", "arm64"], tag="both", marker="other")
+    with pytest.raises(ImagesUnverified, match="1 of 2"):
+        cloud.run("deploy", tags=images, push=False)
+    for end in ("", ".sig", ".att"):
+        tag = digests["memcached"].replace(":", "-") + end if end else "both"
+        signed_images.copy(client, "kolla/memcached", "kolla/cron", tag)
+    with pytest.raises(ImagesUnverified) as caught:
+        cloud.run("pull", tags=images, push=False)
+    assert "another image" in str(caught.value.details)
 
 
 def test_a_second_deploy_changes_nothing(tmp_path: Path, registry: OwnRegistry, bus: str) -> None:

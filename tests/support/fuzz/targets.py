@@ -106,8 +106,14 @@ class _Answer:
             kind = "application/vnd.oci.image.manifest.v1+json"
         self.headers = {"Content-Type": kind, "Docker-Content-Digest": "md5:x"}
 
-    def json(self) -> object:
-        return json.loads(self.content)
+    def iter_content(self, size: int) -> list[bytes]:
+        return [self.content]
+
+    def __enter__(self) -> _Answer:
+        return self
+
+    def __exit__(self, *words: object) -> None:
+        pass
 
 
 def _registry(data: bytes) -> object:

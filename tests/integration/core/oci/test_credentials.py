@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -261,3 +262,40 @@ def test_answers_of_a_wrong_shape_are_refused(servers: Servers, content: bytes, 
             call()
         except KollarmError as error:
             assert error.message
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_has_a_most(servers: Servers, packed: bool) -> None:
+    """A few kilobytes that unpack to gigabytes, or an answer that doesn't end."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", OCI_MANIFEST)
+        piece = b" " * (1 << 20)
+        if packed:
+            content = gzip.compress(piece * 64)
+            handler.send_header("Content-Encoding", "gzip")
+            handler.send_header("Content-Length", str(len(content)))
+            handler.end_headers()
+            handler.wfile.write(content)
+            return
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        with suppress(OSError):
+            for _ in range(1 << 20):
+                handler.wfile.write(piece)
+
+    named = client(servers.serve("registry", answer))
+    for call in (named.manifest, named.blob):
+        with pytest.raises(RegistryError, match="more than"):
+            call("kolla/base", "sha256:" + "a" * 64)
+
+
+def test_a_token_service_that_does_not_end(servers: Servers) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        say(handler, 200, b'{"token": "' + b"x" * (8 << 20) + b'"}')
+
+    service = servers.serve("service", answer)
+    registry = servers.serve("registry", wants_token(f"http://{service}/token"))
+    with pytest.raises(KollarmError, match="JSON"):
+        client(registry).ping()
