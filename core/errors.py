@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.addresses import redacted
 from core.text_output import one_line
 
 #: Exit statuses, the same for every command.
@@ -30,10 +31,10 @@ class KollarmError(Exception):
     exit_status = EXIT_FAILURE
 
     def __init__(self, message: str, *, hint: str | None = None, details: str | None = None):
-        super().__init__(message)
-        self.message = message
+        self.message = redacted(message)
         self.hint = hint
-        self.details = details
+        self.details = redacted(details) if details is not None else None
+        super().__init__(self.message)
 
 
 @dataclass(frozen=True)

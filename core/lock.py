@@ -18,6 +18,7 @@ from typing import IO
 
 from core import orphans
 from core.errors import KollarmError
+from core.files import private_folder
 from core.processes import start_time
 from core.progress import duration
 
@@ -45,6 +46,7 @@ def held(state_dir: Path, command: str) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
+            private_folder(state_dir)
             handle = _take(state_dir, stack)
             _describe(handle, {"pid": os.getpid(), "since": time.time(), "command": command})
         except BlockingIOError:

@@ -107,7 +107,6 @@ def build(
         with job.writer() as write:
 
             def on_line(line: str) -> None:
-                line = job.without_passwords(line)
                 output.line(line)
                 write(line)
 

@@ -156,7 +156,7 @@ class DockerEngine:
                 )
                 for event in self._events(events, job.control):
                     text = event.get("stream") or event.get("status") or event.get("error") or ""
-                    for line in job.without_passwords(str(text)).splitlines():
+                    for line in str(text).splitlines():
                         write(line)
                         if match := _STEP.match(line):
                             step = f"{match[1]} : {match[2]}"
@@ -165,7 +165,7 @@ class DockerEngine:
                         elif "error" not in event and (output := _output(line)):
                             lines.append(output)
                     if "error" in event:
-                        reason = job.without_passwords(str(event["error"]))
+                        reason = str(event["error"])
                         raise BuildFailed(job.reference, step, reason, list(lines), job.log)
             except docker.errors.APIError as error:
                 reason = reason_of(error)

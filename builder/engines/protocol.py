@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,9 +11,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from builder.facts import EngineImage
-from core.addresses import has_user, without_user
+from core.addresses import redacted
 from core.config.model import Architecture
 from core.errors import KollarmError
+from core.logs import LogFile
 
 if TYPE_CHECKING:
     import requests
@@ -80,8 +80,8 @@ class BuildFailed(KollarmError):
     """
 
     def __init__(self, reference: str, step: str, reason: str, lines: list[str], log: Path | None):
-        self.step = step
-        self.lines = lines
+        self.step = redacted(step)
+        self.lines = [redacted(line) for line in lines]
         hint = f"the whole log: {log}" if log else None
         if any("exec format error" in line.lower() for line in (*lines, reason)):
             hint = (
@@ -130,26 +130,12 @@ class BuildJob:
 
     @contextlib.contextmanager
     def writer(self) -> Iterator[Callable[[str], None]]:
-        """What writes a line of output into the log, which is for its owner alone."""
+        """What writes a line of output into the log, without passwords."""
         if self.log is None:
             yield lambda line: None
             return
-        self.log.unlink(missing_ok=True)  # opening an old one wouldn't change its mode
-        with open(
-            self.log,
-            "w",
-            encoding="utf-8",
-            errors="replace",
-            opener=lambda path, flags: os.open(path, flags, 0o600),
-        ) as sink:
+        with LogFile(self.log) as sink:
             yield lambda line: print(line, file=sink, flush=True)
-
-    def without_passwords(self, text: str) -> str:
-        """Output without the users and passwords of proxies, which steps may print."""
-        for value in self.build_args.values():
-            if has_user(value):
-                text = text.replace(value, without_user(value))
-        return text
 
 
 def tried_again(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import click
 
 from core import progress
+from core.addresses import redacted
+from core.logs import log_details
 
 
 @dataclass
@@ -31,7 +33,7 @@ class LogOnConsole(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == progress.__name__ and record.levelno != logging.DEBUG:
             return
-        text = f"{record.name}: {record.getMessage()}"
+        text = f"{record.name}: {redacted(record.getMessage())}"
         progress.current().show(text, style="dim")
 
 
@@ -55,7 +57,7 @@ def note_flag(context: click.Context, option: click.Parameter, value: bool) -> b
     if option.name == "verbose":
         handler, root = LogOnConsole(), logging.getLogger()
         root.addHandler(handler)
-        root.setLevel(logging.DEBUG)  # also where no log file could be written
+        log_details()  # also where no log file could be written
         context.find_root().call_on_close(lambda: root.removeHandler(handler))
     return value
 

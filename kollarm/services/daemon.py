@@ -21,6 +21,8 @@ from pathlib import Path
 
 from core import cache, lock, progress
 from core.errors import KollarmError
+from core.files import private_folder
+from core.logs import open_private
 from core.processes import BOOT_ID, group_lives, start_time
 from kollarm.services.ports import MARK, bypass_proxy, listener, service_folder
 
@@ -99,7 +101,7 @@ def start(daemon: Daemon) -> bool:
     """
     if daemon.address:
         bypass_proxy(daemon.address[0])
-    daemon.folder.mkdir(parents=True, exist_ok=True)
+    private_folder(daemon.folder)
     with lock.locked(daemon.folder / ".lock"):
         pid, digest = _recorded(daemon.folder)
         if pid is not None:
@@ -154,7 +156,7 @@ def _launch(daemon: Daemon, argv: tuple[str, ...]) -> int:
     if daemon.log.exists() and daemon.log.stat().st_size > LOG_LIMIT:
         daemon.log.unlink()
     daemon.pid_file.unlink(missing_ok=True)
-    with daemon.log.open("ab") as log:
+    with open_private(daemon.log, append=True) as log:
         process = subprocess.Popen(
             ["/bin/sh", "-c", _LAUNCH, "sh", daemon.pid_file, daemon.digest, *argv],
             cwd=daemon.folder,
@@ -186,7 +188,8 @@ def _recorded(folder: Path) -> tuple[int | None, str]:
         pid, started, boot, digest = (folder / "pid").read_text(encoding="utf-8").split()
     except (OSError, ValueError):
         return None, ""
-    if boot == BOOT_ID.read_text(encoding="utf-8").strip() and started == start_time(int(pid)):
+    this_boot = BOOT_ID.read_text(encoding="utf-8").strip()
+    if pid.isdecimal() and boot == this_boot and started == start_time(int(pid)):
         return int(pid), digest
     return None, ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -86,6 +87,20 @@ def test_an_old_pid_file_of_another_process_is_not_believed(server: daemon.Daemo
     server.pid_file.write_text(f"{os.getpid()} 1 {boot} {server.digest}\n")
     assert daemon.running_in(server.folder) is None
     assert daemon.start(server)
+
+
+@pytest.mark.parametrize("pid", ["word", "-1", "1.5", "\N{SUPERSCRIPT TWO}", "9" * 30])
+def test_a_damaged_pid_file_is_not_believed(server: daemon.Daemon, pid: str) -> None:
+    server.folder.mkdir(parents=True)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    server.pid_file.write_text(f"{pid} 1 {boot} {server.digest}\n", encoding="utf-8")
+    assert daemon.running_in(server.folder) is None
+
+
+def test_its_folder_and_log_are_its_owners_alone(server: daemon.Daemon) -> None:
+    daemon.start(server)
+    assert stat.S_IMODE(server.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(server.log.stat().st_mode) == 0o600
 
 
 def test_one_whose_folder_was_deleted_gives_its_port_back(server: daemon.Daemon) -> None:
