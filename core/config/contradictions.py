@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 
 from core.config.model import Config, Guest
 from core.yaml_faults import Position
@@ -84,6 +85,9 @@ def _of_registry(config: Config) -> Iterator[Finding]:
     elif not _HOST.fullmatch(address):
         remedy = "name it with a dot or a port, as Docker needs it: registry.example.org:5000"
         yield at, f"{address!r} is not HOST or HOST:PORT", remedy
+    elif config.registry.embedded and not _on_loopback(address):
+        remedy = "it lets everybody in: use 127.0.0.1:PORT; others need a registry of your own"
+        yield at, f"the embedded registry can't listen on {address}, only on loopback", remedy
     namespace = config.build.namespace
     if not all(_PART.fullmatch(part) for part in namespace.split("/")):
         lower = "/".join(part for part in namespace.lower().split("/") if part)
@@ -91,6 +95,15 @@ def _of_registry(config: Config) -> Iterator[Finding]:
         if all(_PART.fullmatch(part) for part in lower.split("/")):
             remedy += f": {lower}"
         yield ("build", "namespace"), f"{namespace!r} can't be part of an image's name", remedy
+
+
+def _on_loopback(address: str) -> bool:
+    """Whether this is HOST:PORT on loopback. Docker's older versions take no IPv6 address."""
+    host, _, port = address.rpartition(":")
+    try:
+        return 0 < int(port) < 2**16 and (host == "localhost" or IPv4Address(host).is_loopback)
+    except ValueError:
+        return False
 
 
 def _of_build(config: Config) -> Iterator[Finding]:

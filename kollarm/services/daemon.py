@@ -221,10 +221,10 @@ def _free_the_port(daemon: Daemon, host: str, port: int) -> None:
     """
     deadline = time.monotonic() + ENDING
     while True:
-        with socket.socket() as probe:
-            probe.settimeout(2)
-            if probe.connect_ex((host, port)) != 0:
-                return
+        try:
+            socket.create_connection((host, port), timeout=2).close()
+        except OSError:
+            return
         holder = listener(port)
         if holder is not None or time.monotonic() > deadline:
             break

@@ -1,7 +1,8 @@
 """A Glance on loopback, from PyPI: SQLite, a file store, and optionally a real Keystone.
 
 Without Keystone a small filter (``data/kollarm_identity.py``) makes every user an
-administrator: whoever can reach the port may do everything, so it listens on loopback only.
+administrator: whoever can reach the port may do everything, so it listens on loopback only, and
+refuses what web pages make a browser send there.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from pathlib import Path
 import requests
 
 from core import files
-from kollarm.services import daemon, glance_files, openstack_tools, ports
-from kollarm.services.glance_files import CLOUD, GlanceFolders
+from kollarm.services import daemon, glance_files, openstack_tools, passwords, ports
+from kollarm.services.glance_files import ADMINISTRATOR, CLOUD, HERE, SERVICE, GlanceFolders
 
 #: Seconds that a start may take on a busy machine.
 DEADLINE = 180.0
@@ -60,14 +61,21 @@ class EmbeddedGlance:
             port belongs to another program.
         """
         self.layout.make()
-        text = glance_files.clouds(self.url, self.keystone_url)
+        text = glance_files.clouds(self.url, self.keystone_url, self.password(ADMINISTRATOR))
         files.write(self.clouds_yaml, text, mode=0o600)
         if self.keystone_port is not None:
             assert self.keystone_url is not None
-            openstack_tools.keystone_database(self.keystone_folder, self.keystone_url, self.url)
+            users = {user: self.password(user) for user in (ADMINISTRATOR, SERVICE)}
+            openstack_tools.keystone_database(
+                self.keystone_folder, self.keystone_url, self.url, users
+            )
             daemon.start(self._keystone(self.keystone_port))
         openstack_tools.glance_database(self.layout)
         return daemon.start(self._glance())
+
+    def password(self, user: str) -> str:
+        """The password of a user in Keystone; empty where there is no Keystone."""
+        return passwords.password(self.keystone_folder, user) if self.keystone_port else ""
 
     def stop(self) -> bool:
         """Stop it and its Keystone; return whether it ran. Its data stay."""
@@ -86,7 +94,7 @@ class EmbeddedGlance:
         return self._glance().log
 
     def _glance(self) -> daemon.Daemon:
-        contents = glance_files.glance(self.layout, self.url, self.keystone_url)
+        contents = glance_files.glance(self.url, self.keystone_url, self.password(SERVICE))
         return daemon.Daemon(
             name="Glance",
             folder=self.layout.folder,
@@ -97,7 +105,7 @@ class EmbeddedGlance:
             # The list of versions has the status "multiple choices".
             answers=lambda: _status(self.url) == requests.codes.multiple_choices,
             env={
-                "OS_GLANCE_CONFIG_DIR": str(self.layout.etc),
+                "OS_GLANCE_CONFIG_DIR": str(HERE / "etc"),
                 "PYTHONPATH": str(openstack_tools.DATA),
             },
             settings="".join((openstack_tools.requirements(), *contents.values())),
@@ -108,7 +116,7 @@ class EmbeddedGlance:
     def _keystone(self, port: int) -> daemon.Daemon:
         url = f"http://127.0.0.1:{port}"
         folder = self.keystone_folder
-        contents = glance_files.keystone(folder / "keystone.sqlite", folder / "keys", url)
+        contents = glance_files.keystone(url)
         return daemon.Daemon(
             name="Keystone",
             folder=folder,
@@ -118,7 +126,7 @@ class EmbeddedGlance:
             address=("127.0.0.1", port),
             answers=lambda: _status(f"{url}/v3") == requests.codes.ok,
             env={
-                "OS_KEYSTONE_CONFIG_DIR": str(folder / "etc"),
+                "OS_KEYSTONE_CONFIG_DIR": str(HERE / "etc"),
                 "PYTHONPATH": str(openstack_tools.DATA),
             },
             settings="".join((openstack_tools.requirements(), *contents.values())),

@@ -13,12 +13,17 @@ from pathlib import Path
 
 import yaml
 
+from core import files
+
 #: The cloud's name in the clouds.yaml that is written.
 CLOUD = "kollarm"
 
-#: The password of the users in Keystone's database. Keystone listens on loopback only
-#: and protects nothing but data of this machine's tests.
-PASSWORD = "kollarm-on-loopback"
+#: The folder of a service, from within: it runs there. What reads its configuration takes ``$``,
+#: ``%``, ``?`` and ``#`` in the name of a folder for something else.
+HERE = Path("/proc/self/cwd")
+
+#: Keystone's users: its administrator, and the one that the services have in common.
+ADMINISTRATOR, SERVICE = "admin", "glance"
 
 #: A property that holds the id of an image, as JSON schema.
 _IMAGE_ID = {
@@ -31,7 +36,7 @@ Ini = Mapping[str, Mapping[str, object]]
 
 @dataclass(frozen=True)
 class GlanceFolders:
-    """The files of an embedded Glance, in one folder."""
+    """The files of an embedded Glance, in one folder, in which it runs."""
 
     folder: Path
 
@@ -49,16 +54,19 @@ class GlanceFolders:
 
     def make(self) -> None:
         """Make the folders that Glance expects to find."""
+        files.private_folder(self.folder)
         for name in ("etc", "images", "staging", "tasks", "lock"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
+            files.private_folder(self.folder / name)
 
 
-def glance(layout: GlanceFolders, url: str, keystone_url: str | None) -> dict[str, str]:
+def glance(url: str, keystone_url: str | None = None, password: str = "") -> dict[str, str]:
     """Glance's configuration folder: file names and contents.
 
     :param url: the address of Glance.
     :param keystone_url: a Keystone to ask; without it every user is an administrator.
+    :param password: of the service's user in Keystone.
     """
+    layout = GlanceFolders(HERE)
     api: dict[str, dict[str, object]] = {
         "DEFAULT": {
             "enabled_backends": "fs:file",
@@ -80,8 +88,8 @@ def glance(layout: GlanceFolders, url: str, keystone_url: str | None) -> dict[st
             "www_authenticate_uri": keystone_url,
             "auth_url": keystone_url,
             "auth_type": "password",
-            "username": "glance",
-            "password": PASSWORD,
+            "username": SERVICE,
+            "password": password,
             "project_name": "service",
             "user_domain_id": "default",
             "project_domain_id": "default",
@@ -104,16 +112,14 @@ def glance(layout: GlanceFolders, url: str, keystone_url: str | None) -> dict[st
     }
 
 
-def keystone(database: Path, keys: Path, url: str) -> dict[str, str]:
-    """Keystone's configuration folder.
-
-    :param keys: the folder of its fernet and credential keys.
-    """
+def keystone(url: str) -> dict[str, str]:
+    """Keystone's configuration folder; its database and keys are in its folder."""
+    keys = HERE / "keys"
     return {
         "keystone.conf": ini(
             {
                 "DEFAULT": {"public_endpoint": url},
-                "database": {"connection": _sqlite(database)},
+                "database": {"connection": _sqlite(HERE / "keystone.sqlite")},
                 "fernet_tokens": {"key_repository": keys / "fernet"},
                 "credential": {"key_repository": keys / "credential"},
                 # There is no memcached, and one process needs no shared cache.
@@ -123,8 +129,11 @@ def keystone(database: Path, keys: Path, url: str) -> dict[str, str]:
     }
 
 
-def clouds(glance_url: str, keystone_url: str | None) -> str:
-    """A clouds.yaml (openstacksdk's format) with the one cloud :data:`CLOUD`."""
+def clouds(glance_url: str, keystone_url: str | None = None, password: str = "") -> str:
+    """A clouds.yaml (openstacksdk's format) with the one cloud :data:`CLOUD`.
+
+    :param password: the administrator's, in Keystone.
+    """
     if keystone_url is None:
         cloud: dict[str, object] = {
             "auth_type": "none",
@@ -136,8 +145,8 @@ def clouds(glance_url: str, keystone_url: str | None) -> str:
             "auth_type": "password",
             "auth": {
                 "auth_url": f"{keystone_url}/v3",
-                "username": "admin",
-                "password": PASSWORD,
+                "username": ADMINISTRATOR,
+                "password": password,
                 "project_name": "admin",
                 "user_domain_id": "default",
                 "project_domain_id": "default",
@@ -193,6 +202,7 @@ def ini(sections: Ini) -> str:
     """Sections and options as a configuration file of oslo.config."""
     blocks = []
     for name, options in sections.items():
-        lines = [f"{key} = {value}" for key, value in options.items()]
+        # oslo.config puts an option's value in the place of $ and its name.
+        lines = [f"{key} = {str(value).replace('$', '$$')}" for key, value in options.items()]
         blocks.append("\n".join([f"[{name}]", *lines]))
     return "\n\n".join(blocks) + "\n"

@@ -6,7 +6,8 @@ machine and copied into each project.
 
 from __future__ import annotations
 
-import os
+import base64
+import secrets
 import shutil
 import sqlite3
 import uuid
@@ -18,7 +19,7 @@ from core import cache, files, progress
 from core.run import run
 from core.venv import environment
 from kollarm.services import glance_files
-from kollarm.services.glance_files import PASSWORD, GlanceFolders
+from kollarm.services.glance_files import ADMINISTRATOR, SERVICE, GlanceFolders
 
 #: Modules that run inside that environment.
 DATA = Path(__file__).parent / "data"
@@ -64,39 +65,42 @@ def glance_database(layout: GlanceFolders) -> None:
         with progress.current().step("make Glance's database"):
             draft = GlanceFolders(folder)
             draft.make()
-            env = _configure(draft.etc, glance_files.glance(draft, "http://127.0.0.1", None))
+            env = _configure(draft.etc, glance_files.glance("http://127.0.0.1"))
             manage = (tool_dir / "bin" / "glance-manage", "--config-dir", draft.etc)
-            run([*manage, "db_sync"], env=env, timeout=600)
+            run([*manage, "db_sync"], cwd=folder, env=env, timeout=600)
             metadefs = tool_dir / "etc" / "glance" / "metadefs"
-            run([*manage, "db_load_metadefs", metadefs], env=env, timeout=600)
+            run([*manage, "db_load_metadefs", metadefs], cwd=folder, env=env, timeout=600)
 
     template = cache.entry("glance-database", _key(), make)
-    with files.atomic(layout.database) as work:
+    with files.atomic(layout.database, mode=0o600) as work:
         shutil.copyfile(template / layout.database.name, work)
 
 
-def keystone_database(folder: Path, url: str, glance_url: str) -> None:
-    """Make Keystone's database and keys if there are none, with Glance in the catalogue."""
+def keystone_database(
+    folder: Path, url: str, glance_url: str, passwords: Mapping[str, str]
+) -> None:
+    """Make Keystone's database and keys if there are none, with Glance in the catalogue.
+
+    :param passwords: what each user has from now on.
+    """
 
     def make(draft: Path) -> None:
         tool_dir = tools()
         with progress.current().step("make Keystone's database"):
-            contents = glance_files.keystone(draft / "keystone.sqlite", draft / "keys", url)
-            env = _configure(draft / "etc", contents)
-            for name in ("fernet", "credential"):
-                (draft / "keys" / name).mkdir(parents=True, mode=0o700)
+            env = _configure(draft / "etc", glance_files.keystone(url))
+            # Each project gets its own keys and passwords.
+            _make_keys(draft / "keys")
+            env["OS_BOOTSTRAP_PASSWORD"] = secrets.token_urlsafe()
             manage = (tool_dir / "bin" / "keystone-manage", "--config-dir", draft / "etc")
-            run([*manage, "db_sync"], env=env, timeout=600)
-            owner = ["--keystone-user", str(os.getuid()), "--keystone-group", str(os.getgid())]
-            run([*manage, "fernet_setup", *owner], env=env, timeout=600)
-            run([*manage, "credential_setup", *owner], env=env, timeout=600)
+            run([*manage, "db_sync"], cwd=draft, env=env, timeout=600)
             urls = [f"--bootstrap-{which}-url" for which in ("public", "internal", "admin")]
-            for user, project in (("admin", "admin"), ("glance", "service")):
+            for user, project in ((ADMINISTRATOR, "admin"), (SERVICE, "service")):
                 run(
-                    [*manage, "bootstrap", "--bootstrap-password", PASSWORD,
+                    [*manage, "bootstrap",
                      "--bootstrap-username", user, "--bootstrap-project-name", project,
                      "--bootstrap-region-id", _REGION,
                      *(word for option in urls for word in (option, f"{KEYSTONE_URL}/v3"))],
+                    cwd=draft,
                     env=env,
                     timeout=600,
                 )  # fmt: skip
@@ -104,12 +108,37 @@ def keystone_database(folder: Path, url: str, glance_url: str) -> None:
 
     if not (folder / "keystone.sqlite").exists():
         template = cache.entry("keystone-database", _key(), make)
-        folder.mkdir(parents=True, exist_ok=True)
+        files.private_folder(folder)
         shutil.rmtree(folder / "keys", ignore_errors=True)
-        shutil.copytree(template / "keys", folder / "keys")
-        with files.atomic(folder / "keystone.sqlite") as work:
+        _make_keys(folder / "keys")
+        with files.atomic(folder / "keystone.sqlite", mode=0o600) as work:
             shutil.copyfile(template / "keystone.sqlite", work)
             _set_addresses(work, url, glance_url)
+            _set_passwords(work, passwords)
+
+
+def _make_keys(folder: Path) -> None:
+    """Keystone's keys (https://docs.openstack.org/keystone/latest/admin/fernet-token-faq.html)."""
+    for kind in ("fernet", "credential"):
+        for number in ("0", "1"):  # the next key and the present one
+            key = base64.urlsafe_b64encode(secrets.token_bytes(32))
+            files.write(files.private_folder(folder / kind) / number, key, mode=0o600)
+
+
+def _set_passwords(database: Path, passwords: Mapping[str, str]) -> None:
+    """Write the users' passwords into Keystone's database, as bcrypt's hashes."""
+    program = (
+        "import bcrypt, sys; "
+        "print(bcrypt.hashpw(sys.stdin.buffer.read(), bcrypt.gensalt()).decode())"
+    )
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for user, text in passwords.items():
+            hashed = run([tools() / "bin" / "python", "-c", program], stdin=text.encode())
+            connection.execute(
+                "UPDATE password SET password_hash = ? WHERE local_user_id IN"
+                " (SELECT id FROM local_user WHERE name = ?)",
+                (hashed.stdout.strip(), user),
+            )
 
 
 def _add_image_service(database: Path) -> None:

@@ -90,7 +90,7 @@ class EmbeddedRegistry:
                 hint="make setup installs it (package docker-registry)",
             )
         config_file = self.folder / "config.yml"
-        files.write(config_file, self._config())
+        files.write(config_file, self._config(), mode=0o600)
         return program, "serve", str(config_file)
 
     def _answers(self) -> bool:

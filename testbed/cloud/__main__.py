@@ -57,6 +57,9 @@ def up(folder: Path, port: int | None, x86_host: bool) -> None:
         port or (known.first_port if known else FIRST_PORT),
         x86_host or (known is not None and known.x86_host),
     )
+    claim(folder)
+    # The servers' own users have to reach their files; the folder keeps everybody else out.
+    os.umask(0o022)
     if known and known.first_port != layout.first_port and (folder / "database").exists():
         raise ConfigError(
             f"the cloud already uses the ports from {known.first_port}",
@@ -66,7 +69,7 @@ def up(folder: Path, port: int | None, x86_host: bool) -> None:
         settings = {"first_port": layout.first_port, "x86_host": layout.x86_host}
         files.write(folder / _SETTINGS, json.dumps(settings) + "\n")
         lifecycle.up(layout)
-        _hand_over(layout)
+        _give_to_user(layout.clouds_yaml)
     print_text(
         f"the cloud is running ({progress.duration(time.monotonic() - started)})\n{_usage(layout)}"
     )
@@ -139,10 +142,29 @@ def _need_root() -> None:
         )
 
 
-def _hand_over(layout: CloudLayout) -> None:
-    """Make the user who called sudo the owner of clouds.yaml."""
+def claim(folder: Path) -> None:
+    """Make the cloud's folder its user's alone: other users could do in it what root can.
+
+    :raises ConfigError: it holds something else.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / "passwords").exists():
+        if not (folder / _SETTINGS).exists():
+            raise ConfigError(
+                f"{folder} holds something else than a cloud", hint="name an empty --folder"
+            )
+        raise ConfigError(
+            "this cloud was made by an older kollarm, with passwords that everybody knows",
+            hint="remove it first, with its data: scripts/dev-cloud down --purge",
+        )
+    files.private_folder(folder).chmod(0o700)
+    files.private_folder(folder / "passwords")
+    _give_to_user(folder)
+
+
+def _give_to_user(path: Path) -> None:
+    """Make the user who called sudo the owner."""
     if user := os.environ.get("SUDO_UID"):
-        os.chown(layout.clouds_yaml, int(user), int(os.environ.get("SUDO_GID", "-1")))
+        os.chown(path, int(user), int(os.environ.get("SUDO_GID", "-1")))
 
 
 if __name__ == "__main__":

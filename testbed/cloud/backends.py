@@ -11,7 +11,7 @@ from core.errors import CommandError
 from core.run import run, which
 from kollarm.services import ports
 from kollarm.services.daemon import Daemon
-from testbed.cloud import database, nova_config
+from testbed.cloud import database, nova_config, unprivileged
 from testbed.cloud.layout import HOST, CloudLayout, ComputeHost
 
 #: The time limit of a start on a busy machine, in seconds.
@@ -24,9 +24,10 @@ PORT_HINT = "choose another first port (--port)"
 # that it doesn't interfere with the machine's libvirtd; with the user that Debian's build
 # expects, even if libvirt-daemon-system, which creates it, isn't installed; and without KVM,
 # which emulated guests don't use and whose probing can hang in a virtual machine.
-# $1: its folder, $2: its host name.
+# $1: its folder, $2: its host name, $3: the instances' folder, $4: its place for QEMU.
 _LIBVIRTD = """
 set -e
+umask 022
 here=$1
 hostname "$2"
 for place in /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /run/libvirt; do
@@ -44,7 +45,8 @@ for name in passwd group; do
     mount --bind "$here/$name" "/etc/$name"
 done
 ! [ -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
-mkdir -p "$here/run"
+mkdir -p "$4"
+mount --bind "$3" "$4"
 exec libvirtd --config "$here/libvirtd.conf" --pid-file "$here/libvirtd.pid"
 """
 
@@ -66,7 +68,7 @@ def database_server(layout: CloudLayout) -> Daemon:
         program=lambda: database.command(layout),
         address=(HOST, layout.database_port),
         answers=answers,
-        settings=str(layout.database_port),
+        settings="".join(map(str, (layout.database_port, layout.password("database")))),
         port_hint=PORT_HINT,
         deadline=DEADLINE,
     )
@@ -75,7 +77,16 @@ def database_server(layout: CloudLayout) -> Daemon:
 def queue(layout: CloudLayout) -> Daemon:
     """RabbitMQ."""
     folder = create_folder(layout.service_folder("rabbitmq"))
-    env = queue_environment(layout)
+    user = unprivileged.QUEUE
+    settings = (
+        f"default_user = {nova_config.QUEUE_USER}\ndefault_pass = {layout.password('queue')}\n"
+    )
+
+    def program() -> tuple[str, ...]:
+        server = unprivileged.folder_of(user, folder / "server")
+        unprivileged.write(user, server / "rabbitmq.conf", settings)
+        unprivileged.write(user, server / ".erlang.cookie", layout.password("erlang"))
+        return unprivileged.as_user(user, server, "/usr/lib/rabbitmq/bin/rabbitmq-server")
 
     def answers() -> bool:
         try:
@@ -89,19 +100,19 @@ def queue(layout: CloudLayout) -> Daemon:
     return Daemon(
         name="RabbitMQ",
         folder=folder,
-        program=lambda: ("/usr/lib/rabbitmq/bin/rabbitmq-server",),
+        program=program,
         address=(HOST, layout.rabbit_port),
         answers=answers,
-        settings=str(layout.rabbit_port),
-        env=env,
+        settings=settings,
+        env=queue_environment(layout),
         port_hint=PORT_HINT,
         deadline=DEADLINE,
     )
 
 
 def queue_environment(layout: CloudLayout) -> dict[str, str]:
-    """The environment of this cloud's RabbitMQ and its command line tools."""
-    folder = layout.service_folder("rabbitmq")
+    """The environment of this cloud's RabbitMQ."""
+    folder = unprivileged.MOUNTED
     return {
         "HOME": str(folder),  # Erlang's cookie
         "RABBITMQ_NODENAME": f"kollarm{layout.rabbit_port}@localhost",
@@ -111,12 +122,13 @@ def queue_environment(layout: CloudLayout) -> dict[str, str]:
         "ERL_EPMD_PORT": str(layout.rabbit_port + 2),
         "ERL_EPMD_ADDRESS": HOST,
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "RABBITMQ_MNESIA_BASE": str(folder / "data"),
         "RABBITMQ_LOG_BASE": str(folder / "logs"),
         "RABBITMQ_PID_FILE": str(folder / "rabbitmq.pid"),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none "
+        "-kernel inet_dist_use_interface {127,0,0,1}",
     }
 
 
@@ -135,11 +147,19 @@ def libvirtd(layout: CloudLayout, host: ComputeHost) -> Daemon:
     def program() -> tuple[str, ...]:
         for name, text in contents.items():
             files.write(folder / name, text)
-        files.write(folder / "passwd.more", "libvirt-qemu:x:64055:64055::/:/usr/sbin/nologin\n")
-        files.write(folder / "group.more", "libvirt-qemu:x:64055:\n")
+        user = nova_config.GUEST_USER
+        files.write(folder / "passwd.more", f"libvirt-qemu:x:{user}:{user}::/:/usr/sbin/nologin\n")
+        files.write(folder / "group.more", f"libvirt-qemu:x:{user}:\n")
+        certificates = create_folder(folder / nova_config.VNC_CERTIFICATES.relative_to("/"))
+        for name in ("ca-cert.pem", "server-cert.pem", "server-key.pem"):
+            text = (layout.certificates / name).read_text(encoding="utf-8")
+            unprivileged.write(user, certificates / name, text)
+        files.private_folder(layout.libvirt_socket(host).parent)
         layout.libvirt_socket(host).unlink(missing_ok=True)
         return ("unshare", "--mount", "--uts", "--propagation", "private",
-                "sh", "-c", _LIBVIRTD, "sh", str(folder), host.name)  # fmt: skip
+                "sh", "-c", _LIBVIRTD, "sh", str(folder), host.name,
+                str(create_folder(layout.instances(host))),
+                str(unprivileged.MOUNTED))  # fmt: skip
 
     def answers() -> bool:
         try:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from core import progress
 from core.run import run, which
-from kollarm.services.glance_files import PASSWORD
-from testbed.cloud import nova_config
+from testbed.cloud import nova_config, unprivileged
 from testbed.cloud.layout import HOST, CloudLayout
 
 #: The time limit of one step of creating the databases, in seconds.
@@ -22,33 +21,44 @@ _DONE = ".databases-made"
 
 
 def command(layout: CloudLayout) -> tuple[str, ...]:
-    """The server's command; creates the data folder first, if it is missing."""
-    folder = layout.service_folder("database")
-    data = folder / "data"
-    if not (data / "mysql").exists():
-        shutil.rmtree(data, ignore_errors=True)
+    """The server's command; creates the data folder first, if it is missing.
+
+    The server runs as a user of its own, and Nova's user has its databases only: with more
+    rights, whoever got in could write files of root's.
+    """
+    user = unprivileged.DATABASE
+    folder = unprivileged.folder_of(user, layout.service_folder("database") / "server")
+    inside = unprivileged.MOUNTED
+    options = ("--no-defaults", f"--datadir={inside}/data", f"--tmpdir={inside}")
+    if not (folder / "data" / "mysql").exists():
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        # The administrator has no password, and is let in as the system's root only.
         run(
-            ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root",
-             "--auth-root-authentication-method=normal", "--skip-test-db"],
+            unprivileged.as_user(
+                user, folder, which("mariadb-install-db") or "mariadb-install-db", *options,
+                "--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
+                "--skip-test-db",
+            ),
+            env={"TMPDIR": str(inside)},
             timeout=DEADLINE,
         )  # fmt: skip
-    first = folder / "first.sql"
-    first.write_text(
-        "".join(
-            f"CREATE OR REPLACE USER '{user}'@'{host}' IDENTIFIED BY '{PASSWORD}';\n"
-            f"GRANT ALL ON *.* TO '{user}'@'{host}' WITH GRANT OPTION;\n"
-            for user, host in (("root", "localhost"), ("root", HOST), ("nova", HOST))
-        )
-        + "".join(
+    unprivileged.folder_of(user, folder / "files")
+    account = f"'nova'@'{HOST}'"
+    lines = [
+        f"CREATE OR REPLACE USER {account} IDENTIFIED BY '{layout.password('database')}';",
+        *(
             f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8;\n"
+            f"GRANT ALL ON {name}.* TO {account};"
             for name in nova_config.DATABASES
-        )
-    )
-    return (
-        which("mariadbd") or "mariadbd",
-        "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={folder}/socket",
-        f"--pid-file={folder}/mariadbd.pid", f"--bind-address={HOST}",
-        f"--port={layout.database_port}", f"--init-file={first}",
+        ),
+    ]
+    unprivileged.write(user, folder / "first.sql", "\n".join(lines) + "\n")
+    return unprivileged.as_user(
+        user, folder, which("mariadbd") or "mariadbd", *options,
+        f"--socket={inside}/socket", f"--pid-file={inside}/mariadbd.pid",
+        f"--bind-address={HOST}", f"--port={layout.database_port}",
+        f"--init-file={inside}/first.sql", f"--secure-file-priv={inside}/files",
+        "--local-infile=0",
         # Test data: speed matters more than safety from a power cut.
         "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
         "--performance-schema=0", "--skip-name-resolve", "--max-connections=400",

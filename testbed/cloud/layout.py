@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kollarm.services import passwords
+
 #: The only address that its services listen on.
 HOST = "127.0.0.1"
 
@@ -101,9 +103,22 @@ class CloudLayout:
         """The file with the administrator's credentials."""
         return self.folder / "clouds.yaml"
 
+    def password(self, user: str) -> str:
+        """A password of this cloud's own: of Nova in the database, or in the message queue."""
+        return passwords.password(self.folder / "passwords", user)
+
     def service_folder(self, name: str) -> Path:
         """The folder of one of its services."""
         return self.folder / name
+
+    @property
+    def certificates(self) -> Path:
+        """The folder of the certificates for VNC."""
+        return self.folder / "certificates"
+
+    def instances(self, host: ComputeHost) -> Path:
+        """The folder of a host's nova-compute, with the disks of its instances."""
+        return self.service_folder("nova") / host.name
 
     def libvirt_socket(self, host: ComputeHost) -> Path:
         return self.service_folder(host.libvirt) / "run" / "libvirt-sock"

@@ -18,7 +18,15 @@ from guestprep.publish import connect
 from kollarm.services import daemon, glance_files
 from kollarm.services.daemon import Daemon
 from kollarm.services.glance import EmbeddedGlance
-from testbed.cloud import backends, database, nova_config, nova_services, service_catalog, software
+from testbed.cloud import (
+    backends,
+    certificates,
+    database,
+    nova_config,
+    nova_services,
+    service_catalog,
+    software,
+)
 from testbed.cloud.layout import ARM_HOST, X86_HOST, CloudLayout, ComputeHost
 
 #: Its name in clouds.yaml.
@@ -51,13 +59,17 @@ def up(layout: CloudLayout) -> None:
     """
     software.check(layout.hosts)
     tools, novnc = software.tools(), software.novnc()
-    layout.folder.mkdir(parents=True, exist_ok=True)
+    certificates.make(layout.certificates)
     contents = nova_config.nova(layout, tools, novnc)
     _write(layout.service_folder("nova"), contents)
     _write(layout.service_folder("placement"), nova_config.placement(layout))
     (layout.service_folder("nova") / "lock").mkdir(exist_ok=True)
     glance = EmbeddedGlance(layout.folder, layout.glance_port, keystone_port=layout.keystone_port)
-    files.write(layout.clouds_yaml, _clouds(layout), mode=0o600)
+    # Readable within the cloud's folder, for the status that its user asks for without root.
+    for folder in (glance.layout.folder, glance.keystone_folder):
+        backends.create_folder(folder)
+    administrator = glance.password(glance_files.ADMINISTRATOR)
+    files.write(layout.clouds_yaml, _clouds(layout, administrator), mode=0o600)
 
     def with_database() -> None:
         daemon.start(backends.database_server(layout))
@@ -180,8 +192,10 @@ def _write(folder: Path, contents: dict[str, str]) -> None:
         files.write(folder / name, text, mode=0o600)
 
 
-def _clouds(layout: CloudLayout) -> str:
+def _clouds(layout: CloudLayout, password: str) -> str:
     """The text of clouds.yaml."""
-    text = glance_files.clouds(layout.url(layout.glance_port), layout.url(layout.keystone_port))
+    text = glance_files.clouds(
+        layout.url(layout.glance_port), layout.url(layout.keystone_port), password
+    )
     (cloud,) = yaml.safe_load(text)["clouds"].values()
     return yaml.safe_dump({"clouds": {CLOUD: cloud}}, sort_keys=False)

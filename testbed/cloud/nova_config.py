@@ -8,23 +8,35 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kollarm.services.glance_files import PASSWORD, ini
+from kollarm.services import passwords
+from kollarm.services.glance_files import SERVICE, ini
+from testbed.cloud import unprivileged
 from testbed.cloud.layout import ARM_HOST, HOST, X86_HOST, CloudLayout, ComputeHost
 
 #: The databases: Nova's own three, and Placement's.
 DATABASES = ("nova_api", "nova_cell0", "nova", "placement")
+
+#: The services' user in the message queue.
+QUEUE_USER = "nova"
+
+#: Debian's user for guests.
+GUEST_USER = 64055
+
+#: Where a host's libvirtd and QEMU find the certificates of its guests' VNC servers.
+VNC_CERTIFICATES = Path("/etc/libvirt/vnc")
 
 _REGION = "RegionOne"
 
 
 def connection(layout: CloudLayout, database: str) -> str:
     """A database's URL, in SQLAlchemy's form."""
-    return f"mysql+pymysql://nova:{PASSWORD}@{HOST}:{layout.database_port}/{database}?charset=utf8"
+    password = layout.password("database")
+    return f"mysql+pymysql://nova:{password}@{HOST}:{layout.database_port}/{database}?charset=utf8"
 
 
 def transport(layout: CloudLayout) -> str:
     """The message queue's URL."""
-    return f"rabbit://guest:guest@{HOST}:{layout.rabbit_port}/"
+    return f"rabbit://{QUEUE_USER}:{layout.password('queue')}@{HOST}:{layout.rabbit_port}/"
 
 
 def nova(layout: CloudLayout, tools: Path, novnc: Path) -> dict[str, str]:
@@ -67,6 +79,10 @@ def nova(layout: CloudLayout, tools: Path, novnc: Path) -> dict[str, str]:
             "novncproxy_host": HOST,
             "novncproxy_port": layout.proxy_port,
             "novncproxy_base_url": f"{layout.url(layout.proxy_port)}/vnc_lite.html",
+            "auth_schemes": "vencrypt",
+            "vencrypt_ca_certs": layout.certificates / "ca-cert.pem",
+            "vencrypt_client_cert": layout.certificates / "client-cert.pem",
+            "vencrypt_client_key": layout.certificates / "client-key.pem",
         },
         "libvirt": {
             "virt_type": "qemu",
@@ -100,7 +116,8 @@ def _host(layout: CloudLayout, host: ComputeHost) -> dict[str, dict[str, object]
     return {
         "DEFAULT": {
             "host": host.name,
-            "state_path": layout.service_folder("nova") / host.name,
+            # Where QEMU's user, too, can reach the instances.
+            "state_path": unprivileged.MOUNTED,
             "compute_driver": f"kollarm_hosts.{host.driver}",
         },
         "libvirt": {"connection_uri": layout.libvirt_uri(host)},
@@ -122,14 +139,19 @@ def libvirt(layout: CloudLayout, host: ComputeHost) -> dict[str, str]:
     """The configuration files of a host's libvirtd, by name."""
     run = layout.service_folder(host.libvirt) / "run"
     return {
-        "libvirtd.conf": f'unix_sock_dir = "{run}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n',
+        # Whoever may connect is root: the socket's mode is all that keeps others out.
+        "libvirtd.conf": f'unix_sock_dir = "{run}"\n'
+        'unix_sock_rw_perms = "0700"\nunix_sock_ro_perms = "0700"\n'
+        'auth_unix_rw = "none"\nauth_unix_ro = "none"\n',
         "qemu.conf": "\n".join(
             [
-                # The guests' files are in the cloud's folder, which root owns.
-                'user = "root"',
-                'group = "root"',
-                "dynamic_ownership = 0",
+                f'user = "+{GUEST_USER}"',
+                f'group = "+{GUEST_USER}"',
                 "remember_owner = 0",
+                # Only who has the console proxy's certificate sees and types into a guest.
+                "vnc_tls = 1",
+                "vnc_tls_x509_verify = 1",
+                f'vnc_tls_x509_cert_dir = "{VNC_CERTIFICATES}"',
                 # Confining guests would depend on how the machine is set up.
                 'security_driver = "none"',
                 "namespaces = []",
@@ -152,8 +174,8 @@ def _identity(layout: CloudLayout) -> dict[str, object]:
         "www_authenticate_uri": url,
         "auth_url": url,
         "auth_type": "password",
-        "username": "glance",
-        "password": PASSWORD,
+        "username": SERVICE,
+        "password": passwords.password(layout.service_folder("keystone"), SERVICE),
         "project_name": "service",
         "user_domain_id": "default",
         "project_domain_id": "default",

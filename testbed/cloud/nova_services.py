@@ -14,7 +14,7 @@ from openstack.exceptions import SDKException
 
 from kollarm.services import openstack_tools, ports
 from kollarm.services.daemon import Daemon
-from testbed.cloud import nova_config, software
+from testbed.cloud import nova_config, software, unprivileged
 from testbed.cloud.backends import DEADLINE, PORT_HINT, create_folder
 from testbed.cloud.layout import HOST, CloudLayout, ComputeHost
 
@@ -112,7 +112,7 @@ def _nova(
         (etc / "state").mkdir(exist_ok=True)
         more: tuple[str, ...] = ()
         if host:
-            (etc / host.name / "instances").mkdir(parents=True, exist_ok=True)
+            create_folder(layout.instances(host) / "instances")
             more = ("--config-file", str(etc / f"{host.name}.conf"))
         tools = software.tools() / "bin"
         words = (
@@ -120,7 +120,8 @@ def _nova(
             if program == "nova-compute"
             else (tools / program,)
         )
-        return (*map(str, words), "--config-file", str(etc / "nova.conf"), *more)
+        line = (*map(str, words), "--config-file", str(etc / "nova.conf"), *more)
+        return unprivileged.bound(layout.instances(host), *line) if host else line
 
     return Daemon(
         name=folder.name,

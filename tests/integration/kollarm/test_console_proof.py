@@ -28,7 +28,7 @@ from testbed.cloud.layout import ARM_HOST, X86_HOST, CloudLayout
 from testbed.cloud.lifecycle import CLOUD, connection
 from testbed.cloud.service_catalog import FLAVOR
 from testbed.guest_image import LAYOUTS, make
-from tests.support import x86_guest
+from tests.support import cloud_attempts, neighbour, x86_guest
 from tests.support.commands import COMMAND, Outcome, kollarm
 from tests.support.servers import free_port
 
@@ -253,6 +253,17 @@ def test_the_audit_names_the_image_that_may_go_anywhere(
     found = {finding["name"]: finding for finding in report["findings"]}
     assert "no architecture" in found[name]["reason"]
     assert PREPARED not in found and UNPREPARED not in found
+
+
+def test_another_user_of_the_machine_gets_in_nowhere(
+    cloud: Cloud, tiny: Callable[..., str]
+) -> None:
+    with instance(cloud, tiny("tiny-aarch64", **arm())):
+        attempts = cloud_attempts.without_password(cloud.layout)
+        assert neighbour.successes(attempts) == []
+        assert len(cloud_attempts.server_users()) == 3
+    known = cloud_attempts.with_password(cloud.layout)
+    assert neighbour.successes(known) == known
 
 
 def failed(done: Outcome) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from guestprep.publish.cloud import Glance
 from kollarm.services import ports
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.registry import EmbeddedRegistry
+from tests.support import neighbour
 from tests.support.daemons import embedded_registry
 from tests.support.servers import free_port
 
@@ -144,6 +146,64 @@ def test_a_glance_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
     with pytest.raises((KollarmError, FileExistsError)):
         broken.start()
     assert broken.running() is None
+
+
+def test_keystone_has_no_password_that_everybody_knows(cloud: EmbeddedGlance) -> None:
+    assert cloud.keystone_url is not None
+    attempts: list[neighbour.Attempt] = [
+        ("gets_token", [cloud.keystone_url, "admin", password, "admin"])
+        for password in (neighbour.KNOWN_PASSWORD, cloud.password("admin"))
+    ]
+    assert neighbour.successes(attempts) == attempts[1:]
+
+
+def test_another_user_reads_nothing_of_a_service(
+    glance: EmbeddedGlance, registry: EmbeddedRegistry, cloud: EmbeddedGlance
+) -> None:
+    for folder in (glance.layout.folder, registry.folder, cloud.keystone_folder):
+        # The folder's own mode, whatever those above it have.
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert neighbour.successes(neighbour.files_below(folder)) == []
+        log = (folder / "log").stat()
+        assert stat.S_IMODE(log.st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:9292"},
+        {"Host": "127.0.0.1.evil.example:80"},
+        {"Host": ""},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_glance_answers_no_web_page(glance: EmbeddedGlance, headers: dict[str, str]) -> None:
+    session = requests.Session()
+    session.trust_env = False
+    assert session.get(f"{glance.url}/v2/images", timeout=30).ok
+    assert session.get(f"{glance.url}/v2/images", headers=headers, timeout=30).status_code >= 400
+
+
+@pytest.mark.parametrize("name", ["with blank", "dol$lar", "per%20cent ?q#h", "über"])
+def test_glance_runs_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    service = EmbeddedGlance(tmp_path / name, free_port())
+    service.start()
+    try:
+        glance = Glance(connect(service.cloud, clouds_yaml=service.clouds_yaml))
+        facts = {"name": "x", "disk_format": "raw", "container_format": "bare"}
+        image = glance.create(facts, {}, hidden=False)
+        with requests.Session() as session:
+            session.trust_env = False
+            url = f"{service.url}/v2/images/{image.id}/file"
+            binary = {"Content-Type": "application/octet-stream"}
+            assert session.put(url, b"content", headers=binary, timeout=60).ok
+            assert (service.layout.images / image.id).read_bytes() == b"content"
+            assert service.stop() and service.start()
+            assert session.get(url, timeout=60).content == b"content"
+    finally:
+        service.stop()
 
 
 def test_keystone_knows_who_asks(cloud: EmbeddedGlance) -> None:

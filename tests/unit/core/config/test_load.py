@@ -321,6 +321,21 @@ def test_addresses_as_docker_takes_them(address: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "address",
+    ["0.0.0.0:5998", "[::1]:5000", "reg:5000", "127.0.0.1", "localhost", "10.0.0.1:80",
+     "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1.example.org:5000", "localhost.example.org:5000"],
+)  # fmt: skip
+def test_the_embedded_registry_listens_on_loopback_only(address: str) -> None:
+    [fault] = faults(yaml.safe_dump({"registry": {"embedded": True, "address": address}}))
+    assert "registry.address" in fault and "loopback" in fault and "127.0.0.1:PORT" in fault
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:5055", "127.1.2.3:65535", "localhost:5000"])
+def test_the_embedded_registry_listens_on_any_loopback(address: str) -> None:
+    assert parse(yaml.safe_dump({"registry": {"embedded": True, "address": address}}), FILE)
+
+
+@pytest.mark.parametrize(
     "namespace", ["Kolla", "kolla/", "/kolla", "ko lla", "", "a//b", "-a", "ä"]
 )
 def test_a_namespace_is_part_of_an_images_name(namespace: str) -> None:
