@@ -16,15 +16,10 @@ root=$1 native=${2:-} triplet=${3:-} loader=${4:-}
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true
 export LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
-log=$root.dpkg.log
+# Inside the root, where nobody else can put a link in its place.
+log=$root/.kollarm-dpkg.log
 trap 'rm -f "$log"' EXIT
 trap 'exit 1' HUP INT TERM
-
-# --log: the host's own dpkg.log is none of this root's business.
-# depends: apt resolved the set, all that a package pre-depends on comes, if later than it.
-unpack="dpkg --root=$root --log=/dev/null --force-architecture --force-unsafe-io
-    --force-confnew --force-depends --unpack"
-configure="chroot $root dpkg --force-unsafe-io --force-confnew --configure -a"
 
 give_up() {
     echo "kollarm: dpkg failed; its last words:" >&2
@@ -43,29 +38,47 @@ quickly() {
     if [ -n "$native" ]; then
         set -- sh "${0%/*}/with-native-tools.sh" "$root" "$native" "$triplet" "$loader" "$@"
     fi
+    plainly "$@"
+}
+
+plainly() {
     "$@" >"$log" 2>&1
+}
+
+# $1 of both: how it is run.
+# --log: the host's own dpkg.log is none of this root's business.
+# depends: apt resolved the set, all that a package pre-depends on comes, if later than it.
+unpack() {
+    how=$1
+    shift
+    "$how" dpkg --root="$root" --log=/dev/null --force-architecture --force-unsafe-io \
+        --force-confnew --force-depends --unpack "$@"
+}
+
+configure() {
+    "$1" chroot "$root" dpkg --force-unsafe-io --force-confnew --configure -a
 }
 
 archives=$root/var/cache/apt/archives
 echo "kollarm: unpacking" >&2
 # First what the native programs will stand in for.
-essential=
+set --
 for deb in "$archives"/*.deb; do
     if [ "$(dpkg-deb --field "$deb" Essential)" = yes ]; then
-        essential="$essential $deb"
+        set -- "$@" "$deb"
     fi
 done
-$unpack $essential >"$log" 2>&1 || give_up
-rm $essential
-quickly $unpack --recursive "$archives" || give_up
+unpack plainly "$@" || give_up
+rm "$@"
+unpack quickly --recursive "$archives" || give_up
 
 echo "kollarm: configuring" >&2
-if ! quickly $configure; then
+if ! configure quickly; then
     [ -n "$native" ] || give_up
     # A script that needs the root's own programs after all: dpkg goes on where it stopped.
     echo "kollarm: configuring the rest under emulation" >&2
     grep -E '^dpkg: error|^E: ' "$log" >&2 || true
-    $configure >"$log" 2>&1 || give_up
+    configure plainly || give_up
 fi
 
 rm "$root/usr/sbin/policy-rc.d"
