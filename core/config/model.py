@@ -52,8 +52,8 @@ class Registry(Section):
     embedded: bool = False
     """Run a registry on loopback, its data under the state folder."""
     address: str = "127.0.0.1:5055"
-    """Host or host:port, without a path; for the embedded registry the port to listen on
-    (127.0.0.1:5055).
+    """Host or host:port, without a path. The embedded registry listens on loopback: there, or
+    without an address on the first free port from 5055 on, which the project keeps.
     """
     insecure: bool = False
     """Speak plain HTTP, and send credentials over it. On loopback plain HTTP is always spoken, but
@@ -316,7 +316,9 @@ class Cloud(Section):
     embedded: bool = False
     """Run a Glance on loopback, its data under the state folder."""
     port: int = Field(default=9293, gt=0, lt=65536)
-    """Port of the embedded Glance."""
+    """Port of the embedded Glance; without one the first free port from 9293 on, which the project
+    keeps.
+    """
     name: str | None = None
     """A cloud of clouds.yaml; default: ``$OS_CLOUD``, else the one that was deployed from here."""
     method: Literal["auto", "put", "glance-direct", "web-download"] = "auto"

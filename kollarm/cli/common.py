@@ -82,10 +82,16 @@ with_screenshot = together(
 
 
 def read_config(path: Path) -> Config:
-    """The configuration; its CA bundle is applied to this process."""
+    """The configuration; its CA bundle is applied to this process, its services have ports.
+
+    :raises ConfigError: with every fault found.
+    """
+    # Looking for ports needs packages that a help page shouldn't wait for.
+    from kollarm.services.chosen_ports import with_chosen_ports  # noqa: PLC0415
+
     config = load(path)
     trust.apply(config.ca_bundle)
-    return config
+    return with_chosen_ports(config)
 
 
 def alone(config: Config) -> AbstractContextManager[None]:

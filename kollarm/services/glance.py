@@ -12,7 +12,7 @@ from pathlib import Path
 import requests
 
 from core import files
-from kollarm.services import daemon, glance_files, openstack_tools, passwords, ports
+from kollarm.services import chosen_ports, daemon, glance_files, openstack_tools, passwords, ports
 from kollarm.services.glance_files import ADMINISTRATOR, CLOUD, HERE, SERVICE, GlanceFolders
 
 #: Seconds that a start may take on a busy machine.
@@ -71,7 +71,9 @@ class EmbeddedGlance:
             )
             daemon.start(self._keystone(self.keystone_port))
         openstack_tools.glance_database(self.layout)
-        return daemon.start(self._glance())
+        started = daemon.start(self._glance())
+        chosen_ports.keep(self.layout.folder, self.port)
+        return started
 
     def password(self, user: str) -> str:
         """The password of a user in Keystone; empty where there is no Keystone."""

@@ -15,7 +15,7 @@ from core import files
 from core.config.model import Config, Registry
 from core.errors import ConfigError, KollarmError
 from core.run import which
-from kollarm.services import daemon, ports
+from kollarm.services import chosen_ports, daemon, ports
 
 
 class EmbeddedRegistry:
@@ -46,7 +46,9 @@ class EmbeddedRegistry:
         :raises KollarmError: docker-registry is not installed or does not start, or
             its port belongs to another program.
         """
-        return daemon.start(self._daemon())
+        started = daemon.start(self._daemon())
+        chosen_ports.keep(self.folder, self.port)
+        return started
 
     def stop(self) -> bool:
         """Stop it; return whether it ran. Its data stay."""
