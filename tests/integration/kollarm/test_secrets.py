@@ -36,6 +36,7 @@ HTPASSWD = "ann:$2b$05$abcdefghijklmnopqrstuuSSgfZSwfwKPbBZRnD5O0VgRw2zVgiZC\n"
 WRONG = "planted-registry-password-7f3a"
 KEY_PASSWORD = "planted-key-password-91bc"
 CLOUD_PASSWORD = "planted-cloud-password-2e4d"
+PROXY_PASSWORD = "planted-proxy-password-c05e"
 
 
 @contextmanager
@@ -116,6 +117,11 @@ def test_planted_secrets_turn_up_nowhere(
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "logs"))
     monkeypatch.setenv("DOCKER_CONFIG", str(secrets))
     monkeypatch.setenv("COSIGN_PASSWORD", KEY_PASSWORD)
+    # A proxy for all that isn't on this machine, which builds are told of too.
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://ann:{PROXY_PASSWORD}@127.0.0.1:{free_port()}")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")
     publish = (
         "--debug",
         "guest",

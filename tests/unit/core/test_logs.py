@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import logging
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from core import logs
 from core.paths import log_dir
-
-
-@contextmanager
-def started(command: str) -> Iterator[Path]:
-    """The log of a run that ends with the block."""
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    path = logs.start(command)
-    assert path is not None
-    try:
-        yield path
-    finally:
-        for handler in set(root.handlers) - set(before):
-            root.removeHandler(handler)
-            handler.close()
-        root.setLevel(level)
+from tests.support.run_logs import started
 
 
 def test_a_new_log_stays_though_the_clock_was_ahead(

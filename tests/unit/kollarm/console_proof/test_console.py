@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import logging
+import threading
+from pathlib import Path
 
+import pytest
+from websockets.sync.server import ServerConnection, serve
+
+from core.errors import KollarmError
 from kollarm.console_proof.console import ProxyError, session, websocket
+from tests.support.run_logs import started
 from tests.support.servers import free_port
 
 
@@ -38,3 +45,23 @@ def test_a_proxy_that_isnt_there_is_named() -> None:
         session(f"http://127.0.0.1:{port}/vnc_lite.html?path=%3Ftoken%3Dx"),
     ):
         pass
+
+
+def test_a_consoles_token_is_not_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    def handle(connection: ServerConnection) -> None:
+        connection.send(b"this is not VNC")
+
+    with started("guest prove") as log, serve(handle, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.socket.getsockname()[1]
+        page = f"http://127.0.0.1:{port}/vnc_lite.html?path=%3Ftoken%3Dplanted-token"
+        with pytest.raises(KollarmError) as caught, session(page):
+            pass
+        logging.getLogger("kollarm").debug("the end")
+        server.shutdown()
+    text = log.read_text(encoding="utf-8")
+    assert "the end" in text
+    for told in (text, f"{caught.value} {caught.value.details} {caught.value.hint}"):
+        assert "planted" not in told
