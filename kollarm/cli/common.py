@@ -82,16 +82,16 @@ with_screenshot = together(
 
 
 def read_config(path: Path) -> Config:
-    """The configuration; its CA bundle is applied to this process, its services have ports.
+    """The configuration; its CA bundle is applied to this process, its registry has a port.
 
     :raises ConfigError: with every fault found.
     """
     # Looking for ports needs packages that a help page shouldn't wait for.
-    from kollarm.services.chosen_ports import with_chosen_ports  # noqa: PLC0415
+    from kollarm.services.chosen_ports import with_registrys_port  # noqa: PLC0415
 
     config = load(path)
     trust.apply(config.ca_bundle)
-    return with_chosen_ports(config)
+    return with_registrys_port(config)
 
 
 def alone(config: Config) -> AbstractContextManager[None]:

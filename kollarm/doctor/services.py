@@ -11,6 +11,7 @@ from guestprep.publish.cloud import Glance
 from kollarm.doctor.model import DoctorFinding, failed, good, missing
 from kollarm.guests.cloud import cloud_for
 from kollarm.services import ports
+from kollarm.services.chosen_ports import glance_port
 from kollarm.services.glance import EmbeddedGlance
 from kollarm.services.registry import EmbeddedRegistry
 
@@ -42,8 +43,9 @@ def cloud(config: Config) -> Iterator[DoctorFinding]:
     if not config.guests:
         return
     if config.cloud.embedded:
-        glance = EmbeddedGlance(config.state_dir, config.cloud.port)
-        yield _embedded("embedded Glance", glance.running(), config.cloud.port, "cloud.port")
+        port = glance_port(config)
+        running = EmbeddedGlance(config.state_dir, port).running()
+        yield _embedded("embedded Glance", running, port, "cloud.port")
         return
     subject = f"cloud {config.cloud.name or '(from OS_…)'}"
     try:

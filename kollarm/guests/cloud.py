@@ -9,6 +9,7 @@ from core.config.model import Config
 from core.errors import ConfigError
 from deploy.credentials import CLOUD, CLOUDS, OPENRC, cloud_names, credentials_file
 from guestprep.publish import connect
+from kollarm.services.chosen_ports import glance_port
 from kollarm.services.glance import EmbeddedGlance
 
 
@@ -23,7 +24,7 @@ def cloud_for(config: Config, name: str | None = None) -> Any:
     :raises ConfigError: clouds.yaml has no such cloud.
     """
     if name is None and config.cloud.embedded:
-        glance = EmbeddedGlance(config.state_dir, config.cloud.port)
+        glance = EmbeddedGlance(config.state_dir, glance_port(config))
         glance.start()
         return connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
     named = name or config.cloud.name or os.environ.get("OS_CLOUD")

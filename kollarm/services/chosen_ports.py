@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 
 from core import files, progress
-from core.config.model import Cloud, Config, Registry
+from core.config.model import Config
 from core.errors import KollarmError
 from kollarm.services import ports
 
@@ -22,29 +22,37 @@ RANGE = 100
 _FILE = "port"
 
 
-def with_chosen_ports(config: Config) -> Config:
-    """The configuration with a port for each embedded service for which it names none.
+def with_registrys_port(config: Config) -> Config:
+    """The configuration with a port for the embedded registry, if it names none.
 
-    That is the one that the project had before, else the usual one, or the next one at which no
-    other program listens.
-
-    :raises KollarmError: all are in use.
+    :raises KollarmError: all that are tried are in use.
     """
-    registry, cloud = config.registry, config.cloud
-    changes: dict[str, Registry | Cloud] = {}
-    if registry.embedded and "address" not in registry.model_fields_set:
-        usual = int(registry.address.rpartition(":")[2])
-        port = choose("registry", config.state_dir / "registry", usual)
-        changes["registry"] = registry.model_copy(update={"address": f"{HOST}:{port}"})
-    if cloud.embedded and "port" not in cloud.model_fields_set:
-        port = choose("Glance", config.state_dir / "glance", cloud.port)
-        changes["cloud"] = cloud.model_copy(update={"port": port})
-    return config.model_copy(update=changes)
+    registry = config.registry
+    if not registry.embedded or "address" in registry.model_fields_set:
+        return config
+    usual = int(registry.address.rpartition(":")[2])
+    port = choose("registry", config.state_dir / "registry", usual)
+    named = registry.model_copy(update={"address": f"{HOST}:{port}"})
+    return config.model_copy(update={"registry": named})
+
+
+def glance_port(config: Config) -> int:
+    """The port of the embedded Glance: the configuration's, or one that is chosen.
+
+    Ask right before it starts, which may be long after the run began: until then another project
+    may take the port.
+
+    :raises KollarmError: all that are tried are in use.
+    """
+    if "port" in config.cloud.model_fields_set:
+        return config.cloud.port
+    return choose("Glance", config.state_dir / "glance", config.cloud.port)
 
 
 def choose(name: str, folder: Path, usual: int) -> int:
-    """The port of a service with this folder.
+    """The port that a service had before, else the usual one, or the next one that is free.
 
+    :param folder: the service's.
     :raises KollarmError: all that are tried are in use.
     """
     with contextlib.suppress(OSError, ValueError):

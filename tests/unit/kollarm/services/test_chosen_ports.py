@@ -97,7 +97,8 @@ def test_a_port_of_the_configuration_stays(tmp_path: Path) -> None:
     )
     with taken(port):
         before = config(tmp_path, text)
-        assert chosen_ports.with_chosen_ports(before) == before
+        assert chosen_ports.with_registrys_port(before) == before
+        assert chosen_ports.glance_port(before) == port
 
 
 def test_two_projects_get_ports_of_their_own(tmp_path: Path) -> None:
@@ -105,13 +106,15 @@ def test_two_projects_get_ports_of_their_own(tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         given = config(tmp_path / name, "registry: {embedded: true}\ncloud: {embedded: true}\n")
-        chosen = chosen_ports.with_chosen_ports(given)
-        port = int(chosen.registry.address.rpartition(":")[2])
-        found.append((port, chosen.cloud.port))
-        daemon.start(web_server(chosen.state_dir / "registry", port))
-        daemon.start(web_server(chosen.state_dir / "glance", chosen.cloud.port))
+        address = chosen_ports.with_registrys_port(given).registry.address
+        for kind, port in (
+            ("registry", int(address.rpartition(":")[2])),
+            ("glance", chosen_ports.glance_port(given)),
+        ):
+            daemon.start(web_server(given.state_dir / kind, port))
+            found.append(port)
     try:
-        assert found[0][0] != found[1][0] and found[0][1] != found[1][1]
+        assert len(set(found)) == 4
     finally:
         for folder in tmp_path.glob("*/state/*"):
             daemon.stop(folder)
@@ -119,4 +122,4 @@ def test_two_projects_get_ports_of_their_own(tmp_path: Path) -> None:
 
 def test_a_registry_elsewhere_is_left_alone(tmp_path: Path) -> None:
     before = config(tmp_path, "registry: {address: 'registry.example.org:5000'}\n")
-    assert chosen_ports.with_chosen_ports(before) == before
+    assert chosen_ports.with_registrys_port(before) == before
