@@ -99,7 +99,7 @@ def start(tmp_path: Path, state: str, where: str) -> tuple[subprocess.Popen[byte
 
 
 def await_end(group: int) -> None:
-    for _ in range(750):
+    for _ in range(6000):
         if not group_lives(group):
             return
         time.sleep(0.02)

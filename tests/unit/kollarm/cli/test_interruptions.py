@@ -115,7 +115,7 @@ def test_no_program_outlives_the_command(tmp_path: Path, number: signal.Signals)
         time.sleep(0.02)
     process.send_signal(number)
     process.wait()
-    for _ in range(750):
+    for _ in range(6000):
         if not group_lives(int(place.read_text("utf-8"))):
             return
         time.sleep(0.02)
