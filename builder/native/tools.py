@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import tempfile
 
@@ -64,10 +65,19 @@ def _archive(base: BaseSource, builder: ImageBuilder, distro: Distro) -> RootArc
         return RootArchive(base.bootstrap.suite, base.bootstrap.mirror)
     found = builder.read_files(base.reference, [OS_RELEASE, "usr/lib/os-release"], lambda _: True)
     for content in found.values():
-        for line in content.decode("utf-8", "replace").splitlines():
-            if line.startswith("VERSION_CODENAME="):
-                return RootArchive(line.partition("=")[2].strip('"'), MIRRORS[distro])
+        if suite := codename(content.decode("utf-8", "replace")):
+            return RootArchive(suite, MIRRORS[distro])
     raise KollarmError(f"{base.reference} doesn't tell its release")
+
+
+def codename(os_release: str) -> str | None:
+    """The release that an image names, or None if that isn't a plain word.
+
+    It becomes a word of a command, a part of a path and of apt's sources, so nothing but
+    letters is accepted.
+    """
+    found = re.search(r"^VERSION_CODENAME=(\"?)([a-z]+)\1$", os_release, re.MULTILINE)
+    return found[2] if found else None
 
 
 def _image(root: NativeRoot, builder: ImageBuilder) -> str:
