@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core import progress
+from core.errors import UnusableInput
 from core.progress import size
 from core.text_output import joined_lines
 from guestprep.publish.cloud import Glance
@@ -153,5 +154,9 @@ def _look_inside(glance: Glance, image: RemoteImage, inspect: Inspector) -> str 
     with tempfile.TemporaryDirectory(prefix="kollarm-audit-") as folder:
         path = Path(folder) / "image"
         with progress.current().step(f"download {image.name} ({size(image.size or 0)})"):
-            glance.download(image.id, path)
+            try:
+                glance.download(image.id, path)
+            except UnusableInput as error:  # the other images are looked at all the same
+                progress.current().warn(f"{image.name or image.id}: {error.message}")
+                return None
         return inspect(path)

@@ -21,6 +21,7 @@ from openstack import exceptions as sdk_errors
 
 from core import trust
 from core.errors import ConfigError, KollarmError
+from guestprep import limits
 from guestprep.publish.glance_json import image_of, operation
 from guestprep.publish.model import PropertyChange, RemoteImage
 
@@ -164,10 +165,14 @@ class Glance:
         return document
 
     def download(self, image_id: str, path: Path) -> None:
-        """Fetch an image's content."""
+        """Fetch an image's content.
+
+        :raises UnusableInput: it is larger than any image.
+        """
         answer = self._call("GET", f"/images/{image_id}/file", stream=True, log=False)
         with answer, path.open("wb") as stream:
             for block in answer.iter_content(1 << 20):
+                limits.check(f"the image {image_id}", stream.tell() + len(block), limits.IMAGE)
                 stream.write(block)
 
     def create(
