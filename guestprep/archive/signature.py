@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ _WEAK = {"1": "MD5", "2": "SHA-1", "3": "RIPEMD-160"}
 
 #: What gpgv says of each signature, before the details of it.
 _VERDICTS = ("GOODSIG", "BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG")
+
+#: How a clear-signed message begins (RFC 9580, 7); within one such a line would be escaped.
+_MESSAGE = re.compile(rb"^-----BEGIN PGP SIGNED MESSAGE-----", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ def verified(signed: bytes, detached: bytes | None, keyring: Path, what: str) ->
             hint="install it (packages debian-archive-keyring, ubuntu-keyring), or name the "
             "archive's own in the configuration",
         )
+    if detached is None and len(_MESSAGE.findall(signed)) > 1:
+        raise ArchiveError(f"{what}: more than one signed message, where one belongs")
     with tempfile.TemporaryDirectory(prefix="kollarm-gpgv-") as folder:
         work = Path(folder)
         key = _binary_keyring(keyring, work)

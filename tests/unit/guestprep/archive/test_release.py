@@ -55,6 +55,21 @@ def test_a_weak_hash_is_refused(rsa: synthetic.SignedArchive, algorithm: str) ->
     assert read(rsa)["Suite"] == "noble"
 
 
+def test_what_is_around_a_signed_message_is_no_part_of_it(
+    archive: synthetic.SignedArchive, tmp_path: Path
+) -> None:
+    """Text before and after it is dropped; a second message is refused, whoever signed it."""
+    signed = (archive.folder / "dists" / archive.suite / "InRelease").read_bytes()
+    for content in (b"Suite: evil\n\n" + signed, signed + b"\nSuite: evil\n"):
+        assert "evil" not in verified(content, None, archive.keyring, "the list").text
+    other = synthetic.signed_archive(tmp_path / "other", "evil")
+    other.sign()
+    foreign = (other.folder / "dists" / "evil" / "InRelease").read_bytes()
+    for content in (signed + signed, signed + foreign, foreign + signed):
+        with pytest.raises(ArchiveError, match="one signed message"):
+            verified(content, None, archive.keyring, "the list")
+
+
 def test_a_good_signature_of_an_expired_key_counts_for_nothing(
     rsa: synthetic.SignedArchive, tmp_path: Path
 ) -> None:
