@@ -28,11 +28,9 @@ def get(url: str) -> requests.Response | None:
 
 def bypass_proxy(host: str) -> None:
     """Let this process and its children reach a local service without the machine's proxy."""
-    if not any(os.environ.get(name) for name in ("http_proxy", "HTTP_PROXY", "all_proxy")):
-        return
     for name in ("no_proxy", "NO_PROXY"):
-        hosts = os.environ.get(name, "").split(",")
-        if host not in hosts:
+        hosts = [each.strip() for each in os.environ.get(name, "").split(",")]
+        if host not in hosts and "*" not in hosts:
             os.environ[name] = ",".join([*filter(None, hosts), host])
 
 
