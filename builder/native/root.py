@@ -17,6 +17,7 @@ import re
 import shlex
 import struct
 import tarfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -109,9 +110,10 @@ class NativeRoot:
         )
 
 
-def tarball(root: NativeRoot) -> Path:
+def tarball(root: NativeRoot, *, refresh: bool = False) -> Path:
     """The root as a tar, from the cache or made now, in about a minute.
 
+    :param refresh: make it again from the current archive.
     :raises KollarmError: a package can't be had, or a program isn't as expected.
     """
 
@@ -124,12 +126,15 @@ def tarball(root: NativeRoot) -> Path:
             options = ["--variant=extract", f"--extract-hook={hook}"]
             mmdebstrap(root.archive, root.host, root.packages, options, packed, step)
             step.note("choosing programs")
-            foreign = extracted_tarball(root.archive, root.target, (*FOUNDATION, "zstd"))
+            foreign = extracted_tarball(
+                root.archive, root.target, (*FOUNDATION, "zstd"), refresh=refresh
+            )
             select(packed, target, root.host, root.target, rebuilt(packed, foreign))
             packed.unlink()
 
     name = f"{root.archive.suite}-{root.host.debian}-{root.target.debian}-{root.key}"
-    return cache.entry("native", name, make) / "root.tar"
+    since = time.time() if refresh else 0.0
+    return cache.entry("native", name, make, since=since) / "root.tar"
 
 
 def _source() -> str:

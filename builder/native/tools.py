@@ -40,7 +40,8 @@ def ensure(base: BaseSource, builder: ImageBuilder, distro: Distro | None) -> st
     reason = _obstacle(builder, distro)
     if reason is None:
         try:
-            return _image(NativeRoot(_archive(base, builder, distro), host, architecture), builder)
+            root = NativeRoot(_archive(base, builder, distro), host, architecture)
+            return _image(root, builder, refresh=base.rebuild)
         except KollarmError as error:
             reason = error.message
     progress.current().say(
@@ -80,11 +81,11 @@ def codename(os_release: str) -> str | None:
     return found[2] if found else None
 
 
-def _image(root: NativeRoot, builder: ImageBuilder) -> str:
+def _image(root: NativeRoot, builder: ImageBuilder, *, refresh: bool) -> str:
     reference = f"kollarm/native:{root.archive.suite}-{root.host}-{root.target}-{root.key}"
-    if builder.image(reference) is not None:
+    if not refresh and builder.image(reference) is not None:
         return reference
-    packed = tarball(root)
+    packed = tarball(root, refresh=refresh)
     with (
         progress.current().step(f"native tools for {root.target}") as step,
         tempfile.TemporaryFile() as stream,

@@ -6,6 +6,7 @@ The configuration file's shape is that of the Distribution project's registry 2.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import requests
@@ -93,7 +94,16 @@ class EmbeddedRegistry:
             )
         config_file = self.folder / "config.yml"
         files.write(config_file, self._config(), mode=0o600)
-        return program, "serve", str(config_file)
+        # A web page in a browser could use it as well: see there.
+        before = (
+            sys.executable,
+            "-P",
+            "-m",
+            "kollarm.services.host_check",
+            self.host,
+            str(self.port),
+        )
+        return *before, program, "serve", str(config_file)
 
     def _answers(self) -> bool:
         answer = ports.get(f"http://{self.address}/v2/")

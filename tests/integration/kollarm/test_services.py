@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -99,6 +101,45 @@ def test_a_port_of_another_program_is_named(registry: EmbeddedRegistry, tmp_path
     with pytest.raises(KollarmError, match=f"port {registry.port}") as caught:
         other.start()
     assert "registry.address" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost"}, 200),
+        ({"Host": "evil.example:5055"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ({"Host": ""}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_the_registry_answers_no_web_page(
+    registry: EmbeddedRegistry, headers: dict[str, str], status: int
+) -> None:
+    answer = requests.get(f"http://{registry.address}/v2/", headers=headers, timeout=10)
+    assert answer.status_code == status
+
+
+def test_the_registry_ends_with_what_stands_before_it(tmp_path: Path) -> None:
+    registry = embedded_registry(tmp_path, free_port())
+    registry.start()
+    pid = registry.running()
+    assert pid
+    started = psutil.Process(pid).children(recursive=True)
+    assert any("docker-registry" in one.name() for one in started)
+    kill(pid)
+    assert not psutil.wait_procs(started, timeout=20)[1]
+
+
+def test_a_request_head_without_end_is_given_up(registry: EmbeddedRegistry) -> None:
+    with socket.create_connection((registry.host, registry.port), timeout=20) as client:
+        client.sendall(b"GET /v2/ HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        with contextlib.suppress(OSError):
+            for _ in range(200):
+                client.sendall(b"X: " + b"x" * 1000 + b"\r\n")
+            assert client.recv(1) == b""
 
 
 def test_an_address_without_a_port_is_a_configuration_error(tmp_path: Path) -> None:
