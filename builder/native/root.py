@@ -120,7 +120,7 @@ def tarball(root: NativeRoot, *, refresh: bool = False) -> Path:
     def make(folder: Path) -> None:
         title = f"native tools of {root.archive.suite} for {root.target} images"
         with progress.current().step(title) as step:
-            (folder / "twin.c").write_text(_source())
+            (folder / "twin.c").write_text(_source(), encoding="utf-8")
             packed, target = folder / "packages.tar", folder / "root.tar"
             hook = f'sh -euc {shlex.quote(_compilation(root))} sh "$1" {folder}/twin.c'
             options = ["--variant=extract", f"--extract-hook={hook}"]
@@ -138,7 +138,7 @@ def tarball(root: NativeRoot, *, refresh: bool = False) -> Path:
 
 
 def _source() -> str:
-    return (files("builder.native") / "data" / "twin.c").read_text()
+    return (files("builder.native") / "data" / "twin.c").read_text(encoding="utf-8")
 
 
 def _compilation(root: NativeRoot) -> str:
