@@ -6,13 +6,10 @@ that label on anything.  Its digest can't be imitated.
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 
-from core import files
-from core.errors import KollarmError
-from core.json_object import json_object
+from core.remembered import read_table, write_table
 
 
 class BuiltImages:
@@ -26,19 +23,12 @@ class BuiltImages:
     def __init__(self, state_dir: Path):
         self.path = state_dir / "built-images.json"
         self._lock = threading.Lock()
-        self._images: dict[str, dict[str, str]] = {}
-        if self.path.exists():
-            try:
-                for reference, fields in json_object(
-                    self.path.read_text("utf-8"), str(self.path)
-                ).items():
-                    self._images[reference] = {name: str(fields[name]) for name in ("digest", "id")}
-            except (OSError, KeyError, TypeError, UnicodeDecodeError) as error:
-                raise KollarmError(
-                    f"{self.path} can't be read: {error}",
-                    hint="remove it: with a signing key, images that no signed statement names "
-                    "are then built again",
-                ) from error
+        self._images = read_table(
+            self.path,
+            ("digest", "id"),
+            hint="remove it: with a signing key, images that no signed statement names "
+            "are then built again",
+        )
 
     def has_pushed(self, name: str, digest: str) -> bool:
         """Whether the last image pushed under a tag of a name has this digest.
@@ -62,5 +52,4 @@ class BuiltImages:
         """
         with self._lock:
             self._images[reference] = {"digest": digest, "id": engine_id}
-            text = json.dumps(dict(sorted(self._images.items())), indent=1) + "\n"
-            files.write(self.path, text, mode=0o600)
+            write_table(self.path, self._images)

@@ -6,10 +6,12 @@ Kolla's own file: https://opendev.org/openstack/kolla/src/branch/master/kolla/te
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from builder.overlays.contradictions import OverlayValues
 from builder.overlays.model import PREFERENCES, REPOSITORIES, Overlay
 from core.errors import ConfigError, Fault
 from core.yaml_faults import YamlFile, dotted
@@ -46,32 +48,22 @@ def merge(overlays: Sequence[Overlay]) -> Repositories:
         ``DISTRIBUTION.REPOSITORY.KEY`` under ``replaces``.
     """
     merged: Repositories = {}
-    setter: dict[tuple[str, str, str], Overlay] = {}
-    faults: list[Fault] = []
+    values = OverlayValues()
     for overlay in overlays:
         for distribution, repositories in read(overlay.folder).items():
             for name, keys in repositories.items():
-                known = merged.setdefault(distribution, {}).setdefault(name, {})
+                merged.setdefault(distribution, {}).setdefault(name, {}).update(keys)
                 for key, value in keys.items():
                     place = (distribution, name, key)
-                    earlier = setter.get(place)
-                    if (
-                        earlier is not None
-                        and known[key] != value
-                        and ".".join(place) not in overlay.description.replaces
-                    ):
-                        faults.append(
-                            Fault(
-                                f"{overlay.folder / REPOSITORIES}: {dotted(place)}",
-                                f"is also set by overlay {earlier.name}",
-                                f"name {'.'.join(place)} under replaces: in overlay.yml",
-                            )
-                        )
-                    known[key] = value
-                    setter[place] = overlay
-    if faults:
-        raise ConfigError("the overlays' repos.yaml files contradict each other", faults)
+                    where = partial(_place_of, overlay, place)
+                    values.set(overlay, place, value, where=where)
+    if values.faults:
+        raise ConfigError("the overlays' repos.yaml files contradict each other", values.faults)
     return merged
+
+
+def _place_of(overlay: Overlay, place: tuple[str, ...]) -> str:
+    return f"{overlay.folder / REPOSITORIES}: {dotted(place)}"
 
 
 def preferences(overlays: Sequence[Overlay]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from builder.facts import ImageFiles
 from builder.overlays import kolla_build
+from builder.overlays.contradictions import OverlayValues
 from builder.overlays.kolla_build import Settings
 from builder.overlays.model import Overlay
-from core.errors import ConfigError, Fault
+from core.errors import ConfigError
 
 
 def read(overlay: Overlay) -> Settings:
@@ -26,35 +28,23 @@ def merge(overlays: Sequence[Overlay]) -> Settings:
         later one doesn't list ``section.option`` under ``replaces``.
     """
     merged: Settings = {}
-    setter: dict[tuple[str, str], Overlay] = {}
-    faults: list[Fault] = []
+    values = OverlayValues()
     for overlay in overlays:
         try:
             settings = read(overlay)
         except ConfigError as error:
-            faults += error.faults
+            values.faults += error.faults
             continue
         for section, options in settings.items():
             for option, value in options.items():
-                place = (section, option)
-                earlier = setter.get(place)
-                known = merged.setdefault(section, {})
-                if (
-                    earlier is not None
-                    and known[option] != value
-                    and f"{section}.{option}" not in overlay.description.replaces
-                ):
-                    faults.append(
-                        Fault(
-                            kolla_build.place_of(overlay.folder, section, option),
-                            f"[{section}] {option} is also set by overlay {earlier.name}",
-                            f"name {section}.{option} under replaces: in overlay.yml",
-                        )
-                    )
-                known[option] = value
-                setter[place] = overlay
-    if faults:
-        raise ConfigError("the overlays' kolla-build.conf files contradict each other", faults)
+                merged.setdefault(section, {})[option] = value
+                where = partial(kolla_build.place_of, overlay.folder, section, option)
+                what = f"[{section}] {option} "
+                values.set(overlay, (section, option), value, where=where, what=what)
+    if values.faults:
+        raise ConfigError(
+            "the overlays' kolla-build.conf files contradict each other", values.faults
+        )
     return merged
 
 

@@ -6,15 +6,12 @@ signature, which is as good as ever.  Only memory tells that it is an older one.
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core import files
-from core.errors import KollarmError
-from core.json_object import json_object
+from core.remembered import read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -35,18 +32,12 @@ class NewestIndices:
     def __init__(self, state_dir: Path):
         self.path = state_dir / "newest-indices.json"
         self._lock = threading.Lock()
-        self._seen: dict[str, SeenIndex] = {}
-        if self.path.exists():
-            try:
-                for name, fields in json_object(
-                    self.path.read_text("utf-8"), str(self.path)
-                ).items():
-                    self._seen[name] = SeenIndex(str(fields["digest"]), str(fields["finished"]))
-            except (OSError, KeyError, TypeError, UnicodeDecodeError) as error:
-                raise KollarmError(
-                    f"{self.path} can't be read: {error}",
-                    hint="remove it: what was seen before is then forgotten",
-                ) from error
+        table = read_table(
+            self.path,
+            ("digest", "finished"),
+            hint="remove it: what was seen before is then forgotten",
+        )
+        self._seen = {name: SeenIndex(**fields) for name, fields in table.items()}
 
     def newer(self, name: str, index: SeenIndex) -> SeenIndex | None:
         """The newer index that was seen under a name; None if there was none.
@@ -72,5 +63,4 @@ class NewestIndices:
             if not own and (known or index.finished > now):
                 return
             self._seen[name] = index
-            document = {name: vars(one) for name, one in sorted(self._seen.items())}
-            files.write(self.path, json.dumps(document, indent=1) + "\n", mode=0o600)
+            write_table(self.path, {name: vars(one) for name, one in self._seen.items()})

@@ -19,13 +19,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 
 from core.sockets import temporary_base
-
-#: Names that only programs of this machine have a reason to use.
-NAMES = ("127.0.0.1", "localhost")
+from kollarm.services.data.kollarm_identity import from_web_page
 
 #: Bytes of a request's head; registries' clients send far less.
 LONGEST_HEAD = 64 * 1024
@@ -42,20 +39,16 @@ REFUSAL = (
 )
 
 
-def headers(head: bytes) -> Mapping[str, str]:
-    """The headers of a request's head, by their names in lower case; the last of a name counts."""
+def headers(head: bytes) -> dict[str, str]:
+    """The headers of a request's head, by their names in WSGI (PEP 3333: ``HTTP_HOST``).
+
+    The last of a name counts.
+    """
     lines = head.decode("latin-1").split("\r\n")[1:]
     pairs = (line.partition(":") for line in lines if ":" in line)
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
-
-
-def from_web_page(found: Mapping[str, str]) -> bool:
-    """Whether a browser sends a request for a page of a foreign server.
-
-    It says so (Origin), or believes that this is that server, whose name now leads here (Host).
-    """
-    host = found.get("host", "")
-    return (host.rpartition(":")[0] or host) not in NAMES or "origin" in found
+    return {
+        f"HTTP_{name.strip().upper().replace('-', '_')}": value.strip() for name, _, value in pairs
+    }
 
 
 def serve(listener: socket.socket, registry: Path) -> None:
