@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from core import files, lock, progress
 from core.attestation.newest import NewestIndices
 from core.errors import KollarmError
 from core.kolla_ansible.toolchain import AnsibleToolchain, toolchain
+from core.logs import LogFile
 from core.oci.registry import RegistryClient
 from core.run import run
 from deploy.changes import FileAction
@@ -18,7 +20,7 @@ from deploy.next_steps import next_steps, restrict_credentials
 from deploy.passwords import PasswordsAction, apply_passwords
 from deploy.plan import DeployPlan
 from deploy.preflight import ImagesMissing, missing_images
-from deploy.recap import parse_recap
+from deploy.recap import EventFile
 from deploy.record import NAME, DeployRecord, Journal, StageResult
 from deploy.stages import PLAYBOOK, PULLING, Command, DeployStage
 from deploy.verified_images import playbook, verified_digests
@@ -179,37 +181,32 @@ def _environment(tools: AnsibleToolchain) -> dict[str, str]:
 def _run_stage(
     plan: DeployPlan, tools: AnsibleToolchain, command: Command, on_line: Callable[[str], None]
 ) -> StageResult:
-    log = plan.settings.config_dir / "logs" / f"{command.stage.value}.log"
-    log.parent.mkdir(exist_ok=True, mode=0o700)
+    logs = plan.settings.config_dir / "logs"
+    logs.mkdir(exist_ok=True, mode=0o700)
+    log = logs / f"{command.stage.value}.log"
     started = time.monotonic()
     with (
         progress.current().step(command.stage.value) as step,
-        os.fdopen(
-            os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as stream,
+        LogFile(log) as stream,
+        closing(EventFile(logs / f"{command.stage.value}.events.jsonl")) as events,
     ):
 
         def line(text: str) -> None:
             stream.write(text + "\n")
-            if text.startswith("TASK ["):
-                step.note(text[6:].split("]", maxsplit=1)[0])
+            if where := events.read().where:
+                step.note(where)
             on_line(text)
 
         result = run(
             [tools.program(command.argv[0]), *command.argv[1:]],
-            env=_environment(tools) | command.env,
+            env=_environment(tools) | events.environment | command.env,
             check=False,
             on_line=line,
         )
         if result.status != 0:
             step.fail()
-    return StageResult(
-        command.stage,
-        result.status,
-        time.monotonic() - started,
-        parse_recap((result.stdout + result.stderr).splitlines()),
-        log,
-    )
+        recap = events.read().recap()
+    return StageResult(command.stage, result.status, time.monotonic() - started, recap, log)
 
 
 def _record(plan: DeployPlan, results: Sequence[StageResult]) -> DeployRecord:

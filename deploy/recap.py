@@ -1,21 +1,24 @@
-"""Ansible's output, parsed: the result of each host and each failed task."""
+"""What happened on the hosts: the events that a callback plugin of Ansible's writes during a run.
+
+The plugin, ``data/kollarm_events.py``, runs within kolla-ansible; its docstring has the format.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
-#: ``host : ok=12 changed=3 …``, the lines under PLAY RECAP.
-_HOST = re.compile(r"^(?P<host>\S+)\s+: (?P<counts>ok=\d+\s.*)$")
-_COUNT = re.compile(r"(\w+)=(\d+)")
-_TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?P<name>.*?)\] \**$")
-#: ``fatal: [host]: FAILED! => …``; a loop's items print ``failed: [host] (item=…) => …``.
-_FAILED = re.compile(
-    r"^(?:fatal|failed): \[(?P<host>[^\]]+?)(?: -> [^\]]+)?\]"
-    r"(?:: (?:FAILED|UNREACHABLE)!)?(?: \(item=(?P<item>.*?)\))?(?: => (?P<result>.*))?$"
-)
-_MESSAGE = re.compile(r'"msg": "(?P<text>(?:[^"\\]|\\.)*)"')
+#: Where Ansible looks for a user's own plugins; its variable replaces them.
+#: Source: https://docs.ansible.com/ansible/latest/reference_appendices/config.html
+_USUAL_PLUGINS = "~/.ansible/plugins/callback:/usr/share/ansible/plugins/callback"
+#: What the recap's columns are called in Ansible's statistics.
+_COUNTS = {"unreachable": "dark", "failed": "failures"}
+#: Characters of a failed task's message that are kept.
+_MESSAGE_LIMIT = 500
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class TaskFailure:
 
 @dataclass(frozen=True)
 class Recap:
-    """The results of one playbook run."""
+    """The results of one stage."""
 
     hosts: tuple[HostResult, ...]
     failures: tuple[TaskFailure, ...]
@@ -69,38 +72,103 @@ class Recap:
         return asdict(self)
 
 
-def parse_recap(lines: Iterable[str]) -> Recap:
-    """Parse the output of ansible-playbook.
+@dataclass
+class RunEvents:
+    """The state of a run, from the events so far."""
 
-    A failure that was ignored (``...ignoring``) or rescued doesn't count: only failures of hosts
-    that the recap counts as failed or unreachable are kept.
+    play: str = ""
+    task: str = ""
+    hosts: int = 0
+    """How many hosts the play is for."""
+    done: set[str] = field(default_factory=set)
+    """Those that finished the task."""
+    results: dict[str, HostResult] = field(default_factory=dict)
+    failures: list[TaskFailure] = field(default_factory=list)
+
+    def add(self, line: str) -> None:
+        """Take one line of the events; what isn't one, such as half a line, is left out."""
+        with suppress(ValueError, RecursionError, KeyError, TypeError, AttributeError):
+            self._take(json.loads(line))
+
+    def _take(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "play":
+                self.play, self.hosts = str(event["name"]), int(event["hosts"])
+                self.task, self.done = "", set()
+            case "task":
+                self.task, self.done = str(event["name"]), set()
+            case "done":
+                self.done.add(str(event["host"]))
+            case "failed" if not event["ignored"]:
+                self._fail(event)
+            case "unreachable":
+                self._fail(event)
+            case "stats":
+                for host, counts in event["hosts"].items():
+                    self._count(str(host), counts)
+
+    def _fail(self, event: dict[str, Any]) -> None:
+        message = " ".join(str(event["message"]).split())
+        host, item = str(event["host"]), event.get("item")
+        # The result of a loop only says that items failed, which have told why.
+        told = any((one.host, one.task) == (host, self.task) for one in self.failures)
+        if item is None and told:
+            return
+        text = f"{item}: {message}" if item is not None else message
+        # a command's own last words are at the end
+        if len(text) > _MESSAGE_LIMIT:
+            text = f"{text[:100]} … {text[-(_MESSAGE_LIMIT - 103) :]}"
+        self.failures.append(TaskFailure(host, self.task, text))
+
+    def _count(self, host: str, counts: dict[str, int]) -> None:
+        before = asdict(self.results.get(host, HostResult(host)))
+        names = [name for name in before if name != "host"]
+        now = {name: before[name] + int(counts.get(_COUNTS.get(name, name), 0)) for name in names}
+        self.results[host] = HostResult(host, **now)
+
+    @property
+    def where(self) -> str:
+        """For the progress line: task, play, and how many hosts are done."""
+        hosts = f", {len(self.done)} of {self.hosts} hosts" if self.hosts > 1 and self.task else ""
+        return " – ".join(part for part in (self.play, self.task) if part) + hosts
+
+    def recap(self) -> Recap:
+        """The results; failures that were rescued don't count, as Ansible's own statistics say."""
+        bad = {name for name, result in self.results.items() if not result.good}
+        kept = tuple(one for one in self.failures if one.host in bad or not self.results)
+        return Recap(tuple(self.results.values()), kept)
+
+
+class EventFile:
+    """The file that the plugin writes while kolla-ansible runs.
+
+    :param path: it is created anew, for its owner alone.
     """
-    hosts: dict[str, HostResult] = {}
-    failures: list[TaskFailure] = []
-    task, in_recap = "", False
-    for line in lines:
-        if line.startswith("PLAY RECAP"):
-            in_recap = True
-        elif title := _TASK.match(line):
-            task, in_recap = title["name"], False
-        elif in_recap and (row := _HOST.match(line)):
-            counts = {name: int(count) for name, count in _COUNT.findall(row["counts"])}
-            known = {k: v for k, v in counts.items() if k in HostResult.__dataclass_fields__}
-            hosts[row["host"]] = HostResult(row["host"], **known)
-        elif failed := _FAILED.match(line):
-            # The last line of a failed loop only says that items failed.
-            message = _message(failed["result"] or "")
-            if not (message == "One or more items failed" and failures):
-                item = f"{failed['item']}: " if failed["item"] else ""
-                failures.append(TaskFailure(failed["host"], task, item + message))
-        elif line.startswith("...ignoring") and failures:
-            failures = [f for f in failures if f.task != task]
-    bad = {name for name, result in hosts.items() if not result.good}
-    kept = tuple(f for f in failures if f.host in bad or not hosts)
-    return Recap(tuple(hosts.values()), kept)
 
+    def __init__(self, path: Path):
+        self.path = path
+        self.state = RunEvents()
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600))
+        self._stream = path.open(encoding="utf-8", errors="replace")
+        self._rest = ""
 
-def _message(result: str) -> str:
-    match = _MESSAGE.search(result)
-    text = match["text"].encode().decode("unicode_escape", "replace") if match else result
-    return " ".join(text.split())[:500]
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which Ansible finds the plugin, and the plugin its file."""
+        plugins = os.environ.get("ANSIBLE_CALLBACK_PLUGINS", _USUAL_PLUGINS)
+        ours = Path(__file__).parent / "data"
+        return {
+            "KOLLARM_EVENTS": str(self.path.absolute()),
+            "ANSIBLE_CALLBACK_PLUGINS": f"{ours}:{plugins}",
+        }
+
+    def read(self) -> RunEvents:
+        """The state after what was written since."""
+        lines = (self._rest + self._stream.read()).split("\n")
+        self._rest = lines.pop()
+        for line in lines:
+            self.state.add(line)
+        return self.state
+
+    def close(self) -> None:
+        self._stream.close()
