@@ -104,8 +104,11 @@ def foreign_files(
 
 
 def read(folder: Path) -> dict[str, str]:
-    """The folder's present files by name: globals.yml, globals.d and the inventory."""
-    patterns = ("globals.yml", "globals.d/*", "inventory/*", "inventory/*_vars/*")
+    """The folder's present files by name: globals.yml, globals.d, the inventory, Nova's options."""
+    patterns = (
+        *("globals.yml", "globals.d/*", "inventory/*", "inventory/*_vars/*"),
+        *("config/nova/*.conf", "config/nova/*/*.conf"),
+    )
     return {
         str(path.relative_to(folder)): path.read_text(encoding="utf-8", errors="replace")
         for pattern in patterns

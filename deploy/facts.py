@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -14,6 +14,7 @@ from core.kolla_ansible.release_files import ReleaseFiles
 from core.kolla_ansible.toolchain import tree_of
 from deploy import changes
 from deploy.inventory import HEADER
+from deploy.nova_options import custom_folder, read_custom
 from deploy.passwords import PasswordsPlan, plan_passwords
 from deploy.record import PreviousRun, previous_run
 from deploy.settings import Settings
@@ -31,6 +32,8 @@ class DeployFacts:
     has_collection: bool
     """Whether openstack.kolla is installed there."""
     previous: PreviousRun
+    custom: Mapping[str, str] = field(default_factory=dict)
+    """Nova's files of the custom configuration, by name."""
 
 
 def gather(settings: Settings) -> DeployFacts:
@@ -43,6 +46,7 @@ def gather(settings: Settings) -> DeployFacts:
         plan_passwords(folder / "passwords.yml", tree),
         (collections_folder(settings) / "ansible_collections/openstack/kolla").is_dir(),
         previous_run(folder),
+        read_custom(custom_folder(settings)),
     )
 
 

@@ -15,6 +15,7 @@ from deploy.changes import FileAction, FileChange
 from deploy.facts import DeployFacts, gather, unsupported, user_globals_d
 from deploy.globals import effective_globals, globals_files
 from deploy.inventory import inventory_files, unread_interfaces
+from deploy.nova_options import option_files, wanted_options
 from deploy.passwords import PasswordsPlan
 from deploy.placement import misplaced_variables, unknown_variables
 from deploy.preflight import RequiredImage
@@ -167,6 +168,10 @@ def make_plan(
     wanted = globals_files(settings, tree) | {
         f"inventory/{name}": text for name, text in inventory_files(settings, tree, hosts).items()
     }
+    files, nova_notes = option_files(
+        settings, tuple(wanted_options(settings, tree, hosts)), facts.custom
+    )
+    wanted |= files
     globals_d, faults = user_globals_d(settings, tree, facts.present)
     faults += misplaced_variables(settings, tree, hosts, globals_d)
     faults += changes.foreign_files(settings.config_dir, wanted, facts.present)
@@ -195,6 +200,7 @@ def make_plan(
             for name in unread_interfaces(tree, hosts)
         ),
         *undetermined,
+        *nova_notes,
     ]
     if DeployStage.POST_DEPLOY in remaining and (options.limit or options.tags):
         notes.append("post-deploy runs on this machine only, without --limit and --tags")

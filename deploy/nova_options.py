@@ -1,0 +1,102 @@
+"""Nova's own options that a cloud of two architectures needs.
+
+kolla-ansible has no variables for them; it merges files of the custom configuration into Nova's:
+https://docs.openstack.org/kolla-ansible/latest/admin/advanced-configuration.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.config.model import Architecture
+from core.kolla_ansible.release_files import ReleaseFiles
+from deploy.inventory import HEADER, hosts_by_group
+from deploy.settings import ResolvedHost, Settings
+
+#: What newer releases of kolla-ansible set on every host; Nova takes at most 28.
+PCIE_PORTS = 16
+
+
+@dataclass(frozen=True)
+class NovaOption:
+    """An option in one of Nova's files."""
+
+    file: str
+    """The file's name in the custom configuration."""
+    section: str
+    name: str
+    value: str
+    why: str
+
+    @property
+    def lines(self) -> str:
+        return f"[{self.section}]\n{self.name} = {self.value}\n"
+
+
+def wanted_options(
+    settings: Settings, tree: ReleaseFiles, hosts: Sequence[ResolvedHost]
+) -> Iterator[NovaOption]:
+    """The options that this cloud needs and the release doesn't set."""
+    members = hosts_by_group(settings, tree, hosts).get("compute", ())
+    compute = [host for host in hosts if host.name in members]
+    if len({host.architecture for host in compute}) > 1:
+        yield NovaOption(
+            "nova/nova-scheduler.conf",
+            "filter_scheduler",
+            "image_properties_default_architecture",
+            Architecture.X86_64.value,
+            "images without the property architecture would be started on either",
+        )
+    for host in compute:
+        if host.architecture is Architecture.AARCH64 and not tree.reads("num_pcie_ports"):
+            yield NovaOption(
+                f"nova/{host.name}/nova.conf",
+                "libvirt",
+                "num_pcie_ports",
+                str(PCIE_PORTS),
+                "an ARM guest would have one or two free slots for further volumes and ports",
+            )
+
+
+def custom_folder(settings: Settings) -> Path:
+    """The folder of the custom configuration."""
+    return settings.deploy.custom_config or settings.config_dir / "config"
+
+
+def read_custom(folder: Path) -> dict[str, str]:
+    """Nova's files of a custom configuration, by name."""
+    patterns = ("global.conf", "nova.conf", "nova/*.conf", "nova/*/*.conf")
+    return {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8", errors="replace")
+        for pattern in patterns
+        for path in sorted(folder.glob(pattern))
+        if path.is_file()
+    }
+
+
+def option_files(
+    settings: Settings, options: Sequence[NovaOption], custom: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """The files to write in the configuration folder, and notes on what only the user can write.
+
+    A folder that the user names, and files of their own, are never changed.
+
+    :param custom: the present files (:func:`read_custom`).
+    """
+    files: dict[str, str] = {}
+    notes: list[str] = []
+    own = {name: text for name, text in custom.items() if not text.startswith(HEADER)}
+    for option in options:
+        if any(option.name in text for text in own.values()):
+            continue  # theirs is stronger, or says the same
+        if settings.deploy.custom_config or option.file in own:
+            notes.append(
+                f"{custom_folder(settings) / option.file}: put [{option.section}] "
+                f"{option.name} = {option.value} into it: {option.why}"
+            )
+        else:
+            text = f"{HEADER}\n# Without it {option.why}.\n{option.lines}"
+            files[f"config/{option.file}"] = text
+    return files, notes

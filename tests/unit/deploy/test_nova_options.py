@@ -1,0 +1,87 @@
+"""Nova's options for two architectures: written, or told where a file is the user's."""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.config.model import Architecture
+from core.kolla_ansible.release_files import ReleaseFiles
+from deploy.inventory import HEADER
+from deploy.nova_options import option_files, read_custom, wanted_options
+from deploy.settings import Settings, resolved_hosts
+from tests.support import small_release
+from tests.support.hybrid_cloud import CLOUD, settings_in
+
+SCHEDULER = "nova/nova-scheduler.conf"
+PORTS = "nova/compute01/nova.conf"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> ReleaseFiles:
+    return small_release.write(tmp_path_factory.mktemp("release"))
+
+
+def mixed(tmp_path: Path, **changes: Any) -> Settings:
+    """With compute hosts of both architectures."""
+    another = {"architecture": "x86_64", "groups": ["compute"]}
+    return settings_in(tmp_path, hosts={**CLOUD["hosts"], "compute02": another}, **changes)
+
+
+def files(
+    settings: Settings, tree: ReleaseFiles, custom: dict[str, str] | None = None
+) -> tuple[dict[str, str], list[str]]:
+    options = tuple(wanted_options(settings, tree, resolved_hosts(settings)))
+    return option_files(settings, options, custom or {})
+
+
+def test_they_are_files_that_nova_reads(tmp_path: Path, tree: ReleaseFiles) -> None:
+    written, notes = files(mixed(tmp_path), tree)
+    assert notes == []
+    assert set(written) == {f"config/{SCHEDULER}", f"config/{PORTS}"}
+    found = configparser.ConfigParser()
+    for text in written.values():
+        assert text.startswith(HEADER)
+        found.read_string(text)
+    default = found["filter_scheduler"]["image_properties_default_architecture"]
+    assert default == Architecture.X86_64
+    assert 0 < int(found["libvirt"]["num_pcie_ports"]) <= 28
+
+
+def test_one_architecture_of_compute_hosts_needs_no_default(
+    tmp_path: Path, tree: ReleaseFiles
+) -> None:
+    written, _ = files(settings_in(tmp_path), tree)
+    assert set(written) == {f"config/{PORTS}"}
+
+
+def test_files_of_the_users_are_left_alone(tmp_path: Path, tree: ReleaseFiles) -> None:
+    own = {SCHEDULER: "[filter_scheduler]\nenabled_filters = X\n"}
+    written, notes = files(mixed(tmp_path), tree, own)
+    assert set(written) == {f"config/{PORTS}"}
+    assert len(notes) == 1 and SCHEDULER in notes[0]
+    # where they set it, wherever that is, nothing is said
+    own = {"nova.conf": "[filter_scheduler]\nimage_properties_default_architecture=aarch64\n"}
+    written, notes = files(mixed(tmp_path), tree, own)
+    assert (set(written), notes) == ({f"config/{PORTS}"}, [])
+
+
+def test_a_folder_of_the_users_is_left_alone(tmp_path: Path, tree: ReleaseFiles) -> None:
+    folder = tmp_path / "custom"
+    (folder / "nova").mkdir(parents=True)
+    (folder / "nova.conf").write_text("[libvirt]\nnum_pcie_ports = 24\n")
+    settings = mixed(tmp_path, custom_config=str(folder))
+    written, notes = files(settings, tree, read_custom(folder))
+    assert written == {}
+    assert len(notes) == 1 and str(folder / SCHEDULER) in notes[0]
+
+
+def test_what_is_not_needed_any_more_goes(tmp_path: Path, tree: ReleaseFiles) -> None:
+    """Our own file from an earlier run is not taken for one of the user's."""
+    settings = mixed(tmp_path)
+    before, _ = files(settings, tree)
+    ours = {name.removeprefix("config/"): text for name, text in before.items()}
+    assert files(settings, tree, ours) == (before, [])
