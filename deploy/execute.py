@@ -15,6 +15,7 @@ from core.kolla_ansible.toolchain import AnsibleToolchain, toolchain
 from core.logs import LogFile
 from core.oci.registry import RegistryClient
 from core.run import run
+from deploy.arm_cpus import ask, differing
 from deploy.changes import FileAction
 from deploy.next_steps import next_steps, restrict_credentials
 from deploy.passwords import PasswordsAction, apply_passwords
@@ -126,7 +127,16 @@ def execute(
                     resume_command=plan.resume_command(config_words),
                 )
             journal.add(command.stage)
+            if command.stage is DeployStage.PRECHECKS and len(plan.arm_compute) > 1:
+                _compare_arm_cpus(plan, tools)
     return _record(plan, results)
+
+
+def _compare_arm_cpus(plan: DeployPlan, tools: AnsibleToolchain) -> None:
+    """Warn where live migration between ARM hosts would fail."""
+    cpus = ask(plan.arm_compute, plan.settings.config_dir / "inventory", tools)
+    if warning := differing(cpus):
+        progress.current().warn(warning)
 
 
 def preflight(

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from core import cache
 from core.config.deploy import Deploy
-from core.config.model import Config
+from core.config.model import Architecture, Config
 from core.errors import ConfigError, counted
 from deploy import changes
 from deploy.changes import FileAction, FileChange
 from deploy.facts import DeployFacts, gather, unsupported, user_globals_d
 from deploy.globals import effective_globals, globals_files
-from deploy.inventory import inventory_files, unread_interfaces
+from deploy.inventory import hosts_by_group, inventory_files, unread_interfaces
 from deploy.nova_options import option_files, wanted_options
 from deploy.passwords import PasswordsPlan
 from deploy.placement import misplaced_variables, unknown_variables
@@ -58,6 +58,8 @@ class DeployPlan:
     """The stages that the user named, or the default ones."""
     engine: str = "docker"
     """The hosts' container engine."""
+    arm_compute: tuple[str, ...] = ()
+    """The compute hosts of that architecture."""
     registry_user: str | None = None
     """The user who logs in to the registry, with the password in passwords.yml."""
 
@@ -218,6 +220,12 @@ def make_plan(
         deployed=facts.previous.deployed,
         requested=tuple(stages),
         engine=str(chosen.get("kolla_container_engine") or "docker"),
+        arm_compute=tuple(
+            host.name
+            for host in hosts
+            if host.name in hosts_by_group(settings, tree, hosts).get("compute", ())
+            and host.architecture is Architecture.AARCH64
+        ),
         registry_user=str(user) if user is not None else None,
     )
 
