@@ -85,12 +85,12 @@ class Progress:
     def step(self, name: str) -> Iterator[RunningStep]:
         """Show a step while the block runs, then how long it took."""
         with self._lock:
-            step = RunningStep(name, self._depth())
+            step = RunningStep(self._label(name), self._depth())
             self._steps.append(step)
             self.broken = ()
             log.info("start: %s", name)
             if not self.console.is_terminal:
-                self._print(f"{'  ' * step.depth}{one_line(name)} …")
+                self._print(f"{'  ' * step.depth}{one_line(step.name)} …")
             self._start_ticker()
         failed = True
         try:
@@ -106,7 +106,7 @@ class Progress:
                 mark = "✗" if failed else "✓"
                 note = f": {step.text}" if step.text and not failed else ""
                 log.info("end: %s, %.1f s%s", name, step.seconds, ", failed" if failed else "")
-                line = one_line(f"{mark} {name}{note} ({duration(step.seconds)})")
+                line = one_line(f"{mark} {step.name}{note} ({duration(step.seconds)})")
                 self._print(f"{'  ' * step.depth}{line}")
 
     def _around(self, step: RunningStep) -> list[RunningStep]:
@@ -118,6 +118,14 @@ class Progress:
             if each.thread in (step.thread, threading.main_thread())
         }
         return [*(chain[depth] for depth in sorted(chain)), step]
+
+    def _label(self, name: str) -> str:
+        """A step's name; beside parallel work it says which work it is a part of."""
+        thread = threading.current_thread()
+        outer = [step.name for step in self._steps if step.thread is thread]
+        if not outer or thread is threading.main_thread():
+            return name
+        return f"{outer[0]}: {name}"
 
     def _depth(self) -> int:
         """The depth of a step that starts now.

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from core import orphans
+from core import orphans, side_by_side
 from core.errors import CommandError
 
 log = logging.getLogger(__name__)
@@ -112,6 +112,7 @@ def run(
     watch = contextlib.ExitStack()
     try:
         watch.enter_context(guard.watching(process.pid))
+        watch.enter_context(side_by_side.running(lambda: end(process)))
         for reader in readers:
             reader.start()
         if on_start:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
+import textwrap
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -135,8 +136,8 @@ def _make(
             inspection = inspect_disk(appliance, disk, work, spec.watched)
         with clock.timed("plan"):
             steps, client = _planned(inspection, archives, spec)
-        for line in steps.to_text().splitlines():
-            progress.current().say(f"  {line}")
+        # at once: others may be prepared side by side
+        progress.current().say(textwrap.indent(steps.to_text(), "  "))
         if steps.empty:
             shutil.copyfile(disk.path, result)
             return result, inspection, steps, ApplyResult((), 0, {}, 0, {}), None

@@ -124,6 +124,11 @@ class Appliance:
         self.call("shutdown")
         self.kill()
 
+    def end(self) -> None:
+        """End the worker from another thread: the call that waits for it fails."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+
     def kill(self) -> None:
         """End the worker with the hypervisor, whatever they are doing; safe to repeat."""
         if self._lifeline < 0:

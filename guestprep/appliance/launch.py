@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import progress
+from core import progress, side_by_side
 from guestprep.appliance import acceleration
 from guestprep.appliance.client import Appliance, ApplianceError, GuestCallError
 from guestprep.appliance.diagnosis import explain
@@ -47,7 +47,8 @@ def launch_appliance(drives: Sequence[Drive], *, exchangeable: bool = False) -> 
     """
     appliance = _launch(drives, exchangeable)
     try:
-        yield appliance
+        with side_by_side.running(appliance.end):
+            yield appliance
     finally:
         appliance.kill()
 
@@ -122,7 +123,8 @@ def _attempt(
                 # QEMU's own choice on a full disk is to pause, and so to hang the call, until
                 # there is room again.
                 appliance.call("config", "-set", f"drive.hd{number}.werror=report")
-        appliance.call("launch", limit=limit)
+        with side_by_side.running(appliance.end):
+            appliance.call("launch", limit=limit)
     except (ApplianceError, GuestCallError) as error:
         tail = appliance.log_tail()
         appliance.kill()

@@ -6,11 +6,16 @@ that change images: its memory is limited.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
+
+from core import side_by_side
 from core.attestation.signing import read_key
 from core.config.model import Config, Guest
+from core.errors import ConfigError, KollarmError, counted
 from guestprep import pipeline
 from guestprep.attestation import signatures
 from guestprep.plan.model import PreparationPlan
@@ -38,3 +43,49 @@ def prepare(
     if key is not None:
         signatures.sign(output, record.sha256, key)
     return record
+
+
+#: Bytes of memory that preparing one guest takes: the appliance's, and what unpacks packages.
+_MEMORY = 2 << 30
+
+
+def prepare_all(
+    config: Config, chosen: Sequence[tuple[Guest, Path]], *, only: Sequence[PreparationPart] = ()
+) -> list[PreparationRecord]:
+    """Prepare several guests' images, as many at a time as the machine has processors and memory.
+
+    The others are finished where one fails.
+
+    :param chosen: each guest with the image to make.
+    :raises ConfigError: two would be the same file.
+    :raises KollarmError: a preparation failed, with every reason.
+    """
+    made: dict[Path, Guest] = {}
+    for guest, output in chosen:
+        if output in made:
+            raise ConfigError(
+                f"{made[output].source.path} and {guest.source.path} would both become {output}",
+                hint="prepare them one after the other, and name the results (-o)",
+            )
+        made[output] = guest
+    room = psutil.virtual_memory().available // _MEMORY
+    jobs = min(len(chosen), os.cpu_count() or 1, max(1, room))
+    if jobs == 1:
+        return [prepare(config, guest, output, only=only) for guest, output in chosen]
+    outcomes = side_by_side.each(
+        lambda one: prepare(config, one[0], one[1], only=only), chosen, jobs
+    )
+    failed = [
+        (guest, outcome)
+        for (guest, _), outcome in zip(chosen, outcomes, strict=True)
+        if isinstance(outcome, Exception)
+    ]
+    for _, error in failed:
+        if len(failed) == 1 or not isinstance(error, KollarmError):
+            raise error
+    if failed:
+        raise KollarmError(
+            f"{counted(len(failed), 'guest')} of {len(chosen)} can't be prepared",
+            details="\n".join(f"{guest.name}: {error}" for guest, error in failed),
+        )
+    return [outcome for outcome in outcomes if isinstance(outcome, PreparationRecord)]

@@ -48,7 +48,7 @@ def prepare_command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Prepare guest images, so that their consoles work.
+    """Prepare guest images, so that their consoles work; several of them side by side.
 
     NAME is a guest of the configuration. Default: all of them.
     FILE is a path with a slash, or one that ends in .img, .qcow2 or .raw. Preparing a FILE
@@ -69,8 +69,6 @@ def prepare_command(
         show_all(plans, as_json=as_json)
         return
     with alone(config):
-        records = [
-            prepare.prepare(config, guest, output or selection.output(config, guest), only=parts)
-            for guest in chosen
-        ]
+        outputs = [(guest, output or selection.output(config, guest)) for guest in chosen]
+        records = prepare.prepare_all(config, outputs, only=parts)
     show_all(records, as_json=as_json)

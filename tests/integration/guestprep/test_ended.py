@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from core.cache import file_digest
+from core.errors import EXIT_INTERRUPTED
 from guestprep import pipeline
 from guestprep.record import record_path
+from tests.support.commands import interrupted
 from tests.support.disks import Disks
 
 pytestmark = pytest.mark.integration
@@ -72,3 +74,17 @@ def test_ended_at_any_moment(disks: Disks, moment: str, number: signal.Signals) 
     elif moment == "write":  # nor does what a killed run leaves disturb the next one
         assert pipeline.prepare(disks.guest(), output).checks
         assert {path.name for path in output.parent.iterdir()} >= {output.name}
+
+
+def test_several_side_by_side_are_ended_together(disks: Disks, tmp_path: Path) -> None:
+    """The threads' own clean-up runs, and nothing is tried again."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.qcow2").symlink_to(disks.source)
+    config = tmp_path / "kollarm.yml"
+    config.write_text(f"state_dir: {tmp_path}/state\n")
+    files = [tmp_path / "one.qcow2", tmp_path / "two.qcow2"]
+    done = interrupted("two: inspect …", "guest", "prepare", *files, "--config", config)
+    assert done.status == EXIT_INTERRUPTED
+    assert "again" not in done.stderr
+    assert not hypervisors(tmp_path)
+    assert not [path for path in (tmp_path / "state/guests").rglob("*") if path.is_file()]

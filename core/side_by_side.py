@@ -1,0 +1,91 @@
+"""The same work for several items at once, in threads; an interruption ends what they run.
+
+Ctrl-C raises its exception in the main thread alone.  So each program that a thread runs is known
+here, with the function that ends it: then the thread's own clean-up runs, as after a failure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_own = threading.local()
+
+
+class _Crew:
+    """Threads that work side by side, and the programs that they run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._enders: set[Callable[[], None]] = set()
+        self._stopped = False
+
+    def join(self) -> None:
+        """Make the calling thread one of them."""
+        _own.crew = self
+
+    @contextlib.contextmanager
+    def running(self, end: Callable[[], None]) -> Iterator[None]:
+        with self._lock:
+            if self._stopped:
+                raise KeyboardInterrupt
+            self._enders.add(end)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._enders.discard(end)
+
+    def stop(self) -> None:
+        """End all programs; no further one is started."""
+        with self._lock:
+            self._stopped = True
+            enders = list(self._enders)
+        for end in enders:
+            end()
+
+
+@contextlib.contextmanager
+def running(end: Callable[[], None]) -> Iterator[None]:
+    """Tell that this thread runs a program while the block lasts.
+
+    :param end: ends the program; it may be called from another thread.
+    :raises KeyboardInterrupt: the run was interrupted in the meantime.
+    """
+    crew: _Crew | None = getattr(_own, "crew", None)
+    with crew.running(end) if crew else contextlib.nullcontext():
+        yield
+
+
+def each(
+    function: Callable[[Item], Result], items: Sequence[Item], jobs: int
+) -> list[Result | Exception]:
+    """Call a function for each item, some at a time.
+
+    :param jobs: how many at a time.
+    :returns: for each item its result, or the exception that the function raised.
+    :raises KeyboardInterrupt: after all that was running has been ended and cleaned up.
+    """
+    crew = _Crew()
+    with ThreadPoolExecutor(jobs, initializer=crew.join) as pool:
+        futures: list[Future[Result]] = [pool.submit(function, item) for item in items]
+        try:
+            while wait(futures, 0.5).not_done:
+                pass
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            crew.stop()
+            raise
+    outcomes: list[Result | Exception] = []
+    for future in futures:
+        error = future.exception()
+        if error is not None and not isinstance(error, Exception):
+            raise error
+        outcomes.append(future.result() if error is None else error)
+    return outcomes
