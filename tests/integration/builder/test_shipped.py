@@ -281,3 +281,31 @@ def test_debians_archive_alone(release: str) -> None:
         if name == "neutron-base":
             assert not any("docker-ce-cli" in step for step in runs(rendered))
     assert hosts <= {"deb.debian.org"}
+
+
+def test_debians_rabbitmq_links_its_plugins(tmp_path: Path) -> None:
+    """Kolla looks for plugins where the vendor's package has them."""
+    rendered = image("2026.1", "rabbitmq", "debian-archive-only")
+    steps = runs(rendered)
+    linking = next(i for i, step in enumerate(steps) if "/plugins" in step and "ln -s" in step)
+    assert "rabbitmq-plugins enable" in steps[linking + 1]
+    plugins = tmp_path / "rabbitmq/lib/rabbitmq_server-4.0.5/plugins"
+    plugins.mkdir(parents=True)
+    moved = steps[linking].replace("/usr/lib/rabbitmq", str(tmp_path / "rabbitmq"))
+    subprocess.run(["sh", "-ec", moved], check=True)
+    assert (tmp_path / "rabbitmq/plugins").resolve() == plugins
+
+
+@pytest.mark.parametrize(
+    ("name", "overlay", "elsewhere"),
+    [
+        ("mariadb-server", "mariadb-health-check", "plugins/mariadb-server-plugin"),
+        ("kolla-toolbox", "collections-from-pypi", "ansible-galaxy"),
+    ],
+)
+def test_nothing_of_the_step_elsewhere_is_left(name: str, overlay: str, elsewhere: str) -> None:
+    def steps(*overlays: str) -> str:
+        return "\n".join(runs(image("2026.1", name, "debian-archive-only", *overlays)))
+
+    assert elsewhere in steps()
+    assert elsewhere not in steps(overlay)
