@@ -8,15 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder import base_image, existing
 from builder.built_images import BuiltImages
+from builder.constraints import check
 from builder.context import dockerfile
 from builder.engines.configured import check_buildkit, connect
 from builder.engines.protocol import ImageBuilder
 from builder.execute import BuildExecution, BuildResources
-from builder.facts import ExistingImages
+from builder.facts import ExistingImages, RenderedTree
 from builder.freshness import Freshness
 from builder.kolla import profiles, sources
 from builder.overlays.model import Overlay, choose
@@ -75,9 +77,23 @@ def build(
         templates don't render.  An image that fails is in the record instead.
     """
     prepared = prepare(request)
+    for warning in prepared.plan.warnings:
+        progress.current().warn(warning)
     if request.config.registry.attest and not prepared.plan.idle:
         return _execute(request, _with_readers(request, prepared), on_interrupt)
     return _execute(request, prepared, on_interrupt)
+
+
+def write_constraints(
+    request: BuildRequest, folder: Path, *, before: str | None, limits: Sequence[str]
+) -> check.WrittenConstraints:
+    """Write a list of versions of all Python packages that the images need.
+
+    :raises KollarmError: see :func:`builder.constraints.check.write`.
+    """
+    overlays = choose(request.config.build.overlays, request.config.overlay_dirs)
+    trees, selected, _ = _selected(request, overlays)
+    return check.write(request.config, trees, selected, folder, before=before, limits=limits)
 
 
 def attest(request: BuildRequest) -> BuildRecord:
@@ -168,16 +184,10 @@ def _with_readers(request: BuildRequest, prepared: PreparedBuild) -> PreparedBui
 def prepare(request: BuildRequest) -> PreparedBuild:
     """Gather the facts and make the plan."""
     config = request.config
-    architectures = request.chosen_architectures()
     overlays = choose(config.build.overlays, config.overlay_dirs)
     client = client_for(config)
-    trees = sources.chosen(render_all(config, overlays, architectures), config.build.sources)
+    trees, selected, left_out = _selected(request, overlays)
     check_buildkit(config, trees)
-    if request.images:
-        wanted = {architecture: list(request.images) for architecture in architectures}
-    else:
-        wanted = profiles.wanted(config, architectures)
-    selected, left_out = select(trees, wanted)
     bases = {
         architecture: base_image.of(tree, config.build.base) for architecture, tree in trees.items()
     }
@@ -236,8 +246,16 @@ def prepare(request: BuildRequest) -> PreparedBuild:
         fresh=Freshness.within(request.refresh) if request.refresh is not None else None,
         keep=request.kept_members(),
     )
+    to_build = {
+        one: [
+            step.target.name
+            for step in build_plan.images
+            if step.target.architecture is one and step.action is BuildAction.BUILD
+        ]
+        for one in trees
+    }
     return PreparedBuild(
-        plan=build_plan,
+        plan=replace(build_plan, warnings=tuple(check.warnings(config, trees, to_build))),
         overlays=tuple(overlays),
         client=client,
         builders=builders,
@@ -247,6 +265,20 @@ def prepare(request: BuildRequest) -> PreparedBuild:
         built=built,
         signing=signing,
     )
+
+
+def _selected(
+    request: BuildRequest, overlays: Sequence[Overlay]
+) -> tuple[dict[Architecture, RenderedTree], dict[Architecture, list[str]], list[str]]:
+    """The rendered templates, the images of each architecture, and which are left out."""
+    config = request.config
+    architectures = request.chosen_architectures()
+    trees = sources.chosen(render_all(config, overlays, architectures), config.build.sources)
+    if request.images:
+        wanted = {architecture: list(request.images) for architecture in architectures}
+    else:
+        wanted = profiles.wanted(config, architectures)
+    return (trees, *select(trees, wanted))
 
 
 def _signing(config: Config, built: BuiltImages) -> SigningKey | None:

@@ -77,6 +77,8 @@ class BuildPlan:
     bases: tuple[BaseSource, ...]
     left_out: tuple[str, ...] = ()
     """A sentence for each image that the release can't build on an architecture."""
+    warnings: tuple[str, ...] = ()
+    """Sentences about what may go wrong."""
 
     @property
     def idle(self) -> bool:
@@ -127,6 +129,7 @@ class BuildPlan:
                 for step in self.indices
             ],
             "left_out": list(self.left_out),
+            "warnings": list(self.warnings),
             "unchecked_sources": self.unchecked_sources,
         }
 
@@ -141,6 +144,7 @@ class BuildPlan:
         width = max((len(row[1]) for row in rows), default=0)
         lines = [f"{row[0]:5} {row[1]:{width}} {row[2]:8} {row[3]}" for row in rows]
         lines += [f"left out: {line}" for line in self.left_out]
+        lines += [f"warning: {line}" for line in self.warnings]
         if unchecked := self.unchecked_sources:
             lines.append(
                 "note: fetched by URL without a checksum, so that TLS alone vouches for them: "

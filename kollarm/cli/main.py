@@ -35,6 +35,10 @@ COMMANDS = {
     "build": ("kollarm.cli.build:build", "Build container images, push and join them."),
     "clean": ("kollarm.cli.clean:clean_command", "Remove what earlier runs have left."),
     "config": ("kollarm.cli.config:group", "Check and show the configuration."),
+    "constraints": (
+        "kollarm.cli.constraints:constraints_command",
+        "Write the versions of the images' Python packages.",
+    ),
     "deploy": ("kollarm.cli.deploy:deploy_command", "Deploy a cloud with kolla-ansible."),
     "doctor": ("kollarm.cli.doctor:doctor_command", "Check this machine and its services."),
     "guest": ("kollarm.cli.guest:group", "Prepare, prove and publish guest images."),

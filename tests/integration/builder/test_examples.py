@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from tests.support.registries import RunningRegistry
 
 pytestmark = pytest.mark.integration
 
-HYBRIDS = sorted((Path(__file__).resolve().parents[3] / "examples").glob("hybrid-*.yml"))
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+CLOUDS = [*sorted(EXAMPLES.glob("hybrid-*.yml")), EXAMPLES / "small-cloud.yml"]
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +28,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegist
     running.stop()
 
 
-@pytest.mark.parametrize("example", HYBRIDS, ids=lambda path: path.stem)
-def test_a_hybrid_builds_what_its_hosts_pull(
+@pytest.mark.parametrize("example", CLOUDS, ids=lambda path: path.stem)
+def test_an_example_builds_what_its_hosts_pull(
     example: Path, registry: RunningRegistry, tmp_path: Path
 ) -> None:
     document = yaml.safe_load(example.read_text())
@@ -40,6 +42,7 @@ def test_a_hybrid_builds_what_its_hosts_pull(
     document["build"]["engines"]["aarch64"] = {"url": "local"}
     own = tmp_path / "kollarm.yml"
     own.write_text(yaml.safe_dump(document))
+    shutil.copytree(EXAMPLES / "small-cloud", tmp_path / "small-cloud")
 
     linted = kollarm("lint", "--config", own)
     assert linted.status == 0, linted.stdout
@@ -50,6 +53,7 @@ def test_a_hybrid_builds_what_its_hosts_pull(
     for row in planned.document["images"]:
         built[row["architecture"]].add(row["reference"].rsplit("/", 1)[1].rsplit(":", 1)[0])
     assert planned.document["left_out"] == []
+    assert planned.document["warnings"] == []
 
     config = load(theirs)
     assert config.deploy is not None

@@ -309,3 +309,14 @@ def test_nothing_of_the_step_elsewhere_is_left(name: str, overlay: str, elsewher
 
     assert elsewhere in steps()
     assert elsewhere not in steps(overlay)
+
+
+def test_x86_hosts_get_the_firmware_of_arm_guests() -> None:
+    def packages(architecture: Architecture) -> str:
+        rendered = image(
+            "2026.1", "nova-libvirt", "arm-guests-on-x86-64", architecture=architecture
+        )
+        return "\n".join(runs(rendered))
+
+    assert "qemu-efi-aarch64" in packages(X86)
+    assert packages(ARM).count("qemu-efi-aarch64") == 1, "Kolla's own"
