@@ -32,6 +32,9 @@ _PIECE = 2 << 20
 #: Bytes of the log's end that an error shows.
 _LOG_TAIL = 4000
 
+#: The program that holds the handle.
+WORKER = Path(__file__).with_name("worker.py")
+
 #: Seconds the worker has to close its handle when it is asked to end.
 ENDING = 6.0
 
@@ -66,7 +69,8 @@ class Appliance:
         private = {"LIBGUESTFS_TMPDIR": str(self._folder), "XDG_RUNTIME_DIR": str(self._folder)}
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "guestprep.appliance.worker", str(held)],
+                # by its file: it imports nothing of ours, and nothing of the current folder
+                [sys.executable, "-P", WORKER, str(held)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
