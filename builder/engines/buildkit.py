@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO
@@ -136,9 +137,11 @@ def client(
     """
     control = control or Cancellation()
     try:
-        run([*command, "--progress=plain", "-"],
-            stdin=context, env={**(env or {}), **ENVIRONMENT},
-            on_line=on_line, on_start=control.on_stop)  # fmt: skip
+        # a client that is stopped leaves its temporary files
+        with tempfile.TemporaryDirectory(prefix="kollarm-client-") as scratch:
+            run([*command, "--progress=plain", "-"],
+                stdin=context, env={**(env or {}), **ENVIRONMENT, "TMPDIR": scratch},
+                on_line=on_line, on_start=control.on_stop)  # fmt: skip
     except CommandError:
         if control.stopped.is_set():
             raise Cancelled from None

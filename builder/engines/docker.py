@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import docker
-import docker.auth
 import docker.errors
 import requests
 import urllib3.exceptions
+from docker.auth import resolve_repository_name
 
 from builder.engines import buildkit
 from builder.engines.connection import connect, reason_of
@@ -36,6 +36,7 @@ from builder.engines.protocol import (
 )
 from builder.facts import EngineImage
 from core.config.model import Architecture
+from core.oci import auth
 from core.oci.model import LABEL
 
 #: Seconds to wait for an answer that is not a stream.
@@ -141,19 +142,20 @@ class DockerEngine:
             job.writer() as write,
         ):
             try:
-                events = api.build(
-                    fileobj=job.context,
-                    custom_context=True,
-                    tag=job.reference,
-                    platform=job.architecture.platform,
-                    network_mode="host",
-                    buildargs=dict(job.build_args),
-                    nocache=not job.use_cache,
-                    rm=True,
-                    forcerm=True,
-                    pull=False,
-                    decode=True,
-                )
+                with auth.readable("the engine's builds"):
+                    events = api.build(
+                        fileobj=job.context,
+                        custom_context=True,
+                        tag=job.reference,
+                        platform=job.architecture.platform,
+                        network_mode="host",
+                        buildargs=dict(job.build_args),
+                        nocache=not job.use_cache,
+                        rm=True,
+                        forcerm=True,
+                        pull=False,
+                        decode=True,
+                    )
                 for event in self._events(events, job.control):
                     text = event.get("stream") or event.get("status") or event.get("error") or ""
                     for line in str(text).splitlines():
@@ -189,13 +191,11 @@ class DockerEngine:
         :raises EngineError: the registry refuses or can't be reached.
         """
         digest = ""
-        # engines from 28.3.3 on refuse a push without any X-Registry-Auth header
-        known = docker.auth.load_config().resolve_authconfig(reference.split("/", 1)[0]) or {}
         hint = (
             "is the registry running, and are you logged in (docker login)? Over plain HTTP, "
             "Docker pushes to loopback and its insecure-registries only"
         )
-        for event in self._transferred("push", reference, control, hint, auth_config=known):
+        for event in self._transferred("push", reference, control, hint):
             digest = (event.get("aux") or {}).get("Digest") or digest
         return digest
 
@@ -221,6 +221,8 @@ class DockerEngine:
         """The events of a push or pull of a tag, or of a digest."""
         repository, tag = reference.rsplit("@" if "@" in reference else ":", 1)
         control = control or Cancellation()
+        # engines from 28.3.3 on refuse a push without any X-Registry-Auth header
+        options["auth_config"] = auth.login(resolve_repository_name(repository)[0])
         with self._stream(control) as api:
             try:
                 call = getattr(api, method)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from core.config.model import Config, Guest
+from core.config.model import BaseImage, Config, Guest
 from core.yaml_faults import Position
 
 #: A fault before it is printed: its position, the message and the hint.
@@ -122,20 +122,7 @@ def _of_build(config: Config) -> Iterator[Finding]:
             yield at, f"no engine builds {architecture}", remedy
     if config.build.services and not config.build.profiles:
         yield ("build", "services"), "has no effect without profiles", "add build.profiles"
-    base = config.build.base
-    if base.name is not None and re.search(r"@|:[^/]*$", base.name):
-        message = f"{base.name!r} has a tag or digest, and the base image's tag is added to it"
-        yield (
-            ("build", "base", "name"),
-            message,
-            "leave it out here; the tag goes to build.base.tag",
-        )
-    if base.bootstrap is not None and (base.name is not None or base.tag is not None):
-        yield (
-            ("build", "base", "bootstrap"),
-            "a base image is either bootstrapped or pulled",
-            "remove bootstrap, or name and tag",
-        )
+    yield from _of_base(config.build.base)
     for architecture, engine in config.build.engines.items():
         at = ("build", "engines", architecture.value)
         if not _ENGINE.fullmatch(engine.url):
@@ -144,6 +131,26 @@ def _of_build(config: Config) -> Iterator[Finding]:
         if engine.tls is not None and not engine.url.startswith("tcp://"):
             remedy = "remove it; for a local engine, set DOCKER_HOST and DOCKER_CERT_PATH"
             yield (*at, "tls"), "only valid together with a tcp:// url", remedy
+
+
+def _of_base(base: BaseImage) -> Iterator[Finding]:
+    name, mark, digest = (base.name or "").partition("@")
+    if mark and not re.fullmatch("sha256:[0-9a-f]{64}", digest):
+        remedy = "write NAME@sha256: and the 64 digits of its digest"
+        yield ("build", "base", "name"), f"{digest!r} is not a digest", remedy
+    elif mark and base.tag is not None:
+        message = "has no effect beside a digest, which says which image it is"
+        yield ("build", "base", "tag"), message, "remove it, or the digest in build.base.name"
+    if re.search(r":[^/]*$", name):
+        remedy = "leave it out here; the tag goes to build.base.tag"
+        message = f"{base.name!r} has a tag, and the base image's tag is added to it"
+        yield ("build", "base", "name"), message, remedy
+    if base.bootstrap is not None and (base.name is not None or base.tag is not None):
+        yield (
+            ("build", "base", "bootstrap"),
+            "a base image is either bootstrapped or pulled",
+            "remove bootstrap, or name and tag",
+        )
 
 
 def _of_sources(config: Config) -> Iterator[Finding]:

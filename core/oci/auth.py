@@ -1,15 +1,19 @@
 """Authorization at a registry: Basic, or tokens from the service it names.
 
 Credentials come from Docker's own config.json and credential helpers, through
-the docker SDK.  They are kept out of messages and logs.
+the docker SDK, or from Podman's auth.json.  They are kept out of messages and logs.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import os
 import threading
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -39,26 +43,62 @@ class Credentials:
     identity_token: str = field(default="", repr=False)
 
 
-def stored_credentials(address: str) -> Credentials | None:
-    """What ``docker login`` left for a registry, credential helpers included.
+@contextlib.contextmanager
+def readable(address: str) -> Iterator[None]:
+    """Explain why the docker SDK can't read stored credentials.
 
+    :param address: the registry that they are for.
     :raises KollarmError: Docker's configuration names a helper that is missing or fails.
     """
-    import docker.auth  # noqa: PLC0415 - local registries rarely need credentials
-    import docker.credentials.errors  # noqa: PLC0415
+    import docker.credentials.errors  # noqa: PLC0415 - local registries rarely need credentials
     import docker.errors  # noqa: PLC0415
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a missing helper, which is an error below
-            found = docker.auth.load_config().resolve_authconfig(address)
+            yield
+    except docker.errors.APIError:
+        raise  # an engine's answer
     except (docker.errors.DockerException, docker.credentials.errors.StoreError) as error:
         raise KollarmError(
             f"the credentials for {address} can't be read: {error}",
             hint="install or fix the credential helper (docker-credential-NAME) that Docker's "
             "config.json names in credsStore or credHelpers, or remove it there and run "
-            f"docker login {address}",
+            "docker login",
         ) from error
+
+
+def login(address: str) -> dict[str, str]:
+    """What ``docker login`` or ``podman login`` left for a registry, as the Engine API takes it.
+
+    Credential helpers are asked; empty where there is nothing.
+
+    :raises KollarmError: as :func:`readable`.
+    """
+    import docker.auth  # noqa: PLC0415 - local registries rarely need credentials
+
+    with readable(address):
+        for path in (None, *podman_logins()):
+            if found := docker.auth.load_config(path and str(path)).resolve_authconfig(address):
+                return dict(found)
+    return {}
+
+
+def podman_logins() -> list[Path]:
+    """Podman's files of credentials that there are: containers-auth.json(5)."""
+    folders = [os.environ.get("XDG_RUNTIME_DIR", f"/run/containers/{os.getuid()}")]
+    folders.append(os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config"))
+    named = os.environ.get("REGISTRY_AUTH_FILE")
+    paths = [Path(named)] if named else [Path(one) / "containers/auth.json" for one in folders]
+    return [path for path in paths if path.is_file()]
+
+
+def stored_credentials(address: str) -> Credentials | None:
+    """What a login left for a registry (:func:`login`).
+
+    :raises KollarmError: Docker's configuration names a helper that is missing or fails.
+    """
+    found = login(address)
     if not found:
         return None
     return Credentials(

@@ -29,6 +29,9 @@ KOLLA_TOOLS = {"git": "git"}
 DEPLOY_TOOLS = {"ssh": "openssh-client"}
 REGISTRY_TOOLS = {"docker-registry": "docker-registry"}
 
+#: The remedy where the device of KVM may not be opened.
+JOIN_KVM = "sudo adduser $USER kvm, and log in again"
+
 
 def required_tools(config: Config) -> dict[str, str]:
     """The programs that a run of the configuration needs, with their packages."""
@@ -116,12 +119,22 @@ def firmware(config: Config) -> Iterator[DoctorFinding]:
     if choose_accelerator(files) is Accelerator.KVM:
         yield good("booting guests", "arm64 guests boot with KVM")
     else:
-        why = (
-            "KVM does not work here"
-            if platform.machine() == Architecture.AARCH64
-            else f"this machine is {platform.machine()}"
-        )
-        yield note("booting guests", f"arm64 guests boot by emulation, 1 to 3 minutes each: {why}")
+        yield emulated_boot(platform.machine())
+
+
+def emulated_boot(machine: str) -> DoctorFinding:
+    """Why arm64 guests don't boot with KVM on a machine of an architecture."""
+    remedy = None
+    if machine != Architecture.AARCH64:
+        why = f"this machine is {machine}"
+    elif not acceleration.DEVICE.exists():
+        why = f"there is no {acceleration.DEVICE}"
+    elif not acceleration.present():
+        why, remedy = f"this user may not use {acceleration.DEVICE}", JOIN_KVM
+    else:
+        why = f"{acceleration.DEVICE} exists but does not work"
+    text = f"arm64 guests boot by emulation, 1 to 3 minutes each: {why}"
+    return note("booting guests", text, remedy)
 
 
 def kernel(folder: Path = Path("/boot")) -> DoctorFinding:
@@ -195,7 +208,7 @@ def acceleration_finding(*, present: bool, known: bool, works: bool) -> DoctorFi
                 "KVM",
                 f"{acceleration.DEVICE} exists, but this user may not use it: "
                 "guest images are read by emulation, several times slower",
-                "sudo adduser $USER kvm, and log in again",
+                JOIN_KVM,
             )
         return note(
             "KVM",

@@ -22,11 +22,14 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from builder import index
+from builder.engines.docker import DockerEngine
+from builder.engines.protocol import BuildJob
 from core.config.model import Architecture
 from core.errors import KollarmError
 from core.oci.registry import RegistryClient
 from tests.support.answering import say, serving
-from tests.support.registries import RunningRegistry
+from tests.support.registries import RunningRegistry, context
+from tests.support.servers import free_port
 from tests.support.stocked import put
 
 pytestmark = pytest.mark.integration
@@ -171,6 +174,38 @@ def test_a_helper_that_fails(
     with pytest.raises(KollarmError) as caught:
         RegistryClient(registry.address, insecure=True).ping()
     assert "credential" in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("doing", ["build", "push", "pull"])
+def test_a_helper_that_is_missing_ends_no_engine_call(
+    doing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text('{"credsStore": "nowhere", "auths": {}}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    engine, reference = DockerEngine(), f"127.0.0.1:{free_port()}/test/helper:t"
+    content = context("FROM scratch\nCOPY f /\n", f=b"")
+    with pytest.raises(KollarmError, match="docker-credential-nowhere") as caught:
+        if doing == "build":
+            engine.build(BuildJob(content, reference, X86))
+        elif doing == "push":
+            engine.push(reference)
+        else:
+            engine.pull(reference, X86)
+    assert caught.value.hint is not None and "config.json" in caught.value.hint
+
+
+def test_podmans_login_is_known(
+    by_token: tuple[RunningRegistry, TokenService],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry, _ = by_token
+    pair = base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
+    logins = {"auths": {registry.address: {"auth": pair}}}
+    (tmp_path / "auth.json").write_text(json.dumps(logins))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nothing"))
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
+    RegistryClient(registry.address, insecure=True).ping()
 
 
 def test_a_registry_that_falters_is_asked_again(tmp_path: Path) -> None:

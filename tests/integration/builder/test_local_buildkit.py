@@ -92,13 +92,19 @@ def test_a_step_that_fails_is_named(engine: DockerEngine, tmp_path: Path) -> Non
     assert "why" in (caught.value.details or "")
 
 
-def test_a_cancelled_build_leaves_nothing_running(engine: DockerEngine) -> None:
+def test_a_cancelled_build_leaves_nothing(
+    engine: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     control = Cancellation()
 
     def stop_when_asleep(step: str) -> None:
         if "sleep" in step:
             threading.Timer(1, control.stop).start()
 
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    monkeypatch.setenv("TMPDIR", str(scratch))
     with pytest.raises(Cancelled):
         engine.build(
             BuildJob(
@@ -109,6 +115,7 @@ def test_a_cancelled_build_leaves_nothing_running(engine: DockerEngine) -> None:
     while any("988" in (one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])):
         assert time.monotonic() < limit
         time.sleep(0.2)
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_step_mounts_another_image(engine: DockerEngine) -> None:

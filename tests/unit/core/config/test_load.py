@@ -348,8 +348,20 @@ def test_namespaces_of_every_registry(namespace: str) -> None:
     assert parse(yaml.safe_dump({"build": {"namespace": namespace}}), FILE)
 
 
-@pytest.mark.parametrize("name", ["debian@sha256:" + "a" * 64, "r.example:5000/debian:trixie"])
+DIGEST = "@sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    "name", ["r.example:5000/debian:trixie", "debian@sha256:trixie", "debian:trixie" + DIGEST]
+)
 def test_a_base_image_is_named_without_its_tag(name: str) -> None:
     [fault] = faults(yaml.safe_dump({"build": {"base": {"name": name}}}))
     assert "build.base.name" in fault
     assert parse(yaml.safe_dump({"build": {"base": {"name": "r.example:5000/debian"}}}), FILE)
+
+
+def test_a_base_image_has_a_digest_or_a_tag() -> None:
+    base = {"name": "r.example:5000/debian" + DIGEST}
+    assert parse(yaml.safe_dump({"build": {"base": base}}), FILE)
+    [fault] = faults(yaml.safe_dump({"build": {"base": {**base, "tag": "trixie"}}}))
+    assert "build.base.tag" in fault

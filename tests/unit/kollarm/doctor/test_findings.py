@@ -20,6 +20,7 @@ from core.config.model import (
     Registry,
 )
 from core.paths import project_dir
+from guestprep.appliance import acceleration
 from kollarm.doctor import clock, engines, machine, space
 from kollarm.doctor.fix import fix
 from kollarm.doctor.model import DoctorFinding, DoctorReport, Fix, Level, good, missing
@@ -64,6 +65,33 @@ def test_kvm_is_judged_by_what_a_launch_made_of_it(
     found = machine.acceleration_finding(present=present, known=known, works=works)
     assert words in found.text
     assert (found.level is Level.GOOD) is works
+
+
+@pytest.mark.parametrize(
+    ("architecture", "there", "mode", "words"),
+    [
+        ("x86_64", True, 0o666, "x86_64"),
+        ("aarch64", False, 0, "there is no"),
+        ("aarch64", True, 0, "may not use"),
+        ("aarch64", True, 0o666, "does not work"),
+    ],
+)
+def test_why_arm_guests_boot_by_emulation(
+    architecture: str,
+    there: bool,
+    mode: int,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device = tmp_path / "kvm"
+    if there:
+        device.touch()
+    monkeypatch.setattr(acceleration, "DEVICE", device)
+    monkeypatch.setattr(os, "access", lambda *_: bool(mode))  # root may open everything
+    found = machine.emulated_boot(architecture)
+    assert words in found.text
+    assert (found.remedy is not None) is (words == "may not use")
 
 
 def test_a_present_a_missing_and_an_unreadable_kernel(
