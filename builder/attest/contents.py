@@ -12,6 +12,7 @@ from builder.engines.protocol import ImageBuilder
 from core.attestation.spdx import (
     RPM_QUERY,
     BomPackage,
+    OperatingSystem,
     debian_packages,
     python_package,
     rpm_packages,
@@ -30,8 +31,8 @@ def _wanted(path: str) -> bool:
     return path in (OS_RELEASE, DPKG, RPM) or path.endswith(".dist-info/METADATA")
 
 
-def read(engine: ImageBuilder, image: str) -> tuple[str, list[BomPackage]] | None:
-    """os-release's ID and the installed packages of an image.
+def read(engine: ImageBuilder, image: str) -> tuple[OperatingSystem, list[BomPackage]] | None:
+    """The distribution in an image, and its installed packages.
 
     :returns: None for one with neither dpkg nor rpm.
     """
@@ -47,9 +48,9 @@ def read(engine: ImageBuilder, image: str) -> tuple[str, list[BomPackage]] | Non
     else:
         return None
     release = files.get(OS_RELEASE, b"").decode("utf-8", "replace")
-    name = re.search(r'^ID="?([\w.-]+)', release, re.MULTILINE)
+    names = dict(re.findall(r"""^(ID|VERSION_ID)=["']?([\w.-]+)""", release, re.MULTILINE))
     for path, content in files.items():
         if path.endswith("/METADATA"):
             package = python_package(content.decode("utf-8", "replace"))
             packages += [package] if package else []
-    return name[1] if name else "", packages
+    return OperatingSystem(names.get("ID", ""), names.get("VERSION_ID", "")), packages

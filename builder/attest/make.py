@@ -171,12 +171,12 @@ class Attestor:
         found = contents.read(*there) if there else None
         if found is None:
             return None
-        distribution, packages = found
+        system, packages = found
         document = spdx.document(
             image.target.reference,
             member.digest.partition(":")[2],
             packages,
-            distribution=distribution,
+            system=system,
         )
         content = json.dumps(document).encode()
         artifact.attach(

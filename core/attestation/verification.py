@@ -9,6 +9,7 @@ from typing import Any
 from core.attestation import artifact, cosign, signing, spdx, statement
 from core.attestation.finding import AttestationFinding
 from core.attestation.newest import NewestIndices, SeenIndex
+from core.attestation.spdx import BomPackage
 from core.errors import KollarmError
 from core.json_object import json_object
 from core.oci.manifest import digest_of
@@ -229,14 +230,13 @@ def _bill(
     """:param signed: as for :func:`bill_of`."""
     what = f"bill of materials, {member.architecture}"
     found, fault = bill_of(client, repository, member.digest, signed)
-    count = max(len(found[1]) - 1, 0) if found else 0  # the first one is the image itself
-    text = f"{count} packages" if found else fault
+    text = f"{len(found[1])} packages" if found else fault
     return AttestationFinding(reference, what, member.digest, found is not None, text)
 
 
 def bill_of(
     client: RegistryClient, repository: str, member: str, signed: Mapping[str, str] | None
-) -> tuple[tuple[str, list[Any]] | None, str]:
+) -> tuple[tuple[str, list[BomPackage]] | None, str]:
     """The bill of materials of an image.
 
     :param member: the image's digest.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core import files
 from core.attestation import spdx, statement
+from core.attestation.spdx import BilledThing, BomPackage, OperatingSystem
 from guestprep.plan.model import InstallStep
 from guestprep.record import PreparationRecord
 
@@ -35,9 +36,10 @@ def envelope_path(output: Path) -> Path:
 
 def provenance(record: PreparationRecord) -> dict[str, object]:
     """An in-toto statement about the prepared image."""
+    system = _system(record)
     packages = [
         statement.dependency(
-            f"pkg:deb/{record.distribution}/{package.name}@{package.version}",
+            BomPackage("deb", package.name, package.version, package.architecture).url(system),
             name=package.name,
             sha256=package.sha256,
         )
@@ -64,13 +66,21 @@ def provenance(record: PreparationRecord) -> dict[str, object]:
     )
 
 
+def _system(record: PreparationRecord) -> OperatingSystem:
+    return OperatingSystem(record.distribution, record.release)
+
+
 def write(record: PreparationRecord, output: Path, status: str) -> None:
     """Write both files beside a result, and remove the signatures of an earlier one.
 
     :param status: the text of the result's dpkg status file.
     """
     listed = spdx.document(
-        record.name, record.sha256, spdx.debian_packages(status), distribution=record.distribution
+        record.name,
+        record.sha256,
+        spdx.debian_packages(status),
+        about=BilledThing.DISK,
+        system=_system(record),
     )
     for path, document in (
         (bill_path(output), listed),

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from core import files
-from core.attestation import signing, statement
+from core.attestation import signing, spdx, statement
 from core.attestation.finding import AttestationFinding
 from core.cache import file_digest
 from core.errors import KollarmError
@@ -69,14 +69,14 @@ def _provenance(output: Path, sha256: str) -> AttestationFinding:
 
 
 def _bill(output: Path, sha256: str) -> AttestationFinding:
-    document = _read(bill_path(output)) or {}
-    packages = document.get("packages")
-    good = isinstance(packages, list) and len(packages) > 1 and sha256 in json.dumps(packages[0])
-    text = (
-        f"{len(packages) - 1} packages"
-        if good and isinstance(packages, list)
-        else f"{bill_path(output).name} is missing, damaged or about another image"
-    )
+    good, name = True, bill_path(output).name
+    try:
+        count = len(spdx.packages_about(bill_path(output).read_bytes(), sha256))
+        text = f"{count} packages"
+    except OSError:
+        good, text = False, f"{name} is missing"
+    except KollarmError as error:
+        good, text = False, f"{name}: {error.message}"
     return AttestationFinding(str(output), "bill of materials", f"sha256:{sha256}", good, text)
 
 

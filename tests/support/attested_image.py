@@ -70,7 +70,7 @@ class AttestedImage:
             reference = f"{registry.address}/kolla/{name}:t-{architecture}"
             files = {
                 "status": STATUS.format(architecture.debian).encode(),
-                "os-release": b'NAME="Debian"\nID=debian\n',
+                "os-release": b'NAME="Debian"\nID=debian\nVERSION_ID="13"\n',
                 "METADATA": METADATA.encode(),
             }
             stream = context(DOCKERFILE.format(architecture), **files)

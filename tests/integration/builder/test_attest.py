@@ -90,9 +90,11 @@ def test_the_bill_of_materials_is_from_the_images_databases(
     assert content is not None
     document = json.loads(content)
     assert document["spdxVersion"] == "SPDX-2.3"
-    urls = [package["externalRefs"][0]["referenceLocator"] for package in document["packages"][1:]]
-    assert urls == [
-        "pkg:deb/debian/bash@5.2.37-2%2Bb5?arch=arm64",
+    subject, system, *packages = document["packages"]
+    assert subject["primaryPackagePurpose"] == "CONTAINER"
+    assert (system["name"], system["versionInfo"]) == ("debian", "13")
+    assert [package["externalRefs"][0]["referenceLocator"] for package in packages] == [
+        "pkg:deb/debian/bash@5.2.37-2%2Bb5?arch=arm64&distro=debian-13&upstream=bash%405.2.37-2",
         "pkg:pypi/zope-interface@6.1",
     ]
 

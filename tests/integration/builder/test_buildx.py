@@ -162,7 +162,7 @@ def test_what_is_in_an_image_is_read_without_an_engine(registry: RunningRegistry
     buildx.publish(made, reference, ARM)
     found = contents.read(buildx, reference)
     assert found is not None
-    assert found[0] == "debian"
+    assert found[0].id == "debian"
     assert {package.name for package in found[1]} == {"x", "y"}
     # one without any of these
     made = buildx.build(BuildJob(packed("FROM scratch\nCOPY o /\n", o=b""), reference, ARM))

@@ -16,29 +16,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from core.attestation import signing, spdx, statement
+from core.attestation import signing, statement
 from core.errors import ConfigError, KollarmError
 from guestprep.attestation import provenance, signatures
 from tests.support.preparation import STATUS, record
-
-
-def test_installed_packages_only() -> None:
-    [package] = spdx.debian_packages(STATUS)
-    assert package == spdx.BomPackage("deb", "libc6", "1:2.27-3ubuntu1", "arm64", "glibc")
-    assert package.url("ubuntu") == "pkg:deb/ubuntu/libc6@1%3A2.27-3ubuntu1?arch=arm64"
-
-
-@pytest.mark.parametrize(
-    ("metadata", "url"),
-    [
-        ("Name: Foo_Bar.baz\nVersion: 1.0\n\nName: other\n", "pkg:pypi/foo-bar-baz@1.0"),
-        ("Version: 1.0\n", None),
-        ("", None),
-    ],
-)
-def test_python_packages(metadata: str, url: str | None) -> None:
-    package = spdx.python_package(metadata)
-    assert (package.url("debian") if package else None) == url
 
 
 def test_a_guest_has_its_provenance_beside_it(tmp_path: Path) -> None:
@@ -53,9 +34,13 @@ def test_a_guest_has_its_provenance_beside_it(tmp_path: Path) -> None:
     ]
     source, package = definition["resolvedDependencies"]
     assert source["digest"] == {"sha256": "ef" * 32}
-    assert package["uri"] == "pkg:deb/ubuntu/linux-modules-extra@4.15"
+    assert (
+        package["uri"] == "pkg:deb/ubuntu/linux-modules-extra@4.15?arch=arm64&distro=ubuntu-18.04"
+    )
     listed = json.loads(provenance.bill_path(made).read_text())
-    assert [one["name"] for one in listed["packages"]] == ["ubuntu-18.04-arm64", "libc6"]
+    names = [one["name"] for one in listed["packages"]]
+    assert names == ["ubuntu-18.04-arm64", "ubuntu", "libc6"]
+    assert listed["packages"][0]["primaryPackagePurpose"] == "FILE"
     assert listed["packages"][0]["checksums"][0]["checksumValue"] == "ab" * 32
 
 
