@@ -10,7 +10,8 @@ import click
 from builder import pipeline
 from builder.plan import IndexStep
 from builder.request import BuildRequest
-from core.attestation import verification
+from core.attestation import comparison, verification
+from core.attestation.comparison import TagComparison
 from core.attestation.finding import AttestationFinding, AttestationReport
 from core.attestation.newest import NewestIndices
 from core.attestation.signing import PublicKey, read_key, read_public_key
@@ -24,6 +25,12 @@ from kollarm.cli.groups import CommandGroup
 from kollarm.guests import selection
 from kollarm.services.registry import start_registry
 
+with_key = click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Require signatures by this public key (PEM). Default: that of signing_key.",
+)
+
 
 @click.group("attest", cls=CommandGroup)
 def group() -> None:
@@ -32,11 +39,7 @@ def group() -> None:
 
 @group.command("verify", short_help="Check attestations and signatures.")
 @click.argument("names", nargs=-1, metavar="[IMAGE|GUEST]…")
-@click.option(
-    "--key",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Require signatures by this public key (PEM). Default: that of signing_key.",
-)
+@with_key
 @with_config
 @with_json
 def verify_command(
@@ -104,6 +107,42 @@ def show_command(image: str, config_path: Path) -> None:
         for document in verification.statements(client, index.repository, index.tag)
     ]
     print_json(documents)
+
+
+@group.command("diff", short_help="Compare the contents of images under two tags.")
+@click.argument("old", metavar="OLD-TAG")
+@click.argument("new", metavar="NEW-TAG")
+@click.argument("images", nargs=-1, metavar="[IMAGE]…")
+@with_key
+@with_config
+@with_json
+def diff_command(
+    old: str,
+    new: str,
+    images: tuple[str, ...],
+    key: Path | None,
+    config_path: Path,
+    as_json: bool,
+) -> None:
+    """List the packages that were added, removed or changed between two tags.
+
+    The packages are those of the bills of materials, for each architecture. IMAGE is the name
+    of a container image; default: all images in the configuration, and their parents.
+    """
+    config = read_config(config_path)
+    public, client = _public_key(config, key), _client(config)
+    repositories = [f"{config.build.namespace}/{name}" for name in images] or [
+        index.repository for index in _indices(config, ())
+    ]
+    found = [
+        image
+        for repository in repositories
+        for image in comparison.compare(client, repository, old, new, public)
+    ]
+    result = TagComparison(old, new, tuple(found))
+    show(result, as_json=as_json)
+    if result.faults:
+        raise KollarmError(f"{result.faults} of {len(found)} images could not be compared")
 
 
 def _indices(config: Config, images: tuple[str, ...]) -> Sequence[IndexStep]:

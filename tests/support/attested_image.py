@@ -27,7 +27,7 @@ X86, ARM = Architecture.X86_64, Architecture.AARCH64
 STATUS = """\
 Package: bash
 Status: install ok installed
-Architecture: {}
+Architecture: {0}
 Version: 5.2.37-2+b5
 Source: bash (5.2.37-2)
 
@@ -50,33 +50,40 @@ LABEL io.kollarm.key=key-{}
 class AttestedImage:
     """An image of two architectures in a registry, and its plan."""
 
-    def __init__(self, registry: RunningRegistry, folder: Path, name: str):
+    def __init__(
+        self,
+        registry: RunningRegistry,
+        folder: Path,
+        name: str,
+        tag: str = "t",
+        status: str = STATUS,
+    ):
         self.engine, self.client = DockerEngine(), RegistryClient(registry.address)
         self.step = IndexStep(
             name=name,
             repository=f"kolla/{name}",
-            tag="t",
+            tag=tag,
             members=(X86, ARM),
             action=BuildAction.WRITE,
             reason=BuildReason.NOT_IN_REGISTRY,
         )
         self.built, self.newest = BuiltImages(folder / "state"), NewestIndices(folder / "state")
         self.overlay = folder / "overlay"
-        self.overlay.mkdir()
+        self.overlay.mkdir(exist_ok=True)
         (self.overlay / "overlay.yml").write_text("why: a test\n")
         self.members: dict[Architecture, RegistryImage] = {}
         steps = []
         for architecture in (X86, ARM):
-            reference = f"{registry.address}/kolla/{name}:t-{architecture}"
+            reference = f"{registry.address}/kolla/{name}:{tag}-{architecture}"
             files = {
-                "status": STATUS.format(architecture.debian).encode(),
+                "status": status.format(architecture.debian).encode(),
                 "os-release": b'NAME="Debian"\nID=debian\nVERSION_ID="13"\n',
                 "METADATA": METADATA.encode(),
             }
             stream = context(DOCKERFILE.format(architecture), **files)
             self.engine.build(BuildJob(stream, reference, architecture))
             self.engine.push(reference)
-            found = self.client.image(f"kolla/{name}", f"t-{architecture}")
+            found = self.client.image(f"kolla/{name}", f"{tag}-{architecture}")
             assert found is not None
             self.members[architecture] = found
             source = ImageSource(name, "url", "http://a.example/x.tar.gz", sha256="ab" * 32)
@@ -117,7 +124,7 @@ class AttestedImage:
         )
         composed = index.compose(self.members)
         remotes = {(self.step.name, one): image for one, image in self.members.items()}
-        current = self.client.index(self.step.repository, "t")
+        current = self.client.index(self.step.repository, self.step.tag)
         maker.attest(
             self.step,
             composed,
@@ -125,7 +132,9 @@ class AttestedImage:
             remotes,
             lambda step, member: (self.engine, step.target.reference),
         )
-        index.write(self.client, self.step.repository, "t", composed)
+        index.write(self.client, self.step.repository, self.step.tag, composed)
 
     def verify(self, key: signing.PublicKey | None = None) -> list[AttestationFinding]:
-        return verification.verify(self.client, self.step.repository, "t", key, self.newest)
+        return verification.verify(
+            self.client, self.step.repository, self.step.tag, key, self.newest
+        )
