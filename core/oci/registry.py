@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from core.json_object import json_object
 from core.oci.auth import Credentials, absolute
 from core.oci.manifest import DOCKER_LIST as DOCKER_LIST
 from core.oci.manifest import DOCKER_MANIFEST as DOCKER_MANIFEST
@@ -32,6 +33,12 @@ ACCEPT = ", ".join((OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST))
 
 #: The repository in a path below ``/v2/``.
 _REPOSITORY = re.compile(r"(.+)/(?:manifests|blobs|referrers)/")
+
+#: More tags than any repository of ours has.
+MOST_TAGS = 100_000
+
+#: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 class RegistryClient:
@@ -97,6 +104,51 @@ class RegistryClient:
         assert answer is not None
         require_digest(answer.content, digest, f"a blob of {repository} in {self.address}")
         return answer.content
+
+    def tags(self, repository: str) -> list[str]:
+        """The tags of a repository; none where it doesn't exist.
+
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags
+        """
+        found: set[str] = set()
+        page = f"{repository}/tags/list"
+        while page:
+            answer = self._request("GET", page, missing=True, scope=_reading(repository))
+            if answer is None:
+                break
+            listed = json_object(answer.content, f"the list of tags of {repository}").get("tags")
+            some = [
+                tag
+                for tag in (listed if isinstance(listed, list) else ())
+                if isinstance(tag, str) and _TAG.fullmatch(tag)
+            ]
+            if found.issuperset(some):  # the last page, or a circle of them
+                break
+            found.update(some)
+            if len(found) > MOST_TAGS:
+                raise RegistryError(
+                    f"{repository} in the registry {self.address} has more than {MOST_TAGS} tags"
+                )
+            following = re.match(r'<([^>]+)>;.*rel="?next', answer.headers.get("Link", ""))
+            page = absolute(answer.url, following[1]) if following else ""
+        return sorted(found)
+
+    def delete_manifest(self, repository: str, digest: str) -> None:
+        """Delete a manifest or index, with every tag that it has; one that is gone is fine.
+
+        :raises RegistryError: the registry refuses it.
+        """
+        path = f"{repository}/manifests/{digest}"
+        scope = f"repository:{repository}:pull,push,delete"
+        answer = self.transport.request("DELETE", path, scope)
+        if answer.status_code == 405:
+            raise RegistryError(
+                f"the registry {self.address} deletes nothing",
+                hint="allow it in the registry's configuration (docker-registry: "
+                "storage.delete.enabled: true), or let the registry's own retention delete",
+            )
+        if answer.status_code != 404 and not 200 <= answer.status_code < 300:
+            raise self.transport.refusal("DELETE", path, answer)
 
     def put_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> str:
         """Write a manifest or index under a tag; returns its digest."""

@@ -22,6 +22,7 @@ from core.oci.registry import RegistryClient
 from guestprep.attestation import signatures
 from kollarm.cli.common import alone, print_json, read_config, show, with_config, with_json
 from kollarm.cli.groups import CommandGroup
+from kollarm.cli.image_names import repositories
 from kollarm.guests import selection
 from kollarm.services.registry import start_registry
 
@@ -131,12 +132,9 @@ def diff_command(
     """
     config = read_config(config_path)
     public, client = _public_key(config, key), _client(config)
-    repositories = [f"{config.build.namespace}/{name}" for name in images] or [
-        index.repository for index in _indices(config, ())
-    ]
     found = [
         image
-        for repository in repositories
+        for repository in repositories(config, images)
         for image in comparison.compare(client, repository, old, new, public)
     ]
     result = TagComparison(old, new, tuple(found))

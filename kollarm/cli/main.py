@@ -46,6 +46,7 @@ COMMANDS = {
     "init": ("kollarm.cli.init:init_command", "Write a configuration file to start from."),
     "lint": ("kollarm.cli.overlays:lint_command", "Check overlays against a release."),
     "overlays": ("kollarm.cli.overlays:group", "List overlays and show what they change."),
+    "prune": ("kollarm.cli.prune:prune_command", "Remove from the registry what no index names."),
 }
 
 
