@@ -19,6 +19,9 @@ from core.errors import ConfigError, Fault, KollarmError
 
 NAME = "upper-constraints.txt"
 
+#: The missing packages that a warning names.
+SHOWN = 12
+
 #: The beginning of a base image's tag or suite → its Python.
 PYTHONS = {
     "bullseye": "3.9",
@@ -79,8 +82,8 @@ def warnings(
 
 def _warning(config: Config, request: PipRequests, python: str | None) -> list[str]:
     text = read(request.constraints)
-    if text is None or python is None:
-        return []
+    if text is None or python is None or not all(path.exists() for path in request.paths):
+        return []  # what isn't there is an error when it is fetched
     place = f"build.sources.{request.constraints.name}: {NAME}"
     listed = names_in(text)
     try:
@@ -92,9 +95,10 @@ def _warning(config: Config, request: PipRequests, python: str | None) -> list[s
     missing = sorted(set(needed) - listed - request.removed - request.packages)
     if not missing:
         return []
+    shown = ", ".join(missing[:SHOWN]) + (" …" if len(missing) > SHOWN else "")
     return [
-        f"{place} lacks {len(missing)} packages that pip will need, for which it may try versions "
-        f"for hours: {', '.join(missing)} (kollarm constraints writes a complete list)"
+        f"{place} lacks {len(missing)} of the packages that pip will need, and it may try versions "
+        f"for hours: {shown} (kollarm constraints writes a complete list)"
     ]
 
 
@@ -182,14 +186,14 @@ def read(source: ImageSource) -> str | None:
     path = Path(source.location)
     if path.is_dir():
         file = path / NAME
-        return file.read_text(encoding="utf-8") if file.is_file() else None
+        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
     try:
         with tarfile.open(path) as archive:
             for member in archive:
                 # Kolla links what lies in the archive's one folder
                 if member.name.removeprefix("./").split("/")[1:] == [NAME] and member.isfile():
                     packed = archive.extractfile(member)
-                    return packed.read().decode("utf-8") if packed else None
+                    return packed.read().decode("utf-8", "replace") if packed else None
     except (OSError, tarfile.TarError):
         pass
     return None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from builder.constraints.asked import normalized
-from core import venv
+from core import progress, venv
 from core.errors import CommandError, KollarmError
 from core.run import run
 
@@ -58,7 +58,8 @@ def resolve(
         for name in unlimited:
             words += ["--exclude-newer-package", f"{name}=9999-01-01"]
     try:
-        done = run([*words, wanted], env=_index(), timeout=DEADLINE)
+        with progress.current().step("look up versions of Python packages"):
+            done = run([*words, wanted], env=_index(), timeout=DEADLINE)
     except CommandError as error:
         said = error.output
         if "No solution found" in said:

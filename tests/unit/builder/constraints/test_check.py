@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from builder.constraints.check import names_in, python_of, read
+from builder.constraints.check import names_in, python_of, read, warnings
 from builder.facts import ImageSource
 from core.config.model import Architecture, BaseImage, Bootstrap, Build, Config
 from tests.support import build_targets
+from tests.support.pip_images import service_tree
 
 TEXT = "# comment\noslo.log===8.1.0\nDjango_Redis==6.0\nsix>=1; python_version < '3'\n"
 
@@ -52,3 +54,14 @@ def test_the_base_tells_the_python(tag: str, version: str | None) -> None:
     assert python_of(Config(), tree) == "3.13"
     bootstrap = BaseImage(bootstrap=Bootstrap(suite="bookworm"))
     assert python_of(Config(build=Build(base=bootstrap)), tree) == "3.11"
+
+
+def test_sources_that_are_missing_are_left_to_their_fetching(tmp_path: Path) -> None:
+    (tmp_path / "upper-constraints.txt").write_bytes(b"six===1.0 # \xff\n")
+    constraints = ImageSource("openstack-base", "local", str(tmp_path))
+    assert "six" in names_in(read(constraints) or "")
+    made = service_tree(tmp_path, ImageSource("nova-base", "local", str(tmp_path / "nova")))
+    made.images["openstack-base"] = replace(made.images["openstack-base"], source=constraints)
+    assert (
+        warnings(Config(), {Architecture.X86_64: made}, {Architecture.X86_64: ["nova-base"]}) == []
+    )
