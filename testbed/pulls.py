@@ -1,7 +1,8 @@
 """``scripts/count-pulls``: what a host of each kind pulls from the registry, counted.
 
-A Docker engine that pulls an image by the tag of an index asks for the tag (HEAD), the index, the
-manifest of its architecture, the image's configuration, and each layer that it doesn't have yet.
+A Docker engine that pulls an image by the tag of an index asks whether there is a registry, and for
+the tag (HEAD), the index, the manifest of its architecture, the image's configuration, and each
+layer that it doesn't have yet.
 Layers are kept under their digests: one that several images share is pulled once.
 """
 
@@ -27,7 +28,7 @@ from kollarm.cli.common import read_config, show, with_config, with_json
 from kollarm.cli.main import main
 
 #: Requests for each image, beside those for its layers.
-REQUESTS = 4
+REQUESTS = 5
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ def test_a_layer_of_several_images_is_pulled_once() -> None:
     assert (host.images, host.layers) == (2, 3)
     assert host.size == 3 + 4 + 1000 + 100 + 10
     assert host.unshared == 3 + 4 + 2 * 1000 + 100 + 10 + 10
-    # tag, index, manifest and configuration of each image
-    assert host.requests == 2 * 4 + 3
+    # registry, tag, index, manifest and configuration of each image
+    assert host.requests == 2 * 5 + 3
 
 
 def test_a_host_without_images_pulls_nothing() -> None:
