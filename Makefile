@@ -35,6 +35,9 @@ test:
 	@scripts/setup tests
 	@$(RUN) $(PYTHON) -m pytest -n 2 --dist loadfile --durations 15 \
 		-m "not full and not cloud and not faults" $(PYTEST_OPTIONS)
+	@# for scripts/release: which commit it was
+	@[ -n "$(PYTEST_OPTIONS)$$(git status --porcelain 2>&1)" ] || \
+		git rev-parse HEAD >.kollarm/tests-passed
 
 # Every guest layout booted, every release rendered.
 test-all:
