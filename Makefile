@@ -13,7 +13,7 @@ BENCH_OPTIONS ?=
 PYTHON := .venv/bin/python
 RUN := scripts/setup-exec
 
-.PHONY: images test test-all test-cloud test-faults bench test-unit lint format setup guest-image stop clean
+.PHONY: images test test-all test-cloud test-faults bench test-unit lint format docs setup guest-image stop clean
 .DEFAULT_GOAL := images
 
 setup:
@@ -72,6 +72,10 @@ lint: setup
 format: setup
 	@$(PYTHON) -m ruff check --fix .
 	@$(PYTHON) -m ruff format .
+
+# The documentation as a site, in build/site.
+docs: setup
+	@scripts/docs-site
 
 # The registry and the Glance that `make images` left running.
 stop:

@@ -33,7 +33,7 @@ def change(checkout: Path, name: str, text: str) -> None:
     git(checkout, "commit", "-qam", f"change {name}")
 
 
-def tested(checkout: Path) -> None:
+def mark_as_tested(checkout: Path) -> None:
     """As after ``make test``."""
     stamp = checkout / ".kollarm/tests-passed"
     stamp.parent.mkdir(exist_ok=True)
@@ -53,7 +53,7 @@ def checkout(tmp_path: Path) -> Path:
     news = (checkout / "NEWS.md").read_text("utf-8")
     today = datetime.datetime.now(datetime.UTC).date()
     change(checkout, "NEWS.md", dated(news, today))
-    tested(checkout)
+    mark_as_tested(checkout)
     return checkout
 
 
@@ -74,7 +74,7 @@ def test_the_same_commit_gives_the_same_bytes(checkout: Path, tmp_path: Path) ->
     again = source(tmp_path / "elsewhere")
     git(again, "fetch", "-q", str(checkout), "HEAD")
     git(again, "checkout", "-q", "FETCH_HEAD")
-    tested(again)
+    mark_as_tested(again)
     time.sleep(2)  # the times in archives count seconds, or two of them
     second = release(again, tmp_path / "second", umask=0o077)
     assert second.returncode == 0, second.stderr
@@ -96,20 +96,20 @@ def uncommitted(checkout: Path) -> None:
 def undated(checkout: Path) -> None:
     text = (checkout / "NEWS.md").read_text("utf-8")
     change(checkout, "NEWS.md", text.replace("(20", "(soon, 20", 1))
-    tested(checkout)
+    mark_as_tested(checkout)
 
 
 def of_tomorrow(checkout: Path) -> None:
     text = (checkout / "NEWS.md").read_text("utf-8")
     later = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=2)
     change(checkout, "NEWS.md", dated(text, later))
-    tested(checkout)
+    mark_as_tested(checkout)
 
 
 def another_version(checkout: Path) -> None:
     text = (checkout / "debian/changelog").read_text("utf-8")
     change(checkout, "debian/changelog", text.replace(__version__, "0.0.1", 1))
-    tested(checkout)
+    mark_as_tested(checkout)
 
 
 def tagged_before(checkout: Path) -> None:
