@@ -101,10 +101,11 @@ def test_the_action_runs_its_commands(repository: Path, project: Path, tmp_path:
     assert "1 overlay" in passes.stdout
     write(project, BAD)
     refused = step(run, COMMAND=f"{default}\n--version", PATH=path)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "version" not in refused.stdout
 
 
+@pytest.mark.full
 def test_the_role_runs_its_commands(repository: Path, project: Path, tmp_path: Path) -> None:
     program = venv.environment("ansible", ["ansible-core"]) / "bin/ansible-playbook"
     variables = {

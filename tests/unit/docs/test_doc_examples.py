@@ -105,6 +105,8 @@ def test_targets_and_scripts_are_there(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_configurations_are_valid(page: Path, tmp_path: Path) -> None:
+    if page.name == "ci.md":
+        return  # its files are other programs'
     for text in blocks(page, "yaml"):
         whole = text.replace("6ca9…", "6c" * 32)
         if page.name == "console.md":  # what is added to a guest that is there
