@@ -11,7 +11,7 @@ from core.oci.client import client_for
 from kollarm import prune
 from kollarm.cli.common import alone, print_text, read_config, show, with_config, with_json
 from kollarm.cli.image_names import repositories
-from kollarm.services.registry import start_registry
+from kollarm.services.registry import EmbeddedRegistry, start_registry
 
 
 @click.command("prune")
@@ -35,9 +35,12 @@ def prune_command(images: tuple[str, ...], yes: bool, config_path: Path, as_json
         show(chosen, as_json=as_json)
         if yes:
             prune.carry_out(client, chosen)
+        if yes and config.registry.embedded:
+            EmbeddedRegistry(config.registry, config.state_dir).collect_garbage()
     if chosen.removals and not as_json:
+        freed = "" if config.registry.embedded else "; its garbage collection frees the space"
         print_text(
-            "removed; the registry frees the space with its own garbage collection"
+            f"removed from the registry{freed}"
             if yes
             else "nothing was removed: kollarm prune --yes does it"
         )

@@ -15,7 +15,7 @@ import yaml
 from core import files
 from core.config.model import Config, Registry
 from core.errors import ConfigError, KollarmError
-from core.run import which
+from core.run import run, which
 from kollarm.services import chosen_ports, daemon, ports
 
 
@@ -54,6 +54,18 @@ class EmbeddedRegistry:
     def stop(self) -> bool:
         """Stop it; return whether it ran. Its data stay."""
         return daemon.stop(self.folder)
+
+    def collect_garbage(self) -> None:
+        """Free the space of what was deleted; the registry is stopped meanwhile.
+
+        :raises KollarmError: docker-registry is not installed, fails, or does not start again.
+        """
+        *_, program, _serve, config_file = self._program()
+        self.stop()
+        try:
+            run([program, "garbage-collect", config_file])
+        finally:
+            self.start()
 
     def running(self) -> int | None:
         """Its process id; None if it does not run."""

@@ -11,10 +11,13 @@ import yaml
 
 from core.attestation import artifact, spdx
 from core.attestation.artifact import Artifact, ArtifactSubject
+from core.config.model import Config
 from core.oci.manifest import OCI_INDEX, OCI_MANIFEST, digest_of
 from core.oci.registry import RegistryClient
+from kollarm.services.registry import EmbeddedRegistry
 from tests.support.commands import Outcome, kollarm
 from tests.support.registries import RunningRegistry
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -36,11 +39,12 @@ def prune(registry: RunningRegistry, folder: Path, *words: str) -> Outcome:
 class FilledRepository:
     """A repository as builds leave it."""
 
-    def __init__(self, registry: RunningRegistry, name: str):
+    def __init__(self, registry: RunningRegistry | EmbeddedRegistry, name: str):
         self.client, self.name = RegistryClient(registry.address), f"kolla/{name}"
 
-    def image(self, content: str, tag: str = "") -> str:
-        """An image without layers, under a tag or none; returns its digest."""
+    def image(self, content: str, tag: str = "", layer: str = "") -> str:
+        """An image of at most one layer, under a tag or none; returns its digest."""
+        kind = "application/vnd.oci.image.layer.v1.tar"
         config = self.client.put_blob(self.name, json.dumps({"note": content}).encode())
         descriptor = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config}
         manifest = json.dumps(
@@ -48,7 +52,7 @@ class FilledRepository:
                 "schemaVersion": 2,
                 "mediaType": OCI_MANIFEST,
                 "config": descriptor | {"size": len(json.dumps({"note": content}))},
-                "layers": [],
+                "layers": [{"mediaType": kind, "digest": layer, "size": 1 << 20}] if layer else [],
             }
         ).encode()
         digest = digest_of(manifest)
@@ -150,6 +154,31 @@ def test_a_registry_that_deletes_nothing_is_named(tmp_path: Path) -> None:
         assert refused.status == 1
         assert "storage.delete.enabled" in refused.stderr
         assert filled.there(gone) == [True]
+    finally:
+        registry.stop()
+
+
+def test_the_embedded_registry_frees_the_space(tmp_path: Path) -> None:
+    config = Config.model_validate(
+        {"state_dir": tmp_path / ".kollarm", "build": {"tag": "now"},
+         "registry": {"embedded": True, "address": f"127.0.0.1:{free_port()}"}}
+    )  # fmt: skip
+    registry = EmbeddedRegistry(config.registry, config.state_dir)
+    registry.start()
+    try:
+        filled = FilledRepository(registry, "cron")
+        large = filled.client.put_blob(filled.name, bytes(1 << 20))
+        gone = filled.image("old", "2024.1-aarch64", layer=large)
+        kept = filled.image("new", "now-aarch64")
+        today = filled.index(kept, tag="now")
+        path = tmp_path / "kollarm.yml"
+        path.write_text(config.model_dump_json())
+        done = kollarm("prune", "cron", "--yes", "--config", path)
+        assert done.status == 0, done.stderr
+        assert filled.there(gone, kept, today) == [False, True, True]
+        assert len(filled.attestations(today)) == 1
+        data = registry.folder / "data"
+        assert sum(one.stat().st_size for one in data.rglob("data")) < 1 << 20
     finally:
         registry.stop()
 
