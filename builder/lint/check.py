@@ -22,7 +22,7 @@ from builder.lint.rendered import rendered
 from builder.lint.rules import LintContext, faults_of, out_of_place
 from builder.overlays import package_sources
 from builder.overlays.compose import compose
-from builder.overlays.model import Overlay, available, read
+from builder.overlays.model import DESCRIPTION, Overlay, available, read
 from builder.overlays.settings import merge
 from core.config.model import Architecture, Build, Checkout, Distro
 from core.errors import ConfigError, Fault, counted
@@ -82,10 +82,15 @@ def check_overlays(
         without names every one that is found is checked, those that *build* chooses
         with each other, and those that don't apply to the release are only listed.
     :param build: the configuration's images, to which the chosen overlays have to apply.
-    :raises ConfigError: the release or a named overlay is unknown.
+    :raises ConfigError: the release or a named overlay is unknown, or there are no overlays.
     :raises KollarmError: the release's Kolla can't be installed.
     """
     known = available(folders)
+    if not known:
+        raise ConfigError(
+            f"there is no overlay in {' or '.join(map(str, folders))}",
+            hint=f"an overlay is a folder with a file {DESCRIPTION}, see docs/overlays.md",
+        )
     if unknown := [name for name in names or () if name not in known]:
         raise ConfigError(
             "unknown overlays",

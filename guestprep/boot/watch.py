@@ -14,8 +14,8 @@ from pathlib import Path
 from core import progress
 from core.errors import CommandError, KollarmError
 from core.run import end
+from core.sockets import socket_folder
 from guestprep.boot import machine
-from guestprep.boot.folder import machine_folder
 from guestprep.boot.machine import SERIAL, SERIAL_SIZE, Accelerator, Firmware, VirtualMachine
 from guestprep.boot.report import BootReport, Sighting
 from guestprep.boot.screen import ScreenReader, save
@@ -156,7 +156,7 @@ def boot(
     while True:
         with (
             progress.current().step(f"boot {image.name} ({chosen.upper()})") as step,
-            machine_folder() as folder,
+            socket_folder("kollarm-boot-") as folder,
         ):
             report = _boot(guest(folder, processor), timeout, step)
             if screenshot is not None:

@@ -32,6 +32,9 @@ IMAGES, CONSOLES = PARTS = ("images", "consoles")
 #: The folder of the saved parts, in the state folder.
 FOLDER = "report"
 
+#: Like a log, the page has screens and the words of programs: it is for its owner alone.
+MODE = 0o600
+
 #: Lines of a failure's details that are shown.
 LINES = 40
 
@@ -94,10 +97,10 @@ def save(folder: Path, name: str, part: PagePart) -> Path:
     :param folder: the state folder.
     :param name: one of :data:`PARTS`.
     """
-    files.write(folder / FOLDER / f"{name}.json", json.dumps(asdict(part)) + "\n")
+    files.write(folder / FOLDER / f"{name}.json", json.dumps(asdict(part)) + "\n", mode=MODE)
     parts = [_saved(folder / FOLDER / f"{name}.json") for name in PARTS]
     path = folder / NAME
-    files.write(path, printable(page([part for part in parts if part is not None])))
+    files.write(path, printable(page([part for part in parts if part is not None])), mode=MODE)
     return path
 
 

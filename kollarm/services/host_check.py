@@ -17,11 +17,10 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
-from core.sockets import temporary_base
+from core.sockets import socket_folder
 from kollarm.services.data.kollarm_identity import from_web_page
 
 #: Bytes of a request's head; registries' clients send far less.
@@ -107,8 +106,8 @@ def _hand_on(source: socket.socket, target: socket.socket) -> None:
 
 def main(host: str, port: str, *program: str) -> int:
     """Run the registry, and stand before it until it ends; returns its exit status."""
-    with tempfile.TemporaryDirectory(prefix="kollarm-registry-", dir=temporary_base()) as folder:
-        place = Path(folder) / "socket"
+    with socket_folder("kollarm-registry-") as folder:
+        place = folder / "socket"
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "TERM", *program],
             env=os.environ | {"REGISTRY_HTTP_NET": "unix", "REGISTRY_HTTP_ADDR": str(place)},

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import UnusableInput
+from core.sockets import socket_folder
 from guestprep.boot import boot, machine
-from guestprep.boot.folder import machine_folder
 from guestprep.boot.machine import Accelerator, VirtualMachine
 from guestprep.boot.watch import running
 from guestprep.qemu_monitor import Monitor
@@ -54,7 +54,7 @@ def test_sockets_work_with_a_long_folder_of_temporary_files(
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
     image.write_bytes(bytes(510) + b"\x55\xaa" + bytes(1 << 20))
-    with machine_folder() as folder:
+    with socket_folder("kollarm-boot-") as folder:
         guest = VirtualMachine(image, "raw", machine.find_firmware(), Accelerator.TCG, folder)
         with running(guest), closing(Monitor(guest.monitor)) as monitor:
             monitor.screenshot(folder / "screen.png")

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -36,6 +37,25 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     while start_time(pid):
         time.sleep(0.01)
+
+
+def test_a_killed_registrys_folder_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:  # as sockets are made in it
+        monkeypatch.setenv("TMPDIR", short)
+        registry = embedded_registry(tmp_path, free_port())
+        registry.start()
+        pid = registry.running()
+        assert pid
+        kill(pid)
+        [left] = Path(short).iterdir()
+        os.utime(left, (0, 0))
+        registry.start()
+        [own] = Path(short).iterdir()
+        assert own != left
+        registry.stop()
+        assert not list(Path(short).iterdir())
 
 
 def push(registry: EmbeddedRegistry) -> str:

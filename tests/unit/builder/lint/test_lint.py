@@ -9,12 +9,13 @@ import pytest
 
 from builder.facts import RenderedImage, RenderedTree
 from builder.lint import kolla_templates
+from builder.lint.check import check_overlays
 from builder.lint.kolla_templates import CustomizationPoints
 from builder.lint.patches import patched
 from builder.lint.rules import LintContext, faults_of, out_of_place
 from builder.overlays.model import Overlay, read
 from core.config.model import Architecture, Build, Engine
-from core.errors import Fault
+from core.errors import ConfigError, Fault
 from tests.support.overlays import overlay
 
 NAMES = frozenset({"base_arch", "image_name"})
@@ -277,3 +278,12 @@ def test_sed_cannot_leave_its_sandbox(points: CustomizationPoints, tmp_path: Pat
     one = overlay("a", f"{{% block cron_footer %}}\n{step}\n{{% endblock %}}")
     faults(one, points, tree=cron_tree(tmp_path))
     assert not target.exists()
+
+
+def test_a_folder_without_overlays_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "template-override.j2").write_text("{% extends parent_template %}\n")
+    for folder in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(ConfigError, match="no overlay") as caught:
+            check_overlays("2026.1", [folder])
+        assert "overlay.yml" in str(caught.value.hint)

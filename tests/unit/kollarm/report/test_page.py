@@ -99,6 +99,7 @@ def test_consoles_alone_are_a_page_until_images_are_made(
     tmp_path: Path,
 ) -> None:
     path = write_consoles(Config(release="2026.1", state_dir=tmp_path), consoles())
+    assert {one.stat().st_mode & 0o777 for one in (path, *tmp_path.glob("report/*"))} == {0o600}
     document = Document(path.read_text())
     assert document.tags.count("h1") == 1 and document.tags.count("img") == 1
     for expected in ("The cloud's consoles", "No valid host was found.", "add one", HOSTILE):

@@ -1,4 +1,4 @@
-"""Folders of machines in /tmp: those of killed runs go, those of others aren't touched."""
+"""Folders of sockets in /tmp: those of killed runs go, those of others aren't touched."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from core.sockets import PATH_LIMIT, temporary_base
-from guestprep.boot.folder import PREFIX, machine_folder
+from core.sockets import PATH_LIMIT, socket_folder, temporary_base
+
+PREFIX = "kollarm-boot-"
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def leftover(shared: Path, name: str = "killed", mode: int = 0o700) -> Path:
 
 
 def test_the_folder_is_private_and_goes(shared: Path) -> None:
-    with machine_folder() as folder:
+    with socket_folder(PREFIX) as folder:
         assert folder.parent == shared
         assert folder.stat().st_mode & 0o777 == 0o700
     assert not list(shared.iterdir())
@@ -49,7 +50,7 @@ def test_a_killed_runs_folder_is_removed(shared: Path) -> None:
     (folder / "lock").touch()
     (folder / "screen.png").touch()
     old(folder)
-    with machine_folder():
+    with socket_folder(PREFIX):
         assert not folder.exists()
 
 
@@ -58,14 +59,14 @@ def test_a_folder_in_use_stays(shared: Path) -> None:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         old(folder)
-        with machine_folder():
+        with socket_folder(PREFIX):
             assert folder.exists()
 
 
 def test_a_young_folder_stays(shared: Path) -> None:
     folder = leftover(shared)
     (folder / "lock").touch()
-    with machine_folder():
+    with socket_folder(PREFIX):
         assert folder.exists()
 
 
@@ -105,7 +106,7 @@ def test_others_folders_do_no_harm(
         os.chown(place, 65534, 65534)
     old(place)
     before = sorted(path.name for path in place.iterdir())
-    with machine_folder():
+    with socket_folder(PREFIX):
         pass
     assert not victim.exists()
     assert sorted(path.name for path in place.iterdir()) == before
@@ -119,7 +120,7 @@ def test_a_trap_in_a_folder_of_ones_own_does_no_harm(
     folder = leftover(shared)
     trap(folder, victim)
     old(folder)
-    with machine_folder():
+    with socket_folder(PREFIX):
         pass
     assert not victim.exists()
 
@@ -131,7 +132,7 @@ def test_sockets_fit_whatever_the_folder_of_temporary_files(
     long = str(shared / ("x" * (length - len(str(shared)) - 1))) if length > 20 else str(shared)
     Path(long).mkdir(exist_ok=True)
     monkeypatch.setattr(tempfile, "tempdir", long)
-    with machine_folder() as folder, socket.socket(socket.AF_UNIX) as sock:
+    with socket_folder(PREFIX) as folder, socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(folder / "a-socket-of-20-chars"))
         assert len(str(folder / "a-socket-of-20-chars")) <= PATH_LIMIT
     assert (temporary_base() == Path(long)) == (len(long) <= PATH_LIMIT - 50)
