@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,38 @@ from core.errors import KollarmError
 from core.progress import duration, size
 from core.tables import table
 from core.text_output import joined_lines, one_line
-from guestprep import publish
+from guestprep import publish, record
 from guestprep.plan.model import PreparationPlan
 from guestprep.publish.cloud import Glance
 from guestprep.record import PreparationRecord
 from kollarm.guests import boots, prepare, selection
 from kollarm.guests.cloud import cloud_for
 from kollarm.services.registry import start_registry
+
+
+class RunPart(StrEnum):
+    """A part of a full run."""
+
+    BUILD = "build"
+    """Build container images and push them."""
+    GUESTS = "guests"
+    """Prepare guest images and boot them."""
+    PUBLISH = "publish"
+    """Register guest images in Glance."""
+
+
+EVERYTHING = tuple(RunPart)
+
+_LEFT_OUT = {
+    RunPart.BUILD: "left out: building container images",
+    RunPart.GUESTS: "left out: preparing and booting guest images",
+    RunPart.PUBLISH: "left out: publishing guest images",
+}
+
+
+def left_out(parts: Collection[RunPart]) -> list[str]:
+    """What a run of these parts doesn't do, in words."""
+    return [words for part, words in _LEFT_OUT.items() if part not in parts]
 
 
 @dataclass(frozen=True)
@@ -66,11 +92,14 @@ class ImagesRecord:
     """What was done with everything in the configuration."""
 
     build: BuildRecord
+    """Without images where building was left out."""
     guests: tuple[GuestRecord, ...]
     seconds: float
+    parts: tuple[RunPart, ...] = EVERYTHING
 
     def to_dict(self) -> dict[str, object]:
         return {
+            "parts": list(self.parts),
             "build": self.build.to_dict(),
             "guests": [guest.to_dict() for guest in self.guests],
             "seconds": round(self.seconds, 3),
@@ -78,10 +107,12 @@ class ImagesRecord:
 
     def to_text(self) -> str:
         """The record as tables."""
-        text = [self.build.to_text()]
+        text = [self.build.to_text()] if RunPart.BUILD in self.parts else []
         if self.guests:
-            text += [self._guests_table(), self._glance_table()]
-        return "\n".join([*text, f"done in {duration(self.seconds)}"])
+            text += [self._guests_table()]
+        if self.guests and RunPart.PUBLISH in self.parts:
+            text += [self._glance_table()]
+        return "\n".join([*text, *left_out(self.parts), f"done in {duration(self.seconds)}"])
 
     def _guests_table(self) -> str:
         rows = [
@@ -113,47 +144,56 @@ class GuestPlan:
     """What a run would do with one guest image."""
 
     name: str
-    preparation: PreparationPlan
+    preparation: PreparationPlan | None
+    """None where preparing and booting are left out."""
     boot: str
     """Which images would be booted: none, result or both."""
-    cloud: str
-    """Where it would be published."""
+    cloud: str | None
+    """Where it would be published; None where that is left out."""
 
     def to_dict(self) -> dict[str, object]:
         return {
             "name": self.name,
-            "preparation": self.preparation.to_dict(),
-            "boot": self.boot,
+            "preparation": self.preparation.to_dict() if self.preparation else None,
+            "boot": self.boot if self.preparation else None,
             "cloud": self.cloud,
         }
 
     def to_text(self) -> str:
         booted = {"none": "nothing", "result": "the result", "both": "the source and the result"}
-        ending = joined_lines([f"   boot {booted[self.boot]}", f"   publish to {self.cloud}"])
-        return f"{one_line(self.name)}: {self.preparation.to_text()}\n{ending}"
+        steps = self.preparation.to_text() if self.preparation else "as it was prepared earlier"
+        ending = [f"   boot {booted[self.boot]}"] if self.preparation else []
+        ending += [f"   publish to {self.cloud}"] if self.cloud is not None else []
+        return f"{one_line(self.name)}: {steps}\n{joined_lines(ending)}"
 
 
 @dataclass(frozen=True)
 class ImagesPlan:
     """What a run would do with everything in the configuration."""
 
-    build: BuildPlan
+    build: BuildPlan | None
+    """None where building is left out."""
     guests: tuple[GuestPlan, ...]
+    parts: tuple[RunPart, ...] = EVERYTHING
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "build": self.build.to_dict(),
+            "parts": list(self.parts),
+            "build": self.build.to_dict() if self.build else None,
             "guests": [guest.to_dict() for guest in self.guests],
         }
 
     def to_text(self) -> str:
-        return "\n".join([self.build.to_text(), *(guest.to_text() for guest in self.guests)])
+        text = [self.build.to_text()] if self.build else []
+        text += [guest.to_text() for guest in self.guests]
+        return "\n".join([*text, *left_out(self.parts)])
 
 
 class PartialRun:
     """The records of a run that has not ended, or that ended early."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, parts: Collection[RunPart] = EVERYTHING):
+        self.parts = tuple(part for part in RunPart if part in parts)
         self.builds = [BuildRecord(config.release, config.registry.address, (), (), 0.0)]
         """Records of the build, of which the last one counts."""
         self.guests: dict[str, GuestRecord] = {}
@@ -162,57 +202,83 @@ class PartialRun:
     def record(self) -> ImagesRecord:
         """What was done until now."""
         seconds = time.monotonic() - self._started
-        return ImagesRecord(self.builds[-1], tuple(self.guests.values()), seconds)
+        guests = tuple(self.guests.values())
+        return ImagesRecord(self.builds[-1], guests, seconds, self.parts)
 
 
-def plan(config: Config) -> ImagesPlan:
+def _chosen_guests(config: Config, parts: Collection[RunPart]) -> list[Guest]:
+    """The guests that a run of these parts is about.
+
+    :raises ConfigError: only guests were asked for, and there are none.
+    """
+    if RunPart.BUILD not in parts:
+        return selection.choose(config, ())
+    return list(config.guests) if len(parts) > 1 else []
+
+
+def plan(config: Config, parts: Collection[RunPart] = EVERYTHING) -> ImagesPlan:
     """What :func:`run` would do; nothing is written except to the cache.
 
     :raises KollarmError: an image's source can't be had or prepared, or the release not rendered.
     """
-    start_registry(config)
-    with progress.current().step("container images"):
-        build = pipeline.plan(BuildRequest(config))
+    guests, build = _chosen_guests(config, parts), None
+    if RunPart.BUILD in parts:
+        start_registry(config)
+        with progress.current().step("container images"):
+            build = pipeline.plan(BuildRequest(config))
     cloud = "the embedded Glance" if config.cloud.embedded else config.cloud.name or "the cloud"
-    guests = []
-    for guest in config.guests:
+    plans = []
+    for guest in guests:
         with progress.current().step(f"guest {guest.name}"):
-            guests.append(GuestPlan(guest.name, prepare.plan(guest), guest.boot, cloud))
-    return ImagesPlan(build, tuple(guests))
+            plans.append(
+                GuestPlan(
+                    guest.name,
+                    prepare.plan(guest) if RunPart.GUESTS in parts else None,
+                    guest.boot,
+                    cloud if RunPart.PUBLISH in parts else None,
+                )
+            )
+    return ImagesPlan(build, tuple(plans), tuple(part for part in RunPart if part in parts))
 
 
 def run(config: Config, partial: PartialRun) -> ImagesRecord:
-    """Build, prepare, prove and publish everything in the configuration.
+    """Build, prepare, prove and publish everything in the configuration, or some of that.
 
     The cloud is asked first: that it can't be reached should be known before an hour of
     building, not after it.
 
-    :param partial: receives the record of each thing that is done.
+    :param partial: receives the record of each thing that is done; its parts are done.
     :raises KollarmError: something failed; what was complete by then stays.
     """
-    start_registry(config)
+    guests, parts = _chosen_guests(config, partial.parts), partial.parts
     connection = None
-    if config.guests:
+    if guests and RunPart.PUBLISH in parts:
         with progress.current().step("reach the cloud"):
             connection = cloud_for(config)
             Glance(connection).import_methods()
-    with progress.current().step("container images"):
-        keep = partial.builds.append
-        keep(pipeline.build(BuildRequest(config), on_interrupt=keep))
-        partial.builds[-1].raise_for_failures()
-    for guest in config.guests:
+    if RunPart.BUILD in parts:
+        start_registry(config)
+        with progress.current().step("container images"):
+            keep = partial.builds.append
+            keep(pipeline.build(BuildRequest(config), on_interrupt=keep))
+            partial.builds[-1].raise_for_failures()
+    for guest in guests:
         with progress.current().step(f"guest {guest.name}"):
-            for record in _guest(config, guest, connection):
-                partial.guests[guest.name] = record
+            steps = _proven if RunPart.GUESTS in parts else _proven_earlier
+            for done in steps(config, guest):
+                partial.guests[guest.name] = done
+            if RunPart.PUBLISH in parts:
+                published = _publish(config, guest, partial.guests[guest.name], connection)
+                partial.guests[guest.name] = published
     return partial.record()
 
 
-def _guest(config: Config, guest: Guest, connection: Any) -> Iterator[GuestRecord]:
-    """Prepare, prove and publish a guest; yield its record after each of them."""
+def _proven(config: Config, guest: Guest) -> Iterator[GuestRecord]:
+    """Prepare and prove a guest; yield its record after each of them."""
     image = selection.output(config, guest)
     prepared = prepare.prepare(config, guest, image)
-    record = GuestRecord(guest.name, prepared)
-    yield record
+    done = GuestRecord(guest.name, prepared)
+    yield done
     if guest.boot == "both":
         with progress.current().step("boot the source, as it was published"):
             boot = boots.prove(
@@ -222,21 +288,55 @@ def _guest(config: Config, guest: Guest, connection: Any) -> Iterator[GuestRecor
                 f"{guest.name}-before",
                 guest.boot_timeout,
             )
-        record = replace(record, before=boot)
-        yield record
+        done = replace(done, before=boot)
+        yield done
     if guest.boot != "none":
         with progress.current().step("boot the prepared image"):
             boot = boots.prove(
                 image, prepared.sha256, image.parent, f"{guest.name}-after", guest.boot_timeout
             )
-        record = replace(record, after=boot)
-        yield record
-        if not boot.report.passed:
-            raise KollarmError(
-                f"{guest.name}: {boot.report.summary}",
-                hint="it was not published; the screenshot shows its console",
-                details=f"screenshot: {boot.screenshot}",
-            )
-    system = publish.bootable_system(image, prepared)
-    spec = selection.publish_spec(config, guest, image, system, prepared)
-    yield replace(record, published=publish.publish(connection, image, spec))
+        done = replace(done, after=boot)
+        yield done
+        _require_passed(guest, boot)
+
+
+def _proven_earlier(config: Config, guest: Guest) -> Iterator[GuestRecord]:
+    """The record of a guest that an earlier run prepared and proved.
+
+    :raises KollarmError: there is none.
+    """
+    image = selection.output(config, guest)
+    prepared = replace(record.read(image), kept=True)
+    folder, source = image.parent, Path(prepared.source)
+    done = GuestRecord(
+        guest.name,
+        prepared,
+        boots.earlier(source, prepared.source_sha256, folder, f"{guest.name}-before"),
+        boots.earlier(image, prepared.sha256, folder, f"{guest.name}-after"),
+    )
+    yield done
+    if guest.boot == "none":
+        return
+    if done.after is None:
+        raise KollarmError(
+            f"{guest.name}: the prepared image was not booted",
+            hint="run kollarm images --only guests first",
+        )
+    _require_passed(guest, done.after)
+
+
+def _require_passed(guest: Guest, boot: boots.KeptBoot) -> None:
+    """:raises KollarmError: the boot of a guest's prepared image failed."""
+    if not boot.report.passed:
+        raise KollarmError(
+            f"{guest.name}: {boot.report.summary}",
+            hint="it was not published; the screenshot shows its console",
+            details=f"screenshot: {boot.screenshot}",
+        )
+
+
+def _publish(config: Config, guest: Guest, done: GuestRecord, connection: Any) -> GuestRecord:
+    image = selection.output(config, guest)
+    system = publish.bootable_system(image, done.prepared)
+    spec = selection.publish_spec(config, guest, image, system, done.prepared)
+    return replace(done, published=publish.publish(connection, image, spec))

@@ -22,20 +22,29 @@ from kollarm.cli.common import (
 
 
 @click.command("images")
+@click.option(
+    "--only",
+    "parts",
+    multiple=True,
+    type=click.Choice([part.value for part in run_images.RunPart]),
+    help="Do only this part. Repeatable. Default: all of them.",
+)
 @with_config
 @with_dry_run
 @with_json
-def images(config_path: Path, dry_run: bool, as_json: bool) -> None:
+def images(parts: tuple[str, ...], config_path: Path, dry_run: bool, as_json: bool) -> None:
     """Build container images; prepare, prove and publish guest images.
 
-    Results of earlier runs that were made from the same inputs are kept.
+    Results of earlier runs that were made from the same inputs are kept. The parts are: build
+    container images, prepare and boot guests, and publish guests in Glance.
     """
     config = read_config(config_path)
+    chosen = [run_images.RunPart(part) for part in parts] or run_images.EVERYTHING
     if dry_run:
-        show(run_images.plan(config), as_json=as_json)
+        show(run_images.plan(config, chosen), as_json=as_json)
         return
     record_file = config.state_dir / "last-run.json"
-    partial = run_images.PartialRun(config)
+    partial = run_images.PartialRun(config, chosen)
     with alone(config):
         try:
             record = run_images.run(config, partial)

@@ -42,15 +42,32 @@ def prove(image: Path, sha256: str, folder: Path, name: str, timeout: float) -> 
     :param folder: the folder for ``NAME.png`` and ``NAME.boot.json``.
     :param timeout: seconds that the boot may take.
     """
-    record, screenshot = folder / f"{name}.boot.json", folder / f"{name}.png"
+    kept = earlier(image, sha256, folder, name)
+    if kept is not None:
+        return kept
+    record, screenshot = _files(folder, name)
+    report = boot(image, timeout=timeout, screenshot=screenshot)
+    saved = {"sha256": sha256, "report": report.to_dict()}
+    files.write(record, json.dumps(saved, indent=2) + "\n")
+    return KeptBoot(image, report, screenshot, False)
+
+
+def earlier(image: Path, sha256: str, folder: Path, name: str) -> KeptBoot | None:
+    """The report of an earlier boot of the same bytes; None if there was none.
+
+    The parameters are those of :func:`prove`.
+    """
+    record, screenshot = _files(folder, name)
     if record.exists() and screenshot.exists():
         try:
             saved = json.loads(record.read_text(encoding="utf-8"))
             if saved["sha256"] == sha256:
                 return KeptBoot(image, BootReport.from_dict(saved["report"]), screenshot, True)
         except (ValueError, KeyError, TypeError):
-            progress.current().warn(f"{record} is damaged; booting again")
-    report = boot(image, timeout=timeout, screenshot=screenshot)
-    saved = {"sha256": sha256, "report": report.to_dict()}
-    files.write(record, json.dumps(saved, indent=2) + "\n")
-    return KeptBoot(image, report, screenshot, False)
+            progress.current().warn(f"{record} is damaged; the image has to be booted again")
+    return None
+
+
+def _files(folder: Path, name: str) -> tuple[Path, Path]:
+    """Where a report and its screenshot are."""
+    return folder / f"{name}.boot.json", folder / f"{name}.png"
