@@ -69,31 +69,7 @@ def run(
     words = tuple(map(_word, argv))
     log.debug("run: %s", shlex.join(words))
     guard = orphans.current()
-    try:
-        process = subprocess.Popen(
-            words,
-            cwd=cwd,
-            env=dict(os.environ) | {"LC_ALL": "C.UTF-8", "PATH": _path()} | dict(env or {}),
-            stdin=subprocess.DEVNULL
-            if stdin is None
-            else subprocess.PIPE
-            if isinstance(stdin, bytes)
-            else stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise CommandError(
-            words,
-            127,
-            "",
-            reason="command not found",
-            hint=hint or "kollarm doctor says how to install it",
-        ) from error
-    except OSError as error:
-        raise CommandError(words, 126, "", reason=_explain(error), hint=hint) from error
-
+    process = _start(words, cwd, env, stdin, hint)
     captured: dict[str, list[str]] = {"stdout": [], "stderr": []}
 
     def read(name: str, pipe: IO[bytes]) -> None:
@@ -142,6 +118,44 @@ def run(
     if check and status != 0:
         raise CommandError(words, status, done.stderr or done.stdout, hint=hint)
     return done
+
+
+def _start(
+    words: tuple[str, ...],
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    stdin: bytes | IO[bytes] | None,
+    hint: str | None,
+) -> subprocess.Popen[bytes]:
+    """Start a program.
+
+    :raises CommandError: it can't be started.
+    """
+    side_by_side.require_running()
+    try:
+        return subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=dict(os.environ) | {"LC_ALL": "C.UTF-8", "PATH": _path()} | dict(env or {}),
+            stdin=subprocess.DEVNULL
+            if stdin is None
+            else subprocess.PIPE
+            if isinstance(stdin, bytes)
+            else stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise CommandError(
+            words,
+            127,
+            "",
+            reason="command not found",
+            hint=hint or "kollarm doctor says how to install it",
+        ) from error
+    except OSError as error:
+        raise CommandError(words, 126, "", reason=_explain(error), hint=hint) from error
 
 
 def _word(word: str | Path) -> str:

@@ -24,7 +24,7 @@ class _Crew:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._enders: set[Callable[[], None]] = set()
-        self._stopped = False
+        self.stopped = False
 
     def join(self) -> None:
         """Make the calling thread one of them."""
@@ -33,7 +33,7 @@ class _Crew:
     @contextlib.contextmanager
     def running(self, end: Callable[[], None]) -> Iterator[None]:
         with self._lock:
-            if self._stopped:
+            if self.stopped:
                 raise KeyboardInterrupt
             self._enders.add(end)
         try:
@@ -45,10 +45,20 @@ class _Crew:
     def stop(self) -> None:
         """End all programs; no further one is started."""
         with self._lock:
-            self._stopped = True
+            self.stopped = True
             enders = list(self._enders)
         for end in enders:
             end()
+
+
+def require_running() -> None:
+    """Check before a program is started.
+
+    :raises KeyboardInterrupt: this thread's run was interrupted in the meantime.
+    """
+    crew: _Crew | None = getattr(_own, "crew", None)
+    if crew and crew.stopped:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
