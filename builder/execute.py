@@ -34,7 +34,6 @@ from builder.facts import EngineImage
 from builder.join import IndexJoiner, Place
 from builder.kolla import sources
 from builder.native import tools
-from builder.native.dockerfile import with_native_tools
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
 from builder.record import BuildRecord, ImageRecord, IndexRecord, State
 from builder.targets import Target
@@ -98,7 +97,7 @@ class BuildExecution:
         self.indices: dict[str, IndexRecord] = {}
         self._claimed: set[str] = set()
         self._ready: set[Architecture] = set()
-        self._native: dict[Architecture, str | None] = {}
+        self._native: dict[Architecture, tools.MountedTools] = {}
         self._futures: dict[Place, Future[None]] = {}
         self._pools: dict[ImageBuilder, ThreadPoolExecutor] = {}
         self._running: set[Cancellation] = set()
@@ -252,7 +251,8 @@ class BuildExecution:
                     text = dockerfile.with_start(text, base_image.FROM_ROOT)
             # At the end and in one step, so that labels that change daily spoil no layer cache.
             text = dockerfile.with_labels(text, target.labels(self.plan.release))
-            text = with_native_tools(text, native := self._native.get(target.architecture))
+            native = self._native.get(target.architecture, tools.NONE)
+            text = native.mounted(text)
             fetch = partial(sources.fetch, before=self.before if step.rebuild else None)
             stream = archive.build_context(target.rendered, text, fetch, extra_files)
             return builder.build(
@@ -262,7 +262,7 @@ class BuildExecution:
                     target.architecture,
                     build_args={**self.resources.build_args, **target.build_args},
                     use_cache=not step.rebuild,
-                    mounts=native is not None,
+                    mounts=native.folders,
                     log=self._log(target),
                     note=note,
                     control=control,

@@ -17,11 +17,16 @@ from functools import cache
 _BUILD_DATE = re.compile(r'\s+build-date="[^"]*"')
 _FROM = re.compile(r"^FROM\s+\S+", re.MULTILINE)
 _INSTRUCTION = re.compile(r"\s*([A-Za-z]+)\s+(.*)", re.DOTALL)
+#: https://docs.docker.com/reference/dockerfile/#here-documents
+_HERE_DOCUMENT = re.compile(r"""(?:^|\s)\d*<<(-?)(["']?)([A-Za-z_]\w*)\2(?=\s|$)""")
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction, its continuation lines joined and the comments among them dropped."""
+    """One instruction, its continuation lines joined and the comments among them dropped.
+
+    Here-documents follow its value, line by line.
+    """
 
     keyword: str
     value: str
@@ -36,7 +41,9 @@ def instructions(text: str) -> list[Instruction]:
     found: list[Instruction] = []
     parts: list[str] = []
     first = 0
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = text.splitlines()
+    rest = iter(enumerate(lines, 1))
+    for number, line in rest:
         stripped = line.strip()
         if stripped.startswith("#") or (not stripped and not parts):
             continue
@@ -47,9 +54,28 @@ def instructions(text: str) -> list[Instruction]:
             continue
         parts.append(stripped)
         if match := _INSTRUCTION.match(" ".join(parts)):
-            found.append(Instruction(match[1].upper(), match[2].strip(), first, number))
+            keyword, value = match[1].upper(), match[2].strip()
+            last = _end(lines, number, value) if keyword in {"RUN", "COPY", "ADD"} else number
+            for _ in range(last - number):
+                value += f"\n{next(rest)[1]}"
+            found.append(Instruction(keyword, value, first, last))
         parts = []
     return found
+
+
+def _end(lines: list[str], number: int, value: str) -> int:
+    """The last line of an instruction's here-documents, one after the other.
+
+    :param number: its own last line, from 1; the answer if it has none that ends.
+    """
+    last = number
+    for dash, _, name in _HERE_DOCUMENT.findall(value):
+        ends = (line.lstrip("\t") if dash else line for line in lines[last:])
+        try:
+            last += 1 + list(ends).index(name)
+        except ValueError:
+            return number
+    return last
 
 
 def arguments(text: str) -> set[str]:
@@ -119,7 +145,7 @@ def with_labels(text: str, labels: Mapping[str, str]) -> str:
 @cache
 def commands(value: str) -> tuple[str, ...] | None:
     """The commands of a RUN that is a plain ``a && b && c``; None for anything else."""
-    if value.startswith("["):
+    if value.startswith("[") or "<<" in value:
         return None
     try:
         lexer = shlex.shlex(value, posix=False, punctuation_chars="();<>|&\n")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+from builder.context.archive import add_bytes
 from builder.engines import buildkit
 from builder.engines.buildkit import unusable
 from builder.engines.protocol import (
@@ -93,6 +94,26 @@ class BuildxEngine:
                 hint=f"docker buildx create --append --name {self.name} --platform "
                 f"{architecture.platform} … adds one that does",
             )
+
+    def machine(self, architecture: Architecture) -> str:
+        # each node knows its own machine, and a builder lists only what they can build
+        with (
+            tempfile.TemporaryDirectory(prefix="kollarm-buildx-") as scratch,
+            tempfile.TemporaryFile() as context,
+        ):
+            with tarfile.open(fileobj=context, mode="w") as tar:
+                lines = b"FROM scratch\nARG BUILDARCH\nCOPY $BUILDARCH /\n"
+                add_bytes(tar, "Dockerfile", lines)
+                for one in Architecture:
+                    add_bytes(tar, one.oci, one.oci.encode())
+            context.seek(0)
+            packed = Path(scratch) / "machine.tar"
+            words = ["--platform", architecture.platform, "--output", f"type=tar,dest={packed}"]
+            try:
+                buildkit.client([*self._command, *words], context)
+            except CommandError as error:
+                raise unusable(self._named, error) from error
+            return next(iter(_files(packed, lambda name: True)), "")
 
     def no_mounts(self) -> str | None:
         return None

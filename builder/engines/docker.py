@@ -71,7 +71,13 @@ class DockerEngine:
             version["Version"], version["Arch"], self._api.info().get("DockerRootDir", "")
         )
 
+    def machine(self, architecture: Architecture) -> str:
+        return self.info().architecture
+
     def no_mounts(self) -> str | None:
+        parts = [part["Name"] for part in self._api.version().get("Components") or ()]
+        if parts and "Engine" not in parts:
+            return f"{parts[0]} has no BuildKit; use a Docker Engine (build.engines)"
         return None if self._client else buildkit.NO_CLIENT
 
     @cached_property
@@ -124,7 +130,7 @@ class DockerEngine:
         return required(self.image(reference), reference, architecture, "engine")
 
     def build(self, job: BuildJob) -> EngineImage:
-        if (self._buildkit or job.mounts) and self._client:
+        if (self._buildkit or job.mounts is not None) and self._client:
             command = [self._client, "build", "--tag", job.reference]
             name = f"BuildKit of the engine {self.url}"
             buildkit.build(command, job, partial(buildkit.unusable, name), env={

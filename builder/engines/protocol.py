@@ -120,8 +120,8 @@ class BuildJob:
     architecture: Architecture
     build_args: Mapping[str, str] = field(default_factory=dict)
     use_cache: bool = True
-    mounts: bool = False
-    """Its RUN steps have mounts: see :meth:`ImageBuilder.no_mounts`."""
+    mounts: Mapping[str, Path] | None = None
+    """Its RUN steps have mounts (:meth:`ImageBuilder.no_mounts`), of images or of these folders."""
     log: Path | None = None
     """Gets all output of the build."""
     note: Callable[[str], None] = lambda text: None
@@ -192,6 +192,12 @@ class ImageBuilder(Protocol):
 
     def info(self) -> EngineInfo:
         """What it says about itself."""
+
+    def machine(self, architecture: Architecture) -> str:
+        """The architecture, by Go's name, of the machine that builds images of another one.
+
+        :raises EngineError: it can't be asked.
+        """
 
     def image(self, reference: str) -> EngineImage | None:
         """The image under a reference; None when there is none."""

@@ -16,17 +16,13 @@ PRELOAD_LIST = "/etc/ld.so.preload"
 _RUN = re.compile(r"^(\s*RUN)(?=\s)", re.IGNORECASE)
 
 
-def with_native_tools(text: str, image: str | None) -> str:
+def with_native_tools(text: str, image: str) -> str:
     """The Dockerfile with the native tools mounted in each RUN step.
 
     Mounts are in no layer, and in none of an image's records; the steps' own text stays.
 
-    With a here-document, whose lines may look like steps, it is left as it is.
-
-    :param image: the native tools as an image; None leaves the Dockerfile as it is.
+    :param image: the image or build context that holds them.
     """
-    if image is None or "<<" in text:
-        return text
     mounts = (
         f"--mount=type=bind,from={image},source=/,target={MOUNT} "
         f"--mount=type=bind,from={image},source=/{PRELOAD},target={PRELOAD_LIST}"

@@ -97,6 +97,10 @@ class NativeRoot:
         return (*PACKAGES, *(name.replace("_", "-") for name in compilers))
 
     @property
+    def name(self) -> str:
+        return f"{self.archive.suite}-{self.host.debian}-{self.target.debian}-{self.key}"
+
+    @property
     def key(self) -> str:
         return cache.digest(
             {
@@ -132,9 +136,18 @@ def tarball(root: NativeRoot, *, refresh: bool = False) -> Path:
             select(packed, target, root.host, root.target, rebuilt(packed, foreign))
             packed.unlink()
 
-    name = f"{root.archive.suite}-{root.host.debian}-{root.target.debian}-{root.key}"
     since = time.time() if refresh else 0.0
-    return cache.entry("native", name, make, since=since) / "root.tar"
+    return cache.entry("native", root.name, make, since=since) / "root.tar"
+
+
+def unpacked(root: NativeRoot, packed: Path) -> Path:
+    """The root as a folder, from its tar."""
+
+    def make(folder: Path) -> None:
+        with tarfile.open(packed) as tar:
+            tar.extractall(folder)  # our own
+
+    return cache.entry("native-unpacked", root.name, make, since=packed.stat().st_mtime)
 
 
 def _source() -> str:

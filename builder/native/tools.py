@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import tarfile
 import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 from builder.base_image import BaseSource
 from builder.context import archive
 from builder.engines.protocol import BuildJob, ImageBuilder
-from builder.native.root import NativeRoot, tarball
+from builder.native.dockerfile import with_native_tools
+from builder.native.root import NativeRoot, tarball, unpacked
 from core import debian_root, progress
 from core.config.model import Architecture, Distro
 from core.debian_root import RootArchive
@@ -18,43 +23,75 @@ from core.errors import KollarmError
 #: The archive of each distribution that has native tools; the rest is emulated.
 MIRRORS = {Distro.DEBIAN: debian_root.DEFAULT_MIRROR}
 
+#: What a builder that keeps no images calls the folder.
+CONTEXT = "kollarm-native"
+
 #: The file by which an image tells its release: os-release(5).
 OS_RELEASE = "etc/os-release"
 
 
-def ensure(base: BaseSource, builder: ImageBuilder, distro: Distro | None) -> str | None:
-    """The image with the native tools for what is built from *base*, made if need be.
+@dataclass(frozen=True)
+class MountedTools:
+    """The native tools as build steps mount them."""
 
-    Says once why there are none, where that costs time.
+    name: str
+    """The image that holds them, or what a builder without images calls their folder."""
+    folders: Mapping[str, Path] | None = field(default_factory=dict)
+    """That folder by this name: :attr:`BuildJob.mounts`."""
+
+    def mounted(self, text: str) -> str:
+        """A Dockerfile whose RUN steps see the tools."""
+        return with_native_tools(text, self.name) if self.name else text
+
+
+NONE = MountedTools("", None)
+
+
+def ensure(base: BaseSource, builder: ImageBuilder, distro: Distro | None) -> MountedTools:
+    """The native tools for what is built from *base*, made if need be.
+
+    Says why there are none, and the remedy, where that costs time.
 
     :param distro: the images' distribution; None wants no native tools.
-    :returns: its reference; None where programs run as they are.
+    :returns: :data:`NONE` where programs run as they are.
     """
     architecture = base.architecture
-    if distro is None or not builder.keeps_images:
-        return None  # a buildx builder's nodes have architectures of their own
-    own = builder.info().architecture
+    if distro is None:
+        return NONE
+    own = builder.machine(architecture)
     host = next((one for one in Architecture if one.oci == own), None)
     if host is None or host is architecture:
-        return None
-    reason = _obstacle(builder, distro)
+        return NONE
+    reason = obstacle(builder, distro, architecture)
     if reason is None:
         try:
             root = NativeRoot(_archive(base, builder, distro), host, architecture)
-            return _image(root, builder, refresh=base.rebuild)
+            packed = partial(tarball, root, refresh=base.rebuild)
+            if not builder.keeps_images:
+                return MountedTools(CONTEXT, {CONTEXT: unpacked(root, packed())})
+            return MountedTools(_image(root, builder, packed, refresh=base.rebuild))
         except KollarmError as error:
-            reason = error.message
+            reason = f"{error.message}; {_elsewhere(architecture)}"
     progress.current().say(
         f"{architecture} images are built in full emulation, which takes 10 to 30 times as long: "
         f"{reason}"
     )
-    return None
+    return NONE
 
 
-def _obstacle(builder: ImageBuilder, distro: Distro) -> str | None:
+def obstacle(builder: ImageBuilder, distro: Distro, architecture: Architecture) -> str | None:
+    """Why an emulating builder can't have native tools, and the remedy; None if it can."""
     if distro not in MIRRORS:
-        return f"there are no native tools for {distro}, only for {', '.join(MIRRORS)}"
+        supported = ", ".join(MIRRORS)
+        return (
+            f"there are no native tools for {distro}, only for {supported}; "
+            f"{_elsewhere(architecture)}"
+        )
     return builder.no_mounts()
+
+
+def _elsewhere(architecture: Architecture) -> str:
+    return f"an engine on {architecture} (build.engines.{architecture}.url) needs none"
 
 
 def _archive(base: BaseSource, builder: ImageBuilder, distro: Distro) -> RootArchive:
@@ -81,15 +118,16 @@ def codename(os_release: str) -> str | None:
     return found[2] if found else None
 
 
-def _image(root: NativeRoot, builder: ImageBuilder, *, refresh: bool) -> str:
+def _image(
+    root: NativeRoot, builder: ImageBuilder, packed: Callable[[], Path], *, refresh: bool
+) -> str:
     reference = f"kollarm/native:{root.archive.suite}-{root.host}-{root.target}-{root.key}"
     if not refresh and builder.image(reference) is not None:
         return reference
-    packed = tarball(root, refresh=refresh)
     with (
         progress.current().step(f"native tools for {root.target}") as step,
         tempfile.TemporaryFile() as stream,
-        packed.open("rb") as content,
+        packed().open("rb") as content,
     ):
         step.note("importing")
         with tarfile.open(fileobj=stream, mode="w") as tar:

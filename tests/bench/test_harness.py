@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.bench import __main__, result
+from tests.bench import __main__, emulation, result
 from tests.bench.measure import Pair, Samples, at_least, at_most, measure
 
 
@@ -77,3 +77,18 @@ def test_measures_are_chosen_by_patterns() -> None:
     assert __main__.chosen([halves, breaks], []) == [halves, breaks]
     with pytest.raises(click.UsageError, match="no measure is named guests"):
         __main__.chosen([halves], ["guests.*"])
+
+
+@pytest.mark.parametrize(
+    ("exe", "words", "name"),
+    [
+        ("/usr/bin/qemu-aarch64-static", "binfmt-P /usr/bin/gcc-14 cc -c x.c", "emulated gcc-14"),
+        ("/usr/bin/qemu-x86_64", "binfmt-P /bin/bash bash -c true", "emulated bash -c"),
+        ("/usr/bin/qemu-system-aarch64", "qemu-system-aarch64 -M virt", None),
+        ("/dev/native/usr/bin/python3.13", "python3 -I -m pip install", "native python3.13 -m pip"),
+        ("/dev/native/usr/bin/perl", "perl /usr/bin/debconf x", "native perl debconf"),
+        ("/usr/bin/dpkg", "dpkg -i", None),
+    ],
+)
+def test_programs_of_build_steps(exe: str, words: str, name: str | None) -> None:
+    assert emulation.program(exe, words.split()) == name

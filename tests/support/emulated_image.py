@@ -15,6 +15,8 @@ from core.config.model import Architecture, Bootstrap, Distro
 from core.debian_root import RootArchive
 
 TRIXIE = RootArchive("trixie")
+#: Says which file is running as bash; not its last command, which bash would turn into.
+WHICH = "readlink /proc/$$/exe; true"
 PACKAGES = ("gcc", "libc6-dev", "python3-dev", "python3-venv")
 
 
@@ -40,6 +42,6 @@ def emulated_image(engine: DockerEngine) -> str:
 def native_image(engine: DockerEngine) -> str:
     """The native tools for it."""
     base = BaseSource(foreign(), "unused", "key", Bootstrap(suite=TRIXIE.suite))
-    reference = tools.ensure(base, engine, Distro.DEBIAN)
-    assert reference is not None
-    return reference
+    found = tools.ensure(base, engine, Distro.DEBIAN)
+    assert found is not tools.NONE
+    return found.name

@@ -12,15 +12,29 @@ import pytest
 
 from builder import pipeline
 from builder.attest import contents
+from builder.base_image import BaseSource
 from builder.engines.buildx import BuildxEngine
 from builder.engines.protocol import BuildFailed, BuildJob, Cancellation, Cancelled, EngineError
+from builder.native import tools
+from builder.native.root import MOUNT
 from builder.record import State
 from builder.request import BuildRequest
-from core.config.model import Architecture, BaseImage, Bootstrap, Build, Config, Engine, Registry
+from core import debian_root
+from core.config.model import (
+    Architecture,
+    BaseImage,
+    Bootstrap,
+    Build,
+    Config,
+    Distro,
+    Engine,
+    Registry,
+)
 from core.errors import ConfigError
 from core.oci.model import LABEL
 from core.oci.registry import RegistryClient
 from tests.support import buildkit, rpm_image, tiny_root
+from tests.support.emulated_image import PACKAGES, TRIXIE, WHICH, foreign
 from tests.support.registries import RunningRegistry, context
 from tests.support.servers import free_port
 
@@ -256,3 +270,19 @@ def test_what_a_program_of_an_image_prints(registry: RunningRegistry, tmp_path: 
     assert found is not None
     assert [package.name for package in sorted(found[1])] == ["plain", "with-epoch"]
     assert buildx.run_program(reference, ["no-such-program"]) is None
+
+
+@pytest.mark.slow
+def test_emulated_steps_have_native_tools(registry: RunningRegistry) -> None:
+    buildx = BuildxEngine(URL, RegistryClient(registry.address))
+    assert buildx.machine(foreign()) == buildx.machine(X86) == "amd64"
+    base = BaseSource(foreign(), "unused", "key", Bootstrap(suite="trixie"))
+    native = tools.ensure(base, buildx, Distro.DEBIAN)
+    steps = f"RUN bash -c '{WHICH}' > /which\nLABEL {LABEL}=k\n"
+    root = debian_root.root_tarball(TRIXIE, foreign(), PACKAGES).read_bytes()
+    content = packed(native.mounted(f"FROM scratch\nADD root.tar /\n{steps}"), **{"root.tar": root})
+    reference = f"{registry.address}/test/native:t"
+    made = buildx.build(BuildJob(content, reference, foreign(), mounts=native.folders))
+    named = f"{registry.address}/test/native@{made.id}"
+    found = buildx.read_files(named, ["which", "etc/ld.so.preload"], lambda _: True)
+    assert found == {"which": f"{MOUNT}/usr/bin/bash\n".encode()}

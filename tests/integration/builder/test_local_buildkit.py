@@ -126,7 +126,7 @@ def test_a_step_mounts_another_image(engine: DockerEngine) -> None:
     stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
     stream.write(context(text, **{"root.tar": tiny_root.root()}).read())
     stream.seek(0)
-    made = DockerEngine().build(BuildJob(stream, REFERENCE, ARM, mounts=True))
+    made = DockerEngine().build(BuildJob(stream, REFERENCE, ARM, mounts={}))
     assert made.architecture == "arm64"
     assert engine.read_files(made.id, ["m/mark"], lambda _: True) == {}
 

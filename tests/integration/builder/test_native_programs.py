@@ -13,13 +13,10 @@ from builder.engines.docker import DockerEngine
 from builder.native.dockerfile import PRELOAD_LIST
 from builder.native.root import MOUNT, PRELOAD, NativeRoot, tarball
 from core import debian_root
-from tests.support.emulated_image import TRIXIE, emulated_image, foreign
+from tests.support.emulated_image import TRIXIE, WHICH, emulated_image, foreign
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-
-#: Says which file is running as bash; not its last command, which bash would turn into.
-WHICH = "readlink /proc/$$/exe; true"
 NATIVE = f"{MOUNT}/usr/bin/bash"
 
 #: Calls each of the C library's functions that start a program, by a name and from a child each.

@@ -31,6 +31,9 @@ def test_all_else_stays() -> None:
     assert " ".join(word for word in words if not word.startswith("--mount=")) == TEXT
 
 
-def test_a_here_document_stays() -> None:
-    text = "FROM parent\nRUN <<END\nRUN echo\nEND\n"
-    assert with_native_tools(text, "kollarm/native:t") == text
+def test_the_lines_of_a_here_document_stay() -> None:
+    text = "FROM parent\nRUN <<END\nRUN echo\nEND\nRUN true\n"
+    lines = with_native_tools(text, "kollarm/native:t").splitlines()
+    assert lines[1].startswith("RUN --mount=") and lines[1].endswith(" <<END")
+    assert lines[2:4] == ["RUN echo", "END"]
+    assert lines[4].startswith("RUN --mount=") and lines[4].endswith(" true")
