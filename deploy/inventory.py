@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from core.config.model import Architecture
 from core.kolla_ansible.images import expand
 from core.kolla_ansible.release_files import ReleaseFiles, SampleInventory
-from deploy.settings import ResolvedHost, Settings
+from deploy.settings import DISCOVERED, ResolvedHost, Settings
 
 #: The first line of every file that kollarm writes, by which it recognizes them.
 HEADER = "# Written by kollarm deploy from its configuration file; changes here are lost."
@@ -132,6 +132,8 @@ def inventory_files(
             {
                 "ansible_connection": "local",
                 "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+                # kolla-ansible's own environment is the first in PATH
+                DISCOVERED: ["python3"],
             }
         )
     for group, variables in settings.deploy.group_variables.items():

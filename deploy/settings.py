@@ -70,6 +70,11 @@ class ResolvedHost:
         return self.derived | self.own
 
 
+#: What Ansible tries when it looks for a host's Python itself. kolla-ansible's bootstrap-servers
+#: has it do so, whatever ansible_python_interpreter says.
+DISCOVERED = "ansible_interpreter_python_fallback"
+
+
 def settings_for(config: Config, deploy: Deploy) -> Settings:
     """The settings of a configuration.
 
@@ -163,5 +168,6 @@ def _derived(settings: Settings, host: Host) -> Iterator[tuple[str, JsonValue]]:
             yield "ansible_become", True
     if host.python:
         yield "ansible_python_interpreter", host.python
+        yield DISCOVERED, [host.python]
     common_interfaces = dict(settings.deploy.interfaces.variables())
     yield from (common_interfaces | dict(host.interfaces.variables())).items()

@@ -71,7 +71,9 @@ class CallbackModule(CallbackBase):
     def v2_runner_item_on_failed(self, result):
         values = result._result
         item = values.get("_ansible_item_label", values.get("item"))
-        self._failed(result, bool(result._task.ignore_errors), str(item))
+        # an item of a nested loop is the whole result of another task
+        named = str(item) if isinstance(item, (str, int, float)) else "an item"
+        self._failed(result, bool(result._task.ignore_errors), named)
 
     def v2_runner_on_unreachable(self, result):
         name = result._host.get_name()
