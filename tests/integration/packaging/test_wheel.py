@@ -10,12 +10,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
 
-from core.cache import file_digest
 from core.paths import project_dir
-from tests.support import guest_disks
-from tests.support.packaging import apart, source
+from tests.support.packaging import apart, guest_project, source
 
 pytestmark = pytest.mark.integration
 
@@ -108,19 +105,6 @@ def test_another_package_of_a_general_name_is_let_be(prefix: Path, tmp_path: Pat
 
 
 def test_it_prepares_a_guest(prefix: Path, tmp_path: Path) -> None:
-    source = guest_disks.make(tmp_path / "source.qcow2", tmp_path / "work")
-    packages = guest_disks.archive(tmp_path / "archive")
-    guest = {
-        "name": "g",
-        "source": {"path": str(source), "sha256": file_digest(source)},
-        "archives": [
-            {
-                "uri": f"file:{packages.folder}",
-                "suite": packages.suite,
-                "keyring": str(packages.keyring),
-            }
-        ],
-    }
-    (tmp_path / "kollarm.yml").write_text(yaml.safe_dump({"guests": [guest]}), "utf-8")
+    prepared = guest_project(tmp_path)
     kollarm(prefix, tmp_path, "guest", "prepare")
-    assert (tmp_path / ".kollarm/guests/g.qcow2").is_file()
+    assert prepared.is_file()

@@ -1,0 +1,85 @@
+"""The container image, built by the real engine, does what the command does elsewhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from core.debian_root import RootArchive, host_architecture, root_tarball
+from core.version import __version__
+from tests.support.packaging import guest_project, source
+
+pytestmark = [pytest.mark.integration, pytest.mark.full]
+
+SOCKET = "/var/run/docker.sock"
+
+Kollarm = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def image(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The image's name; its base is made here instead of pulled."""
+    architecture = host_architecture()
+    assert architecture is not None
+    tag = uuid.uuid4().hex
+    base, name = f"kollarm-test-base:{tag}", f"kollarm-test:{tag}"
+    root = root_tarball(RootArchive("trixie"), architecture)
+    subprocess.run(["docker", "import", root, base], check=True, capture_output=True)
+    checkout = source(tmp_path_factory.mktemp("container") / "kollarm")
+    try:
+        subprocess.run(
+            [
+                "docker", "build", "-q", "-t", name, "--build-arg", f"BASE={base}",
+                "-f", checkout / "Containerfile", checkout,
+            ],
+            check=True, timeout=1700,
+        )  # fmt: skip
+        yield name
+    finally:
+        for one in (name, base):
+            subprocess.run(["docker", "rmi", "-f", one], check=False, capture_output=True)
+
+
+@pytest.fixture
+def kollarm(image: str, tmp_path: Path) -> Kollarm:
+    """Run a command as docs/install.md says; what it printed."""
+    options = ["--network", "host", "-v", f"{SOCKET}:{SOCKET}", "-v", f"{tmp_path}:{tmp_path}"]
+    # where these variables name an authority of this site, the container needs it as well
+    named = {name: os.environ[name] for name in ("PIP_CERT", "SSL_CERT_FILE") if name in os.environ}
+    for name, bundle in named.items():
+        options += ["-e", f"{name}={bundle}"]
+    for bundle in set(named.values()):
+        options += ["-v", f"{bundle}:{bundle}:ro"]
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            ["docker", "run", "--rm", *options, "-w", tmp_path, image, *words],
+            capture_output=True, text=True, check=False, timeout=1200,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_it_has_the_overlays_and_checks_them(kollarm: Kollarm) -> None:
+    assert f"version {__version__}" in kollarm("--version")
+    assert "ca-certificates:" in kollarm("overlays", "list")
+    assert "no overlays" not in kollarm("lint")
+
+
+def test_it_uses_the_engine(kollarm: Kollarm) -> None:
+    kollarm("init")
+    assert "base" in kollarm("build", "--dry-run")
+
+
+def test_it_prepares_a_guest(kollarm: Kollarm, tmp_path: Path) -> None:
+    prepared = guest_project(tmp_path)
+    kollarm("guest", "prepare")
+    assert prepared.is_file()
