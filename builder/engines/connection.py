@@ -66,8 +66,8 @@ def connect(url: str, tls: Path | None, timeout: int) -> EngineClient:
     except UNREACHABLE as error:
         raise EngineError(
             f"the container engine ({url}) can't be reached: {reason_of(error)}",
-            hint="start it (systemctl start docker, or make setup), and be root or in the "
-            "group docker; kollarm doctor checks it",
+            hint="start it (systemctl start docker, or kollarm doctor --fix), and be root or in "
+            "the group docker",
         ) from error
     if url == "local":
         client.environ = _environ(host or SOCKET)

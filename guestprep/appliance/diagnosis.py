@@ -20,7 +20,7 @@ def explain(message: str, log: str, *, boot: Path = Path("/boot")) -> ApplianceE
         return ApplianceError(
             "this Python doesn't have the binding of libguestfs",
             hint="install the package python3-guestfs and use the distribution's own Python "
-            "(`make setup` creates such a virtual environment)",
+            "with its packages; docs/install.md has the options of pipx, make setup sets them",
             details=message,
         )
     if "supermin" in lowered:

@@ -173,8 +173,9 @@ def appliance(config: Config) -> Iterator[DoctorFinding]:
         yield missing(
             "libguestfs",
             "this Python has no guestfs module",
-            "install the package python3-guestfs and make .venv from the distribution's own "
-            "Python with system site packages (make setup does both)",
+            "install the package python3-guestfs, and kollarm into the distribution's own Python "
+            "with system site packages (make setup does both; pipx: --python /usr/bin/python3 "
+            "--system-site-packages)",
             Fix(packages=("python3-guestfs",)),
         )
         return

@@ -102,7 +102,7 @@ class EmbeddedRegistry:
         if program is None:
             raise KollarmError(
                 "docker-registry, the program of the embedded registry, is not installed",
-                hint="make setup installs it (package docker-registry)",
+                hint="kollarm doctor --fix installs it (package docker-registry)",
             )
         config_file = self.folder / "config.yml"
         files.write(config_file, self._config(), mode=0o600)

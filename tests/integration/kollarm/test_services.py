@@ -173,7 +173,7 @@ def test_a_missing_program_is_named_with_its_package(
     monkeypatch.setattr("kollarm.services.registry.which", lambda _: None)
     with pytest.raises(KollarmError, match="docker-registry") as caught:
         embedded_registry(tmp_path, free_port()).start()
-    assert "make setup" in (caught.value.hint or "")
+    assert "docker-registry" in (caught.value.hint or "")
 
 
 def test_glance_offers_what_a_cloud_offers(glance: EmbeddedGlance) -> None:
