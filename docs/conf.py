@@ -23,6 +23,7 @@ MENU = {
         "docs/publish",
         "docs/deploy",
         "docs/console",
+        "docs/at-scale",
         "docs/ci",
     ],
     "Reference": ["docs/troubleshooting", "docs/security", "docs/performance", "NEWS"],
