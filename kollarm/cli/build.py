@@ -10,6 +10,7 @@ from builder import freshness, pipeline
 from builder.request import BuildRequest
 from core.config.model import Architecture
 from kollarm.cli.common import alone, read_config, show, with_config, with_dry_run, with_json
+from kollarm.earlier_builds import note_builds
 from kollarm.services.registry import start_registry
 
 
@@ -68,5 +69,6 @@ def build(
     with alone(config):
         start_registry(config)
         record = pipeline.build(request)
+        note_builds(config, record)
     show(record, as_json=as_json)
     record.raise_for_failures()

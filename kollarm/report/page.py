@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from core.config.model import Architecture
 from core.progress import duration, size
 from kollarm.console_proof.model import ProofReport
-from kollarm.report.view import ReportView
+from kollarm.report.screens import screen_view
+from kollarm.report.view import ContainersView, RunView
+from kollarm.run_images import GuestRecord
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,30 @@ class PagePart:
     when: str
     """The date and time of the run, for a person."""
     html: str
-    """Markup in which all values are escaped."""
+    """Markup of the page's sections, in which all values are escaped."""
 
 
-def images(view: ReportView) -> PagePart:
-    """The part for container images, guest images and what was published."""
-    return PagePart(view.title, view.subtitle, _render("images", view=view))
+def run(view: RunView, when: str) -> PagePart:
+    """The part for a run as a whole: what it did, or why it ended early."""
+    return PagePart(view.title, when, _render("run", view=view))
+
+
+def containers(view: ContainersView, when: str) -> PagePart:
+    """The part for container images and their indices."""
+    return PagePart("Container images", when, _render("containers", view=view))
+
+
+def guests(records: Sequence[GuestRecord], cloud: str, when: str) -> PagePart:
+    """The part for guest images and what was published.
+
+    :param cloud: the name of the cloud.
+    """
+    return PagePart("Guest images", when, _render("guests", guests=records, cloud=cloud))
 
 
 def consoles(reports: Mapping[Architecture, ProofReport], when: str) -> PagePart:
     """The part for the consoles of a cloud's guests, one for each architecture."""
-    html = _render("consoles", reports=reports, when=when)
+    html = _render("consoles", reports=reports)
     return PagePart("The cloud's consoles", when, html)
 
 
@@ -54,10 +67,5 @@ def _render(name: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "picture": _picture, "size": size}
+    environment.filters |= {"duration": duration, "screen": screen_view, "size": size}
     return environment.get_template(f"{name}.html.j2").render(**values)
-
-
-def _picture(screenshot: Path) -> str:
-    """A PNG file as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(screenshot.read_bytes()).decode()

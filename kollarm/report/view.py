@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.record import ImageRecord, IndexRecord
+from builder.record import BuildRecord, ImageRecord, IndexRecord
 from core.config.model import Architecture
 from core.progress import duration
 from kollarm.report.graph import Graph, draw
-from kollarm.run_images import GuestRecord, ImagesRecord
+from kollarm.run_images import ImagesRecord, left_out
 
 #: Lines of a diff beyond which it is cut.
 LONGEST = 2000
@@ -31,7 +31,7 @@ class ImageView:
 
     name: str
     rows: tuple[ImageRecord, ...]
-    """One for each architecture."""
+    """One for each architecture; times and logs are those of the run that built it."""
     unknown: bool
     """Whether it could not be compared with the image without overlays."""
     diffs: tuple[DiffView, ...]
@@ -52,41 +52,32 @@ class RunFailure:
 
 
 @dataclass(frozen=True)
-class ReportView:
-    """The whole page."""
+class RunView:
+    """A run as a whole."""
 
     title: str
-    subtitle: str
     facts: tuple[tuple[str, str], ...]
+    left_out: tuple[str, ...]
+    """The parts that it didn't do, in words."""
+    failure: RunFailure | None
+
+
+@dataclass(frozen=True)
+class ContainersView:
+    """The container images."""
+
     graph: Graph
     images: tuple[ImageView, ...]
     indices: tuple[IndexRecord, ...]
     left_out: tuple[str, ...]
-    guests: tuple[GuestRecord, ...]
-    cloud: str
-    failure: RunFailure | None
 
 
-def view(
-    record: ImagesRecord,
-    *,
-    when: str,
-    cloud: str,
-    folder: Path,
-    diff: Callable[[str, Architecture], str | None],
-    failure: RunFailure | None = None,
-) -> ReportView:
-    """Collect the contents of the report.
+def run_view(record: ImagesRecord, failure: RunFailure | None = None) -> RunView:
+    """What is said about a run as a whole.
 
-    :param when: the date and time of the run, for a person.
-    :param cloud: the name of the cloud.
-    :param folder: the folder of the page; links to logs are relative to it.
-    :param diff: gives the unified diff of the overlays for an image's Dockerfile, by
-        name and architecture; empty if they change nothing, None if it is not known.
-    :param failure: why the run ended early; None if it did not.
+    :param failure: why it ended early; None if it did not.
     """
     build = record.build
-    names = dict.fromkeys(row.image for row in build.images)
     architectures = " and ".join(dict.fromkeys(str(row.architecture) for row in build.images))
     counts = {
         state: sum(row.state == state for row in build.images)
@@ -99,17 +90,33 @@ def view(
         ("guests", str(len(record.guests))),
         ("time", duration(record.seconds)),
     ]
-    return ReportView(
-        title=f"OpenStack {build.release} for {architectures or 'no architecture'}",
-        subtitle=when,
-        facts=tuple(facts),
+    suffix = f" for {architectures}" if architectures else ""
+    return RunView(
+        f"OpenStack {build.release}{suffix}", tuple(facts), tuple(left_out(record.parts)), failure
+    )
+
+
+def containers_view(
+    build: BuildRecord,
+    *,
+    folder: Path,
+    diff: Callable[[str, Architecture], str | None],
+    earlier: Callable[[ImageRecord], ImageRecord] = lambda row: row,
+) -> ContainersView:
+    """What is shown of container images.
+
+    :param folder: the folder of the page; links to logs are relative to it.
+    :param diff: gives the unified diff of the overlays for an image's Dockerfile, by
+        name and architecture; empty if they change nothing, None if it is not known.
+    :param earlier: gives an image that was kept what is known of the run that built it.
+    """
+    names = dict.fromkeys(row.image for row in build.images)
+    rows = [earlier(row) for row in build.images]
+    return ContainersView(
         graph=draw(build.images),
-        images=tuple(_image(build.images, name, folder, diff) for name in names),
+        images=tuple(_image(rows, name, folder, diff) for name in names),
         indices=build.indices,
         left_out=build.left_out,
-        guests=record.guests,
-        cloud=cloud,
-        failure=failure,
     )
 
 

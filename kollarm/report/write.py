@@ -1,8 +1,8 @@
 """Writing the report into the state folder.
 
-Building images and proving a deployed cloud are separate runs, often days apart,
-and one page shows the last of each. So every kind of run saves its part of the page,
-and the page is made of all saved parts.
+Building images, preparing guests and proving a deployed cloud may be separate runs, often days
+apart, and one page shows the last of each. So every run saves its parts of the page, and the page
+is made of all saved parts.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from core.config.model import Architecture, Config
 from core.errors import KollarmError
 from core.text_output import printable
 from kollarm.console_proof.model import ProofReport
-from kollarm.report.page import PagePart, consoles, images, page
-from kollarm.report.view import RunFailure, view
-from kollarm.run_images import ImagesRecord
+from kollarm.earlier_builds import note_builds
+from kollarm.report.page import PagePart, consoles, containers, guests, page, run
+from kollarm.report.view import RunFailure, containers_view, run_view
+from kollarm.run_images import ImagesRecord, RunPart
 
 NAME = "report.html"
 
 #: The names of the parts, in the page's order.
-IMAGES, CONSOLES = PARTS = ("images", "consoles")
+RUN, CONTAINERS, GUESTS, CONSOLES = PARTS = ("run", "containers", "guests", "consoles")
 
 #: The folder of the saved parts, in the state folder.
 FOLDER = "report"
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 def write(config: Config, record: ImagesRecord, failure: RunFailure | None = None) -> Path:
     """Show a run of ``kollarm images`` on the page; return the page's path.
 
+    What an earlier run did, and this one left out or didn't reach, stays on the page.
+
     :param failure: why it ended early; None if it did not.
     """
 
@@ -53,12 +56,18 @@ def write(config: Config, record: ImagesRecord, failure: RunFailure | None = Non
         except KollarmError:
             return None  # the templates can't be rendered without an overlay
 
+    folder, when, build = config.state_dir, _now(), record.build
     cloud = "embedded Glance" if config.cloud.embedded else config.cloud.name or "cloud"
     with progress.current().step("report"):
-        contents = view(
-            record, when=_now(), cloud=cloud, folder=config.state_dir, diff=diff, failure=failure
-        )
-        return save(config.state_dir, IMAGES, images(contents))
+        earlier = note_builds(config, build)
+        if RunPart.BUILD in record.parts and (build.images or failure is None):
+            view = containers_view(build, folder=folder, diff=diff, earlier=earlier.completed)
+            _keep(folder, CONTAINERS, containers(view, when))
+        if record.guests:
+            _keep(folder, GUESTS, guests(record.guests, cloud, when))
+        elif not config.guests:
+            (folder / FOLDER / f"{GUESTS}.json").unlink(missing_ok=True)
+        return save(folder, RUN, run(run_view(record, failure), when))
 
 
 def write_failed(config: Config, record: ImagesRecord, error: BaseException) -> Path | None:
@@ -97,11 +106,15 @@ def save(folder: Path, name: str, part: PagePart) -> Path:
     :param folder: the state folder.
     :param name: one of :data:`PARTS`.
     """
-    files.write(folder / FOLDER / f"{name}.json", json.dumps(asdict(part)) + "\n", mode=MODE)
+    _keep(folder, name, part)
     parts = [_saved(folder / FOLDER / f"{name}.json") for name in PARTS]
     path = folder / NAME
     files.write(path, printable(page([part for part in parts if part is not None])), mode=MODE)
     return path
+
+
+def _keep(folder: Path, name: str, part: PagePart) -> None:
+    files.write(folder / FOLDER / f"{name}.json", json.dumps(asdict(part)) + "\n", mode=MODE)
 
 
 def _saved(path: Path) -> PagePart | None:

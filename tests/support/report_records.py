@@ -15,6 +15,9 @@ from guestprep.publish.model import PublishAction, PublishRecord
 from guestprep.record import PreparationRecord
 from kollarm.console_proof.model import Diagnosis, ProofReport, ProofStage
 from kollarm.guests.boots import KeptBoot
+from kollarm.report import page
+from kollarm.report.page import PagePart
+from kollarm.report.view import containers_view, run_view
 from kollarm.run_images import GuestRecord, ImagesRecord
 from tests.support.preparation import install, plan
 
@@ -55,7 +58,7 @@ def proof(name: str, *, passed: bool) -> KeptBoot:
 
 def record(folder: Path) -> ImagesRecord:
     """A run of six images for two architectures and a guest."""
-    (folder / "logs").mkdir()
+    (folder / "logs").mkdir(exist_ok=True)
     rows = []
     for name, parent in PARENTS.items():
         for architecture in (X86, ARM):
@@ -167,3 +170,15 @@ def _console(image: str, screenshot: Path | None, diagnosis: Diagnosis | None) -
         screenshot=screenshot,
         diagnosis=diagnosis,
     )
+
+
+def parts(folder: Path) -> list[PagePart]:
+    """The parts of the page of a whole run, and of consoles that were proved a day before."""
+    done = record(folder)
+    shown = containers_view(done.build, folder=folder, diff=diff)
+    return [
+        page.run(run_view(done), "today"),
+        page.containers(shown, "today"),
+        page.guests(done.guests, "mycloud", "today"),
+        page.consoles(consoles(), "yesterday"),
+    ]

@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from kollarm.report.page import consoles, images, page
-from kollarm.report.view import view
+from kollarm.report.page import page
 from tests.support import cron_images, report_records
 from tests.support.commands import interrupted, kollarm
 from tests.support.html import Document
 from tests.support.registries import RunningRegistry
-from tests.support.report_records import diff, record
 
 pytestmark = [pytest.mark.integration, pytest.mark.full]
 
@@ -66,10 +64,29 @@ def seen(html: Path, folder: Path, width: int, scheme: str) -> Image.Image:
 def test_the_page_is_shown_without_complaint_and_fits(
     tmp_path: Path, width: int, scheme: str
 ) -> None:
-    shown = view(record(tmp_path), when="today", cloud="mycloud", folder=tmp_path, diff=diff)
     html = tmp_path / "report.html"
-    html.write_text(page([images(shown), consoles(report_records.consoles(), "today")]))
+    html.write_text(page(report_records.parts(tmp_path)))
     seen(html, tmp_path, width, scheme)
+
+
+def test_the_page_is_printed_on_white_with_its_lists(tmp_path: Path) -> None:
+    html, pdf = tmp_path / "report.html", tmp_path / "report.pdf"
+    html.write_text(page(report_records.parts(tmp_path)))
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu",
+               f"--user-data-dir={tmp_path / 'profile'}",
+               "--blink-settings=preferredColorScheme=0",  # dark on the screen
+               f"--print-to-pdf={pdf}", html.as_uri()]  # fmt: skip
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    subprocess.run(["pdftoppm", "-r", "40", "-png", pdf, tmp_path / "print"], check=True)
+    for sheet in tmp_path.glob("print-*.png"):
+        with Image.open(sheet) as opened:
+            colors = opened.convert("RGB").getcolors(1 << 24)
+        assert colors is not None and max(colors)[1] == (255, 255, 255)
+    text = subprocess.run(
+        ["pdftotext", pdf, "-"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "install linux-modules-extra" in text and "the initramfs has virtio_gpu" in text
+    assert "RUN new" not in text, "differences may have thousands of lines"
 
 
 @pytest.fixture
