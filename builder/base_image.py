@@ -16,6 +16,9 @@ from builder.engines.protocol import BuildJob, ImageBuilder
 from builder.facts import EngineImage, RenderedTree
 from core import debian_root, progress
 from core.config.model import Architecture, BaseImage, Bootstrap
+from core.errors import KollarmError
+from core.oci.reference import parse
+from core.oci.registry import RegistryClient
 
 #: Kolla's own dpkg configuration in base's context: the files that images leave out.
 EXCLUDES = "dpkg_reducing_disk_footprint"
@@ -87,23 +90,22 @@ def of(tree: RenderedTree, configured: BaseImage) -> BaseSource:
     return BaseSource(architecture, reference, key, bootstrap, packages, excludes)
 
 
-def ensure(base: BaseSource, builder: ImageBuilder) -> None:
+def ensure(base: BaseSource, builder: ImageBuilder, client: RegistryClient) -> None:
     """See that images can start from it.
 
     An engine needs it as an image: pulled, or bootstrapped and built.  A buildx
     builder takes the root from elsewhere (:func:`root`), and then this only bootstraps.
 
+    :param client: the configuration's registry.
     :raises KollarmError: it can't be pulled or made.
     """
-    if not base.rebuild:
-        for name in dict.fromkeys((base.reference, start(base, builder))):
-            found = builder.image(name)
-            if found is not None and found.architecture == base.architecture.oci:
-                _name(found, base, builder)
-                return
+    if not base.rebuild and _has(builder, start(base, builder), base.architecture):
+        return
     if base.bootstrap is None:
         with progress.current().step(f"pull {base.reference} for {base.architecture}"):
-            _name(builder.pull(base.reference, base.architecture), base, builder)
+            found = _pull(base, builder, client)
+            if (name := start(base, builder)) != base.reference:
+                builder.tag(found.id, name)
         return
     _tarball(base)
     if not builder.keeps_images:
@@ -136,9 +138,35 @@ def start(base: BaseSource, builder: ImageBuilder) -> str:
     return f"kollarm/pulled:{base.key[:12]}-{base.architecture}"
 
 
-def _name(image: EngineImage, base: BaseSource, builder: ImageBuilder) -> None:
-    if (name := start(base, builder)) != base.reference:
-        builder.tag(image.id, name)
+def _has(builder: ImageBuilder, name: str, architecture: Architecture) -> EngineImage | None:
+    found = builder.image(name)
+    return found if found is not None and found.architecture == architecture.oci else None
+
+
+def _pull(base: BaseSource, builder: ImageBuilder, client: RegistryClient) -> EngineImage:
+    """The source in the engine: the architecture's own image, even where the name is an index's.
+
+    Under an index's name, an engine that keeps images in containerd shows the image of its own
+    platform, or of the only one that it has at the moment.
+    """
+    if builder.keeps_images and (member := _member(base, client)):
+        return builder.pull(member, base.architecture)
+    if not base.rebuild and (found := _has(builder, base.reference, base.architecture)):
+        return found
+    return builder.pull(base.reference, base.architecture)
+
+
+def _member(base: BaseSource, client: RegistryClient) -> str | None:
+    """The architecture's image in the index that the source names, by its digest."""
+    named = parse(base.reference)
+    try:
+        index = client.at(named.address).index(named.repository, named.which)
+    except KollarmError:
+        return None  # the engine may have it, or a mirror, or credentials of its own
+    for entry in index.entries if index else ():
+        if (entry.os, entry.architecture) == ("linux", base.architecture.oci):
+            return f"{named.address}/{named.repository}@{entry.digest}"
+    return None
 
 
 def _tarball(base: BaseSource) -> Path:

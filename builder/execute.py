@@ -173,7 +173,7 @@ class BuildExecution:
                 continue
             try:
                 builder = self.resources.builders[architecture]
-                base_image.ensure(root, builder)
+                base_image.ensure(root, builder, self.resources.client)
                 self._native[architecture] = tools.ensure(
                     root, builder, self.resources.native_tools
                 )

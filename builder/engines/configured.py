@@ -39,7 +39,12 @@ def connect(
             found[architecture] = buildx
         else:
             if wanted.url not in engines:
-                engines[wanted.url] = DockerEngine(wanted.url, tls=wanted.tls, buildkit=buildkit)
+                engines[wanted.url] = DockerEngine(
+                    wanted.url,
+                    tls=wanted.tls,
+                    buildkit=buildkit,
+                    insecure=config.registry.address if config.registry.insecure else None,
+                )
                 if buildkit and (reason := engines[wanted.url].no_mounts()):
                     progress.current().warn(
                         f"the engine {wanted.url} builds with its classic builder: {reason}"

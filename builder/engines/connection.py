@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,13 @@ import docker
 import docker.errors
 import requests
 from docker.tls import TLSConfig
-from docker.utils import kwargs_from_env
 
-from builder.engines import ssh
+from builder.engines import places, podman, ssh
 from builder.engines.protocol import EngineError
 from core.oci.registry import explain
 
 #: The SDK's exceptions when nothing answers, or something strange.
 UNREACHABLE = (docker.errors.DockerException, requests.RequestException, OSError)
-
-#: The Docker Engine's own address.
-SOCKET = "unix:///var/run/docker.sock"
 
 
 class EngineClient(docker.APIClient):
@@ -32,10 +27,27 @@ class EngineClient(docker.APIClient):
 
     :ivar tunnel: the SSH tunnel of the connection, if any; it lasts as long as the client.
     :ivar environ: the variables with which the ``docker`` command reaches the same engine.
+    :ivar podman: the engine is Podman.
+    :ivar plain: the registry that it transfers to or from speaks plain HTTP.
     """
 
     tunnel: ssh.Tunnel | None = None
     environ: Mapping[str, str]
+    podman = False
+    plain = False
+
+    def version(self, api_version: bool = True) -> Any:
+        """The engine's description of itself; the SDK asks for it first."""
+        described = super().version(api_version)
+        self.podman = podman.is_podman(described)
+        return described
+
+    def post(self, url: Any, *args: Any, **options: Any) -> requests.Response:
+        if self.podman:
+            url, options["params"] = podman.own_call(
+                str(url), options.get("params") or {}, plain=self.plain
+            )
+        return super().post(url, *args, **options)
 
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
@@ -47,39 +59,37 @@ class EngineClient(docker.APIClient):
 def connect(url: str, tls: Path | None, timeout: int) -> EngineClient:
     """A connection to an engine.
 
-    :param url: ``local`` (DOCKER_HOST and its companions, else the Unix
-        socket), or ``unix://``, ``tcp://``, ``ssh://``.
+    :param url: ``local`` (:func:`places.local`), ``podman://`` (:func:`places.podman`), or
+        ``unix://``, ``tcp://``, ``ssh://``.
     :param tls: for ``tcp://``, the folder with ca.pem, cert.pem and key.pem.
     :param timeout: seconds to wait for an answer.
     :raises EngineError: nothing answers there, or it refuses.
     """
-    host = os.environ.get("DOCKER_HOST", "") if url == "local" else url
-    if host.startswith("ssh://"):
-        return _through_ssh(host, timeout)
-    where: dict[str, Any] = {"base_url": url}
-    if url == "local":
-        where = dict(kwargs_from_env())
-    if tls is not None:
-        where["tls"] = certificates(url, tls)
+    place = _place(url, tls)
+    if place.host.startswith("ssh://"):
+        return _through_ssh(place.host, timeout)
     try:
-        client = EngineClient(version="auto", timeout=timeout, **where)
+        client = EngineClient(
+            base_url=place.host, version="auto", timeout=timeout, tls=place.tls or False
+        )
     except UNREACHABLE as error:
         raise EngineError(
             f"the container engine ({url}) can't be reached: {reason_of(error)}",
             hint="start it (systemctl start docker, or kollarm doctor --fix), and be root or in "
             "the group docker",
         ) from error
-    if url == "local":
-        client.environ = _environ(host or SOCKET)
-    else:
-        verify = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tls)}
-        client.environ = _environ(url) | (verify if tls else {"DOCKER_TLS_VERIFY": ""})
+    client.environ = place.environ
     return client
 
 
-def _environ(host: str) -> dict[str, str]:
-    # a context would win over the host
-    return {"DOCKER_HOST": host, "DOCKER_CONTEXT": ""}
+def _place(url: str, tls: Path | None) -> places.EnginePlace:
+    if url == "local":
+        return places.local()
+    if url == places.PODMAN:
+        return places.podman()
+    verify = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tls)}
+    environ = places.command_environment(url) | (verify if tls else {"DOCKER_TLS_VERIFY": ""})
+    return places.EnginePlace(url, certificates(url, tls) if tls else None, environ)
 
 
 def _through_ssh(url: str, timeout: int) -> EngineClient:
@@ -98,7 +108,7 @@ def _through_ssh(url: str, timeout: int) -> EngineClient:
             f"the container engine ({url}) can't be reached: {reason}", hint=hint
         ) from error
     client.tunnel = tunnel
-    client.environ = _environ(tunnel.url) | {"DOCKER_TLS_VERIFY": ""}
+    client.environ = places.command_environment(tunnel.url) | {"DOCKER_TLS_VERIFY": ""}
     return client
 
 

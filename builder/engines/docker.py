@@ -12,6 +12,7 @@ import re
 import tarfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -20,10 +21,9 @@ import docker
 import docker.errors
 import requests
 import urllib3.exceptions
-from docker.auth import resolve_repository_name
 
 from builder.engines import buildkit
-from builder.engines.connection import connect, reason_of
+from builder.engines.connection import EngineClient, connect, reason_of
 from builder.engines.protocol import (
     TAIL,
     BuildFailed,
@@ -38,13 +38,18 @@ from builder.facts import EngineImage
 from core.config.model import Architecture
 from core.oci import auth
 from core.oci.model import LABEL
+from core.oci.reference import parse
+from core.oci.transport import is_loopback
 
 #: Seconds to wait for an answer that is not a stream.
 TIMEOUT = 60
 #: Seconds between two lines of a build: an emulated step may be silent for long.
 STREAM_TIMEOUT = 3600
-_STEP = re.compile(r"^Step (\d+/\d+) : (.*)")
-_OWN_WORDS = re.compile(r" ---> |Removing intermediate container ")
+#: Docker's words and Podman's.
+_STEP = re.compile(r"^(?:Step (\d+/\d+) : |STEP (\d+/\d+): )(.*)")
+#: How engines tell what they have pushed where they don't tell it apart.
+_PUSHED = re.compile(r"digest: (sha256:[0-9a-f]{64})")
+_OWN_WORDS = re.compile(r" ---> |--> |Removing intermediate container |COMMIT ")
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -55,12 +60,22 @@ class DockerEngine:
     :param tls: the folder of its certificates, as for :func:`connect`.
     :param buildkit: build with BuildKit, where that can be done; without it, the
         engine's classic builder does all that has no mounts.
+    :param insecure: the address of a registry that speaks plain HTTP, besides those on loopback;
+        Podman is told, Docker knows by its own configuration.
     """
 
     keeps_images = True
 
-    def __init__(self, url: str = "local", *, tls: Path | None = None, buildkit: bool = False):
+    def __init__(
+        self,
+        url: str = "local",
+        *,
+        tls: Path | None = None,
+        buildkit: bool = False,
+        insecure: str | None = None,
+    ):
         self.url = url
+        self._insecure = insecure
         self.tls = tls
         self._buildkit = buildkit
         self._api = connect(url, tls, TIMEOUT)
@@ -68,22 +83,22 @@ class DockerEngine:
     def info(self) -> EngineInfo:
         version = self._api.version()
         return EngineInfo(
-            version["Version"], version["Arch"], self._api.info().get("DockerRootDir", "")
+            version["Version"],
+            version["Arch"],
+            self._api.info().get("DockerRootDir", ""),
+            podman=self._api.podman,
         )
 
     def machine(self, architecture: Architecture) -> str:
         return self.info().architecture
 
     def no_mounts(self) -> str | None:
-        parts = [part["Name"] for part in self._api.version().get("Components") or ()]
-        if parts and "Engine" not in parts:
-            return f"{parts[0]} has no BuildKit; use a Docker Engine (build.engines)"
-        return None if self._client else buildkit.NO_CLIENT
+        return None if self._client or self._api.podman else buildkit.NO_CLIENT
 
     @cached_property
     def _client(self) -> str | None:
         """The program that builds with the engine's BuildKit, which docker's SDK can't."""
-        return buildkit.client_program()
+        return None if self._api.podman else buildkit.client_program()
 
     def image(self, reference: str) -> EngineImage | None:
         try:
@@ -138,6 +153,12 @@ class DockerEngine:
             })  # fmt: skip
         else:
             self._build_classic(job)
+            if self._api.podman and job.use_cache:
+                found = self.image(job.reference)
+                if found is not None and found.architecture != job.architecture.oci:
+                    # its layer cache doesn't tell architectures apart
+                    job.context.seek(0)
+                    self._build_classic(replace(job, use_cache=False))
         return self.require(job.reference, job.architecture)
 
     def _build_classic(self, job: BuildJob) -> None:
@@ -167,8 +188,9 @@ class DockerEngine:
                     for line in str(text).splitlines():
                         write(line)
                         if match := _STEP.match(line):
-                            step = f"{match[1]} : {match[2]}"
-                            job.note(f"step {match[1]} {match[2]}"[:100])
+                            place = match[1] or match[2]
+                            step = f"{place} : {match[3]}"
+                            job.note(f"step {place} {match[3]}"[:100])
                             lines.clear()
                         elif "error" not in event and (output := _output(line)):
                             lines.append(output)
@@ -202,7 +224,8 @@ class DockerEngine:
             "Docker pushes to loopback and its insecure-registries only"
         )
         for event in self._transferred("push", reference, control, hint):
-            digest = (event.get("aux") or {}).get("Digest") or digest
+            said = _PUSHED.search(str(event.get("status") or ""))
+            digest = (event.get("aux") or {}).get("Digest") or (said[1] if said else digest)
         return digest
 
     def pull(
@@ -228,8 +251,10 @@ class DockerEngine:
         repository, tag = reference.rsplit("@" if "@" in reference else ":", 1)
         control = control or Cancellation()
         # engines from 28.3.3 on refuse a push without any X-Registry-Auth header
-        options["auth_config"] = auth.login(resolve_repository_name(repository)[0])
+        address = parse(reference).address
+        options["auth_config"] = auth.login(address)
         with self._stream(control) as api:
+            api.plain = address == self._insecure or is_loopback(address)
             try:
                 call = getattr(api, method)
                 events = call(repository, tag=tag, stream=True, decode=True, **options)
@@ -254,7 +279,7 @@ class DockerEngine:
                         stream = io.BufferedReader(_Chunks(chunks))
                         with tarfile.open(fileobj=stream, mode="r|") as tar:
                             for member in tar:
-                                name = f"{path.rpartition('/')[0]}/{member.name}"
+                                name = f"{path.rpartition('/')[0]}/{member.name}".lstrip("/")
                                 if member.isreg() and wanted(name):
                                     found[name] = tar.extractfile(member).read()  # type: ignore[union-attr]
         except (docker.errors.APIError, requests.RequestException, tarfile.TarError) as error:
@@ -287,7 +312,7 @@ class DockerEngine:
             raise EngineError(f"{argv[0]} can't run in {image}: {reason_of(error)}") from error
 
     @contextlib.contextmanager
-    def _stream(self, control: Cancellation) -> Iterator[docker.APIClient]:
+    def _stream(self, control: Cancellation) -> Iterator[EngineClient]:
         """A connection of its own, whose stream *control* can close."""
         api = connect(self.url, self.tls, STREAM_TIMEOUT)
         api.hooks["response"].append(control.attach)

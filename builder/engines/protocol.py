@@ -107,6 +107,8 @@ class EngineInfo:
     """Its own, by Go's name for it."""
     folder: str
     """Where it keeps images, on its own machine."""
+    podman: bool = False
+    """It is Podman."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from builder.base_image import BaseSource
+from builder.base_image import BaseSource, start
 from builder.context import archive
 from builder.engines.protocol import BuildJob, ImageBuilder
 from builder.native.dockerfile import with_native_tools
@@ -101,7 +101,9 @@ def _archive(base: BaseSource, builder: ImageBuilder, distro: Distro) -> RootArc
     """
     if base.bootstrap is not None:
         return RootArchive(base.bootstrap.suite, base.bootstrap.mirror)
-    found = builder.read_files(base.reference, [OS_RELEASE, "usr/lib/os-release"], lambda _: True)
+    found = builder.read_files(
+        start(base, builder), [OS_RELEASE, "usr/lib/os-release"], lambda _: True
+    )
     for content in found.values():
         if suite := codename(content.decode("utf-8", "replace")):
             return RootArchive(suite, MIRRORS[distro])

@@ -14,7 +14,7 @@ Finding = tuple[Position, str, str | None]
 
 #: Engines' addresses; the user, host and builder are words of ssh's and docker's command line.
 _ENGINE = re.compile(
-    r"local|(unix|tcp)://.+|ssh://([\w][^@/\s]*@)?[\w\[][^@\s]*|buildx://[A-Za-z0-9][\w.-]*"
+    r"local|podman://|(unix|tcp)://.+|ssh://([\w][^@/\s]*@)?[\w\[][^@\s]*|buildx://[A-Za-z0-9][\w.-]*"
 )
 
 
@@ -126,7 +126,7 @@ def _of_build(config: Config) -> Iterator[Finding]:
     for architecture, engine in config.build.engines.items():
         at = ("build", "engines", architecture.value)
         if not _ENGINE.fullmatch(engine.url):
-            remedy = "use local, unix://…, ssh://[USER@]HOST[:PORT], tcp://… or buildx://BUILDER"
+            remedy = "use local, podman://, unix://…, ssh://[USER@]HOST[:PORT], tcp://… or buildx://BUILDER"
             yield (*at, "url"), f"{engine.url!r} is not the address of an engine", remedy
         if engine.tls is not None and not engine.url.startswith("tcp://"):
             remedy = "remove it; for a local engine, set DOCKER_HOST and DOCKER_CERT_PATH"

@@ -132,8 +132,8 @@ class Engine(Section):
     """The container engine that builds one architecture."""
 
     url: str = "local"
-    """``local``, ``ssh://…``, ``tcp://…``, ``unix://…``, or ``buildx://BUILDER`` where the release
-    builds with BuildKit.
+    """``local``, ``podman://``, ``ssh://…``, ``tcp://…``, ``unix://…``, or ``buildx://BUILDER``
+    where the release builds with BuildKit.
     """
     tls: LocalPath | None = None
     """For tcp://: the folder with ca.pem, cert.pem and key.pem, as for DOCKER_CERT_PATH."""

@@ -59,9 +59,16 @@ class RegistryClient:
         credentials: Credentials | None = None,
     ):
         self.address = address
+        self._ca_bundle = ca_bundle
         self.transport = RegistryTransport(
             address, insecure=insecure, ca_bundle=ca_bundle, credentials=credentials
         )
+
+    def at(self, address: str) -> RegistryClient:
+        """The client of another registry, which is spoken to with TLS."""
+        if address == self.address:
+            return self
+        return RegistryClient(address, ca_bundle=self._ca_bundle)
 
     def ping(self) -> None:
         """Ask whether a registry answers there.

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from builder.engines.buildx import SCHEME, BuildxEngine
 from builder.engines.docker import DockerEngine
+from builder.engines.places import PODMAN
 from builder.engines.protocol import EngineError
 from core.config.model import Architecture, Config
 from core.oci.client import client_for
 from core.run import run, which
 from kollarm.doctor.model import DoctorFinding, Fix, failed, good, missing, note
 
-#: The oldest Docker Engine that kollarm's calls are known to work with.
+#: The oldest Docker Engine, and Podman, that kollarm's calls are known to work with.
 OLDEST = (20, 10)
+OLDEST_PODMAN = (4, 3)
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 
@@ -54,10 +56,11 @@ def _engine(
     except EngineError as error:
         yield failed(subject, error, Fix(script="setup-engine") if url == "local" else None)
         return
-    version = f"Docker Engine {info.version}, {info.architecture}"
+    name, least = ("Podman", OLDEST_PODMAN) if info.podman else ("Docker Engine", OLDEST)
+    version = f"{name} {info.version}, {info.architecture}"
     numbers = tuple(int(number) for number in re.findall(r"\d+", info.version)[:2])
-    if numbers < OLDEST:
-        oldest = ".".join(map(str, OLDEST))
+    if numbers < least:
+        oldest = ".".join(map(str, least))
         yield missing(
             subject, f"{version} is too old", f"install {oldest} or newer on that machine"
         )
@@ -66,7 +69,7 @@ def _engine(
     for architecture in architectures:
         if architecture.oci == info.architecture:
             continue
-        if url == "local" and info.architecture == _own_name():
+        if url in ("local", PODMAN) and info.architecture == _own_name():
             yield foreign(architecture)
         else:
             yield note(

@@ -17,7 +17,6 @@ from builder.engines.docker import DockerEngine
 from builder.engines.protocol import BuildJob, EngineError
 from builder.execute import BuildExecution, BuildResources
 from builder.facts import RenderedImage
-from builder.keys import base_key
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
 from builder.reasons import BuildReason
 from builder.record import BuildRecord
@@ -26,7 +25,7 @@ from core.config import model
 from core.config.model import Architecture, Build, Config
 from core.oci.registry import RegistryClient
 from tests.support import tiny_root
-from tests.support.registries import RunningRegistry, context, pushed_members
+from tests.support.registries import RunningRegistry, context
 from tests.support.servers import free_port, listening, stop_engine
 
 pytestmark = pytest.mark.integration
@@ -228,28 +227,3 @@ def test_certificates_that_are_not_there(remote: Remote, tmp_path: Path) -> None
     with pytest.raises(EngineError, match=r"cert\.pem") as caught:
         DockerEngine(remote.url, tls=tmp_path)
     assert caught.value.hint is not None
-
-
-@pytest.mark.parametrize("by_digest", [False, True])
-def test_a_pulled_base_of_each_architecture(by_digest: bool, tmp_path: Path) -> None:
-    """Both have one name: the engine's is that of the architecture pulled last."""
-    registry = RunningRegistry(tmp_path / "registry")
-    try:
-        client, engine = RegistryClient(registry.address), DockerEngine()
-        members = pushed_members(engine, client, "pulled", content=tmp_path.name)
-        index.write(client, "test/pulled", "t", index.compose(members))
-        found = client.index("test/pulled", "t")
-        assert found is not None
-        which = f"@{found.digest}" if by_digest else ":t"
-        name = f"{registry.address}/test/pulled{which}"
-        key = base_key({"image": name})
-        bases = [base_image.BaseSource(one, name, key) for one in Architecture]
-        for base in bases:
-            base_image.ensure(base, engine)
-        for base in bases:
-            start = base_image.start(base, engine)
-            child = f"{registry.address}/test/child:{base.architecture}"
-            made = engine.build(BuildJob(context(f"FROM {start}\n"), child, base.architecture))
-            assert made.architecture == base.architecture.oci
-    finally:
-        registry.stop()

@@ -144,19 +144,25 @@ def test_a_wrong_clock_is_noticed(ahead: float, level: Level, words: str) -> Non
     assert words in found.text
 
 
-def test_an_engine_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("version", "podman", "oldest"), [("19.03.15", False, "20.10"), ("3.4.4", True, "4.3")]
+)
+def test_an_engine_that_is_too_old(
+    version: str, podman: bool, oldest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Old:
         def __init__(self, url: str, tls: Path | None):
             self.url = url
 
         def info(self) -> EngineInfo:
-            return EngineInfo("19.03.15", "arm64", "")
+            return EngineInfo(version, "arm64", "", podman)
 
     monkeypatch.setattr(engines, "DockerEngine", Old)
     build = Build(engines={ARM: Build().engines[ARM]})
     found = list(engines.engines(Config(build=build)))
     assert [finding.level for finding in found] == [Level.MISSING]
-    assert "19.03.15" in found[0].text and "20.10" in (found[0].remedy or "")
+    assert version in found[0].text and oldest in (found[0].remedy or "")
+    assert ("Podman" in found[0].text) is podman
 
 
 def test_only_the_tools_of_what_is_wanted_are_looked_for() -> None:
