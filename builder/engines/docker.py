@@ -93,7 +93,9 @@ class DockerEngine:
         return self.info().architecture
 
     def no_mounts(self) -> str | None:
-        return None if self._client or self._api.podman else buildkit.NO_CLIENT
+        if self._api.podman:
+            return "Podman has no BuildKit; use a Docker Engine (build.engines)"
+        return None if self._client else buildkit.NO_CLIENT
 
     @cached_property
     def _client(self) -> str | None:

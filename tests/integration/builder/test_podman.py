@@ -126,14 +126,13 @@ def test_a_pulled_base_of_each_architecture(
         )
 
 
-def test_a_step_mounts_another_image(found: DockerEngine) -> None:
-    assert found.no_mounts() is None
-    found.build(BuildJob(packed("FROM scratch\nCOPY f /\n", f=b"x"), "kollarm-test/other:t", X86))
-    text = f"FROM --platform=linux/amd64 kollarm-test/other:t AS other\n{tiny_root.SHELL}"
+def test_a_step_mounts_another_stage(found: DockerEngine) -> None:
+    """As Dockerfiles for BuildKit do; but it takes no image of another architecture."""
+    assert "Podman" in (found.no_mounts() or "")
+    text = f"FROM scratch AS other\nCOPY f /\n{tiny_root.SHELL}"
     text += 'RUN --mount=type=bind,from=other,target=/m ["/bin/sh", "-c", "test -e /m/f"]\n'
-    root = {"root.tar": tiny_root.root("podman")}
-    made = found.build(BuildJob(packed(text, **root), "kollarm-test/mounts:t", ARM, mounts=True))
-    assert made.architecture == "arm64"
+    files = {"root.tar": tiny_root.root("podman"), "f": b"x"}
+    assert found.build(BuildJob(packed(text, **files), "kollarm-test/mounts:t", X86))
 
 
 def test_a_program_of_an_image_runs(found: DockerEngine) -> None:
