@@ -22,7 +22,7 @@ from core.oci.registry import RegistryClient
 from core.run import run
 from deploy.preflight import RequiredImage
 from deploy.verified_images import playbook
-from kollarm.doctor import engines as doctor
+from kollarm.doctor.engines import engines
 from kollarm.doctor.model import Level
 from tests.support import tiny_root
 from tests.support.engines import podman
@@ -162,7 +162,7 @@ def test_a_docker_context_leads_to_it(
 
 def test_the_doctor_knows_it(found: DockerEngine) -> None:
     config = Config(build=Build(engines={X86: model.Engine(url="podman://")}))
-    [finding] = doctor.engines(config)
+    [finding] = engines(config)
     assert finding.level is Level.GOOD and "Podman" in finding.text
 
 
