@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +24,7 @@ from guestprep.plan.model import PreparationPlan
 from guestprep.publish.cloud import Glance
 from guestprep.record import PreparationRecord
 from kollarm.guests import boots, prepare, selection
-from kollarm.guests.cloud import cloud_for
+from kollarm.guests.cloud import clouds_for
 from kollarm.services.registry import start_registry
 
 
@@ -65,6 +65,8 @@ class GuestRecord:
     """The boot of the prepared image; None if it was not booted."""
     published: publish.PublishRecord | None = None
     """None if the run ended before that."""
+    elsewhere: tuple[publish.PublishRecord, ...] = ()
+    """What was published to further clouds."""
 
     @property
     def state(self) -> str:
@@ -77,6 +79,7 @@ class GuestRecord:
             "before": self.before.to_dict() if self.before else None,
             "after": self.after.to_dict() if self.after else None,
             "published": self.published.to_dict() if self.published else None,
+            "elsewhere": [record.to_dict() for record in self.elsewhere],
         }
 
     @property
@@ -132,11 +135,12 @@ class ImagesRecord:
 
     def _glance_table(self) -> str:
         rows = [
-            [image.name, image.action.done, image.image_id, image.visibility, image.status]
+            [image.name, image.cloud, image.action.done, image.image_id, image.visibility]
             for guest in self.guests
-            if (image := guest.published) is not None
+            for image in (guest.published, *guest.elsewhere)
+            if image is not None
         ]
-        return table("Glance", ["image", "state", "id", "visibility", "status"], rows)
+        return table("Glance", ["image", "cloud", "state", "id", "visibility"], rows)
 
 
 @dataclass(frozen=True)
@@ -251,11 +255,12 @@ def run(config: Config, partial: PartialRun) -> ImagesRecord:
     :raises KollarmError: something failed; what was complete by then stays.
     """
     guests, parts = _chosen_guests(config, partial.parts), partial.parts
-    connection = None
+    connections = []
     if guests and RunPart.PUBLISH in parts:
         with progress.current().step("reach the cloud"):
-            connection = cloud_for(config)
-            Glance(connection).import_methods()
+            connections = clouds_for(config)
+            for connection in connections:
+                Glance(connection).import_methods()
     if RunPart.BUILD in parts:
         start_registry(config)
         with progress.current().step("container images"):
@@ -268,7 +273,7 @@ def run(config: Config, partial: PartialRun) -> ImagesRecord:
             for done in steps(config, guest):
                 partial.guests[guest.name] = done
             if RunPart.PUBLISH in parts:
-                published = _publish(config, guest, partial.guests[guest.name], connection)
+                published = _publish(config, guest, partial.guests[guest.name], connections)
                 partial.guests[guest.name] = published
     return partial.record()
 
@@ -335,8 +340,11 @@ def _require_passed(guest: Guest, boot: boots.KeptBoot) -> None:
         )
 
 
-def _publish(config: Config, guest: Guest, done: GuestRecord, connection: Any) -> GuestRecord:
+def _publish(
+    config: Config, guest: Guest, done: GuestRecord, connections: Sequence[Any]
+) -> GuestRecord:
     image = selection.output(config, guest)
     system = publish.bootable_system(image, done.prepared)
     spec = selection.publish_spec(config, guest, image, system, done.prepared)
-    return replace(done, published=publish.publish(connection, image, spec))
+    first, *others = [publish.publish(connection, image, spec) for connection in connections]
+    return replace(done, published=first, elsewhere=tuple(others))

@@ -35,6 +35,8 @@ def contradictions(config: Config) -> Iterator[Finding]:
             "embedded and name exclude each other",
             "remove name to use the Glance on loopback, or embedded to use your own cloud",
         )
+    if config.cloud.embedded and config.cloud.region is not None:
+        yield ("cloud", "region"), "the Glance on loopback has no regions", "remove it"
     if config.cloud.method == "web-download" and config.cloud.served_at is None:
         yield (
             ("cloud", "method"),
@@ -203,6 +205,9 @@ def _of_guest(guest: Guest, at: Position) -> Iterator[Finding]:
     for number, path in enumerate(paths):
         if path in paths[:number]:
             yield (*at, "files", number, "path"), f"{path} is written twice", "keep one of them"
+    if guest.publish.members and guest.visibility != "shared":
+        message = "only images of the visibility shared have members"
+        yield (*at, "publish", "members"), message, "set visibility: shared, or remove members"
     if not guest.consoles:
         yield (*at, "consoles"), "is empty", "list at least tty1, which the VNC console shows"
     elif not guest.consoles[-1].startswith("tty") or guest.consoles[-1].startswith("ttyAMA"):

@@ -23,6 +23,7 @@ from core.config.paths import (
     PathOrUrl,
     folder_of,
 )
+from core.config.publishing import OtherCloud, Publishing
 from core.paths import project_dir
 
 
@@ -304,6 +305,8 @@ class Guest(Section):
     """MB of memory that a flavor needs for it."""
     admin_user: str | None = None
     """The user to log in as; default: the one that the image's cloud-init makes."""
+    publish: Publishing = Publishing()
+    """How the image is kept in a cloud."""
     boot: Literal["none", "result", "both"] = "result"
     """Which image is booted to prove the console: none, the result, or the source as well."""
     boot_timeout: int = Field(default=900, gt=0)
@@ -321,6 +324,10 @@ class Cloud(Section):
     """
     name: str | None = None
     """A cloud of clouds.yaml; default: ``$OS_CLOUD``, else the one that was deployed from here."""
+    region: str | None = None
+    """One of the cloud's regions; default: the first."""
+    also: list[OtherCloud] = Field(default_factory=list)
+    """More clouds, or regions, that get the same images; ``--cloud`` leaves them out."""
     method: Literal["auto", "put", "glance-direct", "web-download"] = "auto"
     """How an image's bytes get there; ``auto``: by PUT, else as the cloud allows."""
     served_at: HttpUrl | None = None

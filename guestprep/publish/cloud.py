@@ -51,10 +51,13 @@ class GlanceError(KollarmError):
         return self.status is None or self.status >= 500 or self.status == 429
 
 
-def connect(cloud: str | None = None, *, clouds_yaml: Path | None = None) -> Any:
+def connect(
+    cloud: str | None = None, *, region: str | None = None, clouds_yaml: Path | None = None
+) -> Any:
     """A connection to a cloud of clouds.yaml; no request is made yet.
 
     :param cloud: its name; None takes ``$OS_CLOUD`` or the other ``OS_…`` variables.
+    :param region: one of its regions; None takes the first.
     :param clouds_yaml: read this file only, instead of the usual places and variables.
     :return: an :class:`openstack.connection.Connection`.
     :raises ConfigError: there is no such cloud, or its entry is incomplete.
@@ -74,10 +77,11 @@ def connect(cloud: str | None = None, *, clouds_yaml: Path | None = None) -> Any
                 hint="name one in the configuration (cloud.name) or in OS_CLOUD; "
                 + (f"clouds.yaml has: {', '.join(names)}" if names else "there is no clouds.yaml"),
             )
-        region = loader.get_one(cloud=named, api_timeout=TIMEOUT)
-        spaced = any("rate_limit" in key or "concurrency" in key for key in region.config)
-        region.set_session_constructor(_PatientSession if spaced else _UnspacedSession)
-        return openstack.connection.Connection(config=region)
+        within: dict[str, Any] = {"region_name": region} if region else {}
+        found = loader.get_one(cloud=named, api_timeout=TIMEOUT, **within)
+        spaced = any("rate_limit" in key or "concurrency" in key for key in found.config)
+        found.set_session_constructor(_PatientSession if spaced else _UnspacedSession)
+        return openstack.connection.Connection(config=found)
     except (sdk_errors.ConfigException, auth_errors.MissingRequiredOptions) as error:
         known = sorted(set(loader.get_cloud_names()) - {"envvars", "defaults"})
         raise ConfigError(
@@ -119,6 +123,8 @@ class Glance:
 
     def __init__(self, connection: Any):
         self.connection = connection
+        region = connection.config.get_region_name()
+        self.cloud = str(connection.config.name or "(from OS_…)") + (f"/{region}" if region else "")
         self._where = f"Glance of cloud {connection.config.name or '(from OS_…)'}"
         with _explained(self._where):
             try:
@@ -176,7 +182,7 @@ class Glance:
                 stream.write(block)
 
     def create(
-        self, attributes: Mapping[str, str | int], properties: Mapping[str, str], *, hidden: bool
+        self, attributes: Mapping[str, object], properties: Mapping[str, str], *, hidden: bool
     ) -> RemoteImage:
         """Make a record without content."""
         body = {**properties, **attributes, "os_hidden": hidden}
@@ -201,28 +207,53 @@ class Glance:
             if error.status != requests.codes.not_found:
                 raise
 
-    def send(self, path: str, data: Any, timeout: float) -> None:
+    def send(self, path: str, data: Any, timeout: float, store: str | None = None) -> None:
         """PUT content. ``data`` is iterated over (again, when the token had expired).
 
         :param timeout: seconds without any sign of life from Glance.
+        :param store: the store that gets it; None for the default one.
         """
+        headers = {"X-Image-Meta-Store": store} if store else {}
         self._call(
             "PUT",
             path,
             data=data,
-            headers={"Content-Type": "application/octet-stream"},
+            headers={"Content-Type": "application/octet-stream", **headers},
             timeout=(TIMEOUT, timeout),
             log=False,
         )
 
-    def start_import(self, image_id: str, method: Mapping[str, str]) -> None:
+    def start_import(
+        self, image_id: str, method: Mapping[str, str], stores: Sequence[str] = ()
+    ) -> None:
         """Start an import by Glance, which goes on after its answer."""
-        self._call("POST", f"/images/{image_id}/import", json={"method": dict(method)})
+        body: dict[str, object] = {"method": dict(method)}
+        if stores:
+            body["stores"] = list(stores)
+        self._call("POST", f"/images/{image_id}/import", json=body)
 
     def import_failures(self, image_id: str) -> list[str]:
         """The messages of the image's failed import tasks."""
         tasks = self.read(f"/images/{image_id}/tasks").get("tasks", [])  # none before Victoria
         return [task["message"] for task in tasks if task.get("status") == "failure"]
+
+    def stores(self) -> tuple[str, ...]:
+        """Identifiers of its stores; empty where it does not tell them (it has only one)."""
+        listed = self.read("/info/stores").get("stores", ())
+        return tuple(store["id"] for store in listed if not store.get("read-only"))
+
+    def members(self, image_id: str) -> list[str]:
+        """Ids of the projects that an image is shared with."""
+        listed = self.read(f"/images/{image_id}/members", absent=(403, 404)).get("members", ())
+        return [member["member_id"] for member in listed]
+
+    def share(self, image_id: str, project: str) -> None:
+        """Share an image with a project; again is fine."""
+        try:
+            self._call("POST", f"/images/{image_id}/members", json={"member": project})
+        except GlanceError as error:
+            if error.status != requests.codes.conflict:
+                raise
 
     def import_methods(self) -> tuple[str, ...]:
         """What the cloud's interoperable import offers."""

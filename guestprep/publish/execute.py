@@ -4,6 +4,7 @@ another, checked one can take it."""
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from core import progress
@@ -12,6 +13,7 @@ from guestprep.publish import image_file, run_marker
 from guestprep.publish.cloud import Glance, GlanceError
 from guestprep.publish.model import (
     CONTENT,
+    PROTECTED,
     RUN_MARK,
     SUCCESSOR,
     Method,
@@ -23,7 +25,7 @@ from guestprep.publish.model import (
     Replaced,
 )
 from guestprep.publish.plan import changes
-from guestprep.publish.transfer import choose, transfer
+from guestprep.publish.transfer import choose, copy_to, transfer
 
 #: Uploads tried before giving up, and seconds between them.
 PAUSES = (2.0, 10.0)
@@ -54,8 +56,13 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
     else:
         assert plan.image_id is not None
         image = glance.get(plan.image_id)
+    if any(store not in image.stores for store in plan.stores):
+        with progress.current().step(f"copy {plan.name} to {', '.join(plan.stores)}") as step:
+            copy_to(glance, image, plan.stores, step)
     if todo := changes(image, plan.attributes, plan.properties):
         image = glance.change(image.id, todo)
+    for project in plan.members:
+        glance.share(image.id, project)
     retired = tuple(_retire(glance, old, image.id, plan) for old in plan.retire)
     final = glance.get(image.id)
     _check(final, plan)
@@ -73,6 +80,8 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
         removed=removed,
         sent=sent,
         seconds=round(time.monotonic() - started, 1),
+        stores=tuple(sorted(final.stores)),
+        cloud=plan.cloud,
     )
 
 
@@ -112,10 +121,10 @@ def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> tuple[RemoteI
     what = f"upload {plan.name} ({progress.size(plan.local.size)})"
     with progress.current().step(what) as step:
         record = glance.create(
-            plan.attributes, {**plan.properties, RUN_MARK: run_marker.mine()}, hidden=True
+            _initial(plan.attributes), {**plan.properties, RUN_MARK: run_marker.mine()}, hidden=True
         )
         try:
-            digest = transfer(glance, record, plan.local, method, plan.source_url, step)
+            digest = transfer(glance, record, plan, method, step)
             image = glance.get(record.id)
             if image.status != "active":
                 raise GlanceError(f"the image {image.id} is {image.status} after its upload")
@@ -127,6 +136,12 @@ def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> tuple[RemoteI
         except BaseException:
             _discard(glance, record.id)
             raise
+
+
+def _initial(attributes: Mapping[str, str | int]) -> dict[str, object]:
+    """The attributes of a new record: what is protected could not be removed after a failure."""
+    tags = [tag for tag in str(attributes["tags"]).split(",") if tag]
+    return {**attributes, "protected": False, "tags": tags}
 
 
 def _discard(glance: Glance, image_id: str) -> bool:
@@ -219,6 +234,7 @@ def _retire(glance: Glance, image_id: str, successor: str, plan: PublishPlan) ->
     """Take the name from the image that had it; only ever called with its successor in place."""
     if plan.replaced is Replaced.DELETE:
         try:
+            _unprotect(glance, image_id)
             glance.delete(image_id)
             return image_id
         except GlanceError as error:
@@ -235,3 +251,10 @@ def _retire(glance: Glance, image_id: str, successor: str, plan: PublishPlan) ->
     else:
         glance.change(image_id, [mark, PropertyChange("os_hidden", old.hidden, True)])
     return image_id
+
+
+def _unprotect(glance: Glance, image_id: str) -> None:
+    """Lift the protection that kollarm gave an image; an administrator's own stays."""
+    image = glance.get(image_id)
+    if image.protected and PROTECTED in image.managed:
+        glance.change(image_id, [PropertyChange(PROTECTED, True, False)])

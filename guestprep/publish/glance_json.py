@@ -39,6 +39,9 @@ def image_of(data: Mapping[str, Any]) -> RemoteImage:
         min_disk=data.get("min_disk") or 0,
         min_ram=data.get("min_ram") or 0,
         created_at=data.get("created_at", ""),
+        protected=bool(data.get("protected")),
+        tags=frozenset(data.get("tags") or ()),
+        stores=frozenset(filter(None, (data.get("stores") or "").split(","))),
         properties={
             name: str(value)
             for name, value in data.items()
@@ -53,4 +56,5 @@ def operation(change: PropertyChange) -> dict[str, object]:
     if change.new is None:
         return {"op": "remove", "path": path}
     operation = "add" if change.old is None and change.name not in ATTRIBUTES else "replace"
-    return {"op": operation, "path": path, "value": change.new}
+    value: object = str(change.new).split(",") if change.name == "tags" else change.new
+    return {"op": operation, "path": path, "value": value}

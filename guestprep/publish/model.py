@@ -17,6 +17,8 @@ OWNER_MARK = "kollarm_guest"
 RUN_MARK = "kollarm_run"
 #: Property that names the properties kollarm set, so that one no longer wanted can go.
 MANAGED = "kollarm_properties"
+#: Attribute that is listed there as well, where kollarm set it.
+PROTECTED = "protected"
 #: Property of a replaced image: the id of its successor.
 SUCCESSOR = "kollarm_replaced_by"
 #: Property with the digest of what was sent (``sha512:…``), where Glance's own record can't tell
@@ -128,6 +130,15 @@ class PublishSpec:
     """Where Glance itself can fetch the very same file, for web-download."""
     check_properties: bool = True
     """Compare the user's properties with the cloud's definitions."""
+    raw: bool = False
+    """Send it as a raw disk."""
+    stores: tuple[str, ...] = ()
+    """Identifiers of the stores that are to have it; empty for the cloud's default."""
+    members: tuple[str, ...] = ()
+    """Ids of projects that it is shared with."""
+    protected: bool = False
+    """Whether Glance refuses to delete it."""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,6 +176,10 @@ class RemoteImage:
     min_ram: int
     created_at: str
     properties: Mapping[str, str]
+    protected: bool = False
+    tags: frozenset[str] = frozenset()
+    stores: frozenset[str] = frozenset()
+    """Identifiers of the stores that have it; empty where Glance has only one."""
 
     @property
     def digest(self) -> tuple[str, str] | None:
@@ -172,6 +187,11 @@ class RemoteImage:
         if self.hash_algo and self.hash_value:
             return self.hash_algo, self.hash_value
         return ("md5", self.checksum) if self.checksum else None
+
+    @property
+    def managed(self) -> frozenset[str]:
+        """Names of what kollarm set."""
+        return frozenset(self.properties.get(MANAGED, "").split(","))
 
     @property
     def sent(self) -> tuple[str, str] | None:
@@ -205,8 +225,8 @@ class CloudFacts:
     """Ids of those that a process which still runs uploads."""
     abandoned: frozenset[str] = frozenset()
     """Ids of those whose uploading process is known to be gone."""
-    import_methods: tuple[str, ...] = ()
-    """What the cloud's interoperable import offers."""
+    members: frozenset[tuple[str, str]] = frozenset()
+    """Pairs of an image's id and a project's that it is shared with, as far as it matters."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +275,14 @@ class PublishPlan:
     """Ids of what killed runs left half-uploaded."""
     strays: tuple[str, ...] = ()
     """Ids of what is half-uploaded by another machine, whether that one lives or not."""
+    stores: tuple[str, ...] = ()
+    """Stores that are to have the image."""
+    copies: tuple[str, ...] = ()
+    """Those of them that an image which is there already is missing from."""
+    members: tuple[str, ...] = ()
+    """Projects that it is not yet shared with."""
+    cloud: str = ""
+    """What the cloud is called."""
 
     def to_dict(self) -> dict[str, object]:
         data = asdict(self)
@@ -273,7 +301,8 @@ class PublishPlan:
     def to_text(self) -> str:
         """The plan for a person, several lines."""
         subject = f" {self.image_id}" if self.image_id else ""
-        lines = [f"{self.name}: {self.action}{subject}"]
+        where = f" in {self.cloud}" if self.cloud else ""
+        lines = [f"{self.name}: {self.action}{subject}{where}"]
         lines += [f"  because {reason}" for reason in self.reasons]
         lines += [
             f"  remove {image}, left half-uploaded by an earlier run" for image in self.remove
@@ -285,6 +314,8 @@ class PublishPlan:
             settings = {**self.attributes, **self.properties}
             lines += [f"    {key}={value}" for key, value in settings.items() if key not in MARKS]
         lines += [f"  change {change}" for change in self.changes if not change.bookkeeping]
+        lines += [f"  copy to the store {store}" for store in self.copies]
+        lines += [f"  share with the project {project}" for project in self.members]
         lines += [f"  then {self.replaced} {image}, which had the name" for image in self.retire]
         return joined_lines(lines)
 
@@ -308,6 +339,10 @@ class PublishRecord:
     """Bytes that were uploaded."""
     seconds: float
     """Of the whole publishing."""
+    stores: tuple[str, ...] = ()
+    """Stores that have it; empty where Glance has only one."""
+    cloud: str = ""
+    """What the cloud is called."""
 
     def to_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -317,6 +352,7 @@ class PublishRecord:
         lines = [
             f"{self.name}: {self.action.done}: image {self.image_id}, {self.status}, "
             f"{progress.size(self.size)}, {self.visibility}"
+            + (f", in {self.cloud}" if self.cloud else "")
         ]
         lines += [f"  changed {change}" for change in self.changes if not change.bookkeeping]
         lines += [f"  replaced {image}" for image in self.retired]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import ConfigError
-from guestprep.publish import image_file, run_marker
+from core.suggest import nearest_or_known
+from guestprep.publish import image_file, raw_file, run_marker
 from guestprep.publish.cloud import Glance
 from guestprep.publish.execute import execute
 from guestprep.publish.model import (
@@ -30,13 +32,28 @@ def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
     :raises UnusableInput: the file is missing, damaged or not a disk.
     :raises GlanceError: the cloud can't be reached or doesn't accept the credentials.
     """
-    local = image_file.read_facts(image)
     glance = Glance(connection)
+    if spec.stores:
+        _check_stores(glance, spec.stores)
+    local = image_file.read_facts(raw_file.made_of(image) if spec.raw else image)
     known = definitions(glance) if spec.properties and spec.check_properties else None
     if known is not None and (problems := faults(spec.properties, known)):
         raise ConfigError(f"the properties of {spec.name} are wrong", problems)
     facts = look(glance, spec.name)
-    return decide(spec, with_digests(local, facts), facts)
+    if spec.members:
+        shared = ((image.id, one) for image in facts.images for one in glance.members(image.id))
+        facts = replace(facts, members=frozenset(shared))
+    return replace(decide(spec, with_digests(local, facts), facts), cloud=glance.cloud)
+
+
+def _check_stores(glance: Glance, wanted: Sequence[str]) -> None:
+    there = glance.stores()
+    for store in wanted:
+        if store not in there:
+            raise ConfigError(
+                f"the cloud {glance.cloud} has no store {store!r}",
+                hint=nearest_or_known(store, there) if there else "it has one store; remove stores",
+            )
 
 
 def publish(connection: Any, image: Path, spec: PublishSpec) -> PublishRecord:

@@ -15,8 +15,8 @@ from dataclasses import replace
 
 from guestprep.publish import properties
 from guestprep.publish.model import (
-    MANAGED,
     OWNER_MARK,
+    PROTECTED,
     RUN_MARK,
     SUCCESSOR,
     CloudFacts,
@@ -73,6 +73,8 @@ def decide(spec: PublishSpec, local: LocalImage, facts: CloudFacts) -> PublishPl
         source_url=spec.source_url,
         remove=remove,
         strays=strays,
+        stores=spec.stores,
+        members=spec.members,
     )
     if refused := _refusal(spec, present, ours, facts):
         refusal, reason = refused
@@ -82,15 +84,26 @@ def decide(spec: PublishSpec, local: LocalImage, facts: CloudFacts) -> PublishPl
     same = [image for image in present if image.same_content(local)]
     others = [image for image in present if image not in same[:1]]
     if same:
+        base = _extent(base, same[0], facts)
         return _settle(base, same[0], others, made_by_us=same[0] in ours)
     if spare:
         why = "an image of ours with this content is there, hidden: no upload is needed"
+        base = _extent(base, spare[0], facts)
         return _about(base, spare[0], PublishAction.FINISH, why, others)
     if others:
         why = _difference(others[0], local)
         retire = tuple(image.id for image in others)
         return replace(base, action=PublishAction.REPLACE, reasons=(why,), retire=retire)
     return base
+
+
+def _extent(base: PublishPlan, image: RemoteImage, facts: CloudFacts) -> PublishPlan:
+    """The stores and projects that an image which is there does not reach yet."""
+    return replace(
+        base,
+        copies=tuple(store for store in base.stores if store not in image.stores),
+        members=tuple(one for one in base.members if (image.id, one) not in facts.members),
+    )
 
 
 def _settle(
@@ -105,6 +118,9 @@ def _settle(
         return _about(base, image, PublishAction.FINISH, why, others)
     if changes(image, base.attributes, base.properties):
         why = "the content is the same, its properties differ"
+        return _about(base, image, PublishAction.UPDATE, why)
+    if base.copies or base.members:
+        why = "content and properties are as requested; it is not yet everywhere it should be"
         return _about(base, image, PublishAction.UPDATE, why)
     return _about(base, image, PublishAction.KEEP, "content and properties are as requested")
 
@@ -142,12 +158,19 @@ def changes(
         for name, old in current.items()
         if old != attributes[name]
     ]
+    tags = frozenset(filter(None, str(attributes["tags"]).split(",")))
+    if not tags <= image.tags:
+        result.append(PropertyChange("tags", ",".join(sorted(image.tags)), _joined(image, tags)))
+    protect = bool(attributes["protected"])
+    # What an administrator protected by hand stays so.
+    if protect != image.protected and (protect or PROTECTED in image.managed):
+        result.append(PropertyChange(PROTECTED, image.protected, protect))
     result += [
         PropertyChange(name, image.properties.get(name), value)
         for name, value in wanted.items()
         if image.properties.get(name) != value
     ]
-    once_set = {*image.properties.get(MANAGED, "").split(","), RUN_MARK, SUCCESSOR}
+    once_set = {*image.managed, RUN_MARK, SUCCESSOR}
     result += [
         PropertyChange(name, image.properties[name], None)
         for name in sorted(once_set - set(wanted))
@@ -157,6 +180,10 @@ def changes(
         # Last: whoever lists images sees it only with all else in place.
         result.append(PropertyChange("os_hidden", True, False))
     return tuple(result)
+
+
+def _joined(image: RemoteImage, tags: frozenset[str]) -> str:
+    return ",".join(sorted(image.tags | tags))
 
 
 def _refusal(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from guestprep.publish.model import MANAGED, OWNER_MARK, LocalImage, PublishSpec
+from guestprep.publish.model import MANAGED, OWNER_MARK, PROTECTED, LocalImage, PublishSpec
 
 #: name: (value, why)
 ARM64: Mapping[str, tuple[str, str]] = {
@@ -39,7 +39,8 @@ def wanted(spec: PublishSpec) -> dict[str, str]:
         **spec.provenance,
     }
     result = {name: value for name, value in values.items() if value}
-    return result | {OWNER_MARK: spec.name, MANAGED: ",".join(sorted(result))}
+    managed = sorted({*result, *([PROTECTED] if spec.protected else [])})
+    return result | {OWNER_MARK: spec.name, MANAGED: ",".join(managed)}
 
 
 def attributes(spec: PublishSpec, local: LocalImage) -> dict[str, str | int]:
@@ -52,4 +53,6 @@ def attributes(spec: PublishSpec, local: LocalImage) -> dict[str, str | int]:
         "container_format": "bare",
         "min_disk": disk,
         "min_ram": spec.min_ram,
+        "protected": spec.protected,
+        "tags": ",".join(spec.tags),
     }

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from core.errors import ConfigError
 from core.progress import RunningStep, size
 from guestprep.publish.cloud import Glance, GlanceError
-from guestprep.publish.model import LocalImage, Method, RemoteImage
+from guestprep.publish.model import Method, PublishPlan, RemoteImage
 
 #: Bytes that are read, hashed and sent at once.
 CHUNK = 1 << 19
@@ -22,6 +22,9 @@ AHEAD = 6
 SILENCE = 900.0
 #: Seconds that Glance may take for an import of its own, without progress to be seen.
 IMPORT_DEADLINE = 3600.0
+
+#: Glance's import method that copies an image from one store to others.
+COPY = "copy-image"
 
 #: The property by which Glance's import holds an image's record (glance/async_/flows/
 #: api_image_import.py), and the seconds after which one that a dead task left is ignored.
@@ -92,29 +95,55 @@ def choose(
 def transfer(
     glance: Glance,
     image: RemoteImage,
-    local: LocalImage,
+    plan: PublishPlan,
     method: Method,
-    source_url: str | None,
     step: RunningStep,
 ) -> str | None:
-    """Send the content and wait until Glance has it.
+    """Send the content and wait until Glance has it; by PUT only its first store does.
 
     :return: the SHA512 of what was sent; None where Glance fetched it itself.
     :raises GlanceError: refused, cut off, or an import that failed.
     """
     if method is Method.WEB_DOWNLOAD:
-        assert source_url is not None
-        glance.start_import(image.id, {"name": method.value, "uri": source_url})
+        assert plan.source_url is not None
+        by = {"name": method.value, "uri": plan.source_url}
+        glance.start_import(image.id, by, plan.stores)
         _wait(glance, image.id, step)
         return None
-    source = UploadStream(local.path, local.size, step)
+    source, stores = UploadStream(plan.local.path, plan.local.size, step), plan.stores
     if method is Method.PUT:
-        glance.send(f"/images/{image.id}/file", source, SILENCE)
+        glance.send(f"/images/{image.id}/file", source, SILENCE, stores[0] if stores else None)
     else:
         glance.send(f"/images/{image.id}/stage", source, SILENCE)
-        glance.start_import(image.id, {"name": method.value})
+        glance.start_import(image.id, {"name": method.value}, stores)
         _wait(glance, image.id, step)
     return source.digest
+
+
+def copy_to(glance: Glance, image: RemoteImage, stores: Sequence[str], step: RunningStep) -> None:
+    """Let Glance copy an image to more of its stores, and wait until they have it.
+
+    :raises GlanceError: it can't.
+    """
+    missing = [store for store in stores if store not in image.stores]
+    if not missing:
+        return
+    glance.start_import(image.id, {"name": COPY}, missing)
+    deadline = time.monotonic() + IMPORT_DEADLINE
+    while time.monotonic() < deadline:
+        image = glance.get(image.id)
+        if image.stores.issuperset(missing):
+            _await_unlock(glance, image)
+            return
+        if failed := image.properties.get("os_glance_failed_import"):
+            raise GlanceError(
+                f"Glance could not copy {image.id} to the store {failed}",
+                status=400,
+                hint="Glance's log has the reason",
+            )
+        step.note(f"Glance copies it to {', '.join(missing)}")
+        time.sleep(0.5)
+    raise GlanceError(f"Glance's copy has not finished after {IMPORT_DEADLINE:.0f} s", status=504)
 
 
 def _wait(glance: Glance, image_id: str, step: RunningStep) -> None:

@@ -27,13 +27,28 @@ def cloud_for(config: Config, name: str | None = None) -> Any:
         glance = EmbeddedGlance(config.state_dir, glance_port(config))
         glance.start()
         return connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
-    named = name or config.cloud.name or os.environ.get("OS_CLOUD")
+    region = config.cloud.region if name is None else None
+    return _named(config, name or config.cloud.name, region)
+
+
+def _named(config: Config, name: str | None, region: str | None) -> Any:
+    named = name or os.environ.get("OS_CLOUD")
     nameless = named is None and "OS_AUTH_URL" not in os.environ
     deployed = credentials_file(config, CLOUDS)
     if deployed is not None and (nameless or named in cloud_names(deployed)):
-        return connect(named or CLOUD, clouds_yaml=deployed)
+        return connect(named or CLOUD, region=region, clouds_yaml=deployed)
     if nameless and (openrc := credentials_file(config, OPENRC)) is not None:
         raise ConfigError(
             "no cloud is named", hint=f"load the credentials of the deployed one: . {openrc}"
         )
-    return connect(named)
+    return connect(named, region=region)
+
+
+def clouds_for(config: Config, name: str | None = None) -> list[Any]:
+    """Connections to all clouds and regions that guest images are published to.
+
+    :param name: a cloud of clouds.yaml; then only this one.
+    :raises KollarmError: as :func:`cloud_for`.
+    """
+    also = config.cloud.also if name is None else []
+    return [cloud_for(config, name), *(_named(config, one.name, one.region) for one in also)]

@@ -12,6 +12,7 @@ from core.suggest import nearest_or_known
 from guestprep import publish
 from guestprep.attestation import provenance
 from guestprep.inspect import Identity
+from guestprep.publish.raw_file import raw_path
 from guestprep.record import PreparationRecord
 
 #: Suffixes that only image files have.
@@ -68,7 +69,9 @@ def publish_spec(
     :param system: the system on the image; None if it was not examined.
     :param prepared: the record of its preparation; None if kollarm did not prepare it.
     """
-    served_at = config.cloud.served_at
+    served_at, kept = config.cloud.served_at, guest.publish
+    raw = kept.format == "raw"
+    file = raw_path(image) if raw else image
     user = guest.admin_user or (system.admin_user if system else "")
     # Nova gives a guest the agent's channel only if the image has this property.
     agent = {"hw_qemu_guest_agent": "yes"} if guest.guest_agent else {}
@@ -84,6 +87,11 @@ def publish_spec(
         visibility=guest.visibility,
         replaced=publish.Replaced(config.cloud.replaced),
         method=publish.Method(config.cloud.method),
-        source_url=f"{str(served_at).rstrip('/')}/{quote(image.name)}" if served_at else None,
+        source_url=f"{str(served_at).rstrip('/')}/{quote(file.name)}" if served_at else None,
         check_properties=config.cloud.check_properties,
+        raw=raw,
+        stores=tuple(kept.stores),
+        members=tuple(kept.members),
+        protected=kept.protected,
+        tags=tuple(kept.tags),
     )

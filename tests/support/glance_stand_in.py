@@ -36,14 +36,14 @@ class GlanceStandIn(Glance):
         return self.images[image_id]
 
     def create(
-        self, attributes: Mapping[str, str | int], properties: Mapping[str, str], *, hidden: bool
+        self, attributes: Mapping[str, object], properties: Mapping[str, str], *, hidden: bool
     ) -> RemoteImage:
         number = f"id{self.uploads + 1}"
         self.images[number] = RemoteImage(
             id=number, name=str(attributes["name"]), status="queued", size=None, hash_algo=None,
             hash_value=None, checksum=None, visibility=str(attributes["visibility"]),
             hidden=hidden, owner=None, disk_format=str(attributes["disk_format"]),
-            min_disk=int(attributes["min_disk"]), min_ram=int(attributes["min_ram"]),
+            min_disk=int(str(attributes["min_disk"])), min_ram=int(str(attributes["min_ram"])),
             created_at="", properties=dict(properties),
         )  # fmt: skip
         return self.images[number]
@@ -64,7 +64,7 @@ class GlanceStandIn(Glance):
     def delete(self, image_id: str) -> None:
         self.images.pop(image_id, None)
 
-    def send(self, path: str, data: Any, timeout: float) -> None:
+    def send(self, path: str, data: Any, timeout: float, store: str | None = None) -> None:
         content = b"".join(data)
         self.uploads += 1
         image_id = path.split("/")[2]
@@ -74,7 +74,9 @@ class GlanceStandIn(Glance):
             hash_algo="sha512" if digest else None,
         )  # fmt: skip
 
-    def start_import(self, image_id: str, method: Mapping[str, str]) -> None:
+    def start_import(
+        self, image_id: str, method: Mapping[str, str], stores: Sequence[str] = ()
+    ) -> None:
         if self._busy:
             self._failures[image_id] = [self._busy.pop(0)]
             self.images[image_id] = replace(self.images[image_id], status="queued")

@@ -24,7 +24,7 @@ from kollarm.cli.common import (
     with_json,
 )
 from kollarm.guests import selection
-from kollarm.guests.cloud import cloud_for
+from kollarm.guests.cloud import clouds_for
 
 
 @click.command("publish")
@@ -90,13 +90,17 @@ def publish_command(
                 ),
             )
         )
-    connection = cloud_for(config, cloud)
+    work = [
+        (connection, image, spec)
+        for connection in clouds_for(config, cloud)
+        for image, spec in specs
+    ]
     if dry_run:
-        plans = [publish.plan(connection, image, spec) for image, spec in specs]
+        plans = [publish.plan(*each) for each in work]
         show_all(plans, as_json=as_json)
         return
     with alone(config) if given else nullcontext():
-        records = [publish.publish(connection, image, spec) for image, spec in specs]
+        records = [publish.publish(*each) for each in work]
     show_all(records, as_json=as_json)
 
 

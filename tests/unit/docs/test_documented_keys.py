@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from core.config.deploy import Collections, Deploy, Host, Interfaces, KollaAnsible, Ssh, Vips
 from core.config.model import Cloud, Guest
+from core.config.publishing import Publishing
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -37,6 +38,8 @@ def test_the_keys_of_publishing() -> None:
     assert len(guests) + len(cloud) == len(named)
     assert guests <= fields(Guest)
     assert cloud == fields(Cloud)
+    kept = rows("publish.md", "| key of `guests[].publish` |")
+    assert [name for row in kept for name in code(row[0])] == list(Publishing.model_fields)
 
 
 def test_the_keys_of_deploying() -> None:

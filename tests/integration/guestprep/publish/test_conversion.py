@@ -12,10 +12,8 @@ import pytest
 from guestprep.publish import Method, PublishSpec, connect, publish
 from guestprep.publish.cloud import Glance
 from guestprep.publish.model import PublishAction
-from kollarm.services import glance_files
-from kollarm.services.glance import EmbeddedGlance
+from tests.support.changed_glance import changed_glance
 from tests.support.publishing import all_of
-from tests.support.servers import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -28,19 +26,12 @@ PLUGIN = (
 @pytest.fixture(scope="module")
 def converting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A connection to such a Glance."""
-    usual = glance_files.glance
 
-    def with_plugin(*arguments: Any) -> dict[str, str]:
-        contents = usual(*arguments)
+    def with_plugin(contents: dict[str, str]) -> None:
         contents["glance-image-import.conf"] += PLUGIN
-        return contents
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(glance_files, "glance", with_plugin)
-        service = EmbeddedGlance(tmp_path_factory.mktemp("converting"), free_port())
-        service.start()
+    with changed_glance(tmp_path_factory.mktemp("converting"), with_plugin) as service:
         yield connect(service.cloud, clouds_yaml=service.clouds_yaml)
-        service.stop()
 
 
 def test_a_converted_image_is_kept(
