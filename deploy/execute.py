@@ -17,6 +17,7 @@ from core.oci.registry import RegistryClient
 from core.run import run
 from deploy.arm_cpus import ask, differing
 from deploy.changes import FileAction
+from deploy.diagnosis import remedies
 from deploy.next_steps import next_steps, restrict_credentials
 from deploy.passwords import PasswordsAction, apply_passwords
 from deploy.plan import DeployPlan
@@ -41,7 +42,7 @@ _MEANING = {
 class StageFailed(KollarmError):
     """A stage ended with an exit status other than 0, which becomes kollarm's own.
 
-    :param remedy: what to do before continuing.
+    :param remedy: what to do before continuing, if the failures themselves don't tell.
     :param resume_command: the command that continues.
     """
 
@@ -53,6 +54,7 @@ class StageFailed(KollarmError):
         self.exit_status = status
         parts = []
         if result.recap:
+            remedy = "; ".join(remedies(result.recap.failures)) or remedy
             parts += [f"{f.host}: {f.task}: {f.message}" for f in result.recap.failures]
             parts += [result.recap.to_text()] if result.recap.hosts else []
         if not parts and result.log:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -98,6 +99,8 @@ def ansible_environment(settings: Settings) -> dict[str, str]:
     return {
         "ANSIBLE_COLLECTIONS_PATH": f"{folder}:/usr/share/ansible/collections",
         "ANSIBLE_NOCOLOR": "1",
+        # one connection per task instead of several; what kolla-ansible recommends itself
+        "ANSIBLE_PIPELINING": os.environ.get("ANSIBLE_PIPELINING", "True"),
     }
 
 

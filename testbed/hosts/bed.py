@@ -77,6 +77,7 @@ class TestBed:
     def __init__(self, folder: Path):
         self.folder = folder.absolute()
         self.key = self.folder / "id_ed25519"
+        self.known_hosts = self.folder / "known_hosts"
         self.prefix = f"kollarm-hosts-{cache.digest({'folder': str(self.folder)})[:8]}"
         self.networks = (f"{self.prefix}-api", f"{self.prefix}-external")
         self.image = f"kollarm-test-host:{SUITE}"
@@ -97,7 +98,10 @@ class TestBed:
         for name in names:
             with progress.current().step(f"host {name}"):
                 self._start(name, interfaces or Interfaces())
-        return self.status()
+        hosts = self.status()
+        lines = [f"{host.address} {self._host_key(host.name)}\n" for host in hosts]
+        files.write(self.known_hosts, "".join(lines))
+        return hosts
 
     def status(self) -> list[TestHost]:
         """The bed's hosts."""
@@ -218,6 +222,9 @@ class TestBed:
         asked = run(["docker", "exec", name, "systemctl", "is-system-running"], check=False)
         return TestHost(name, address, asked.stdout.strip() or "starting")
 
+    def _host_key(self, name: str) -> str:
+        return self._docker("exec", name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
+
     def _docker(self, *words: str) -> str:
         return run(["docker", *words]).stdout.strip()
 
@@ -228,6 +235,9 @@ def deploy_example(bed: TestBed, hosts: Sequence[TestHost]) -> dict[str, object]
         "hosts": {host.name: {"address": host.address} for host in hosts},
         "ssh": {"user": "kolla", "private_key": str(bed.key)},
         "vips": {"internal": bed.free_address},
+        "group_variables": {
+            "all": {"ansible_ssh_common_args": f"-o UserKnownHostsFile={bed.known_hosts}"}
+        },
         "globals": {
             "docker_custom_config": {
                 "runtimes": {"within-limits": {"path": RUNTIME}},
@@ -235,5 +245,7 @@ def deploy_example(bed: TestBed, hosts: Sequence[TestHost]) -> dict[str, object]
             },
             # a container can't set the machine's clock, and so not keep it synchronized
             "prechecks_enable_host_ntp_checks": False,
+            # the kernel's own is a module, which a machine may not have
+            "ovs_datapath": "netdev",
         },
     }

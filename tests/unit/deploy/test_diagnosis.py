@@ -1,0 +1,38 @@
+"""What to do about a host that fails, from the words of ssh, sudo and Docker."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy.diagnosis import KNOWN_FAILURES, remedies
+from deploy.recap import TaskFailure
+
+SSH = "Task failed: Failed to connect to the host via ssh: "
+
+
+@pytest.mark.parametrize(
+    ("message", "word"),
+    [
+        (SSH + "Host key verification failed.", "ssh-keyscan"),
+        (SSH + "kolla@10.0.0.2: Permission denied (publickey,password).", "deploy.ssh"),
+        (SSH + "ssh: connect to host 10.0.0.2 port 22: Connection refused", "start the host"),
+        (SSH + "ssh: connect to host 10.0.0.2 port 22: No route to host", "start the host"),
+        ("Task failed: Premature end of stream: sudo: a password is required", "passwordless"),
+        ("http: server gave HTTP response to HTTPS client", "registry.insecure"),
+    ],
+)
+def test_a_known_failure_has_a_remedy(message: str, word: str) -> None:
+    (remedy,) = remedies((TaskFailure("cmp1", "Gather facts", message),))
+    assert remedy.startswith("cmp1: ") and word in remedy
+
+
+def test_hosts_with_the_same_failure_are_told_together() -> None:
+    failures = tuple(
+        TaskFailure(host, "Gather facts", KNOWN_FAILURES[0].text) for host in ("b", "a", "b")
+    )
+    (remedy,) = remedies(failures)
+    assert remedy.startswith("b, a: ")
+
+
+def test_an_unknown_failure_has_none() -> None:
+    assert remedies((TaskFailure("a", "task", "non-zero return code"),)) == []
