@@ -6,23 +6,31 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from builder import base_image
+from builder import pipeline
 from builder.execute import BuildExecution, BuildResources
 from builder.facts import RenderedImage
-from builder.kolla import releases
-from builder.overlays.model import choose
 from builder.plan import BuildAction, BuildPlan, ImageStep, IndexStep
 from builder.reasons import BuildReason
-from builder.rendering import render_all
+from builder.request import BuildRequest
 from builder.targets import Target
-from core import venv
 from core.config.load import load
 from core.config.model import Architecture
 from core.oci.model import RegistryImage
 from core.oci.registry import RegistryClient
 from core.paths import cache_dir, project_dir
 from tests.bench.measure import Pair, Samples, at_most, measure
-from tests.bench.projects import KOLLARM, PROFILES, ROUNDS, THREE, complete, project, seconds
+from tests.bench.projects import (
+    CLOUD_PROFILES,
+    KOLLARM,
+    PROFILES,
+    ROUNDS,
+    THREE,
+    complete,
+    project,
+    seconds,
+)
+from tests.support import kolla_builds
+from tests.support.proxy import Fault, Proxy
 from tests.support.registries import RunningRegistry
 from tests.support.stocked import put
 
@@ -41,6 +49,49 @@ def idle(folder: Path) -> Samples:
             yield seconds([*KOLLARM, "build", "--config", path])
 
 
+class FarRegistry(Proxy):
+    """Before a registry: each answer comes 20 ms later."""
+
+    def next_fault(self, method: str) -> Fault:
+        time.sleep(0.02)
+        return Fault()
+
+
+@measure(
+    compared="`kollarm build` with nothing to do: the control, network and compute sets of x86_64, "
+    "the compute set of aarch64, a registry that answers 20 ms later",
+    goal=at_most(1),
+    unit="s",
+)
+def idle_and_far(folder: Path) -> Samples:
+    """Requests cost what the network takes, so few of them may wait for others."""
+    with project(folder, CLOUD_PROFILES) as (path, client):
+        far = FarRegistry(int(client.address.rpartition(":")[2]))
+        try:
+            address = f"127.0.0.1:{far.port}"
+            path.write_text(path.read_text().replace(client.address, address))
+            assert complete(path, client) > 45
+            for _ in range(ROUNDS):
+                yield seconds([*KOLLARM, "build", "--config", path])
+        finally:
+            far.stop()
+
+
+@measure(
+    compared="`kollarm build --force`, which pushes too, against `kolla-build --nocache`: base, "
+    "cron and memcached for x86_64, one base image",
+    goal=at_most(0.9),
+)
+def forced_and_kolla_build(folder: Path) -> Samples:
+    """All steps are carried out on both sides."""
+    with project(folder, THREE) as (path, _):
+        ours: list[str | Path] = [*KOLLARM, "build", "--config", path, "--force"]
+        seconds(ours)  # makes the base image
+        theirs = kolla_builds.command(load(path), path.parent, "base", "cron", "memcached")
+        for _ in range(2):
+            yield Pair(seconds(ours), seconds([*theirs, "--nocache"]))
+
+
 @measure(
     compared="`kollarm build` with nothing to do against kolla-build over its full layer "
     "cache: base, cron and memcached for x86_64",
@@ -50,36 +101,11 @@ def idle_and_kolla_build(folder: Path) -> Samples:
     """kolla-build looks at every image again."""
     with project(folder, THREE) as (path, client):
         seconds([*KOLLARM, "build", "--config", path])
-        theirs = kolla_build(path)
+        theirs = kolla_builds.command(load(path), path.parent, "base", "cron", "memcached")
         seconds(theirs)  # fills its cache
         for _ in range(2):
             yield Pair(seconds([*KOLLARM, "build", "--config", path]), seconds(theirs))
         assert client.index("kolla/cron", "t") is not None
-
-
-def kolla() -> Path:
-    """kolla-build as its users have it: with the docker package, which Kolla doesn't ask for."""
-    (requirement,) = releases.find("2026.1").requirements
-    return venv.environment("kolla-build", [requirement, "docker"]) / "bin" / "kolla-build"
-
-
-def kolla_build(path: Path) -> list[str | Path]:
-    """kolla-build with the same base image and overrides, and nothing pushed."""
-    config = load(path)
-    overlays = choose(config.build.overlays, config.overlay_dirs)
-    tree = render_all(config, overlays, [Architecture.X86_64])[Architecture.X86_64]
-    name, tag = base_image.of(tree, config.build.base).reference.rsplit(":", 1)
-    context = tree.images["base"].context
-    override = next(
-        file for one in context.parents if (file := one / "template-override.j2").is_file()
-    )
-    options = path.parent / "kolla-build.conf"
-    options.write_text(
-        f"[DEFAULT]\nbase = debian\nbase_image = {name}\nbase_tag = {tag}\npull = false\n"
-        f"network_mode = host\nnamespace = kollarm-bench\ntag = t\n"
-        f"work_dir = {path.parent / 'work'}\ntemplate_override = {override}\n"
-    )
-    return [kolla(), "--config-file", options, "^base$", "^cron$", "^memcached$"]
 
 
 IMAGES = 100
@@ -89,11 +115,11 @@ IMAGES = 100
 Many = tuple[BuildPlan, dict[tuple[str, Architecture], RegistryImage]]
 
 
-def many(client: RegistryClient) -> Many:
-    """A hundred images of two architectures in the registry, none of them joined."""
+def many(client: RegistryClient, count: int = IMAGES) -> Many:
+    """Images of two architectures in the registry, none of them joined."""
     steps: list[ImageStep] = []
     present: dict[tuple[str, Architecture], RegistryImage] = {}
-    for number in range(IMAGES):
+    for number in range(count):
         name = f"image-{number}"
         for architecture in Architecture:
             key, repository = f"key-{name}-{architecture}", f"bench/{name}"
@@ -120,7 +146,7 @@ def many(client: RegistryClient) -> Many:
             action=BuildAction.WRITE,
             reason=BuildReason.NOT_IN_REGISTRY,
         )
-        for number in range(IMAGES)
+        for number in range(count)
     )
     plan = BuildPlan(
         release="2026.1",
@@ -142,7 +168,7 @@ def joined(folder: Path, client: RegistryClient, made: Many, number: int) -> flo
     record = BuildExecution(own, BuildResources(client, {}, folder / "logs"), present).run()
     took = time.monotonic() - began
     record.raise_for_failures()
-    assert len(record.indices) == IMAGES
+    assert len(record.indices) == len(own.indices)
     return took
 
 
@@ -161,6 +187,45 @@ def joining(folder: Path) -> Samples:
             yield joined(folder, client, made, number)
     finally:
         registry.stop()
+
+
+@measure(
+    compared="time per image of joining 1,000 images of two architectures against joining 10",
+    goal=at_most(1),
+)
+def joining_growth(folder: Path) -> Samples:
+    """What grows faster than the number of images shows here."""
+    registry = RunningRegistry(folder / "registry")
+    try:
+        client = RegistryClient(registry.address)
+        few, most = many(client, 10), many(client, 1000)
+        for number in range(3):
+            small = joined(folder, client, few, number) / 10
+            yield Pair(joined(folder, client, most, number) / 1000, small)
+    finally:
+        registry.stop()
+
+
+@measure(
+    compared="time per image of planning all images of two architectures (more than 300) against "
+    "planning 20 of them",
+    goal=at_most(1),
+)
+def planning_growth(folder: Path) -> Samples:
+    """Facts of an empty registry and engine, and the plan that they make."""
+    with project(folder, "engines: {x86_64: {url: local}, aarch64: {url: local}}") as (path, _):
+        config = load(path)
+
+        def per_image(*images: str) -> tuple[float, int]:
+            began = time.monotonic()
+            count = len(pipeline.plan(BuildRequest(config, images=images)).images)
+            return (time.monotonic() - began) / count, count
+
+        per_image("base")  # renders
+        for _ in range(3):
+            (most, many_images), (few, some) = per_image(".*"), per_image("nova-(api|compute)")
+            assert some <= 20 and many_images >= 200
+            yield Pair(most, few)
 
 
 @measure(
@@ -198,7 +263,7 @@ def joining_and_docker_manifest(folder: Path) -> Samples:
 def lint(folder: Path) -> Samples:
     """Run before every commit to an overlay, if it is quick enough."""
     shipped = project_dir() / "dockerfile_overlays"
-    theirs: list[str | Path] = [kolla(), "--base", "debian", "--template-only"]
+    theirs: list[str | Path] = [kolla_builds.program(), "--base", "debian", "--template-only"]
     theirs += ["--work-dir", folder / "work"]
     (folder / "kollarm.yml").write_text("{}\n")
     for number in range(3):

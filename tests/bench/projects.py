@@ -33,6 +33,9 @@ build:
 PROFILES = """profiles:
     x86_64: [control, network, compute]
     aarch64: [control, network, compute]"""
+CLOUD_PROFILES = """profiles:
+    x86_64: [control, network, compute]
+    aarch64: [compute]"""
 THREE = """images: [base, cron, memcached]
   engines: {x86_64: {url: local}}"""
 

@@ -121,6 +121,21 @@ def test_an_engine_behind_ssh_builds_and_pushes(
         engine.build(BuildJob(context("FROM scratch\nCOPY nowhere /\n"), "kollarm-test/far:t", X86))
 
 
+def test_steps_there_can_have_mounts(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Native tools need them; the engine's architecture decides whether it emulates."""
+    monkeypatch.setenv("PATH", str(host.client("usual")), prepend=":")
+    engine = DockerEngine(host.url)
+    assert engine.no_mounts() is None
+    assert engine.machine(Architecture.AARCH64) == engine.machine(X86) == engine.info().architecture
+    content = tmp_path / "context.tar"
+    text = f"{tiny_root.SHELL}RUN true\n"
+    content.write_bytes(context(text, **{"root.tar": tiny_root.root()}).read())
+    with content.open("rb") as stream:
+        engine.build(BuildJob(stream, "kollarm-test/far:mounts", X86, mounts={}))
+
+
 def test_a_stopped_build_ends_on_the_far_side_too(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,68 @@
+"""kollarm's images are those that kolla-build makes of the same base image."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from builder.record import BuildRecord
+from core.oci.model import LABEL
+from tests.support import image_trees, kolla_builds
+from tests.support.project import Project
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.full]
+
+#: What holds times.
+TIMES = re.compile(
+    r"var/log/(alternatives|dpkg|apt/(history|term))\.log|var/log/apt/eipp\.log\.xz"
+    r"|var/cache/ldconfig/aux-cache"
+)
+IMAGES = ("base", "cron")
+
+
+@pytest.fixture(scope="module")
+def theirs(built: BuildRecord, project: Project, tmp_path_factory: Any) -> Iterator[str]:
+    """The namespace of kolla-build's images."""
+    folder: Path = tmp_path_factory.mktemp("kolla")
+    subprocess.run(kolla_builds.command(project.config(), folder, *IMAGES), check=True)
+    yield kolla_builds.NAMESPACE
+    client = docker.from_env()
+    for image in reversed(IMAGES):
+        client.images.remove(f"{kolla_builds.NAMESPACE}/{image}:t", force=True)
+
+
+def ours(project: Project, image: str) -> str:
+    return f"{project.registry.address}/kolla/{image}:t-x86_64"
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_every_entry_is_the_same(image: str, theirs: str, project: Project) -> None:
+    found = image_trees.differences(f"{theirs}/{image}:t", ours(project, image), "linux/amd64")
+    assert [path for path in found if not TIMES.fullmatch(path)] == []
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_every_setting_is_the_same(image: str, theirs: str, project: Project) -> None:
+    """Labels, variables, user, command: all that the image's configuration says."""
+
+    def settings(reference: str) -> dict[str, Any]:
+        shown = subprocess.run(
+            ["docker", "image", "inspect", "--format", "{{json .Config}}", reference],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        found: dict[str, Any] = json.loads(shown.stdout)
+        own = LABEL.rpartition(".")[0]
+        found["Labels"] = {
+            name: value for name, value in found["Labels"].items() if not name.startswith(own)
+        }
+        found.pop("Image"), found.pop("Hostname")
+        return found
+
+    assert settings(f"{theirs}/{image}:t") == settings(ours(project, image))
