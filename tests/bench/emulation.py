@@ -58,14 +58,19 @@ def _script(words: list[str]) -> str:
     return ""
 
 
-def looks(end: float) -> Iterator[dict[tuple[str, str], tuple[str, int]]]:
-    """Each look: (process, its start) → (its program, its processor time in ticks)."""
+def looks(end: float, only: str | None = None) -> Iterator[dict[tuple[str, str], tuple[str, int]]]:
+    """Each look: (process, its start) → (its program, its processor time in ticks).
+
+    :param only: builds ``with`` native tools, or ``without``.
+    """
     while time.monotonic() < end:
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 exe = str((folder / "exe").readlink())
                 if not (QEMU.search(exe) or exe.startswith(MOUNT)):
+                    continue
+                if only and (folder / f"root{MOUNT}/ld.so").exists() != (only == "with"):
                     continue
                 words = (folder / "cmdline").read_text(errors="replace").split("\0")[:-1]
                 fields = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
@@ -81,11 +86,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--least", type=float, default=1, help="percent that a program must have")
+    parser.add_argument(
+        "--only", choices=["with", "without"], help="builds with native tools or not"
+    )
     arguments = parser.parse_args()
     spent: Counter[str] = Counter()
     before: dict[tuple[str, str], int] = {}
     try:
-        for found in looks(time.monotonic() + arguments.seconds):
+        for found in looks(time.monotonic() + arguments.seconds, arguments.only):
             for process, (name, ticks) in found.items():
                 spent[name] += ticks - before.get(process, 0)
             before = {process: ticks for process, (_, ticks) in found.items()}

@@ -28,25 +28,34 @@ class Emulating:
 
     own: Architecture = X86
     keeps_images: bool = True
+    obstacle: str | None = NO_CLIENT
 
     def machine(self, architecture: Architecture) -> str:
         return self.own.oci
 
     def no_mounts(self) -> str | None:
-        return NO_CLIENT
+        return self.obstacle
+
+    def image(self, reference: str) -> None:
+        return None
 
     def info(self) -> EngineInfo:
         return EngineInfo("1", self.own.oci, "")
 
 
 def said(
-    engine: Emulating, distro: Distro | None, architecture: Architecture = ARM
+    engine: Emulating,
+    distro: Distro | None,
+    architecture: Architecture = ARM,
+    mirror: str = "http://deb.debian.org/debian",
 ) -> tuple[MountedTools, str]:
     """The image with the native tools, and what the run says about them."""
     before, output = progress.current(), io.StringIO()
     progress.use(progress.Progress(Console(file=output, width=1000)))
     try:
-        base = BaseSource(architecture, "debian:trixie", "k", Bootstrap(suite="trixie"))
+        base = BaseSource(
+            architecture, "debian:trixie", "k", Bootstrap(suite="trixie", mirror=mirror)
+        )
         return ensure(base, cast(ImageBuilder, engine), distro), output.getvalue()
     finally:
         progress.use(before)
@@ -64,6 +73,14 @@ def test_an_engine_without_buildkit_says_the_remedy() -> None:
     image, text = said(Emulating(), Distro.DEBIAN)
     assert image is NONE
     assert text.count(NO_CLIENT) == 1
+
+
+def test_an_archive_without_the_packages_says_the_remedy() -> None:
+    image, text = said(Emulating(obstacle=None), Distro.DEBIAN, mirror="http://127.0.0.1:9/debian")
+    assert image is NONE
+    assert "127.0.0.1:9" in text
+    assert text.count("full emulation") == 1
+    assert "build.engines.aarch64" in text
 
 
 @pytest.mark.parametrize("own", Architecture)
