@@ -91,8 +91,7 @@ def write_constraints(
 
     :raises KollarmError: see :func:`builder.constraints.check.write`.
     """
-    overlays = choose(request.config.build.overlays, request.config.overlay_dirs)
-    trees, selected, _ = _selected(request, overlays)
+    trees, selected, _ = selected_images(request)
     return check.write(request.config, trees, selected, folder, before=before, limits=limits)
 
 
@@ -265,6 +264,17 @@ def prepare(request: BuildRequest) -> PreparedBuild:
         built=built,
         signing=signing,
     )
+
+
+def selected_images(
+    request: BuildRequest,
+) -> tuple[dict[Architecture, RenderedTree], dict[Architecture, list[str]], list[str]]:
+    """The rendered templates, the images of each architecture, and which are left out.
+
+    :raises KollarmError: see :func:`build`.
+    """
+    config = request.config
+    return _selected(request, choose(config.build.overlays, config.overlay_dirs))
 
 
 def _selected(

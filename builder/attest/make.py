@@ -154,7 +154,7 @@ class Attestor:
     ) -> str | None:
         signed = None if self.signing is None else said.bills if said else {}
         found, _ = verification.bill_of(self.client, step.repository, member.digest, signed)
-        return found[0] if found else None
+        return found.digest if found else None
 
     def _bill(
         self,

@@ -170,5 +170,5 @@ def _bills(
     for entry in index.entries:
         if entry.is_image:
             bill, fault = verification.bill_of(client, repository, entry.digest, signed)
-            found[entry.architecture] = bill[1] if bill else fault
+            found[entry.architecture] = bill.packages if bill else fault
     return found

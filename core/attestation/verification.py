@@ -32,6 +32,16 @@ class IndexProvenance:
     """For members, by their digest, the digest of the bill of materials."""
 
 
+@dataclass(frozen=True)
+class BillOfMaterials:
+    """The bill of materials of an image."""
+
+    digest: str
+    content: bytes
+    """The document, in SPDX's JSON."""
+    packages: list[BomPackage]
+
+
 def verify(
     client: RegistryClient,
     repository: str,
@@ -230,19 +240,51 @@ def _bill(
     """:param signed: as for :func:`bill_of`."""
     what = f"bill of materials, {member.architecture}"
     found, fault = bill_of(client, repository, member.digest, signed)
-    text = f"{len(found[1])} packages" if found else fault
+    text = f"{len(found.packages)} packages" if found else fault
     return AttestationFinding(reference, what, member.digest, found is not None, text)
+
+
+def bill_under(
+    client: RegistryClient,
+    repository: str,
+    tag: str,
+    architecture: str,
+    key: signing.PublicKey | None = None,
+) -> BillOfMaterials:
+    """The bill of materials of an architecture's image, in the index under a tag.
+
+    :param architecture: by OCI's name.
+    :param key: a statement signed with it has to name the bill; None accepts any.
+    :raises KollarmError: there is none, with the reason.
+    """
+    reference = f"{client.address}/{repository}:{tag}"
+    index = client.index(repository, tag)
+    if index is None:
+        raise RegistryError(f"there is no index {reference}", hint="run kollarm build")
+    signed = None
+    if key is not None:
+        said, fault = provenance(client, repository, tag, index.digest, key)
+        if said is None:
+            raise KollarmError(f"{reference}: {fault}")
+        signed = said.bills
+    for entry in index.entries:
+        if entry.is_image and entry.architecture == architecture:
+            bill, fault = bill_of(client, repository, entry.digest, signed)
+            if bill is None:
+                raise KollarmError(f"{reference}, {architecture}: {fault}")
+            return bill
+    raise KollarmError(f"{reference} has no image for {architecture}")
 
 
 def bill_of(
     client: RegistryClient, repository: str, member: str, signed: Mapping[str, str] | None
-) -> tuple[tuple[str, list[BomPackage]] | None, str]:
+) -> tuple[BillOfMaterials | None, str]:
     """The bill of materials of an image.
 
     :param member: the image's digest.
     :param signed: for each image's digest, the one of the bill that a signed statement names;
         None: any bill will do.
-    :returns: its digest and packages; or None, and why there is none, in words.
+    :returns: it; or None, and why there is none, in words.
     """
     fault = f"missing: {REMEDY} makes one"
     for one in artifact.referrers(client, repository, member):
@@ -256,6 +298,6 @@ def bill_of(
             continue
         digest = digest_of(content)
         if signed is None or signed.get(member) == digest:
-            return (digest, packages), ""
+            return BillOfMaterials(digest, content, packages), ""
         fault = f"not the one that the signed statement names; {REMEDY} makes another"
     return None, fault

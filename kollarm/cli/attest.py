@@ -15,8 +15,9 @@ from core.attestation.comparison import TagComparison
 from core.attestation.finding import AttestationFinding, AttestationReport
 from core.attestation.newest import NewestIndices
 from core.attestation.signing import PublicKey, read_key, read_public_key
-from core.config.model import Config
+from core.config.model import Architecture, Config
 from core.errors import ConfigError, KollarmError
+from core.json_object import json_object
 from core.oci.client import client_for
 from core.oci.registry import RegistryClient
 from guestprep.attestation import signatures
@@ -108,6 +109,40 @@ def show_command(image: str, config_path: Path) -> None:
         for document in verification.statements(client, index.repository, index.tag)
     ]
     print_json(documents)
+
+
+@group.command("bill", short_help="Print an image's bill of materials.")
+@click.argument("image")
+@click.option(
+    "--arch",
+    "architecture",
+    type=click.Choice([architecture.value for architecture in Architecture]),
+    default=Architecture.AARCH64.value,
+    show_default=True,
+    help="Of the image for this architecture.",
+)
+@click.option("--tag", metavar="TAG", help="Of the index with this tag. Default: the build's.")
+@with_key
+@with_config
+def bill_command(
+    image: str, architecture: str, tag: str | None, key: Path | None, config_path: Path
+) -> None:
+    """Print the bill of materials of an image, for scanners: an SPDX document as JSON.
+
+    IMAGE is the name of a container image. That of a guest lies beside its image, in
+    GUEST.qcow2.spdx.json.
+    """
+    config = read_config(config_path)
+    public, client = _public_key(config, key), _client(config)
+    [repository] = repositories(config, (image,))
+    document = verification.bill_under(
+        client,
+        repository,
+        tag or BuildRequest(config).tag,
+        Architecture(architecture).oci,
+        public,
+    )
+    print_json(json_object(document.content, "the bill of materials"))
 
 
 @group.command("diff", short_help="Compare the contents of images under two tags.")

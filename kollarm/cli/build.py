@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from builder import freshness, pipeline
+from builder import freshness, image_list, pipeline
 from builder.request import BuildRequest
 from core.config.model import Architecture
 from kollarm.cli.common import alone, read_config, show, with_config, with_dry_run, with_json
@@ -34,6 +34,11 @@ from kollarm.services.registry import start_registry
     is_flag=True,
     help="Drop images of architectures that the configuration doesn't build from indices.",
 )
+@click.option(
+    "--list-images",
+    is_flag=True,
+    help="List the images with their parents, and build nothing.",
+)
 @with_config
 @with_dry_run
 @with_json
@@ -43,6 +48,7 @@ def build(
     force: bool,
     refresh: str | None,
     drop_members: bool,
+    list_images: bool,
     config_path: Path,
     dry_run: bool,
     as_json: bool,
@@ -62,6 +68,9 @@ def build(
         refresh=age,
         drop_members=drop_members,
     )
+    if list_images:
+        show(image_list.list_images(request), as_json=as_json)
+        return
     if dry_run:
         start_registry(config)
         show(pipeline.plan(request), as_json=as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from builder import pipeline
+from builder.image_list import list_images
 from builder.request import BuildRequest
 from core.config.model import Config
 from core.errors import ConfigError
@@ -24,4 +24,4 @@ def repositories(config: Config, images: tuple[str, ...]) -> list[str]:
         if not _NAME.fullmatch(name):
             raise ConfigError(f"{name!r} is not the name of an image")
     named = [f"{config.build.namespace}/{name}" for name in images]
-    return named or [index.repository for index in pipeline.plan(BuildRequest(config)).indices]
+    return named or [image.repository for image in list_images(BuildRequest(config)).images]

@@ -10,6 +10,7 @@ SUMMARIES = {
     "audit": "Find images that could be scheduled to the wrong architecture.",
     "boot": "Start an image as Nova would, and look at its screen.",
     "inspect": "Show what an image contains.",
+    "list": "List guests and what was prepared of them.",
     "prepare": "Prepare images, so that their consoles work.",
     "prove": "Prove a published image's console in a cloud.",
     "publish": "Register images in Glance.",

@@ -30,10 +30,14 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegist
     running.stop()
 
 
-def diff(registry: RunningRegistry, folder: Path, *words: str | Path) -> Outcome:
+def attest(registry: RunningRegistry, folder: Path, *words: str | Path) -> Outcome:
     config = folder / "kollarm.yml"
     config.write_text(yaml.safe_dump({"registry": {"address": registry.address}}))
-    return kollarm("attest", "diff", *words, "--config", config)
+    return kollarm("attest", *words, "--config", config)
+
+
+def diff(registry: RunningRegistry, folder: Path, *words: str | Path) -> Outcome:
+    return attest(registry, folder, "diff", *words)
 
 
 def test_two_tags_are_compared(registry: RunningRegistry, tmp_path: Path) -> None:
@@ -48,6 +52,11 @@ def test_two_tags_are_compared(registry: RunningRegistry, tmp_path: Path) -> Non
             ("bash", "5.2.37-2+b5", "5.2.37-2+b6")
         ]
         assert image["removed"] == []
+    bill = attest(registry, tmp_path, "bill", "told", "--tag", "new", "--arch", "x86_64")
+    assert {"bash", "curl"} < {one["name"] for one in bill.document["packages"]}
+    assert "arch=amd64" in bill.stdout and "arch=arm64" not in bill.stdout
+    absent = attest(registry, tmp_path, "bill", "told", "--tag", "absent")
+    assert absent.status == 1 and "absent" in absent.stderr
     text = diff(registry, tmp_path, "new", "old", "told")
     assert "- curl 8" in text.stdout
     same = diff(registry, tmp_path, "old", "old", "told")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from builder.image_list import list_images
 from builder.kolla import profiles
 from builder.plan import select
 from builder.rendering import render_all
+from builder.request import BuildRequest
 from core.config.model import Architecture, Build, Config, Distro, Profile
 
 pytestmark = pytest.mark.integration
@@ -42,6 +46,19 @@ def test_an_arm_compute_node_needs_ten_images_at_most(agent: str) -> None:
     assert {"nova-api", "neutron-server", "mariadb-server", "proxysql"} <= set(wanted[X86])
     assert "nova-compute" not in wanted[X86]
     assert ("ovn-northd" in wanted[X86]) == (agent == "ovn")
+
+
+def test_images_are_listed_without_an_engine() -> None:
+    found = list_images(BuildRequest(config("2026.1")))
+    images = {image.name: image for image in found.images}
+    assert images["nova-compute"].architectures == (ARM,)
+    assert images["base"].architectures == (X86, ARM)
+    assert images["base"].parent is None and images["cron"].parent == "base"
+    assert images["cron"].repository == "kolla/cron"
+    places = {image.name: place for place, image in enumerate(found.images)}
+    assert all(places[image.parent] < places[image.name] for image in found.images if image.parent)
+    assert "nova-compute" in found.to_text()
+    assert json.loads(json.dumps(found.to_dict()))["images"][0]["name"] == "base"
 
 
 def test_switched_off_services_are_not_built() -> None:
