@@ -47,6 +47,10 @@ KNOWN_FAILURES = (
         for text in ("Connection refused", "No route to host", "Connection timed out")
     ),
     KnownFailure(
+        "Could not detect a supported package manager",
+        "install the Python of the distribution's package manager on the host: python3-apt",
+    ),
+    KnownFailure(
         "server gave HTTP response to HTTPS client",
         "set registry.insecure and run bootstrap-servers, which tells the hosts' engines",
     ),

@@ -9,7 +9,7 @@ import click
 import yaml
 
 from core import lock
-from core.errors import KollarmError
+from core.errors import ConfigError, KollarmError
 from core.paths import project_dir
 from kollarm.cli.common import print_text
 from kollarm.cli.main import main
@@ -30,14 +30,17 @@ def group(context: click.Context, folder: Path) -> None:
 
 
 @group.command("up")
-@click.argument("names", nargs=-1, required=True, metavar="NAME…")
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.option("--arm", multiple=True, metavar="NAME", help="An ARM host, emulated. Repeatable.")
 @click.option("--api", default="eth0", help="Name of the interface with an address.")
 @click.option("--external", default="eth1", help="Name of the one without.")
 @click.pass_obj
-def up(bed: TestBed, names: tuple[str, ...], api: str, external: str) -> None:
+def up(bed: TestBed, names: tuple[str, ...], arm: tuple[str, ...], api: str, external: str) -> None:
     """Start hosts of these names, and print what the section `deploy` needs to know."""
+    if not names and not arm:
+        raise ConfigError("no host is named", hint="scripts/test-hosts up NAME…")
     with lock.held(bed.folder.parent, "scripts/test-hosts up"):
-        hosts = bed.up(names, Interfaces(api, external))
+        hosts = bed.up(names, Interfaces(api, external), arm=arm)
     print_text(yaml.safe_dump({"deploy": deploy_example(bed, hosts)}, sort_keys=False).rstrip())
     print_text(f"# this machine, where a registry may listen: {bed.gateway}")
 

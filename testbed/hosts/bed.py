@@ -16,12 +16,14 @@ from core.config.model import Architecture
 from core.debian_root import RootArchive, host_architecture, root_tarball
 from core.errors import ConfigError, KollarmError
 from core.run import run
+from testbed.hosts.arm import ArmHost, ArmNetwork, name_servers, user_data
 
 SUITE = "trixie"
 #: What a freshly installed server has.
 PACKAGES = (
     "apt-utils", "ca-certificates", "dbus", "gnupg", "iproute2", "iputils-ping", "kmod",
-    "libpam-systemd", "openssh-server", "procps", "python3", "sudo", "systemd", "systemd-sysv",
+    "libpam-systemd", "openssh-server", "procps", "python3", "python3-apt", "sudo", "systemd",
+    "systemd-sysv",
 )  # fmt: skip
 
 #: All but SYS_RESOURCE, which a machine may lack, and then can't give; capabilities(7).
@@ -56,6 +58,7 @@ class TestHost:
     address: str
     state: str
     """As systemd has it: ``running``, ``degraded`` …; ``stopped`` where no container runs."""
+    architecture: Architecture = Architecture.X86_64
 
 
 @dataclass(frozen=True)
@@ -82,37 +85,72 @@ class TestBed:
         self.networks = (f"{self.prefix}-api", f"{self.prefix}-external")
         self.image = f"kollarm-test-host:{SUITE}"
 
-    def up(self, names: Sequence[str], interfaces: Interfaces | None = None) -> list[TestHost]:
+    def up(
+        self,
+        names: Sequence[str],
+        interfaces: Interfaces | None = None,
+        *,
+        arm: Sequence[str] = (),
+    ) -> list[TestHost]:
         """Start the hosts that don't run yet.
 
+        :param arm: names of those that are ARM machines.
         :raises ConfigError: a host of that name has another bed.
         :raises KollarmError: the engine can't start them, or systemd doesn't come up.
         """
         files.private_folder(self.folder)
         if not self.key.exists():
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key])
-        self._ensure_image()
+        if names:
+            self._ensure_image()
         for network in self.networks:
             if self._docker("network", "ls", "-q", "-f", f"name=^{network}$") == "":
                 self._docker("network", "create", "--label", self._label, network)
         for name in names:
             with progress.current().step(f"host {name}"):
                 self._start(name, interfaces or Interfaces())
+        machines = [self._arm_host(name) for name in arm]
+        for machine in machines:
+            with progress.current().step(f"ARM host {machine.name}"):
+                self._start_arm(machine, interfaces or Interfaces())
         hosts = self.status()
-        lines = [f"{host.address} {self._host_key(host.name)}\n" for host in hosts]
+        lines = [f"{host.address} {self._host_key(host)}\n" for host in hosts]
         files.write(self.known_hosts, "".join(lines))
-        return hosts
+        for machine in machines:
+            with progress.current().step(f"await ARM host {machine.name}") as step:
+                machine.await_ssh(self.ssh(self._arm_address(machine.name)), step)
+        return self.status()
 
     def status(self) -> list[TestHost]:
         """The bed's hosts."""
         names = self._docker(
             "ps", "-a", "--format", "{{.Names}}", "-f", f"label={self._label}"
         ).split()
-        return [self._host(name) for name in sorted(names)]
+        machines = (self._arm_host(path.name) for path in self._arm_folders())
+        return [
+            *(self._host(name) for name in sorted(names)),
+            *(
+                TestHost(
+                    machine.name,
+                    self._arm_address(machine.name),
+                    "running" if machine.running else "stopped",
+                    Architecture.AARCH64,
+                )
+                for machine in machines
+            ),
+        ]
+
+    def ssh(self, address: str) -> list[str | Path]:
+        """The command that logs in to a host, without what is to be run there."""
+        return [
+            *("ssh", "-i", self.key, "-o", f"UserKnownHostsFile={self.known_hosts}"),
+            *("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", f"kolla@{address}"),
+        ]
 
     def down(self) -> int:
         """Remove the hosts, their networks and all data; return how many hosts there were."""
         selected = f"label={self._label}"
+        ended = [self._arm_host(path.name).stop() for path in self._arm_folders()]
         containers = self._docker("ps", "-aq", "-f", selected).split()
         if containers:
             self._docker("rm", "-f", "-v", *containers)
@@ -120,7 +158,7 @@ class TestBed:
             if found := self._docker(kind, "ls", "-q", "-f", selected).split():
                 self._docker(kind, "rm", *found)
         shutil.rmtree(self.folder, ignore_errors=True)
-        return len(containers)
+        return len(containers) + len(ended)
 
     @property
     def gateway(self) -> str:
@@ -133,10 +171,51 @@ class TestBed:
         return str(self._subnet()[-1])
 
     def _subnet(self) -> list[ipaddress.IPv4Address]:
+        whole = self._network()
+        return [whole[1], whole[-2]]
+
+    def _network(self) -> ipaddress.IPv4Network:
         (network,) = json.loads(self._docker("network", "inspect", self.networks[0]))
         (settings,) = network["IPAM"]["Config"]
-        whole = ipaddress.IPv4Network(settings["Subnet"])
-        return [whole[1], whole[-2]]
+        return ipaddress.IPv4Network(settings["Subnet"])
+
+    def _arm_folders(self) -> list[Path]:
+        return sorted((self.folder / "arm").glob("*"))
+
+    def _arm_host(self, name: str) -> ArmHost:
+        return ArmHost(name, self.folder / "arm" / name)
+
+    def _arm_address(self, name: str) -> str:
+        """The engine gives addresses from the network's start, so these are at its end."""
+        number = [path.name for path in self._arm_folders()].index(name)
+        return str(self._network()[-3 - number])
+
+    def _start_arm(self, machine: ArmHost, interfaces: Interfaces) -> None:
+        """Start an ARM machine, with a host key that is known beforehand."""
+        files.private_folder(machine.folder.parent)
+        files.private_folder(machine.folder)
+        key = machine.folder / "host_key"
+        if not key.exists():
+            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
+        bridges = [
+            "br-" + self._docker("network", "inspect", "-f", "{{.Id}}", network)[:12]
+            for network in self.networks
+        ]
+        data = user_data(
+            machine.name,
+            public_key=self.key.with_suffix(".pub").read_text().strip(),
+            host_key=(key.read_text(), key.with_suffix(".pub").read_text()),
+            programs={RUNTIME: (_DATA / "runc-within-limits").read_text()},
+            authorities=[path.read_text() for path in sorted(_AUTHORITIES.glob("*.crt"))],
+            name_servers=name_servers(Path("/etc/resolv.conf").read_text()),
+        )
+        network = ArmNetwork(
+            (bridges[0], bridges[1]),
+            f"{self._arm_address(machine.name)}/{self._network().prefixlen}",
+            self.gateway,
+            (interfaces.api, interfaces.external),
+        )
+        machine.start(network, data)
 
     @property
     def _label(self) -> str:
@@ -222,8 +301,10 @@ class TestBed:
         asked = run(["docker", "exec", name, "systemctl", "is-system-running"], check=False)
         return TestHost(name, address, asked.stdout.strip() or "starting")
 
-    def _host_key(self, name: str) -> str:
-        return self._docker("exec", name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
+    def _host_key(self, host: TestHost) -> str:
+        if host.architecture is Architecture.AARCH64:
+            return (self._arm_host(host.name).folder / "host_key.pub").read_text().strip()
+        return self._docker("exec", host.name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
 
     def _docker(self, *words: str) -> str:
         return run(["docker", *words]).stdout.strip()
@@ -232,7 +313,10 @@ class TestBed:
 def deploy_example(bed: TestBed, hosts: Sequence[TestHost]) -> dict[str, object]:
     """The keys of ``deploy`` that these hosts come to."""
     return {
-        "hosts": {host.name: {"address": host.address} for host in hosts},
+        "hosts": {
+            host.name: {"architecture": host.architecture.value, "address": host.address}
+            for host in hosts
+        },
         "ssh": {"user": "kolla", "private_key": str(bed.key)},
         "vips": {"internal": bed.free_address},
         "group_variables": {
