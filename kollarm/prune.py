@@ -132,7 +132,7 @@ class _Repository:
         )
         """The digests of what has another tag, of what an index with a tag names, and of their
         attestations."""
-        self.leftover_members = {self.tags[each].digest for each in members} - self.needed
+        self.leftover_members = {self.tags[each].digest for each in members}
         self.attested: dict[str, list[str]] = defaultdict(list)
         """The tags with attestations of each thing that nothing needs."""
         for each in attestations:
@@ -179,8 +179,7 @@ class _Repository:
                 indices.append(manifest)
             elif manifest is not None:
                 chosen[subject] = PruneReason.MEMBER
-        for digest in self._named_by(indices) - self.needed:
-            chosen[digest] = PruneReason.MEMBER
+        chosen |= dict.fromkeys(self._named_by(indices), PruneReason.MEMBER)
         chosen |= dict.fromkeys(self.leftover_members, PruneReason.MEMBER)
         for manifest in indices:
             chosen.pop(manifest.digest, None)
@@ -189,7 +188,6 @@ class _Repository:
             one["digest"]: PruneReason.ATTESTATION
             for digest in {*chosen, *self.attested}
             for one in artifact.referrers(self.client, self.name, digest)
-            if one["digest"] not in self.needed
         }
         tagged = {
             self.tags[each].digest: PruneReason.ATTESTATION
@@ -198,7 +196,9 @@ class _Repository:
         }
         names = self._tags_by_digest()
         for digest, reason in (chosen | attached | tagged).items():
-            yield RegistryRemoval(self.name, digest, names.get(digest, ()), reason)
+            # whoever may push can also list in a removed index what another one needs
+            if digest not in self.needed:
+                yield RegistryRemoval(self.name, digest, names.get(digest, ()), reason)
 
     def _tags_by_digest(self) -> Mapping[str, tuple[str, ...]]:
         found: dict[str, tuple[str, ...]] = {}

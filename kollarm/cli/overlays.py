@@ -14,6 +14,7 @@ from core.config.model import Architecture, Config
 from core.errors import ConfigError
 from kollarm.cli.common import (
     optional_config,
+    print_json,
     print_text,
     read_config,
     show,
@@ -97,11 +98,15 @@ def export_command(folder: Path, config_path: Path, as_json: bool) -> None:
     help="Render for this architecture.",
 )
 @with_config
-def diff_command(image: str, architecture: str, config_path: Path) -> None:
+@with_json
+def diff_command(image: str, architecture: str, config_path: Path, as_json: bool) -> None:
     """Show how the overlays change the Dockerfile of IMAGE, as a unified diff.
 
     IMAGE is the name of a container image.
     """
     config = read_config(config_path)
     text = dockerfile_diff(config, image, architecture=Architecture(architecture))
-    print_text(text) if text else print_text(f"the overlays change nothing in {image}")
+    if as_json:
+        print_json({"image": image, "architecture": architecture, "diff": text})
+    else:
+        print_text(text or f"the overlays change nothing in {image}")

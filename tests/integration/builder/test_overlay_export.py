@@ -16,6 +16,7 @@ from core import venv
 from core.config.model import Architecture, Build, Config
 from core.errors import ConfigError
 from core.run import run
+from tests.support.commands import kollarm
 
 pytestmark = pytest.mark.integration
 
@@ -85,3 +86,19 @@ def test_kolla_build_renders_the_same(config: Config, tmp_path: Path) -> None:
 def test_a_folder_with_something_in_it_stays(config: Config, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="empty"):
         export(config, tmp_path)
+
+
+def test_a_difference_is_printed_as_json(tmp_path: Path) -> None:
+    folder = tmp_path / "dockerfile_overlays" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "overlay.yml").write_text("description: x\nwhy: y\n")
+    (folder / "template-override.j2").write_text(
+        "{% extends parent_template %}\n{% block cron_footer %}RUN echo mine\n{% endblock %}\n"
+    )
+    config = tmp_path / "kollarm.yml"
+    config.write_text("build: {overlays: [mine]}\n")
+    for image, changed in (("cron", True), ("base", False)):
+        done = kollarm("overlays", "diff", image, "--json", "--config", config)
+        assert done.status == 0, done.stderr
+        assert ("RUN echo mine" in done.document["diff"]) is changed
+        assert done.document["image"] == image
