@@ -21,6 +21,7 @@ from builder.engines.protocol import (
     Cancellation,
     Cancelled,
     EngineError,
+    NodeLost,
 )
 from core.errors import CommandError
 from core.run import run
@@ -47,6 +48,14 @@ _MOUNT = re.compile(r"--mount=\S+ ")
 _OUTPUT = re.compile(r"#(\d+) [\d.]+ (.*)")
 #: BuildKit's other work: loading the context, looking at the parent, pushing.
 _OTHER = re.compile(r"#(\d+) (.*)")
+#: What a client says when the connection to BuildKit breaks: gRPC's status, what its Go library
+#: makes of a broken connection (https://grpc.io/docs/guides/status-codes/), and a crash of
+#: buildx 0.13 itself, where that happens while it looks at its nodes.
+_LOST = re.compile(
+    r"code = Unavailable|Unavailable: |error reading (from server|server preface)"
+    r"|closing transport|transport is closing|connection reset by peer|^panic: ",
+    re.MULTILINE,
+)
 _ERROR = re.compile(r"#(\d+) ERROR: (.*)")
 
 
@@ -116,7 +125,7 @@ def build(
             client([*command, *words], job.context, env={**job.build_args, **(env or {})},
                    on_line=on_line, control=job.control)  # fmt: skip
     except CommandError as error:
-        if not output.reason:
+        if not output.reason or _LOST.search(output.reason):
             raise unusable(error) from error
         raise BuildFailed(
             job.reference, output.step, output.reason, output.lines, job.log
@@ -170,7 +179,8 @@ def unusable(builder: str, error: CommandError) -> EngineError:
     :param builder: its kind and name.
     """
     lines = [line for line in error.output.splitlines() if line.strip()]
-    reason = lines[-1].removeprefix("ERROR: ") if lines else error.message
+    last = [line for line in lines if line.startswith("panic: ")] or lines[-1:]
+    reason = last[0].removeprefix("ERROR: ") if last else error.message
     hint = "docker buildx ls shows the builders, docker buildx create makes one"
     if error.status == 127:
         reason, hint = "there is no docker command", "install Docker's client and its buildx plugin"
@@ -186,5 +196,11 @@ def unusable(builder: str, error: CommandError) -> EngineError:
         hint = (
             "steps use the host's network: make the builder with "
             "docker buildx create --buildkitd-flags '--allow-insecure-entitlement network.host'"
+        )
+    elif _LOST.search(error.output):
+        return NodeLost(
+            f"{builder} lost a node that was at work: {reason}",
+            hint="see whether BuildKit runs there, and run the same command again: "
+            "images built before are kept",
         )
     return EngineError(f"{builder} can't be used: {reason}", hint=hint)

@@ -48,16 +48,25 @@ class BuildxEngine:
     :param url: ``buildx://NAME``, as ``docker buildx ls`` shows the name.
     :param client: the registry that it pushes to.
     :param insecure: the registry speaks plain HTTP, and isn't on loopback.
+    :param layer_cache: the registry's repository through which nodes share layers; None for none.
     """
 
     keeps_images = False
 
-    def __init__(self, url: str, client: RegistryClient, *, insecure: bool = False):
+    def __init__(
+        self,
+        url: str,
+        client: RegistryClient,
+        *,
+        insecure: bool = False,
+        layer_cache: str | None = None,
+    ):
         self.url = url
         self.name = url.removeprefix(SCHEME)
         self._client = client
         self._named = f"the buildx builder of {url}"
         self._insecure = insecure
+        self._layer_cache = layer_cache
         self._command = ["docker", "buildx", "build", "--builder", self.name]
 
     def info(self) -> EngineInfo:
@@ -137,7 +146,14 @@ class BuildxEngine:
         with tempfile.TemporaryDirectory(prefix="kollarm-buildx-") as folder:
             metadata = Path(folder) / "metadata.json"
             buildkit.build(
-                [*self._command, "--output", output, "--metadata-file", str(metadata)],
+                [
+                    *self._command,
+                    *self._cache(repository, job.architecture),
+                    "--output",
+                    output,
+                    "--metadata-file",
+                    str(metadata),
+                ],
                 job,
                 partial(unusable, self._named),
             )
@@ -146,6 +162,19 @@ class BuildxEngine:
             raise EngineError(f"buildx doesn't report the digest of {job.reference}")
         name = f"{self._client.address}/{repository}@{found[1]}"
         return required(self.image(name), name, job.architecture, "registry")
+
+    def _cache(self, repository: str, architecture: Architecture) -> list[str]:
+        """The words that make a build take layers from other nodes, and leave its own to them.
+
+        https://docs.docker.com/build/cache/backends/registry/
+        """
+        if self._layer_cache is None:
+            return []
+        name = f"{repository.rpartition('/')[2]}-{architecture}"
+        where = f"type=registry,ref={self._client.address}/{self._layer_cache}:{name}"
+        where += ",registry.insecure=true" if self._insecure else ""
+        # an image that is built is not lost because its layers can't be shared
+        return ["--cache-from", where, "--cache-to", f"{where},mode=max,ignore-error=true"]
 
     def tag(self, image: str, reference: str) -> None:
         repository, tag = split(reference)

@@ -34,7 +34,14 @@ def connect(
     for architecture in sorted(architectures):
         wanted = config.build.engines[architecture]
         if wanted.url.startswith(SCHEME):
-            buildx = BuildxEngine(wanted.url, client, insecure=config.registry.insecure)
+            buildx = BuildxEngine(
+                wanted.url,
+                client,
+                insecure=config.registry.insecure,
+                layer_cache=f"{config.build.namespace}/layer-cache"
+                if config.build.layer_cache
+                else None,
+            )
             buildx.check(architecture)
             found[architecture] = buildx
         else:

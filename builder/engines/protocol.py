@@ -28,6 +28,13 @@ class EngineError(KollarmError):
     """The engine can't be reached, or refuses a request."""
 
 
+class NodeLost(EngineError):
+    """A builder's node went away while it built; another one may take the image over."""
+
+
+#: How often an image is given to another node of a builder.
+TAKEOVERS = 3
+
 #: Characters of a step that an error's message carries: some are a page long.
 STEP_LIMIT = 160
 
@@ -146,20 +153,23 @@ def tried_again(
     note: Callable[[str], None],
     control: Cancellation,
 ) -> EngineImage:
-    """What a build gives, which is tried again when a step of it fails.
+    """What a build gives, which is tried again when a step of it fails or its node is lost.
 
-    :param retries: how often.
+    :param retries: how often after a step that failed.
     :param note: called before it is tried again.
     :raises BuildFailed: the last one failed too, or the build was stopped.
+    :raises NodeLost: so were the nodes that took it over.
     """
-    for number in range(1, retries + 1):
+    left = {BuildFailed: retries, NodeLost: TAKEOVERS}
+    while True:
         try:
             return build()
-        except BuildFailed as error:
-            if control.stopped.is_set():
+        except (BuildFailed, NodeLost) as error:
+            kind = type(error)
+            if control.stopped.is_set() or not left[kind]:
                 raise
-            note(f"{error.message}; trying again ({number} of {retries})")
-    return build()
+            left[kind] -= 1
+            note(f"{error.message}; trying again")
 
 
 def required(

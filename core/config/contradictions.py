@@ -125,6 +125,11 @@ def _of_build(config: Config) -> Iterator[Finding]:
     if config.build.services and not config.build.profiles:
         yield ("build", "services"), "has no effect without profiles", "add build.profiles"
     yield from _of_base(config.build.base)
+    if config.build.layer_cache and not any(
+        engine.url.startswith("buildx://") for engine in config.build.engines.values()
+    ):
+        message = "has no effect without a buildx builder: an engine has a layer cache of its own"
+        yield ("build", "layer_cache"), message, "remove it, or name a builder in build.engines"
     for architecture, engine in config.build.engines.items():
         at = ("build", "engines", architecture.value)
         if not _ENGINE.fullmatch(engine.url):

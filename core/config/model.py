@@ -190,6 +190,10 @@ class Build(Section):
     """
     retries: int = Field(default=0, ge=0, le=10)
     """How often an image's build is tried again when a step of it fails."""
+    layer_cache: bool = False
+    """Nodes of buildx builders share the layers of build steps, through the registry's repository
+    ``NAMESPACE/layer-cache``.
+    """
     engines: dict[Architecture, Engine] = Field(
         default_factory=lambda: {Architecture.X86_64: Engine(), Architecture.AARCH64: Engine()},
         strict=False,

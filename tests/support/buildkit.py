@@ -11,18 +11,21 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import docker
 
 from core import cache
 from core.config.model import AptArchive
-from core.run import run
+from core.run import end, run
 from guestprep.archive.client import ArchiveClient
-from tests.support.servers import stop_engine
+from tests.support.servers import free_port, listening, stop_engine
 
 #: Those of trixie run on bookworm too; its runc doesn't, and the machine's own takes its place.
 PACKAGES = ("docker.io", "containerd", "docker-buildx")
@@ -86,8 +89,21 @@ class Node:
         threading.Thread(target=self._relay, daemon=True).start()
 
     def stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes up who waits for connections
         self._listener.close()
         stop_engine(self._process, self._folder / "run")
+
+    def kill(self) -> None:
+        """End it as a power cut would, for those who are connected."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        os.killpg(self._process.pid, signal.SIGKILL)
+
+    def steps(self) -> list[str]:
+        """The steps whose results it has in its layer cache."""
+        with contextlib.closing(docker.APIClient(base_url=f"unix://{self.socket}")) as api:
+            return [one["Description"] for one in api.df()["BuildCache"]]
 
     def _relay(self) -> None:
         with contextlib.suppress(OSError):
@@ -96,13 +112,14 @@ class Node:
                 threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
     def _serve(self, near: socket.socket) -> None:
-        with near, socket.socket(socket.AF_UNIX) as far:
+        with contextlib.suppress(OSError), near, socket.socket(socket.AF_UNIX) as far:
             far.connect(str(self.socket))
             far.sendall(_UPGRADE)
             head = b""
-            while not head.endswith(b"\r\n\r\n"):
-                head += far.recv(1)
-            assert head.startswith(b"HTTP/1.1 101"), head
+            while not head.endswith(b"\r\n\r\n") and (more := far.recv(1)):
+                head += more
+            if not head.startswith(b"HTTP/1.1 101"):
+                return
             back = threading.Thread(target=_copy, args=(near, far), daemon=True)
             back.start()
             _copy(far, near)
@@ -115,6 +132,39 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
     with contextlib.suppress(OSError):
         target.shutdown(socket.SHUT_WR)
+
+
+BALANCER = """\
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+  option redispatch
+listen buildkit
+  bind 127.0.0.1:{port}
+  balance leastconn
+  default-server check inter 500 fall 1 on-marked-down shutdown-sessions
+"""
+
+
+@contextlib.contextmanager
+def balanced(folder: Path, nodes: Sequence[Node]) -> Iterator[str]:
+    """One address for several nodes: an HAProxy."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    lines = [f"  server node{number} {node.address}" for number, node in enumerate(nodes)]
+    settings = folder / "haproxy.cfg"
+    settings.write_text(BALANCER.format(port=port) + "\n".join(lines) + "\n")
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            ["haproxy", "-db", "-f", settings], stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        listening(process, port, folder / "log")
+        yield f"127.0.0.1:{port}"
+    finally:
+        end(process)
 
 
 @contextlib.contextmanager

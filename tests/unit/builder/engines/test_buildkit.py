@@ -6,7 +6,7 @@ import pytest
 
 from builder.engines.buildkit import BuildkitOutput, unusable
 from builder.engines.buildx import pattern, split
-from builder.engines.protocol import TAIL
+from builder.engines.protocol import TAIL, NodeLost
 from core.errors import CommandError
 
 SAID = """\
@@ -98,3 +98,19 @@ def test_a_step_is_shown_without_its_mounts() -> None:
     output.line("#6 [stage-0  2/28] RUN --mount=type=bind,from=a --mount=type=bind,from=b true")
     assert notes == ["step 2/28 RUN true"]
     assert output.step == "2/28 : RUN true"
+
+
+@pytest.mark.parametrize(
+    ("said", "lost"),
+    [
+        ("failed to receive status: rpc error: code = Unavailable desc = error reading", True),
+        ('connection error: desc = "error reading server preface: EOF"', True),
+        ("failed to solve: Unavailable: closing transport due to: connection error", True),
+        ("failed to solve: process did not complete successfully: exit code: 1", False),
+        ("no builder several found", False),
+        ("x\npanic: runtime error: nil pointer\n\ngoroutine 1\nflightcontrol.go:165", True),
+    ],
+)
+def test_a_node_that_went_away_is_told_from_one_that_refuses(said: str, lost: bool) -> None:
+    error = unusable("the builder", CommandError(["docker"], 1, f"ERROR: {said}"))
+    assert isinstance(error, NodeLost) is lost

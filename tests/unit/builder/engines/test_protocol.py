@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from builder.engines.protocol import BuildFailed, Cancellation, tried_again
+from builder.engines.protocol import (
+    TAKEOVERS,
+    BuildFailed,
+    Cancellation,
+    NodeLost,
+    tried_again,
+)
 from builder.facts import EngineImage
 
 IMAGE = EngineImage("sha256:0", "arm64", None)
@@ -33,6 +39,22 @@ def test_a_build_is_tried_again_as_often_as_asked(failures: int, retries: int, g
     assert (found is IMAGE) == bool(good)
     assert build.count == min(failures, retries) + 1
     assert len(notes) == build.count - 1
+
+
+@pytest.mark.parametrize(("losses", "good"), [(TAKEOVERS, True), (TAKEOVERS + 1, False)])
+def test_another_node_takes_an_image_over(losses: int, good: bool) -> None:
+    lost = iter([NodeLost("a node went away")] * losses)
+
+    def build() -> EngineImage:
+        for error in lost:
+            raise error
+        return IMAGE
+
+    if good:
+        assert tried_again(build, 0, lambda text: None, Cancellation()) is IMAGE
+    else:
+        with pytest.raises(NodeLost):
+            tried_again(build, 0, lambda text: None, Cancellation())
 
 
 def test_a_stopped_build_is_not_tried_again() -> None:

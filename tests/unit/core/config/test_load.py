@@ -365,3 +365,10 @@ def test_a_base_image_has_a_digest_or_a_tag() -> None:
     assert parse(yaml.safe_dump({"build": {"base": base}}), FILE)
     [fault] = faults(yaml.safe_dump({"build": {"base": {**base, "tag": "trixie"}}}))
     assert "build.base.tag" in fault
+
+
+def test_a_layer_cache_in_the_registry_is_for_builders() -> None:
+    build = {"layer_cache": True, "engines": {"x86_64": {"url": "buildx://b"}}}
+    assert parse(yaml.safe_dump({"build": build}), FILE)
+    [fault] = faults(yaml.safe_dump({"build": {"layer_cache": True}}))
+    assert "build.layer_cache" in fault
