@@ -23,7 +23,7 @@ from core.config.paths import (
     PathOrUrl,
     folder_of,
 )
-from core.config.publishing import OtherCloud, Publishing
+from core.config.publishing import ImageSigning, OtherCloud, Publishing
 from core.paths import project_dir
 
 
@@ -338,6 +338,8 @@ class Cloud(Section):
     """Where an HTTP server has the folder of prepared images, for ``web-download``."""
     replaced: Literal["hide", "rename", "delete"] = "hide"
     """What happens to an image when another takes its name: hidden, renamed or deleted."""
+    signing: ImageSigning | None = None
+    """Sign images so that the cloud's Nova verifies them."""
     check_properties: bool = True
     """Compare the guests' properties with what the cloud knows of properties."""
 

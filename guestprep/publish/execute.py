@@ -4,7 +4,6 @@ another, checked one can take it."""
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from core import progress
@@ -25,6 +24,7 @@ from guestprep.publish.model import (
     Replaced,
 )
 from guestprep.publish.plan import changes
+from guestprep.publish.signatures import SIGNATURE
 from guestprep.publish.transfer import choose, copy_to, transfer
 
 #: Uploads tried before giving up, and seconds between them.
@@ -49,7 +49,13 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
         progress.current().warn(note)
     removed = tuple(image_id for image_id in plan.remove if _discard(glance, image_id))
     sent = 0
-    for image_id in plan.retire:
+    if plan.unchangeable and plan.retire and plan.replaced is not Replaced.DELETE:
+        raise KollarmError(
+            f"{plan.name} is not published: the cloud requires properties of images, and its "
+            f"Glance then lets nobody {plan.replaced} the image that has the name",
+            hint="set cloud.replaced to delete",
+        )
+    for image_id in () if plan.unchangeable else plan.retire:
         _prove_ours(glance, image_id)
     if plan.action in {PublishAction.UPLOAD, PublishAction.REPLACE}:
         image, sent = _upload(glance, plan)
@@ -121,7 +127,9 @@ def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> tuple[RemoteI
     what = f"upload {plan.name} ({progress.size(plan.local.size)})"
     with progress.current().step(what) as step:
         record = glance.create(
-            _initial(plan.attributes), {**plan.properties, RUN_MARK: run_marker.mine()}, hidden=True
+            _initial(plan),
+            {**plan.properties, RUN_MARK: run_marker.mine()},
+            hidden=not plan.unchangeable,
         )
         try:
             digest = transfer(glance, record, plan, method, step)
@@ -138,10 +146,11 @@ def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> tuple[RemoteI
             raise
 
 
-def _initial(attributes: Mapping[str, str | int]) -> dict[str, object]:
+def _initial(plan: PublishPlan) -> dict[str, object]:
     """The attributes of a new record: what is protected could not be removed after a failure."""
-    tags = [tag for tag in str(attributes["tags"]).split(",") if tag]
-    return {**attributes, "protected": False, "tags": tags}
+    tags = [tag for tag in str(plan.attributes["tags"]).split(",") if tag]
+    protected = plan.unchangeable and plan.attributes["protected"]
+    return {**plan.attributes, "protected": protected, "tags": tags}
 
 
 def _discard(glance: Glance, image_id: str) -> bool:
@@ -181,6 +190,12 @@ def _note_content(
 
     :raises KollarmError: not even its size fits.
     """
+    if image.disk_format != plan.local.disk_format and SIGNATURE in plan.properties:
+        raise KollarmError(
+            f"the cloud converts images to {image.disk_format}: the signature of {plan.name} is of "
+            "other bytes, and Nova would refuse it",
+            hint="set publish.format of the guest to raw, or remove cloud.signing",
+        )
     if image.disk_format != plan.local.disk_format:
         progress.current().say(
             f"the cloud converted {plan.name} from {plan.local.disk_format} to {image.disk_format}"

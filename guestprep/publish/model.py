@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core import progress
 from core.text_output import joined_lines
+from guestprep.publish.signatures import ImageSigner
 from guestprep.target import ARCHITECTURE
 
 #: Property of every image that kollarm published: the guest's name.
@@ -139,6 +140,8 @@ class PublishSpec:
     protected: bool = False
     """Whether Glance refuses to delete it."""
     tags: tuple[str, ...] = ()
+    signer: ImageSigner | None = None
+    """Signs it, for Nova to verify."""
 
 
 @dataclass(frozen=True)
@@ -283,6 +286,10 @@ class PublishPlan:
     """Projects that it is not yet shared with."""
     cloud: str = ""
     """What the cloud is called."""
+    unchangeable: bool = False
+    """Whether the cloud refuses changes of images: a Glance whose schema requires properties looks
+    for them in every single change.
+    """
 
     def to_dict(self) -> dict[str, object]:
         data = asdict(self)

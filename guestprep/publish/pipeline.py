@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import ConfigError
 from core.suggest import nearest_or_known
-from guestprep.publish import image_file, raw_file, run_marker
+from guestprep.publish import image_file, properties, raw_file, run_marker
 from guestprep.publish.cloud import Glance
 from guestprep.publish.execute import execute
 from guestprep.publish.model import (
@@ -21,7 +21,8 @@ from guestprep.publish.model import (
     PublishSpec,
 )
 from guestprep.publish.plan import decide
-from guestprep.publish.schema import definitions, faults
+from guestprep.publish.schema import definitions, faults, missing
+from guestprep.publish.signatures import ImageSigner
 
 
 def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
@@ -36,14 +37,34 @@ def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
     if spec.stores:
         _check_stores(glance, spec.stores)
     local = image_file.read_facts(raw_file.made_of(image) if spec.raw else image)
-    known = definitions(glance) if spec.properties and spec.check_properties else None
-    if known is not None and (problems := faults(spec.properties, known)):
-        raise ConfigError(f"the properties of {spec.name} are wrong", problems)
+    unchangeable = False
+    if spec.check_properties:
+        known = definitions(glance, every=bool(spec.properties))
+        problems = [
+            *(faults(spec.properties, known) if spec.properties else ()),
+            *missing({*properties.attributes(spec, local), *properties.wanted(spec)}, known),
+        ]
+        unchangeable = any(definition.required for definition in known.values())
+        if problems:
+            raise ConfigError(f"the properties of {spec.name} are wrong", problems)
     facts = look(glance, spec.name)
     if spec.members:
         shared = ((image.id, one) for image in facts.images for one in glance.members(image.id))
         facts = replace(facts, members=frozenset(shared))
-    return replace(decide(spec, with_digests(local, facts), facts), cloud=glance.cloud)
+    local = with_digests(local, facts, ["sha512"] if spec.signer else ())
+    if spec.signer is not None:
+        spec = replace(
+            spec, provenance={**spec.provenance, **_signature(spec.signer, local, facts)}
+        )
+    decided = decide(spec, local, facts)
+    return replace(decided, cloud=glance.cloud, unchangeable=unchangeable)
+
+
+def _signature(signer: ImageSigner, local: LocalImage, facts: CloudFacts) -> dict[str, str]:
+    """The properties that sign the file; those of an image in the cloud where they are good."""
+    digest = local.digests["sha512"]
+    there = (signer.signed(image.properties, digest) for image in facts.images)
+    return next(filter(None, there), None) or signer.properties(digest)
 
 
 def _check_stores(glance: Glance, wanted: Sequence[str]) -> None:
@@ -75,13 +96,15 @@ def look(glance: Glance, name: str) -> CloudFacts:
     return CloudFacts(images, glance.project, under_way, abandoned)
 
 
-def with_digests(local: LocalImage, facts: CloudFacts) -> LocalImage:
+def with_digests(local: LocalImage, facts: CloudFacts, wanted: Collection[str] = ()) -> LocalImage:
     """The file with the digests that a comparison needs: none, where no size is the same.
+
+    :param wanted: algorithms that are needed in any case.
 
     An upload computes its own on the way, so that a new file is read only once.
     """
-    wanted = {
+    algorithms = set(wanted) | {
         image.digest[0] for image in facts.images if image.size == local.size and image.digest
     }
-    wanted |= {image.sent[0] for image in facts.images if image.sent}
-    return replace(local, digests=image_file.digests(local.path, wanted))
+    algorithms |= {image.sent[0] for image in facts.images if image.sent}
+    return replace(local, digests=image_file.digests(local.path, algorithms))

@@ -11,8 +11,8 @@ one is a fault.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import Fault
@@ -45,6 +45,8 @@ class PropertyDefinition:
 
     attribute: bool = False
     """Whether it is one of Glance's own attributes, not a property."""
+    required: bool = False
+    """Whether the cloud refuses images without it."""
     allowed: tuple[str, ...] = ()
     """The only values; empty where there is no such list."""
     pattern: str | None = None
@@ -55,17 +57,26 @@ class PropertyDefinition:
     maximum: int | None = None
 
 
-def definitions(glance: Glance) -> dict[str, PropertyDefinition]:
+def definitions(glance: Glance, *, every: bool = True) -> dict[str, PropertyDefinition]:
     """The cloud's own definitions of images' attributes and properties, by name.
 
     Documents that it doesn't offer are left out.
+
+    :param every: the metadata definitions too, which take a request for each namespace.
     """
-    schema = glance.read("/schemas/image", absent=_ABSENT).get("properties", {})
+    document = glance.read("/schemas/image", absent=_ABSENT)
+    schema, required = document.get("properties", {}), frozenset(document.get("required", ()))
     # Glance marks what isn't its own in the schema (glance/api/v2/images.py).
     found = {
-        name: _definition(data, attribute=data.get("is_base", True))
+        name: replace(
+            _definition(data, attribute=data.get("is_base", True)), required=name in required
+        )
         for name, data in schema.items()
     }
+    for name in required - set(found):
+        found[name] = PropertyDefinition(required=True)
+    if not every:
+        return found
     path = "/metadefs/namespaces?resource_types=OS::Glance::Image&limit=1000"
     for space in glance.read(path, absent=_ABSENT).get("namespaces", ()):
         # Naming the resource type gives the names with the prefix that images use.
@@ -80,6 +91,18 @@ def definitions(glance: Glance) -> dict[str, PropertyDefinition]:
 def faults(properties: Mapping[str, str], known: Mapping[str, PropertyDefinition]) -> list[Fault]:
     """The faults of a user's properties."""
     return [fault for name, value in properties.items() for fault in _of(name, value, known)]
+
+
+def missing(wanted: Collection[str], known: Mapping[str, PropertyDefinition]) -> list[Fault]:
+    """A fault for each property that the cloud requires (since 2026.1) and the image lacks.
+
+    :param wanted: names of the properties and attributes that it will have.
+    """
+    return [
+        Fault(f"properties.{name}", "the cloud requires it", "add it, with a value that is allowed")
+        for name, definition in known.items()
+        if definition.required and name not in wanted
+    ]
 
 
 def _of(name: str, value: str, known: Mapping[str, PropertyDefinition]) -> Iterable[Fault]:

@@ -12,7 +12,9 @@ from core.suggest import nearest_or_known
 from guestprep import publish
 from guestprep.attestation import provenance
 from guestprep.inspect import Identity
+from guestprep.publish import description
 from guestprep.publish.raw_file import raw_path
+from guestprep.publish.signatures import read_signer
 from guestprep.record import PreparationRecord
 
 #: Suffixes that only image files have.
@@ -75,14 +77,16 @@ def publish_spec(
     user = guest.admin_user or (system.admin_user if system else "")
     # Nova gives a guest the agent's channel only if the image has this property.
     agent = {"hw_qemu_guest_agent": "yes"} if guest.guest_agent else {}
+    described = description.properties(guest, image, user, config.cloud.replaced)
+    signing = config.cloud.signing
     return publish.PublishSpec(
         name=guest.name,
         os_distro=(system.distribution or None) if system else None,
         os_version=(system.release or None) if system else None,
         os_admin_user=user or None,
         min_disk=guest.min_disk,
-        min_ram=guest.min_ram,
-        properties=agent | guest.properties,
+        min_ram=guest.min_ram or (description.MIN_RAM if described else 0),
+        properties=agent | described | guest.properties,
         provenance=provenance.properties(prepared, image) if prepared else {},
         visibility=guest.visibility,
         replaced=publish.Replaced(config.cloud.replaced),
@@ -94,4 +98,5 @@ def publish_spec(
         members=tuple(kept.members),
         protected=kept.protected,
         tags=tuple(kept.tags),
+        signer=read_signer(signing.key, signing.certificate) if signing else None,
     )

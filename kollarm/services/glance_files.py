@@ -81,6 +81,8 @@ def glance(url: str, keystone_url: str | None = None, password: str = "") -> dic
         "os_glance_staging_store": {"filesystem_store_datadir": layout.folder / "staging"},
         "os_glance_tasks_store": {"filesystem_store_datadir": layout.folder / "tasks"},
         "oslo_concurrency": {"lock_path": layout.folder / "lock"},
+        # Where it looks for the certificates of signed images, as there is no Barbican.
+        "key_manager": {"backend": "kollarm_certificates.CertificateFolder"},
         "paste_deploy": {"config_file": layout.etc / "glance-api-paste.ini"},
     }
     if keystone_url:

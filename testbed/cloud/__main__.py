@@ -46,16 +46,28 @@ def group(context: click.Context, folder: Path) -> None:
     f"Default: as in the last run, initially {FIRST_PORT}.",
 )
 @click.option("--x86-host", is_flag=True, help="Add an x86 compute host, until down --purge.")
+@click.option(
+    "--serial",
+    is_flag=True,
+    help="Give guests serial consoles to type at, until down --purge. Other users of this machine "
+    "can reach them.",
+)
+@click.option(
+    "--signatures", is_flag=True, help="Start guests of signed images only, until down --purge."
+)
 @click.pass_obj
-def up(folder: Path, port: int | None, x86_host: bool) -> None:
+def up(folder: Path, port: int | None, x86_host: bool, serial: bool, signatures: bool) -> None:
     """Start the services of the cloud that are not running (about a minute)."""
     _need_root()
     started = time.monotonic()
     known = _known(folder)
+    before = known or CloudLayout(folder, FIRST_PORT)
     layout = CloudLayout(
         folder,
-        port or (known.first_port if known else FIRST_PORT),
-        x86_host or (known is not None and known.x86_host),
+        port or before.first_port,
+        x86_host=x86_host or before.x86_host,
+        serial=serial or before.serial,
+        signatures=signatures or before.signatures,
     )
     claim(folder)
     # The servers' own users have to reach their files; the folder keeps everybody else out.
@@ -66,7 +78,8 @@ def up(folder: Path, port: int | None, x86_host: bool) -> None:
             hint="run scripts/dev-cloud down --purge, then up with the other port",
         )
     with lock.held(folder, "scripts/dev-cloud up"):
-        settings = {"first_port": layout.first_port, "x86_host": layout.x86_host}
+        names = ("first_port", "x86_host", "serial", "signatures")
+        settings = {name: getattr(layout, name) for name in names}
         files.write(folder / _SETTINGS, json.dumps(settings) + "\n")
         lifecycle.up(layout)
         _give_to_user(layout.clouds_yaml)
@@ -129,7 +142,8 @@ def _usage(layout: CloudLayout) -> str:
 def _known(folder: Path) -> CloudLayout | None:
     try:
         settings = json.loads((folder / _SETTINGS).read_text())
-        return CloudLayout(folder, int(settings["first_port"]), bool(settings["x86_host"]))
+        flags = {name: bool(settings.get(name)) for name in ("x86_host", "serial", "signatures")}
+        return CloudLayout(folder, int(settings["first_port"]), **flags)
     except (OSError, ValueError, KeyError):
         return None
 

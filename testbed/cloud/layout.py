@@ -41,7 +41,7 @@ ARM_HOST = ComputeHost("arm-host", "aarch64", "ArmHostDriver", "", 5900)
 X86_HOST = ComputeHost("x86-host", "x86_64", "X86HostDriver", "-x86", 6000)
 
 #: How many consecutive ports a cloud uses.
-PORTS = 10
+PORTS = 11
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,12 @@ class CloudLayout:
     """Keystone's port; the others follow."""
     x86_host: bool = False
     """Whether there is an x86 host besides the ARM host."""
+    serial: bool = False
+    """Whether guests have serial consoles to type at, which other users of this machine can reach
+    too.
+    """
+    signatures: bool = False
+    """Whether Nova starts guests of signed images only."""
 
     @property
     def hosts(self) -> tuple[ComputeHost, ...]:
@@ -94,6 +100,11 @@ class CloudLayout:
     def rabbit_port(self) -> int:
         """RabbitMQ's port for clients; the next two are for its node and Erlang's name server."""
         return self.port(7)
+
+    @property
+    def serial_port(self) -> int:
+        """The port of Nova's proxy for serial consoles."""
+        return self.port(10)
 
     def url(self, port: int) -> str:
         return f"http://{HOST}:{port}"

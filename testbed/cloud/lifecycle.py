@@ -34,7 +34,8 @@ CLOUD = "dev-cloud"
 
 #: The services' folders, in the order in which they are stopped; those of one line together.
 TIERS = (
-    (X86_HOST.compute, ARM_HOST.compute, "nova-novncproxy", "nova-scheduler", "nova-conductor"),
+    (X86_HOST.compute, ARM_HOST.compute, "nova-novncproxy", "nova-serialproxy"),
+    ("nova-scheduler", "nova-conductor"),
     ("nova-api", "placement", "glance", "keystone", "network"),
     (X86_HOST.libvirt, ARM_HOST.libvirt),
     ("rabbitmq", "database"),
@@ -102,6 +103,8 @@ def up(layout: CloudLayout) -> None:
         _starting(nova_services.proxy(layout, contents)),
         *(worker("nova-compute", host) for host in layout.hosts),
     )
+    if layout.serial:
+        daemon.start(nova_services.serial_proxy(layout, contents))
     database.discover_hosts(layout, tools)
     service_catalog.add_flavor(connection(layout))
 
@@ -113,7 +116,8 @@ def connection(layout: CloudLayout) -> Any:
 
 def status(layout: CloudLayout) -> list[ServiceStatus]:
     """The status of every service of the cloud."""
-    absent = () if layout.x86_host else (X86_HOST.compute, X86_HOST.libvirt)
+    absent = set() if layout.x86_host else {X86_HOST.compute, X86_HOST.libvirt}
+    absent |= set() if layout.serial else {"nova-serialproxy"}
     return [
         ServiceStatus(name, daemon.running_in(layout.service_folder(name)))
         for tier in reversed(TIERS)

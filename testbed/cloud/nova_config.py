@@ -64,7 +64,19 @@ def nova(layout: CloudLayout, tools: Path, novnc: Path) -> dict[str, str]:
         "placement": _identity(layout) | {"region_name": _REGION},
         "service_user": _identity(layout) | {"send_service_user_token": True},
         "neutron": _identity(layout) | {"region_name": _REGION},
-        "glance": {"api_servers": layout.url(layout.glance_port)},
+        "glance": {
+            "api_servers": layout.url(layout.glance_port),
+            "verify_glance_signatures": layout.signatures,
+        },
+        # Of the service's own folder, as there is no Barbican.
+        "key_manager": {"backend": "kollarm_certificates.CertificateFolder"},
+        "serial_console": {
+            "enabled": layout.serial,
+            "base_url": f"ws://{HOST}:{layout.serial_port}/",
+            "proxyclient_address": HOST,
+            "serialproxy_host": HOST,
+            "serialproxy_port": layout.serial_port,
+        },
         "cinder": {"catalog_info": "volumev3::publicURL"},
         "conductor": {"workers": 1},
         "scheduler": {"workers": 1},

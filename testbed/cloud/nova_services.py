@@ -18,6 +18,9 @@ from testbed.cloud import nova_config, software, unprivileged
 from testbed.cloud.backends import DEADLINE, PORT_HINT, create_folder
 from testbed.cloud.layout import HOST, CloudLayout, ComputeHost
 
+#: Where ``data/kollarm_certificates.py`` of :mod:`kollarm.services` finds certificates.
+CERTIFICATES = "KOLLARM_CERTIFICATES"
+
 
 def placement(layout: CloudLayout) -> Daemon:
     """Placement's API."""
@@ -53,6 +56,16 @@ def proxy(layout: CloudLayout, contents: Mapping[str, str]) -> Daemon:
     return _nova(
         layout, "nova-novncproxy", layout.service_folder("nova-novncproxy"), contents, answers,
         address=(HOST, port),
+    )  # fmt: skip
+
+
+def serial_proxy(layout: CloudLayout, contents: Mapping[str, str]) -> Daemon:
+    """Nova's proxy of serial consoles."""
+    port = layout.serial_port
+    # It has no page: any answer will do.
+    return _nova(
+        layout, "nova-serialproxy", layout.service_folder("nova-serialproxy"), contents,
+        lambda: ports.get(layout.url(port)) is not None, address=(HOST, port),
     )  # fmt: skip
 
 
@@ -123,6 +136,7 @@ def _nova(
         line = (*map(str, words), "--config-file", str(etc / "nova.conf"), *more)
         return unprivileged.bound(layout.instances(host), *line) if host else line
 
+    binding = software.libvirt_binding(layout.service_folder("python"))
     return Daemon(
         name=folder.name,
         folder=create_folder(folder),
@@ -130,7 +144,12 @@ def _nova(
         address=address,
         answers=answers,
         settings="".join((software.requirements(), software.drivers(), *contents.values())),
-        env={"PYTHONPATH": str(software.libvirt_binding(layout.service_folder("python")))},
+        env={
+            "PYTHONPATH": ":".join(
+                map(str, (binding, openstack_tools.DATA))  # the key manager, among others
+            ),
+            CERTIFICATES: str(layout.service_folder("glance") / "certificates"),
+        },
         port_hint=PORT_HINT,
         deadline=DEADLINE,
     )

@@ -38,6 +38,7 @@ def test_no_two_services_share_a_port(layout: CloudLayout) -> None:
         layout.rabbit_port,
         layout.rabbit_port + 1,
         layout.rabbit_port + 2,
+        layout.serial_port,
     ]
     assert sorted(ports) == list(range(20000, 20000 + PORTS))
 
@@ -80,11 +81,11 @@ def test_the_network_has_nothing_else() -> None:
 
 
 def test_in_a_new_folder_no_service_is_running(layout: CloudLayout) -> None:
-    services = lifecycle.status(dataclasses.replace(layout, x86_host=True))
+    services = lifecycle.status(dataclasses.replace(layout, x86_host=True, serial=True))
     assert {service.name for service in services} == {
         name for tier in lifecycle.TIERS for name in tier
     }
-    assert {X86_HOST.compute, X86_HOST.libvirt}.isdisjoint(
+    assert {X86_HOST.compute, X86_HOST.libvirt, "nova-serialproxy"}.isdisjoint(
         service.name for service in lifecycle.status(layout)
     )
     assert all(service.pid is None for service in services)
