@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from builder.context import dockerfile
 
 TEXT = """\
@@ -85,3 +87,22 @@ def test_steps_that_patch_nothing_are_taken_out() -> None:
 def test_the_arguments_that_a_dockerfile_declares() -> None:
     text = "FROM x\nARG SITE\nARG A=1 B\n# ARG C\nRUN echo ARG D\n"
     assert dockerfile.arguments(text) == {"SITE", "A", "B"}
+
+
+def test_a_here_document_belongs_to_its_step() -> None:
+    text = "FROM x\nRUN <<-'A' cat > /a && <<B cat\nRUN no\n\tA\nCOPY no\nB\nUSER x\n"
+    found = dockerfile.instructions(text)
+    assert [(one.keyword, one.first, one.last) for one in found] == [
+        ("FROM", 1, 1),
+        ("RUN", 2, 6),
+        ("USER", 7, 7),
+    ]
+    assert "COPY no" in found[1].value
+    assert dockerfile.commands(found[1].value) is None
+
+
+@pytest.mark.parametrize("step", ["echo $((1 << 2))", "cat <<< A", "echo 1<<A", "cat <<A"])
+def test_what_looks_like_a_here_document(step: str) -> None:
+    """None of them ends, and only BuildKit knows the last two at all."""
+    found = dockerfile.instructions(f"FROM x\nRUN {step}\nUSER x\n")
+    assert [one.keyword for one in found] == ["FROM", "RUN", "USER"]
