@@ -12,11 +12,12 @@ class KnownFailure:
     """A failure whose text doesn't say what to do."""
 
     text: str
-    """Part of the message: of ssh, sudo, Docker or Ansible."""
+    """Part of the task's name or its message: of ssh, sudo, Docker, Ansible or kolla-ansible."""
     remedy: str
 
 
-#: The first that fits counts. ssh's texts are those of OpenSSH's sshconnect.c and ssh.c.
+#: The first that fits counts. ssh's texts are those of OpenSSH's sshconnect.c and ssh.c; tasks are
+#: those of kolla-ansible's roles and of the collection openstack.kolla.
 KNOWN_FAILURES = (
     KnownFailure(
         "Host key verification failed",
@@ -51,6 +52,40 @@ KNOWN_FAILURES = (
         "install the Python of the distribution's package manager on the host: python3-apt",
     ),
     KnownFailure(
+        "Install docker apt gpg key",
+        "set deploy.globals.docker_apt_url to a mirror that the host reaches, or take Docker from "
+        "the distribution: enable_docker_repo: false, docker_apt_package: docker.io",
+    ),
+    KnownFailure(
+        "Could not get lock /var/lib/dpkg",
+        "wait until the host's own upgrade is done",
+    ),
+    *(
+        KnownFailure(
+            f"No module named '{module}'",
+            "run the stage bootstrap-servers, or name the right Python: hosts.NAME.python",
+        )
+        for module in ("dbus", "docker")
+    ),
+    KnownFailure(
+        "vip_address are not pingable",
+        "choose free addresses for deploy.vips; another machine has one of them, or an earlier "
+        "deployment left it",
+    ),
+    KnownFailure(
+        "wait for virtual IP to appear",
+        "check that deploy.vips.internal belongs to the network of the api interface, and that no "
+        "other cloud there has the same keepalived_virtual_router_id",
+    ),
+    KnownFailure(
+        "Checking free port for",
+        "stop what listens on that port, or set the service's port in deploy.globals",
+    ),
+    KnownFailure(
+        "certificate signed by unknown authority",
+        "put the registry's authority on the host: /etc/docker/certs.d/ADDRESS/ca.crt",
+    ),
+    KnownFailure(
         "server gave HTTP response to HTTPS client",
         "set registry.insecure and run bootstrap-servers, which tells the hosts' engines",
     ),
@@ -61,8 +96,9 @@ def remedies(failures: tuple[TaskFailure, ...]) -> list[str]:
     """What to do about these failures, each remedy once, with the hosts that it is for."""
     hosts: dict[str, list[str]] = {}
     for failure in failures:
+        told = f"{failure.task}: {failure.message}".lower()
         for known in KNOWN_FAILURES:
-            if known.text in failure.message:
+            if known.text.lower() in told:
                 named = hosts.setdefault(known.remedy, [])
                 if failure.host not in named:
                     named.append(failure.host)

@@ -26,6 +26,24 @@ def test_a_known_failure_has_a_remedy(message: str, word: str) -> None:
     assert remedy.startswith("cmp1: ") and word in remedy
 
 
+@pytest.mark.parametrize(
+    ("task", "word"),
+    [
+        ("openstack.kolla.docker : Install docker apt gpg key", "docker_apt_url"),
+        ("memcached : Checking free port for Memcached", "port"),
+        ("loadbalancer : Wait for virtual IP to appear", "keepalived_virtual_router_id"),
+        (
+            "loadbalancer : Checking if kolla_internal_vip_address and "
+            "kolla_external_vip_address are not pingable from any node",
+            "deploy.vips",
+        ),
+    ],
+)
+def test_a_known_task_has_a_remedy(task: str, word: str) -> None:
+    (remedy,) = remedies((TaskFailure("ctl1", task, "non-zero return code"),))
+    assert word in remedy
+
+
 def test_hosts_with_the_same_failure_are_told_together() -> None:
     failures = tuple(
         TaskFailure(host, "Gather facts", KNOWN_FAILURES[0].text) for host in ("b", "a", "b")
