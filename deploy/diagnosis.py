@@ -89,6 +89,11 @@ KNOWN_FAILURES = (
         "server gave HTTP response to HTTPS client",
         "set registry.insecure and run bootstrap-servers, which tells the hosts' engines",
     ),
+    # Ansible's own words where ssh gave no reason
+    KnownFailure(
+        "Make sure this host can be reached over ssh",
+        "start the host and its ssh server; logging in by hand shows more",
+    ),
 )
 
 

@@ -17,6 +17,7 @@ SSH = "Task failed: Failed to connect to the host via ssh: "
         (SSH + "kolla@10.0.0.2: Permission denied (publickey,password).", "deploy.ssh"),
         (SSH + "ssh: connect to host 10.0.0.2 port 22: Connection refused", "start the host"),
         (SSH + "ssh: connect to host 10.0.0.2 port 22: No route to host", "start the host"),
+        ('Data could not be sent to "h". Make sure this host can be reached over ssh:', "start"),
         ("Task failed: Premature end of stream: sudo: a password is required", "passwordless"),
         ("http: server gave HTTP response to HTTPS client", "registry.insecure"),
     ],
