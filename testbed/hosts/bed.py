@@ -244,7 +244,16 @@ class TestBed:
                 )
             if self._host(name).state in ("running", "degraded"):
                 return
-            self._docker("rm", "-f", "-v", name)
+        else:
+            self._create(name)
+        self._docker("start", name)
+        self._await_systemd(name)
+        self._copy_in(name)
+        address = self._host(name).address
+        words = (name, address, interfaces.api, interfaces.external)
+        self._docker("exec", name, "sh", "/run/prepare-host", *words)
+
+    def _create(self, name: str) -> None:
         volume = f"{self.prefix}-{name}"
         self._docker("volume", "create", "--label", self._label, volume)
         self._docker(
@@ -259,12 +268,6 @@ class TestBed:
             self.image,
         )
         self._docker("network", "connect", self.networks[1], name)
-        self._docker("start", name)
-        self._await_systemd(name)
-        self._copy_in(name)
-        address = self._host(name).address
-        words = (name, address, interfaces.api, interfaces.external)
-        self._docker("exec", name, "sh", "/run/prepare-host", *words)
 
     def _copy_in(self, name: str) -> None:
         """Put this machine's trust, the key and the programs into a host, as one archive."""
