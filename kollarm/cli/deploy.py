@@ -88,12 +88,17 @@ def deploy_command(
         return
     with alone(config):
         start_registry(config)
-        record = deploy.execute(
-            plan,
-            client_at=partial(client_for, config),
-            confirm=lambda question: yes or _confirm(question),
-            config_words=config_words(config_path),
-        )
+        try:
+            record = deploy.execute(
+                plan,
+                client_at=partial(client_for, config),
+                confirm=lambda question: yes or _confirm(question),
+                config_words=config_words(config_path),
+            )
+        except deploy.StageFailed as error:
+            report.write_deployment(config, error.record)
+            raise
+        report.write_deployment(config, record)
     if not (proving and as_json):
         show(record, as_json=as_json)
     if proving:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from core.config.deploy import Host
 from core.config.model import Architecture
 from core.progress import duration, size
+from deploy import DeployRecord
 from kollarm.console_proof.model import ProofReport
 from kollarm.report.screens import screen_view
 from kollarm.report.view import ContainersView, RunView
@@ -43,6 +45,12 @@ def guests(records: Sequence[GuestRecord], cloud: str, when: str) -> PagePart:
     :param cloud: the name of the cloud.
     """
     return PagePart("Guest images", when, _render("guests", guests=records, cloud=cloud))
+
+
+def deployment(record: DeployRecord, hosts: Mapping[str, Host], when: str) -> PagePart:
+    """The part for a cloud that was deployed: its hosts, and what the stages did there."""
+    html = _render("deployment", record=record, hosts=hosts)
+    return PagePart(f"OpenStack {record.release}", when, html)
 
 
 def consoles(reports: Mapping[Architecture, ProofReport], when: str) -> PagePart:

@@ -19,16 +19,23 @@ from core import files, progress
 from core.config.model import Architecture, Config
 from core.errors import KollarmError
 from core.text_output import printable
+from deploy import DeployRecord
 from kollarm.console_proof.model import ProofReport
 from kollarm.earlier_builds import note_builds
-from kollarm.report.page import PagePart, consoles, containers, guests, page, run
+from kollarm.report.page import PagePart, consoles, containers, deployment, guests, page, run
 from kollarm.report.view import RunFailure, containers_view, run_view
 from kollarm.run_images import ImagesRecord, RunPart
 
 NAME = "report.html"
 
 #: The names of the parts, in the page's order.
-RUN, CONTAINERS, GUESTS, CONSOLES = PARTS = ("run", "containers", "guests", "consoles")
+RUN, CONTAINERS, GUESTS, DEPLOYMENT, CONSOLES = PARTS = (
+    "run",
+    "containers",
+    "guests",
+    "deployment",
+    "consoles",
+)
 
 #: The folder of the saved parts, in the state folder.
 FOLDER = "report"
@@ -89,6 +96,12 @@ def write_failed(config: Config, record: ImagesRecord, error: BaseException) -> 
     except Exception:
         log.exception("the report can't be written")
         return None
+
+
+def write_deployment(config: Config, record: DeployRecord) -> Path:
+    """Show a deployment's hosts and stages on the page; return the page's path."""
+    hosts = config.deploy.hosts if config.deploy is not None else {}
+    return save(config.state_dir, DEPLOYMENT, deployment(record, hosts, _now()))
 
 
 def write_consoles(config: Config, reports: Mapping[Architecture, ProofReport]) -> Path:

@@ -6,8 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from builder.record import BuildRecord, ImageRecord, IndexRecord, State
+from core.config.deploy import Host
 from core.config.model import Architecture
 from core.paths import project_dir
+from deploy import DeployRecord, DeployStage
+from deploy.recap import HostResult, Recap, TaskFailure
+from deploy.record import StageResult
 from guestprep.boot.report import BootReport
 from guestprep.boot.states import BootState
 from guestprep.checks import Check
@@ -143,6 +147,25 @@ def diff(image: str, architecture: Architecture) -> str | None:
     )
 
 
+HOSTS = {
+    "ctl1": Host(architecture=X86, groups=["control", "network"]),
+    "cmp1": Host(architecture=ARM, groups=["compute"]),
+}
+
+
+def deployment() -> DeployRecord:
+    """A deployment that failed on the ARM host."""
+    recap = Recap(
+        (HostResult("ctl1", ok=96, changed=14), HostResult("cmp1", ok=3, failed=1)),
+        (TaskFailure("cmp1", "nova-cell : Start", HOSTILE),),
+    )
+    stages = (
+        StageResult(DeployStage.PULL, 0, 75.0),
+        StageResult(DeployStage.DEPLOY, 2, 600.0, recap),
+    )
+    return DeployRecord("2026.1", "22.2.0", "0" * 64, stages, (DeployStage.PRECHECKS,))
+
+
 def consoles() -> dict[Architecture, ProofReport]:
     """A proof that was passed, and one that failed."""
     failed = Diagnosis(
@@ -180,5 +203,6 @@ def parts(folder: Path) -> list[PagePart]:
         page.run(run_view(done), "today"),
         page.containers(shown, "today"),
         page.guests(done.guests, "mycloud", "today"),
+        page.deployment(deployment(), HOSTS, "yesterday"),
         page.consoles(consoles(), "yesterday"),
     ]

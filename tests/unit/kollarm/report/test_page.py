@@ -13,7 +13,7 @@ from builder.record import State
 from core.config.model import Config, Guest
 from core.errors import KollarmError
 from kollarm.earlier_builds import EarlierBuilds, note_builds
-from kollarm.report import write, write_consoles, write_failed
+from kollarm.report import write, write_consoles, write_deployment, write_failed
 from kollarm.report.graph import draw
 from kollarm.report.page import containers, page
 from kollarm.report.screens import used_part
@@ -21,7 +21,17 @@ from kollarm.report.view import LONGEST, RunFailure, containers_view
 from kollarm.report.write import PARTS, save
 from kollarm.run_images import ImagesRecord, RunPart
 from tests.support.html import Document
-from tests.support.report_records import DIGEST, HOSTILE, PARENTS, consoles, diff, parts, record
+from tests.support.report_records import (
+    DIGEST,
+    HOSTILE,
+    HOSTS,
+    PARENTS,
+    consoles,
+    deployment,
+    diff,
+    parts,
+    record,
+)
 
 GUEST = Guest.model_validate({"name": "g", "source": {"path": "x.qcow2", "sha256": "0" * 64}})
 
@@ -109,6 +119,25 @@ def test_consoles_alone_are_a_page_until_images_are_made(
     document = Document(path.read_text())
     assert document.tags.count("h1") == 1 and document.tags.count("img") == 1
     for expected in ("The cloud's consoles", "No valid host was found.", "add one", HOSTILE):
+        assert expected in document.text, expected
+
+
+def test_a_deployment_shows_hosts_and_stages(tmp_path: Path) -> None:
+    hosts = {name: host.model_dump(mode="json") for name, host in HOSTS.items()}
+    config = Config.model_validate(
+        {"release": "2026.1", "registry": {"address": "r:5000"}}
+        | {"deploy": {"hosts": hosts, "vips": {"internal": "10.0.0.250"}}}
+    ).model_copy(update={"state_dir": tmp_path})
+    document = Document(write_deployment(config, deployment()).read_text())
+    for expected in (
+        "aarch64: compute",
+        "kolla-ansible 22.2.0",
+        "done by an earlier run: prechecks",
+        "1 min 15 s",
+        "10 min 00 s",
+        "96 ok, 14 changed",
+        HOSTILE,
+    ):
         assert expected in document.text, expected
 
 
@@ -216,7 +245,7 @@ def test_a_run_keeps_what_an_earlier_one_did_of_the_rest(tmp_path: Path) -> None
     text = Document(write(guest, partial, RunFailure("broken")).read_text()).text
     assert "aarch64 · kept" in text, "the images of the run before"
     assert "ubuntu-18.04-arm64" in text and "left out: publishing" in text
-    assert text.count("(yesterday)") == 3
+    assert text.count("(yesterday)") == 4
     text = Document(write(guest, partial).read_text()).text
     assert "aarch64 · kept" not in text and "ubuntu-18.04-arm64" in text
     without = Config(release="2026.1", state_dir=tmp_path)
