@@ -207,6 +207,10 @@ class Glance:
             if error.status != requests.codes.not_found:
                 raise
 
+    def deactivate(self, image_id: str) -> None:
+        """Let nobody start or rebuild servers from an image, until it is activated again."""
+        self._call("POST", f"/images/{image_id}/actions/deactivate")
+
     def send(self, path: str, data: Any, timeout: float, store: str | None = None) -> None:
         """PUT content. ``data`` is iterated over (again, when the token had expired).
 

@@ -10,6 +10,7 @@ from core import progress
 from core.errors import KollarmError
 from guestprep.publish import image_file, run_marker
 from guestprep.publish.cloud import Glance, GlanceError
+from guestprep.publish.expiry import Expiry, ExpiryAction
 from guestprep.publish.model import (
     CONTENT,
     PROTECTED,
@@ -72,6 +73,7 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
     retired = tuple(_retire(glance, old, image.id, plan) for old in plan.retire)
     final = glance.get(image.id)
     _check(final, plan)
+    expired = tuple(one for one in plan.expire if _expire(glance, one))
     return PublishRecord(
         name=plan.name,
         action=plan.action,
@@ -87,6 +89,7 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
         sent=sent,
         seconds=round(time.monotonic() - started, 1),
         stores=tuple(sorted(final.stores)),
+        expired=expired,
         cloud=plan.cloud,
     )
 
@@ -266,6 +269,23 @@ def _retire(glance: Glance, image_id: str, successor: str, plan: PublishPlan) ->
     else:
         glance.change(image_id, [mark, PropertyChange("os_hidden", old.hidden, True)])
     return image_id
+
+
+def _expire(glance: Glance, step: Expiry) -> bool:
+    """Deactivate or delete a replaced image; return whether the cloud let it happen."""
+    try:
+        if step.action is ExpiryAction.DEACTIVATE:
+            glance.deactivate(step.image_id)
+        else:
+            _unprotect(glance, step.image_id)
+            glance.delete(step.image_id)
+    except GlanceError as error:
+        # no such right, or protected, or in use by the store's clones
+        if error.status not in (403, 404, 409):
+            raise
+        progress.current().warn(f"{error.message}; it stays")
+        return False
+    return True
 
 
 def _unprotect(glance: Glance, image_id: str) -> None:

@@ -39,6 +39,7 @@ def image_of(data: Mapping[str, Any]) -> RemoteImage:
         min_disk=data.get("min_disk") or 0,
         min_ram=data.get("min_ram") or 0,
         created_at=data.get("created_at", ""),
+        updated_at=data.get("updated_at", ""),
         protected=bool(data.get("protected")),
         tags=frozenset(data.get("tags") or ()),
         stores=frozenset(filter(None, (data.get("stores") or "").split(","))),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core import progress
 from core.text_output import joined_lines
+from guestprep.publish.expiry import Expiry
 from guestprep.publish.signatures import ImageSigner
 from guestprep.target import ARCHITECTURE
 
@@ -142,6 +143,10 @@ class PublishSpec:
     tags: tuple[str, ...] = ()
     signer: ImageSigner | None = None
     """Signs it, for Nova to verify."""
+    keep: int | None = None
+    """How many replaced images stay; None for all, unless there are ``days``."""
+    days: int | None = None
+    """Days for which a replaced image stays."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,7 @@ class RemoteImage:
     min_ram: int
     created_at: str
     properties: Mapping[str, str]
+    updated_at: str = ""
     protected: bool = False
     tags: frozenset[str] = frozenset()
     stores: frozenset[str] = frozenset()
@@ -190,6 +196,13 @@ class RemoteImage:
         if self.hash_algo and self.hash_value:
             return self.hash_algo, self.hash_value
         return ("md5", self.checksum) if self.checksum else None
+
+    @property
+    def snapshot(self) -> bool:
+        """Whether it is a server's snapshot, which has the properties of the server's image."""
+        return "base_image_ref" in self.properties or (
+            self.properties.get("image_type") == "snapshot"
+        )
 
     @property
     def managed(self) -> frozenset[str]:
@@ -284,6 +297,10 @@ class PublishPlan:
     """Those of them that an image which is there already is missing from."""
     members: tuple[str, ...] = ()
     """Projects that it is not yet shared with."""
+    expire: tuple[Expiry, ...] = ()
+    """Replaced images that were kept long enough."""
+    kept: tuple[str, ...] = ()
+    """Why others stay."""
     cloud: str = ""
     """What the cloud is called."""
     unchangeable: bool = False
@@ -299,10 +316,13 @@ class PublishPlan:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is left alone, and what to do about it."""
-        return tuple(
-            f"the image {image} is half-uploaded by another machine; if that one has given up: "
-            f"openstack image delete {image}"
-            for image in self.strays
+        return (
+            tuple(
+                f"the image {image} is half-uploaded by another machine; if that one has given up: "
+                f"openstack image delete {image}"
+                for image in self.strays
+            )
+            + self.kept
         )
 
     def to_text(self) -> str:
@@ -324,6 +344,7 @@ class PublishPlan:
         lines += [f"  copy to the store {store}" for store in self.copies]
         lines += [f"  share with the project {project}" for project in self.members]
         lines += [f"  then {self.replaced} {image}, which had the name" for image in self.retire]
+        lines += [f"  {one.action} {one.image_id}: {one.reason}" for one in self.expire]
         return joined_lines(lines)
 
 
@@ -348,6 +369,8 @@ class PublishRecord:
     """Of the whole publishing."""
     stores: tuple[str, ...] = ()
     """Stores that have it; empty where Glance has only one."""
+    expired: tuple[Expiry, ...] = ()
+    """What was done with replaced images that were kept long enough."""
     cloud: str = ""
     """What the cloud is called."""
 
@@ -364,4 +387,5 @@ class PublishRecord:
         lines += [f"  changed {change}" for change in self.changes if not change.bookkeeping]
         lines += [f"  replaced {image}" for image in self.retired]
         lines += [f"  removed {image}, left by an earlier run" for image in self.removed]
+        lines += [f"  {one.action}d {one.image_id}: {one.reason}" for one in self.expired]
         return joined_lines(lines)

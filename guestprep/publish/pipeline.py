@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from core.errors import ConfigError
 from core.suggest import nearest_or_known
-from guestprep.publish import image_file, properties, raw_file, run_marker
+from guestprep.publish import image_file, properties, raw_file, retention, run_marker
 from guestprep.publish.cloud import Glance
 from guestprep.publish.execute import execute
 from guestprep.publish.model import (
@@ -57,7 +58,27 @@ def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
             spec, provenance={**spec.provenance, **_signature(spec.signer, local, facts)}
         )
     decided = decide(spec, local, facts)
+    if decided.refusal is None:
+        decided = _with_expiry(decided, connection, spec, facts)
     return replace(decided, cloud=glance.cloud, unchangeable=unchangeable)
+
+
+def _with_expiry(
+    decided: PublishPlan, connection: Any, spec: PublishSpec, facts: CloudFacts
+) -> PublishPlan:
+    """The plan, with what becomes of replaced images in time."""
+    old = [
+        image
+        for image in retention.replaced(facts.images)
+        if image.properties.get(OWNER_MARK) == spec.name
+        and (facts.project is None or image.owner == facts.project)
+        and image.id != decided.image_id
+    ]
+    if not old or (spec.keep is None and spec.days is None):
+        return decided
+    seen = retention.servers(connection)
+    steps, notes = retention.decide(old, spec.keep, spec.days, seen, datetime.now(UTC))
+    return replace(decided, expire=steps, kept=notes)
 
 
 def _signature(signer: ImageSigner, local: LocalImage, facts: CloudFacts) -> dict[str, str]:

@@ -44,6 +44,7 @@ def decide(spec: PublishSpec, local: LocalImage, facts: CloudFacts) -> PublishPl
         image
         for image in facts.images
         if image.properties.get(OWNER_MARK) == spec.name
+        and not image.snapshot
         and (facts.project is None or image.owner == facts.project)
     ]
     present = [

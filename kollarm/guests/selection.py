@@ -98,5 +98,7 @@ def publish_spec(
         members=tuple(kept.members),
         protected=kept.protected,
         tags=tuple(kept.tags),
+        keep=kept.retention.keep,
+        days=kept.retention.days,
         signer=read_signer(signing.key, signing.certificate) if signing else None,
     )
