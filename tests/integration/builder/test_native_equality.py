@@ -14,7 +14,12 @@ from tests.support import image_trees, small_service
 from tests.support.emulated_image import foreign
 from tests.support.project import Project
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.full]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.full,
+    pytest.mark.timeout(4 * 3600),  # three images without native tools
+]
 
 #: What holds times: dpkg's and apt's logs, and ldconfig's cache of files' times.
 TIMES = re.compile(
