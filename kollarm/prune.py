@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core import progress
 from core.attestation import artifact
 from core.config.model import Architecture
 from core.oci.manifest import DOCKER_LIST, OCI_INDEX, Manifest, is_digest
@@ -95,7 +96,12 @@ def plan(client: RegistryClient, repositories: Iterable[str], tag: str) -> Prune
     :raises RegistryError: the registry can't be reached, or a manifest is damaged.
     """
     names = sorted(set(repositories))
-    removals = [one for name in names for one in _Repository(client, name, tag).removals()]
+    removals: list[RegistryRemoval] = []
+    with progress.current().step("look through the registry") as step:
+        for name in names:
+            step.note(name)
+            removals += _Repository(client, name, tag).removals()
+        step.note(f"{len(names)} repositories")
     return PrunePlan(client.address, tuple(removals), len(names))
 
 

@@ -11,7 +11,7 @@ from builder.record import BuildRecord, ImageRecord, IndexRecord
 from core.config.model import Architecture
 from core.progress import duration
 from kollarm.report.graph import Graph, draw
-from kollarm.run_images import ImagesRecord, left_out
+from kollarm.run_images import ImagesRecord, RunPart, left_out
 
 #: Lines of a diff beyond which it is cut.
 LONGEST = 2000
@@ -83,13 +83,11 @@ def run_view(record: ImagesRecord, failure: RunFailure | None = None) -> RunView
         state: sum(row.state == state for row in build.images)
         for state in dict.fromkeys(row.state for row in build.images)
     }
-    facts = [
-        ("release", build.release),
-        ("registry", build.registry),
-        ("images", ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"),
-        ("guests", str(len(record.guests))),
-        ("time", duration(record.seconds)),
-    ]
+    facts = [("release", build.release), ("registry", build.registry)]
+    if RunPart.BUILD in record.parts:
+        images = ", ".join(f"{count} {state}" for state, count in counts.items())
+        facts.append(("images", images or "none"))
+    facts += [("guests", str(len(record.guests))), ("time", duration(record.seconds))]
     suffix = f" for {architectures}" if architectures else ""
     return RunView(
         f"OpenStack {build.release}{suffix}", tuple(facts), tuple(left_out(record.parts)), failure

@@ -131,3 +131,8 @@ def test_a_run_that_fails_or_is_interrupted_leaves_a_page_too(
     assert "interrupted" in text
     assert "the next run continues" in text
     assert "base" in text and "kept" in text
+
+    cron_images.step(tmp_path, f"echo {uuid.uuid4().hex}")
+    assert kollarm("build", "--config", failing).status == 0
+    assert kollarm("images", "--config", failing).status == 0
+    assert "built by an earlier run on 20" in text_of(html)
