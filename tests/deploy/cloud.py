@@ -1,0 +1,121 @@
+"""The cloud that `make test-deploy` deploys: examples/small-cloud.yml on two hosts of the test bed.
+
+Everything is kept in .kollarm/test-deploy, so that a run that was ended can be repeated from any
+test on.  Two variables of the environment spare what a machine may not have:
+
+    KOLLARM_TEST_REGISTRY    the address of a registry that has the example's images already, where
+                             the hosts reach it (plain HTTP); without it they are built
+    KOLLARM_TEST_COLLECTION  the path of a copy of openstack.kolla, where the release's own place
+                             can't be reached
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import yaml
+
+from core.paths import project_dir
+from testbed.hosts.bed import TestBed, TestHost, deploy_example
+from tests.support.commands import Outcome, kollarm
+from tests.support.servers import listening
+
+FOLDER = project_dir() / ".kollarm" / "test-deploy"
+CONTROL, COMPUTE = "kollarm-ctl1", "kollarm-cmp1"
+REGISTRY_PORT = 5078
+#: An arm64 guest in a cloud of x86_64 hosts.
+EMULATED = {"hw_emulation_architecture": "aarch64"}
+GUEST = "arm-guest"
+
+
+class DeployedCloud:
+    """Two hosts, their configuration, and kollarm's commands for it."""
+
+    def __init__(self, bed: TestBed, hosts: list[TestHost], registry: str):
+        self.bed = bed
+        self.config = FOLDER / "kollarm.yml"
+        self.registry = registry
+        settings = yaml.safe_load((project_dir() / "examples/small-cloud.yml").read_text())
+        settings |= {
+            "state_dir": str(FOLDER / "state"),
+            "registry": {"address": registry, "insecure": True},
+        }
+        build = settings["build"]
+        del build["profiles"]["aarch64"]
+        build["engines"] = {"x86_64": {"url": "local"}}
+        for source in ("openstack-base", "kolla-toolbox"):
+            build["sources"][source]["path"] = str(project_dir() / "examples/small-cloud")
+        example: dict[str, Any] = deploy_example(bed, hosts)
+        roles = {CONTROL: ["control", "network"], COMPUTE: ["compute"]}
+        for name, groups in roles.items():
+            example["hosts"][name] |= {"architecture": "x86_64", "groups": groups}
+        shared = settings["deploy"]["globals"] | example["globals"]
+        settings["deploy"] |= example | {
+            "globals": shared | {"nova_compute_virt_type": "qemu", "enable_horizon": False}
+        }
+        if copy := os.environ.get("KOLLARM_TEST_COLLECTION"):
+            settings["deploy"]["collections"] = {"path": copy}
+        settings["guests"] = [
+            {
+                "name": GUEST,
+                "source": {"path": str(FOLDER / "guest" / "image.qcow2")},
+                "properties": EMULATED,
+            }
+        ]
+        self.settings: dict[str, Any] = settings
+        self.write()
+
+    def write(self, **globals_: object) -> None:
+        """Write the configuration, with these globals besides the usual ones."""
+        deploy = self.settings["deploy"]
+        changed = deploy | {"globals": deploy["globals"] | globals_}
+        self.config.write_text(yaml.safe_dump(self.settings | {"deploy": changed}))
+
+    def run(self, *words: str, **environ: str) -> Outcome:
+        """A command of kollarm's; host keys of new hosts are not known yet."""
+        environ = {"ANSIBLE_HOST_KEY_CHECKING": "False"} | environ
+        return kollarm(*words, "--config", self.config, cwd=FOLDER, **environ)
+
+    def on(self, host: str, *words: str) -> str:
+        """What a program prints on a host."""
+        done = subprocess.run(
+            ["docker", "exec", host, *words], capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def containers(self, host: str) -> dict[str, str]:
+        """The containers on a host, each with its state."""
+        listed = self.on(host, "docker", "ps", "-a", "--format", "{{.Names}} {{.State}}")
+        return dict(line.split(" ", 1) for line in listed.splitlines())
+
+
+@contextmanager
+def deployed_cloud() -> Iterator[DeployedCloud]:
+    """The hosts and a registry; both stay, so that the next run goes on."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    bed = TestBed(FOLDER / "hosts")
+    hosts = bed.up([CONTROL, COMPUTE])
+    given = os.environ.get("KOLLARM_TEST_REGISTRY")
+    if given:
+        yield DeployedCloud(bed, hosts, given)
+        return
+    settings = {
+        "version": "0.1",
+        "storage": {"filesystem": {"rootdirectory": str(FOLDER / "registry")}},
+        "http": {"addr": f"0.0.0.0:{REGISTRY_PORT}"},
+    }
+    (FOLDER / "registry.yml").write_text(yaml.safe_dump(settings))
+    with (FOLDER / "registry.log").open("wb") as log:
+        served = subprocess.Popen(
+            ["docker-registry", "serve", FOLDER / "registry.yml"], stdout=log, stderr=log
+        )
+    try:
+        listening(served, REGISTRY_PORT, FOLDER / "registry.log")
+        yield DeployedCloud(bed, hosts, f"{bed.gateway}:{REGISTRY_PORT}")
+    finally:
+        served.terminate()
+        served.wait()

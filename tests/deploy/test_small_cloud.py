@@ -1,0 +1,139 @@
+"""A cloud of our own images, deployed with every stage of kolla-ansible's: `make test-deploy`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from testbed.guest_image import LAYOUTS, make
+from tests.deploy.cloud import COMPUTE, CONTROL, FOLDER, GUEST, DeployedCloud, deployed_cloud
+
+pytestmark = [pytest.mark.deploy, pytest.mark.timeout(3 * 3600)]
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[DeployedCloud]:
+    with deployed_cloud() as made:
+        yield made
+
+
+def recap(stdout: str) -> dict[str, dict[str, int]]:
+    """The last stage's result of each host."""
+    stages = json.loads(stdout)["stages"]
+    return {host["host"]: host for host in stages[-1]["recap"]["hosts"]}
+
+
+def test_its_images_are_built(cloud: DeployedCloud) -> None:
+    done = cloud.run("deploy", "pull", "--dry-run")
+    assert done.status == 0, done.stderr
+    if not cloud.registry.startswith(cloud.bed.gateway):
+        return  # they were given
+    done = cloud.run("build")
+    assert done.status == 0, done.stderr
+
+
+def test_bare_hosts_become_servers(cloud: DeployedCloud) -> None:
+    done = cloud.run("deploy", "bootstrap-servers")
+    assert done.status == 0, done.stderr
+    for host in (CONTROL, COMPUTE):
+        assert "within-limits" in cloud.on(host, "docker", "info")
+
+
+def test_nothing_stands_in_the_way(cloud: DeployedCloud) -> None:
+    done = cloud.run("deploy", "prechecks")
+    assert done.status == 0, done.stderr
+
+
+def test_images_that_are_missing_are_told_before_anything(cloud: DeployedCloud) -> None:
+    cloud.write(openstack_tag="no-such-tag")
+    done = cloud.run("deploy", "pull")
+    assert done.status == 2 and "openstack_tag" in done.stderr
+    cloud.write(enable_barbican=True)
+    done = cloud.run("deploy", "pull")
+    cloud.write()
+    assert done.status != 0 and "barbican-api" in done.stderr and "kollarm build" in done.stderr
+
+
+def test_hosts_pull_them_themselves(cloud: DeployedCloud) -> None:
+    done = cloud.run("deploy", "pull")
+    assert done.status == 0, done.stderr
+    images = cloud.on(COMPUTE, "docker", "images", "--format", "{{.Repository}}")
+    assert f"{cloud.registry}/kolla/nova-compute" in images
+    assert f"{cloud.registry}/kolla/keystone" not in images
+
+
+def test_every_container_runs(cloud: DeployedCloud) -> None:
+    done = cloud.run("deploy", "deploy", "post-deploy")
+    assert done.status == 0, done.stderr
+    for host, names in {
+        CONTROL: {"keystone", "glance_api", "nova_api", "nova_novncproxy", "neutron_server"},
+        COMPUTE: {"nova_compute", "nova_libvirt", "neutron_openvswitch_agent"},
+    }.items():
+        found = cloud.containers(host)
+        assert names <= found.keys()
+        assert set(found.values()) == {"running"}, found
+
+
+def test_an_arm_guest_has_a_console(cloud: DeployedCloud) -> None:
+    """Through HAProxy and the noVNC proxy that were deployed, and it takes keys."""
+    image = FOLDER / "guest" / "image.qcow2"
+    if not image.exists():
+        made = make(LAYOUTS["ubuntu-22.04"])
+        image.parent.mkdir(exist_ok=True)
+        shutil.copy(made.path, image)
+    for words in (["guest", "prepare"], ["guest", "publish"]):
+        done = cloud.run(*words)
+        assert done.status == 0, done.stderr
+    done = cloud.run("guest", "prove", GUEST, "--network", "none", "--screenshot",
+                     str(FOLDER / "console.png"))  # fmt: skip
+    assert done.status == 0, done.stderr
+    assert (FOLDER / "console.png").stat().st_size > 1000
+
+
+def test_a_second_deployment_changes_nothing(cloud: DeployedCloud) -> None:
+    done = cloud.run("deploy", "deploy", "--json")
+    assert done.status == 0, done.stderr
+    assert {host: found["changed"] for host, found in recap(done.stdout).items()} == {
+        CONTROL: 0, COMPUTE: 0, "localhost": 0,
+    }  # fmt: skip
+
+
+def test_a_change_reaches_the_services_that_it_concerns(cloud: DeployedCloud) -> None:
+    before = cloud.on(CONTROL, "docker", "inspect", "-f", "{{.State.StartedAt}}", "memcached")
+    cloud.write(nova_console="novnc", memcached_connection_limit=2000)
+    done = cloud.run("deploy", "reconfigure", "--tags", "memcached")
+    cloud.write()
+    assert done.status == 0, done.stderr
+    after = cloud.on(CONTROL, "docker", "inspect", "-f", "{{.State.StartedAt}}", "memcached")
+    assert before != after
+    assert "2000" in cloud.on(CONTROL, "docker", "exec", "memcached", "cat", "/run_command")
+
+
+def test_a_wrong_password_is_told(cloud: DeployedCloud) -> None:
+    path = FOLDER / "state/deploy/passwords.yml"
+    right = path.read_text()
+    line = next(line for line in right.splitlines() if line.startswith("keystone_admin_password:"))
+    path.write_text(right.replace(line, "keystone_admin_password: wrong"))
+    done = cloud.run("deploy", "deploy", "--tags", "glance")
+    path.write_text(right)
+    assert done.status != 0 and CONTROL in done.stderr and "glance" in done.stderr
+
+
+def test_a_host_that_is_down_is_named(cloud: DeployedCloud) -> None:
+    subprocess.run(["docker", "stop", COMPUTE], check=True, capture_output=True)
+    done = cloud.run("deploy", "prechecks", "--limit", COMPUTE)
+    assert done.status != 0 and COMPUTE in done.stderr and "--resume" in done.stderr
+    cloud.bed.up([CONTROL, COMPUTE])
+
+
+def test_nothing_is_left_of_it(cloud: DeployedCloud) -> None:
+    done = cloud.run("deploy", "destroy", "--yes")
+    assert done.status == 0, done.stderr
+    for host in (CONTROL, COMPUTE):
+        assert cloud.containers(host) == {}
+        assert cloud.on(host, "docker", "volume", "ls", "-q") == ""
+    cloud.bed.down()
