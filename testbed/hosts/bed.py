@@ -332,6 +332,8 @@ def deploy_example(bed: TestBed, hosts: Sequence[TestHost]) -> dict[str, object]
             },
             # a container can't set the machine's clock, and so not keep it synchronized
             "prechecks_enable_host_ntp_checks": False,
+            # HAProxy's usual 40,000 need more open files than a machine may allow
+            "haproxy_max_connections": 4000,
             # the kernel's own is a module, which a machine may not have
             "ovs_datapath": "netdev",
         },

@@ -84,7 +84,7 @@ def test_an_arm_guest_has_a_console(cloud: DeployedCloud) -> None:
     if not image.exists():
         made = make(LAYOUTS["ubuntu-22.04"])
         image.parent.mkdir(exist_ok=True)
-        shutil.copy(made.path, image)
+        shutil.copy(made.image, image)
     for words in (["guest", "prepare"], ["guest", "publish"]):
         done = cloud.run(*words)
         assert done.status == 0, done.stderr
