@@ -100,6 +100,16 @@ def unsupported(
                 "deploy first, or set kolla_ansible.version to an older version that can",
             )
         )
+    if _database_unreachable(settings, facts.tree):
+        faults.append(
+            Fault(
+                "deploy.globals.enable_proxysql",
+                f"in kolla-ansible {settings.release.version} nothing else listens for the "
+                "database on the internal VIP",
+                "set enable_external_mariadb_load_balancer: true too, with which HAProxy does, or "
+                "leave ProxySQL on",
+            )
+        )
     source = settings.deploy.collections
     if source.mirror and source.path:
         faults.append(Fault("deploy.collections", "has both mirror and path", "leave one out"))
@@ -114,3 +124,14 @@ def unsupported(
             )
         )
     return faults
+
+
+def _database_unreachable(settings: Settings, tree: ReleaseFiles) -> bool:
+    """Whether ProxySQL is off in a release whose HAProxy serves a database only when told to."""
+    chosen = settings.deploy.globals
+    off = chosen.get("enable_proxysql") is False and chosen.get("enable_haproxy") is not False
+    elsewhere = "database_address" in chosen or chosen.get("enable_mariadb") is False
+    told = chosen.get("enable_external_mariadb_load_balancer") is True
+    services = tree.role_defaults("mariadb").get("mariadb_services") or {}
+    frontends = services.get("mariadb", {}).get("haproxy", {})
+    return off and not elsewhere and not told and set(frontends) == {"mariadb_external_lb"}
