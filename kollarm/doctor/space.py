@@ -11,6 +11,7 @@ import psutil
 import requests
 
 from builder.engines.docker import DockerEngine
+from builder.engines.places import PODMAN
 from builder.engines.protocol import EngineError
 from core.config.model import Config, Guest
 from core.paths import cache_dir
@@ -41,12 +42,16 @@ class Need:
     bytes: int
 
 
+#: Engines that are usually on this machine.
+HERE = ("local", PODMAN)
+
+
 def needs(config: Config) -> list[Need]:
     """The space that a full run may use, by folder; existing files are not subtracted."""
     images, architectures = len(config.build.images), len(config.build.engines)
     result = [Need("cache", cache_dir(), CACHE)]
     if (folder := _engine_folder(config)) is not None:
-        local = sum(engine.url == "local" for engine in config.build.engines.values())
+        local = sum(engine.url in HERE for engine in config.build.engines.values())
         result.append(Need("container engine", folder, local * (ROOT + images * IMAGE)))
     if config.registry.embedded:
         pushed = architectures * images * PUSHED
@@ -77,10 +82,11 @@ def source_size(guest: Guest) -> int:
 
 
 def _engine_folder(config: Config) -> Path | None:
-    if all(engine.url != "local" for engine in config.build.engines.values()):
+    urls = [engine.url for engine in config.build.engines.values() if engine.url in HERE]
+    if not urls:
         return None
     try:
-        folder = Path(DockerEngine("local").info().folder)
+        folder = Path(DockerEngine(urls[0]).info().folder)
     except EngineError:
         return None
     return folder if folder.is_dir() else None

@@ -88,7 +88,7 @@ def podman(folder: Path) -> Iterator[Path]:
     storage, containers = folder / "storage.conf", folder / "containers.conf"
     address = folder / "podman.sock"
     lines = [f'graphroot = "{folder / "graph"}"', f'runroot = "{folder / "run"}"']
-    storage.write_text("\n".join(["[storage]", 'driver = "vfs"', *lines]) + "\n")
+    storage.write_text("\n".join(["[storage]", 'driver = "overlay"', *lines]) + "\n")
     runtime = folder / "runtime"
     runtime.write_text(RUNTIME)
     runtime.chmod(0o755)

@@ -7,8 +7,10 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from socket import AddressFamily
 from typing import IO
 
+import psutil
 import pytest
 import yaml
 
@@ -16,6 +18,7 @@ from builder import base_image, index
 from builder.engines.docker import DockerEngine
 from builder.engines.protocol import BuildFailed, BuildJob, EngineError
 from builder.keys import base_key
+from builder.record import State
 from core.config import model
 from core.config.model import Architecture, Build, Config
 from core.oci.registry import RegistryClient
@@ -26,6 +29,7 @@ from kollarm.doctor.engines import engines
 from kollarm.doctor.model import Level
 from tests.support import tiny_root
 from tests.support.engines import podman
+from tests.support.project import Project
 from tests.support.registries import RunningRegistry, context, pushed_members
 
 pytestmark = pytest.mark.integration
@@ -51,6 +55,13 @@ def found(socket: Path, monkeypatch: pytest.MonkeyPatch) -> DockerEngine:
     """Found as Podman's own client finds it."""
     monkeypatch.setenv("CONTAINER_HOST", f"unix://{socket}")
     return DockerEngine("podman://")
+
+
+def own_address() -> str:
+    """An address of this machine that isn't loopback's."""
+    found = [one.address for many in psutil.net_if_addrs().values() for one in many
+             if one.family is AddressFamily.AF_INET]  # fmt: skip
+    return next(address for address in found if not address.startswith("127."))
 
 
 def packed(text: str, **files: bytes) -> IO[bytes]:
@@ -207,3 +218,30 @@ def test_a_host_pulls_and_starts_what_was_built(
         run(filled)
     said = run(["podman", "run", "--rm", "--network=none", item["tag"], "/bin/sh", "-c", "echo up"])
     assert said.stdout == "up\n"
+
+
+def test_a_registry_over_plain_http_is_told(found: DockerEngine, tmp_path: Path) -> None:
+    """Docker knows it by its own configuration."""
+    registry = RunningRegistry(tmp_path / "registry", host=own_address())
+    reference = f"{registry.address}/test/plain:t"
+    try:
+        found.build(BuildJob(packed("FROM scratch\nCOPY f /\n", f=b"x"), reference, X86))
+        with pytest.raises(EngineError, match="HTTP"):
+            found.push(reference)
+        told = DockerEngine("podman://", insecure=registry.address)
+        assert told.push(reference)
+        assert told.pull(reference, X86)
+    finally:
+        registry.stop()
+
+
+@pytest.mark.full
+def test_images_of_kolla_are_built(found: DockerEngine, project: Project) -> None:
+    """The whole pipeline, and that a second run keeps what the first one made."""
+    config = project.config(X86)
+    build = config.build.model_copy(update={"engines": {X86: model.Engine(url="podman://")}})
+    config = config.model_copy(update={"build": build})
+    for state in (State.BUILT, State.KEPT):
+        record = project.build(config, "base", "cron")
+        record.raise_for_failures()
+        assert {row.state for row in record.images} == {state}
