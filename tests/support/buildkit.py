@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import docker
+import psutil
 
 from core import cache
 from core.config.model import AptArchive
@@ -93,6 +94,10 @@ class Node:
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes up who waits for connections
         self._listener.close()
         stop_engine(self._process, self._folder / "run")
+        # what one that was killed leaves
+        mounts = [part.mountpoint for part in psutil.disk_partitions(all=True)]
+        for mount in sorted(one for one in mounts if one.startswith(f"{self._folder}/"))[::-1]:
+            subprocess.run(["umount", "--lazy", mount], check=False)
 
     def kill(self) -> None:
         """End it as a power cut would, for those who are connected."""
