@@ -98,11 +98,12 @@ def _context() -> EnginePlace | None:
             hint="docker context ls shows those that there are, docker context use chooses one",
         ) from None
     files = folder / "contexts/tls" / digest / "docker"
-    tls = None
-    if (files / "cert.pem").is_file():
-        client = (str(files / "cert.pem"), str(files / "key.pem"))
-        tls = TLSConfig(client_cert=client, ca_cert=str(files / "ca.pem"), verify=True)
-    return EnginePlace(host, tls)
+    if not (files / "cert.pem").is_file():
+        return EnginePlace(host, None, command_environment(host) | {"DOCKER_TLS_VERIFY": ""})
+    client = (str(files / "cert.pem"), str(files / "key.pem"))
+    tls = TLSConfig(client_cert=client, ca_cert=str(files / "ca.pem"), verify=True)
+    secured = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(files)}
+    return EnginePlace(host, tls, command_environment(host) | secured)
 
 
 def _read(path: Path) -> dict[str, Any]:

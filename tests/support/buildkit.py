@@ -20,13 +20,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import docker
-import psutil
 
 from core import cache
 from core.config.model import AptArchive
 from core.run import end, run
 from guestprep.archive.client import ArchiveClient
-from tests.support.servers import free_port, listening, stop_engine
+from tests.support.servers import free_port, listening, stop_engine, unmount_below
 
 #: Those of trixie run on bookworm too; its runc doesn't, and the machine's own takes its place.
 PACKAGES = ("docker.io", "containerd", "docker-buildx")
@@ -94,10 +93,7 @@ class Node:
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes up who waits for connections
         self._listener.close()
         stop_engine(self._process, self._folder / "run")
-        # what one that was killed leaves
-        mounts = [part.mountpoint for part in psutil.disk_partitions(all=True)]
-        for mount in sorted(one for one in mounts if one.startswith(f"{self._folder}/"))[::-1]:
-            subprocess.run(["umount", "--lazy", mount], check=False)
+        unmount_below(self._folder)  # what one that was killed leaves
 
     def kill(self) -> None:
         """End it as a power cut would, for those who are connected."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core import cache
 from core.run import end, run
-from tests.support.servers import stop_engine
+from tests.support.servers import stop_engine, unmount_below
 
 #: A release of Debian with Docker 28, and its packages.
 SUITE = "forky"
@@ -113,3 +113,4 @@ def podman(folder: Path) -> Iterator[Path]:
         yield address
     finally:
         end(process)
+        unmount_below(folder)

@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
+
 from core.run import end
 
 
@@ -37,3 +39,10 @@ def stop_engine(process: subprocess.Popen[bytes], exec_root: Path) -> None:
     end(process)
     if (exec_root / "netns/default").exists():
         subprocess.run(["umount", "--quiet", exec_root / "netns/default"], check=False)
+
+
+def unmount_below(folder: Path) -> None:
+    """Undo the mounts that an engine left below its folder."""
+    mounts = [part.mountpoint for part in psutil.disk_partitions(all=True)]
+    for mount in sorted(one for one in mounts if one.startswith(f"{folder}/"))[::-1]:
+        subprocess.run(["umount", "--lazy", mount], check=False)

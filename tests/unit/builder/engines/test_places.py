@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from pathlib import Path
 
@@ -42,6 +43,27 @@ def test_the_order_in_which_an_engine_is_looked_for(
     monkeypatch.setenv("DOCKER_HOST", "tcp://d.example:1")
     assert places.local().host == "tcp://d.example:1"
     assert places.local().environ["DOCKER_HOST"] == "tcp://d.example:1"
+
+
+def test_a_contexts_certificates_are_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = hashlib.sha256(b"far").hexdigest()
+    described = tmp_path / "contexts/meta" / digest / "meta.json"
+    described.parent.mkdir(parents=True)
+    described.write_text('{"Endpoints": {"docker": {"Host": "tcp://far.example:2376"}}}')
+    monkeypatch.setenv("DOCKER_CONTEXT", "far")
+    found = places.local()
+    assert (found.host, found.tls) == ("tcp://far.example:2376", None)
+    files = tmp_path / "contexts/tls" / digest / "docker"
+    files.mkdir(parents=True)
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (files / name).touch()
+    found = places.local()
+    assert found.tls is not None and found.tls.ca_cert == str(files / "ca.pem")
+    # and for the docker command, by the variables that win over a context
+    assert found.environ["DOCKER_HOST"] == "tcp://far.example:2376"
+    assert found.environ["DOCKER_CERT_PATH"] == str(files)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '"x"', "{", '{"currentContext": "default"}'])
