@@ -22,12 +22,14 @@ from builder.record import State
 from core.config import model
 from core.config.model import Architecture, Build, Config
 from core.oci.registry import RegistryClient
+from core.paths import project_dir
 from core.run import run
 from deploy.preflight import RequiredImage
 from deploy.verified_images import playbook
 from kollarm.doctor.engines import engines
 from kollarm.doctor.model import Level
 from tests.support import tiny_root
+from tests.support.commands import kollarm
 from tests.support.engines import podman
 from tests.support.project import Project
 from tests.support.registries import RunningRegistry, context, pushed_members
@@ -233,6 +235,15 @@ def test_a_registry_over_plain_http_is_told(found: DockerEngine, tmp_path: Path)
         assert told.pull(reference, X86)
     finally:
         registry.stop()
+
+
+def test_hosts_with_podman_are_planned(tmp_path: Path) -> None:
+    text = (project_dir() / "examples/hybrid-2026.1-debian.yml").read_text()
+    changed = text.replace("  globals:\n", "  globals:\n    kolla_container_engine: podman\n")
+    (tmp_path / "kollarm.yml").write_text(changed)
+    done = kollarm("deploy", "--dry-run", cwd=tmp_path)
+    assert done.status == 0, done.stderr
+    assert "+kolla_container_engine: podman" in done.stdout
 
 
 @pytest.mark.full

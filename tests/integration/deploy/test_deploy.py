@@ -396,13 +396,3 @@ def test_every_stage_of_the_examples_as_a_dry_run(example: Path, tmp_path: Path)
     assert done.status == 0, done.stderr
     assert [command["stage"] for command in done.document["commands"]] == list(later)
     assert [path.name for path in tmp_path.iterdir()] == [example.name], "a plan changes nothing"
-
-
-def test_hosts_with_podman_as_a_dry_run(tmp_path: Path) -> None:
-    text = EXAMPLES[0].read_text()
-    assert "  globals:\n" in text
-    changed = text.replace("  globals:\n", "  globals:\n    kolla_container_engine: podman\n")
-    (tmp_path / "kollarm.yml").write_text(changed)
-    done = kollarm("deploy", "--dry-run", cwd=tmp_path)
-    assert done.status == 0, done.stderr
-    assert "+kolla_container_engine: podman" in done.stdout
