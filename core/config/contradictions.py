@@ -130,6 +130,9 @@ def _of_build(config: Config) -> Iterator[Finding]:
     ):
         message = "has no effect without a buildx builder: an engine has a layer cache of its own"
         yield ("build", "layer_cache"), message, "remove it, or name a builder in build.engines"
+    if config.build.layer_cache and config.signing_key is not None:
+        message = "its layers aren't signed: who writes to the registry could change what is signed"
+        yield ("build", "layer_cache"), message, "remove it, or signing_key"
     for architecture, engine in config.build.engines.items():
         at = ("build", "engines", architecture.value)
         if not _ENGINE.fullmatch(engine.url):

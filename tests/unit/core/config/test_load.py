@@ -372,3 +372,5 @@ def test_a_layer_cache_in_the_registry_is_for_builders() -> None:
     assert parse(yaml.safe_dump({"build": build}), FILE)
     [fault] = faults(yaml.safe_dump({"build": {"layer_cache": True}}))
     assert "build.layer_cache" in fault
+    [fault] = faults(yaml.safe_dump({"build": build, "signing_key": "key.pem"}))
+    assert "build.layer_cache" in fault and "sign" in fault
