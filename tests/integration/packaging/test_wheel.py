@@ -72,6 +72,12 @@ def test_it_has_the_overlays(prefix: Path, tmp_path: Path) -> None:
         assert f"{overlay.name}:" in listed
 
 
+def test_its_python_runs_it_as_a_module(prefix: Path, tmp_path: Path) -> None:
+    words: list[str | Path] = [prefix / "bin/python", "-m", "kollarm", "--version"]
+    done = subprocess.run(words, cwd=tmp_path, env=apart(), capture_output=True, check=True)
+    assert b"version" in done.stdout
+
+
 def test_it_checks_them(prefix: Path, tmp_path: Path) -> None:
     assert "no overlays" not in kollarm(prefix, tmp_path, "lint")
 
