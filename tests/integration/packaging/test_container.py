@@ -15,7 +15,8 @@ from core.debian_root import RootArchive, host_architecture, root_tarball
 from core.version import __version__
 from tests.support.packaging import guest_project, source
 
-pytestmark = [pytest.mark.integration, pytest.mark.full]
+# Five minutes, most of it dpkg; a machine that does something else as well takes far longer.
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(5400)]
 
 SOCKET = "/var/run/docker.sock"
 
@@ -38,7 +39,7 @@ def image(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
                 "docker", "build", "-q", "-t", name, "--build-arg", f"BASE={base}",
                 "-f", checkout / "Containerfile", checkout,
             ],
-            check=True, timeout=1700,
+            check=True, timeout=5000,
         )  # fmt: skip
         yield name
     finally:

@@ -12,7 +12,7 @@ from core.debian_root import DEFAULT_MIRROR
 from core.version import __version__
 from tests.support.packaging import apart, source
 
-pytestmark = [pytest.mark.integration, pytest.mark.full]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(5400)]
 
 BUILD = """\
 set -eux
@@ -61,7 +61,7 @@ def in_root(folder: Path, script: str, packages: str, *hooks: str) -> str:
             *(f"--customize-hook={hook}" for hook in hooks[1:]),
             "--", "trixie", "/dev/null", DEFAULT_MIRROR,
         ],
-        capture_output=True, text=True, check=False, timeout=1500, env=apart(),
+        capture_output=True, text=True, check=False, timeout=2400, env=apart(),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     return (folder / "output").read_text("utf-8")
