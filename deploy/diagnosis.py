@@ -57,6 +57,11 @@ KNOWN_FAILURES = (
         "the distribution: enable_docker_repo: false, docker_apt_package: docker.io",
     ),
     KnownFailure(
+        "osbpo.debian.net",
+        "set deploy.globals.docker_sdk_osbpo_apt_repo to an archive that the host reaches and that "
+        "has python3-docker, such as Debian's own",
+    ),
+    KnownFailure(
         "Could not get lock /var/lib/dpkg",
         "wait until the host's own upgrade is done",
     ),
@@ -73,9 +78,14 @@ KNOWN_FAILURES = (
         "deployment left it",
     ),
     KnownFailure(
-        "wait for virtual IP to appear",
-        "check that deploy.vips.internal belongs to the network of the api interface, and that no "
-        "other cloud there has the same keepalived_virtual_router_id",
+        "to listen on VIP",
+        "see on the host why there is nothing at deploy.vips: docker logs keepalived (an address "
+        "outside the api interface's network, another cloud's keepalived_virtual_router_id), "
+        "docker logs haproxy (too few open files: lower haproxy_max_connections)",
+    ),
+    KnownFailure(
+        "waiting for search string MariaDB",
+        "look at /var/log/kolla/mariadb/mariadb.log there; a slow host may only need more time",
     ),
     KnownFailure(
         "Checking free port for",

@@ -31,8 +31,8 @@ def test_a_known_failure_has_a_remedy(message: str, word: str) -> None:
     ("task", "word"),
     [
         ("openstack.kolla.docker : Install docker apt gpg key", "docker_apt_url"),
+        ("loadbalancer : Wait for haproxy to listen on VIP", "docker logs haproxy"),
         ("memcached : Checking free port for Memcached", "port"),
-        ("loadbalancer : Wait for virtual IP to appear", "keepalived_virtual_router_id"),
         (
             "loadbalancer : Checking if kolla_internal_vip_address and "
             "kolla_external_vip_address are not pingable from any node",
