@@ -21,7 +21,7 @@ import yaml
 
 from core import cache, progress
 from core.config.model import Guest
-from core.errors import KollarmError
+from core.errors import CommandError, KollarmError
 from core.run import run
 from guestprep import pipeline
 from guestprep.boot.machine import QEMU, choose_accelerator, find_firmware
@@ -161,9 +161,11 @@ class ArmHost:
         while time.monotonic() < deadline:
             if not self.running:
                 break
-            asked = run([*ssh, "cloud-init", "status"], check=False, timeout=120)
-            if "status: done" in asked.stdout:
-                return
+            # a machine that still starts may take longer for an answer
+            with contextlib.suppress(CommandError):
+                asked = run([*ssh, "cloud-init", "status"], check=False, timeout=120)
+                if "status: done" in asked.stdout:
+                    return
             step.note(self._last_line())
             time.sleep(5)
         raise KollarmError(
