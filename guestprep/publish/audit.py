@@ -1,7 +1,8 @@
-"""Which images of a cloud could be scheduled to a machine of the wrong architecture.
+"""Which images and volumes of a cloud could be started on the wrong host, or would be dark.
 
 Nova's ImagePropertiesFilter compares an image's ``architecture`` with the
-hypervisor's; an image without it fits everywhere.
+hypervisor's; an image without it fits everywhere. A bootable volume has the properties of
+the image it was made from, and a server's snapshot those of the server's.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from core import progress
 from core.errors import UnusableInput
 from core.progress import size
 from core.text_output import joined_lines
+from guestprep.publish import compute_hosts
 from guestprep.publish.cloud import Glance
+from guestprep.publish.compute_hosts import UNSEEN, CloudFinding
 from guestprep.publish.model import RemoteImage
+from guestprep.target import ARCHITECTURE
 
 #: Nova's names of architectures (nova.objects.fields.Architecture), with what else
 #: they are called in images' names.
@@ -33,13 +37,16 @@ ARCHITECTURES = {
     "riscv64": ("riscv64",),
 }
 
+#: Displays that arm64 kernels drive: https://docs.openstack.org/nova/latest/admin/ has the others.
+_VISIBLE = frozenset({"virtio", "bochs", "none"})
+
 #: Formats that are not a guest's disk: kernels and ramdisks, which images refer to.
 NO_DISK = frozenset({"aki", "ari"})
 
 
 @dataclass(frozen=True)
 class AuditFinding:
-    """An image whose architecture is missing or contradicted."""
+    """An image or volume whose properties would lead astray."""
 
     image_id: str
     name: str
@@ -51,10 +58,13 @@ class AuditFinding:
     reason: str
     remedy: str
     """The command that fixes it."""
+    kind: str = "image"
+    """``image``, ``snapshot`` (a server's) or ``volume``."""
 
     def __str__(self) -> str:
         # Anybody with an account in the cloud chooses such a name.
-        about = f"{self.name} ({self.image_id}): {self.reason}"
+        kind = "" if self.kind == "image" else f"{self.kind} "
+        about = f"{kind}{self.name} ({self.image_id}): {self.reason}"
         return joined_lines([about, f"  {self.remedy}"])
 
 
@@ -64,18 +74,27 @@ class AuditReport:
 
     images: int
     findings: tuple[AuditFinding, ...]
+    volumes: int | None = None
+    """Bootable volumes that were checked; None where this user can't see any."""
+    cloud: tuple[CloudFinding, ...] = ()
+    """What the compute hosts need, as far as this user can see them."""
 
     @property
     def passed(self) -> bool:
-        return not self.findings
+        return not self.findings and all(one.note for one in self.cloud)
 
     def to_dict(self) -> dict[str, object]:
         return asdict(self) | {"passed": self.passed}
 
     def to_text(self) -> str:
+        seen = "no volumes" if self.volumes is None else f"{self.volumes} bootable volumes"
+        lines = [str(finding) for finding in self.findings]
         if self.passed:
-            return f"checked {self.images} images: no wrong architecture found"
-        return "\n".join(map(str, self.findings))
+            lines = [f"checked {self.images} images and {seen}: no wrong property found"]
+        for one in self.cloud:
+            prefix = "note: " if one.note else ""
+            lines.append(joined_lines([f"{prefix}{one.subject}: {one.reason}", f"  {one.remedy}"]))
+        return "\n".join(lines)
 
 
 #: Tells the architecture of a disk image by looking into it; None where it can't.
@@ -102,9 +121,15 @@ def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
         for image in images:
             step.note(image.name or image.id)
             inside = _look_inside(glance, image, inspect) if inspect else None
-            if finding := judge(image, inside):
-                findings.append(finding)
-    return AuditReport(len(images), tuple(findings))
+            findings += [found for found in (judge(image, inside), dark(image)) if found]
+        step.note("volumes")
+        volumes = bootable_volumes(connection)
+        findings += [found for volume in volumes or () if (found := judge_volume(volume))]
+        step.note("compute hosts")
+        unlabelled = sum("architecture" not in image.properties for image in images)
+        cloud = compute_hosts.examine(connection, unlabelled=unlabelled)
+    count = None if volumes is None else len(volumes)
+    return AuditReport(len(images), tuple(findings), count, tuple(cloud))
 
 
 def judge(image: RemoteImage, inside: str | None) -> AuditFinding | None:
@@ -112,31 +137,95 @@ def judge(image: RemoteImage, inside: str | None) -> AuditFinding | None:
 
     :param inside: the architecture of the disk's own system; None where it isn't known.
     """
-    declared = image.properties.get("architecture")
-    named = by_name(image.name or "")
-    actual = inside or named
-    if declared is None:
-        reason = "no architecture: it could be scheduled to any host"
-    elif declared not in ARCHITECTURES:
-        reason = f"architecture {declared!r} is not one that Nova knows"
-        actual = actual or _canonical(declared)
-    elif inside is not None and inside != declared:
-        reason = f"architecture is {declared}, its disk is {inside}"
-    elif inside is None and named is not None and named != declared:
-        reason = f"architecture is {declared}, its name says {named}"
-    else:
+    wrong = _contradiction(image.properties, image.name or "", inside)
+    if wrong is None:
         return None
-    value = actual or "ARCHITECTURE"
-    remedy = ["openstack", "image", "set", "--property", f"architecture={value}", image.id]
+    reason, actual = wrong
+    setting = f"architecture={actual or 'ARCHITECTURE'}"
+    return _about(image, reason, actual, ["--property", setting])
+
+
+def dark(image: RemoteImage) -> AuditFinding | None:
+    """Check whether an ARM guest of an image would have a screen."""
+    if image.properties.get("architecture") != ARCHITECTURE:
+        return None
+    model = image.properties.get("hw_video_model")
+    if model in _VISIBLE:
+        return None
+    reason = (
+        f"its screen would be dark: ARM guests don't drive hw_video_model={model}"
+        if model
+        else "its screen would be dark where Nova is older than 21 (Ussuri): no hw_video_model"
+    )
+    return _about(image, reason, ARCHITECTURE, ["--property", "hw_video_model=virtio"])
+
+
+def _about(
+    image: RemoteImage, reason: str, actual: str | None, setting: Sequence[str]
+) -> AuditFinding:
     return AuditFinding(
         image_id=image.id,
         name=image.name or "",
         visibility=image.visibility,
-        architecture=declared,
+        architecture=image.properties.get("architecture"),
         actual=actual,
         reason=reason,
-        remedy=shlex.join(remedy),
+        remedy=shlex.join(["openstack", "image", "set", *setting, image.id]),
+        kind="snapshot" if image.snapshot else "image",
     )
+
+
+def bootable_volumes(connection: Any) -> list[Any] | None:
+    """Volumes that servers can be started from: of all projects for an administrator.
+
+    :return: openstacksdk's objects; None where this user can't see any.
+    """
+    for filters in ({"all_projects": True}, {}):
+        try:
+            listed = connection.block_storage.volumes(details=True, **filters)
+            return [volume for volume in listed if volume.is_bootable]
+        except UNSEEN:
+            continue
+    return None
+
+
+def judge_volume(volume: Any) -> AuditFinding | None:
+    """Check one bootable volume, an object of openstacksdk's."""
+    properties = dict(volume.volume_image_metadata or {})
+    wrong = _contradiction(properties, volume.name or "", None)
+    if wrong is None:
+        return None
+    reason, actual = wrong
+    setting = f"architecture={actual or 'ARCHITECTURE'}"
+    words = ["openstack", "volume", "set", "--image-property", setting, volume.id]
+    return AuditFinding(
+        image_id=volume.id,
+        name=volume.name or "",
+        visibility="",
+        architecture=properties.get("architecture"),
+        actual=actual,
+        reason=reason,
+        remedy=shlex.join(words),
+        kind="volume",
+    )
+
+
+def _contradiction(
+    properties: Mapping[str, str], name: str, inside: str | None
+) -> tuple[str, str | None] | None:
+    """What is wrong with an architecture, and the right one where that's known."""
+    declared, named = properties.get("architecture"), by_name(name)
+    actual = inside or named
+    if declared is None:
+        return "no architecture: it could be scheduled to any host", actual
+    if declared not in ARCHITECTURES:
+        known = actual or _canonical(declared)
+        return f"architecture {declared!r} is not one that Nova knows", known
+    if inside is not None and inside != declared:
+        return f"architecture is {declared}, its disk is {inside}", actual
+    if inside is None and named is not None and named != declared:
+        return f"architecture is {declared}, its name says {named}", actual
+    return None
 
 
 def by_name(name: str) -> str | None:

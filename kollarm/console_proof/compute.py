@@ -61,7 +61,7 @@ class Compute:
         :raises ConfigError: there is none, or more than one.
         """
         try:
-            with _explained():
+            with explained():
                 image = self.connection.image.find_image(name)
         except sdk_errors.DuplicateResource as error:
             raise ConfigError(
@@ -87,16 +87,9 @@ class Compute:
         """
         compute = self.connection.compute
         if name is not None:
-            with _explained():
-                flavor = compute.find_flavor(name)
-            if flavor is None:
-                raise ConfigError(
-                    f"cloud {self.cloud} has no flavor {name!r}",
-                    hint="openstack flavor list shows all flavors",
-                )
-            return flavor
+            return self.named_flavor(name)
         memory = max(MEMORY, image.min_ram or 0)
-        with _explained():
+        with explained():
             # Flavors without a disk are for administrators, and so the last choice.
             fitting = sorted(
                 (flavor.disk == 0, flavor.ram, flavor.vcpus, flavor.disk, flavor.name, flavor)
@@ -111,6 +104,20 @@ class Compute:
             )
         return fitting[0][-1]
 
+    def named_flavor(self, name: str) -> Any:
+        """The flavor with this name or id.
+
+        :raises ConfigError: there is none.
+        """
+        with explained():
+            flavor = self.connection.compute.find_flavor(name)
+        if flavor is None:
+            raise ConfigError(
+                f"cloud {self.cloud} has no flavor {name!r}",
+                hint="openstack flavor list shows all flavors",
+            )
+        return flavor
+
     def create(self, spec: ProofSpec, image: Any, flavor: Any) -> str:
         """Request an instance and return its id.
 
@@ -118,7 +125,7 @@ class Compute:
         """
         network: Any = "none"
         placement = {"host": spec.host} if spec.host else {}
-        with _explained():
+        with explained():
             if spec.network:
                 match = self.connection.network.find_network(spec.network)
                 if match is None:
@@ -148,7 +155,7 @@ class Compute:
         :raises InstanceFailed: it failed, or the time is up.
         """
         while True:
-            with _explained():
+            with explained():
                 server = self.connection.compute.get_server(server_id)
             if server.status == "ACTIVE":
                 return server
@@ -173,20 +180,20 @@ class Compute:
     def console_log(self, server_id: str) -> str:
         """The last lines of the serial console; empty if Nova does not give them."""
         try:
-            with _explained():
+            with explained():
                 answer = self.connection.compute.get_server_console_output(server_id, length=200)
         except InstanceFailed:
             return ""
         return str(answer.get("output") or "")[-LOG_TAIL:]
 
-    def console_url(self, server_id: str) -> str:
-        """The URL of the instance's noVNC page, with a fresh token.
+    def console_url(self, server_id: str, kind: str = "novnc") -> str:
+        """The URL of the instance's noVNC page or serial console, with a fresh token.
 
         :raises InstanceFailed: Nova gives no URL.
         """
         try:
-            with _explained():
-                console = self.connection.compute.create_console(server_id, console_type="novnc")
+            with explained():
+                console = self.connection.compute.create_console(server_id, console_type=kind)
         except InstanceFailed as error:
             raise InstanceFailed(from_proxy(error.diagnosis.fault)) from error
         return str(console["url"])
@@ -194,7 +201,7 @@ class Compute:
     def architectures(self) -> list[str] | None:
         """The architectures of the cloud's compute hosts; None if this user may not see them."""
         try:
-            with _explained():
+            with explained():
                 hosts = list(self.connection.compute.hypervisors(details=True))
         except InstanceFailed:
             return None
@@ -228,7 +235,7 @@ class Compute:
         with progress.current().step(f"delete the instance {server_id}"):
             while time.monotonic() < limit:
                 try:
-                    with _explained():
+                    with explained():
                         compute.delete_server(server_id, ignore_missing=True)
                         if compute.find_server(server_id) is None:
                             return
@@ -241,7 +248,7 @@ class Compute:
         )
 
     def _ours(self) -> list[Any]:
-        with _explained():
+        with explained():
             return [
                 server
                 for server in self.connection.compute.servers(details=True, name=f"^{NAME}$")
@@ -250,7 +257,7 @@ class Compute:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turn the libraries' exceptions into a failed stage."""
     try:
         yield

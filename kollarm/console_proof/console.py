@@ -57,7 +57,63 @@ def session(url: str, *, verify: bool | str = True) -> Iterator[VncClient]:
     :raises ProxyError: the proxy can't be reached, or refuses the token.
     :raises RfbError: there is no VNC server behind the proxy, or it ended.
     """
-    address = websocket(url)
+    with _connected(websocket(url), url, verify) as (connection, proxy):
+        yield VncClient(_stream(connection, proxy))
+
+
+class SerialConnection:
+    """The bytes to and from a serial console."""
+
+    def __init__(self, connection: ClientConnection, proxy: str):
+        self._connection, self._proxy = connection, proxy
+
+    def read(self) -> bytes:
+        """What has come, which may be nothing.
+
+        :raises ProxyError: the connection has ended.
+        """
+        received = bytearray()
+        try:
+            while len(received) < MESSAGE:
+                message = self._connection.recv(timeout=0.2)
+                received += message.encode() if isinstance(message, str) else message
+        except TimeoutError:
+            pass
+        except ConnectionClosed as error:
+            if not received:
+                raise ProxyError(f"{self._proxy} closed the connection") from error
+        return bytes(received)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes.
+
+        :raises ProxyError: the connection has ended.
+        """
+        try:
+            self._connection.send(data)
+        except ConnectionClosed as error:
+            raise ProxyError(f"{self._proxy} closed the connection") from error
+
+
+@contextmanager
+def serial_session(url: str, *, verify: bool | str = True) -> Iterator[SerialConnection]:
+    """A session with a guest's serial port, by the URL that Nova gives, which is a websocket's.
+
+    :param verify: whether to check the proxy's certificate, or the CA bundle for it.
+    :raises ProxyError: the proxy can't be reached, or refuses the token.
+    """
+    if urlsplit(url).scheme not in ("ws", "wss"):
+        raise ProxyError(
+            f"the serial console's URL is not a websocket's: {url.split('?', maxsplit=1)[0]}"
+        )
+    with _connected(url, url, verify) as (connection, proxy):
+        yield SerialConnection(connection, proxy)
+
+
+@contextmanager
+def _connected(
+    address: str, url: str, verify: bool | str
+) -> Iterator[tuple[ClientConnection, str]]:
     proxy = f"the console proxy {urlsplit(url).netloc}"
     context = _trust(verify) if address.startswith("wss:") else None
     try:
@@ -79,7 +135,7 @@ def session(url: str, *, verify: bool | str = True) -> Iterator[VncClient]:
     except (OSError, InvalidHandshake, InvalidURI, EOFError) as error:
         raise ProxyError(f"{proxy} can't be reached: {error or type(error).__name__}") from error
     try:
-        yield VncClient(_stream(connection, proxy))
+        yield connection, proxy
     finally:
         connection.close()
 

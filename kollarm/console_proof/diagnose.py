@@ -240,6 +240,21 @@ def from_proxy(text: str) -> Diagnosis:
     )
 
 
+def from_serial_proxy(text: str) -> Diagnosis:
+    """Why the proxy of serial consoles gave none."""
+    if re.search(r"Unavailable console type|ConsoleTypeUnavailable|ConsoleTypeInvalid", text):
+        remedy = (
+            "the cloud has no serial consoles: set [serial_console] enabled = true in nova.conf of "
+            "the compute host, and hard-reboot the guest"
+        )
+    else:
+        remedy = (
+            "does nova-serialproxy run, and can this machine reach [serial_console] base_url of "
+            "the compute host's nova.conf?"
+        )
+    return Diagnosis(ProofStage.PROXY, "the serial console can't be reached", remedy, text)
+
+
 def from_consoles(screen: BootState, serial: BootState, *, silent: bool) -> Diagnosis:
     """Why the screen shows no login prompt.
 

@@ -22,7 +22,33 @@ class ProofStage(StrEnum):
     KERNEL = "kernel"
     PROXY = "console proxy"
     SCREEN = "screen"
+    SERIAL = "serial console"
     KEYBOARD = "keyboard"
+    REBOOT = "after a reboot"
+    REBUILD = "after a rebuild"
+    RESIZE = "after a resize"
+
+
+class ConsoleKind(StrEnum):
+    """Which console is used."""
+
+    NOVNC = "novnc"
+    """The screen and the keyboard."""
+    SERIAL = "serial"
+    """The serial port."""
+
+
+class InstanceChange(StrEnum):
+    """What is done with an instance before its console is proven again."""
+
+    REBOOT = "reboot"
+    """A hard one: the machine is made anew."""
+    REBUILD = "rebuild"
+    RESIZE = "resize"
+
+    @property
+    def stage(self) -> ProofStage:
+        return ProofStage(f"after a {self}")
 
 
 @dataclass(frozen=True)
@@ -41,6 +67,11 @@ class ProofSpec:
     """Seconds for the whole proof, without deleting the instance."""
     screenshot: Path
     """The PNG file for the last screen."""
+    console: ConsoleKind = ConsoleKind.NOVNC
+    after: tuple[InstanceChange, ...] = ()
+    """Changes after each of which the console is proven again."""
+    resize_to: str | None = None
+    """Name or id of the flavor to resize to; None for the next larger one."""
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from core import progress
 from core.errors import KollarmError
 from guestprep.boot.watch import BootWatch
-from kollarm.console_proof import watch
+from kollarm.console_proof import changes, serial, watch
 from kollarm.console_proof.compute import Compute, InstanceFailed
 from kollarm.console_proof.diagnose import PlacementFacts
-from kollarm.console_proof.model import Diagnosis, ProofReport, ProofSpec, ProofStage
+from kollarm.console_proof.model import (
+    ConsoleKind,
+    Diagnosis,
+    InstanceChange,
+    ProofReport,
+    ProofSpec,
+    ProofStage,
+)
 
 #: The least number of seconds for the screen, and for the keyboard, after any earlier delay.
 LEAST = 30.0
@@ -64,6 +72,7 @@ class _Run:
         self._seen = watch.ConsoleSighting(BootWatch(spec.timeout))
         self._architecture: str | None = None
         self._server: Any = None
+        self._larger: Any = None  # the flavor to resize to
         self._server_id: str | None = None
         #: Whether an instance was requested.
         self.requested = False
@@ -79,17 +88,57 @@ class _Run:
         image = compute.image(spec.image)
         self._architecture = image.architecture
         flavor = compute.flavor(spec.flavor, image)
+        if InstanceChange.RESIZE in spec.after:
+            self._larger = changes.other_flavor(compute, spec.resize_to, flavor)
         place = PlacementFacts(image.architecture, compute.architectures(), spec.host)
         self.requested = True
         self._server_id = compute.create(spec, image, flavor)
         limit = started + spec.timeout
-
         self._server = compute.wait_until_active(
             self._server_id, place, limit, lambda state: step.note(f"instance {state}")
         )
         lap = self._done(ProofStage.BUILD, lap)
+        self._use_console(limit, lap, step)
+        for change in spec.after:
+            self._change(change, image, place, step)
+
+    def _change(
+        self, change: InstanceChange, image: Any, place: PlacementFacts, step: progress.RunningStep
+    ) -> None:
+        """Change the instance and prove its console again, within the time of a whole proof."""
+        assert self._server_id is not None
+        started, passed = time.monotonic(), dict(self._seen.seconds)
+        limit = started + self._spec.timeout
+        step.note(change)
+        self._seen = watch.ConsoleSighting(BootWatch(self._spec.timeout))
+        try:
+            self._server = changes.carry_out(
+                self._compute, self._server_id, change, image, self._larger, place, limit, step.note
+            )
+            self._use_console(limit, time.monotonic(), step)
+        except InstanceFailed as error:
+            reason = f"{change.stage}: {error.diagnosis.reason}"
+            raise InstanceFailed(replace(error.diagnosis, reason=reason)) from error
+        finally:
+            self._seen.seconds = passed
+        self._done(change.stage, started)
+
+    def _use_console(self, limit: float, lap: float, step: progress.RunningStep) -> None:
+        """See a login prompt and type at it."""
+        compute, spec = self._compute, self._spec
+        assert self._server_id is not None
         # The consoles have the rest of the time limit of the whole proof.
         self._seen.watch = BootWatch(max(LEAST, limit - time.monotonic()))
+        if spec.console is ConsoleKind.SERIAL:
+            with closing(serial.SerialView(compute, self._server_id)) as port:
+                port.exchange()
+                lap = self._done(ProofStage.PROXY, lap)
+                serial.until_login(compute, self._server_id, port, self._seen, step.note)
+                lap = self._done(ProofStage.SERIAL, lap)
+                step.note("typing")
+                serial.take_keys(port, max(limit, time.monotonic() + LEAST))
+                self._done(ProofStage.KEYBOARD, lap)
+            return
         with closing(watch.Console(compute, self._server_id)) as view:
             view.screen()
             lap = self._done(ProofStage.PROXY, lap)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from core.config.model import Config
 from core.errors import KollarmError
 from core.oci.client import client_for
+from guestprep.publish import compute_hosts
 from guestprep.publish.cloud import Glance
-from kollarm.doctor.model import DoctorFinding, failed, good, missing
+from kollarm.doctor.model import DoctorFinding, failed, good, missing, note
 from kollarm.guests.cloud import cloud_for
 from kollarm.services import ports
 from kollarm.services.chosen_ports import glance_port
@@ -57,6 +58,9 @@ def cloud(config: Config) -> Iterator[DoctorFinding]:
     imports = f"; import methods: {', '.join(methods)}" if methods else ""
     subject = f"cloud {connection.config.name or '(from OS_…)'}"
     yield good(subject, f"Glance answers, the credentials are accepted{imports}")
+    # That images have an architecture is for the audit to see, which asks about each.
+    for found in compute_hosts.examine(connection, unlabelled=0):
+        yield note(found.subject, found.reason, found.remedy)
 
 
 def _embedded(subject: str, pid: int | None, port: int, key: str) -> DoctorFinding:

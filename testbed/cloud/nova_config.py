@@ -53,6 +53,8 @@ def nova(layout: CloudLayout, tools: Path, novnc: Path) -> dict[str, str]:
             "transport_url": transport(layout),
             # Converting would take minutes, and QEMU can use qcow2 directly.
             "force_raw_images": False,
+            # There is one host of each architecture.
+            "allow_resize_to_same_host": True,
             "web": novnc,
             # On a busy machine, deleting an instance can take long.
             "rpc_response_timeout": 180,

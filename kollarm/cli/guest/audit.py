@@ -19,13 +19,14 @@ from kollarm.guests.cloud import cloud_for
 @with_config
 @with_json
 def audit_command(cloud: str | None, disks: bool, config_path: Path, as_json: bool) -> None:
-    """Find images of a cloud that could be scheduled to a host of the wrong architecture.
+    """Find images and volumes of a cloud that could be started on a host of the wrong architecture.
 
-    Each is listed with the command that fixes it. Needs no configuration file.
+    Each is listed with the command that fixes it, and so is what the compute hosts need.
+    Needs no configuration file.
     """
     config = optional_config(config_path) or Config()
     inspect = publish.architecture_inside if disks else None
     report = publish.audit(cloud_for(config, cloud), inspect=inspect)
     show(report, as_json=as_json)
     if not report.passed:
-        raise KollarmError("images could be scheduled to the wrong architecture")
+        raise KollarmError("guests could be started on the wrong host, or be dark")

@@ -40,9 +40,35 @@ with_proof = together(
 )
 
 
+def _changes(context: click.Context, option: click.Parameter, text: str) -> tuple[Any, ...]:
+    known = {change.value: change for change in console_proof.InstanceChange}
+    words = [word for word in text.split(",") if word]
+    for word in words:
+        if word not in known:
+            raise click.BadParameter(f"{word!r} is none of {', '.join(known)}")
+    return tuple(known[word] for word in words)
+
+
 @click.command("prove")
 @click.argument("image")
 @with_proof
+@click.option(
+    "--console",
+    type=click.Choice([kind.value for kind in console_proof.ConsoleKind]),
+    default="novnc",
+    show_default=True,
+    help="Use the screen, or the serial port.",
+)
+@click.option(
+    "--after",
+    metavar="CHANGE,…",
+    default="",
+    callback=_changes,
+    help="Prove the console again after each of: reboot (a hard one), rebuild, resize.",
+)
+@click.option(
+    "--resize-to", metavar="FLAVOR", help="Resize to this flavor. Default: the next larger one."
+)
 @with_config
 @with_json
 def prove_command(image: str, config_path: Path, as_json: bool, **options: Any) -> None:
@@ -65,6 +91,9 @@ def prove(
     screenshot: Path | None,
     timeout: int,
     as_json: bool,
+    console: str = "novnc",
+    after: tuple[console_proof.InstanceChange, ...] = (),
+    resize_to: str | None = None,
 ) -> None:
     """Prove an image's console and print the report.
 
@@ -78,6 +107,9 @@ def prove(
         host=host,
         timeout=timeout,
         screenshot=screenshot or Path(f"{Path(image).name}.png"),
+        console=console_proof.ConsoleKind(console),
+        after=after,
+        resize_to=resize_to,
     )
     report = console_proof.prove(cloud_for(config, cloud), spec)
     show(report, as_json=as_json)

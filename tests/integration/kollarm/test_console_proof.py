@@ -92,10 +92,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     guest["properties"] = EMULATED
     config = folder / "kollarm.yml"
     config.write_text(yaml.safe_dump(data))
-    layout = CloudLayout(folder / "dev-cloud", free_port(), x86_host=True)
+    layout = CloudLayout(folder / "dev-cloud", free_port(), x86_host=True, serial=True)
     script: list[str | Path] = [project_dir() / "scripts" / "dev-cloud", "--folder", layout.folder]
     try:
-        run([*script, "up", "--x86-host", "--port", str(layout.first_port)], timeout=1500)
+        run(
+            [*script, "up", "--x86-host", "--serial", "--port", str(layout.first_port)],
+            timeout=1500,
+        )
         made = Cloud(layout, config, folder, script)
         spec = publish.PublishSpec(UNPREPARED, properties=EMULATED, visibility="private")
         publish.publish(made.connection, source.image, spec)
@@ -285,6 +288,18 @@ def test_no_host_of_the_architecture_is_the_schedulers_fault(
     found = diagnosis(cloud.verify(tiny("tiny-s390x", architecture="s390x")))
     assert found["stage"] == "scheduler"
     assert "s390x" in found["reason"] and "No valid host" in found["fault"]
+    assert cloud.instances() == []
+
+
+@pytest.mark.parametrize("console", ["novnc", "serial"])
+def test_a_console_is_there_after_changes(cloud: Cloud, x86: str, console: str) -> None:
+    nova = cloud.connection.compute
+    if nova.find_flavor("larger") is None:
+        nova.create_flavor(name="larger", ram=1280, vcpus=2, disk=0)
+    done = cloud.verify(x86, "--console", console, "--after", "reboot,rebuild,resize")
+    assert done.status == 0, done.stderr
+    stages = {"after a reboot", "after a rebuild", "after a resize", "keyboard"}
+    assert stages <= set(done.document["seconds"])
     assert cloud.instances() == []
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from websockets.sync.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from core.errors import KollarmError
-from kollarm.console_proof.console import ProxyError, session, websocket
+from kollarm.console_proof.console import ProxyError, serial_session, session, websocket
 from tests.support.run_logs import started
 from tests.support.servers import free_port
 
@@ -65,3 +66,41 @@ def test_a_consoles_token_is_not_logged(tmp_path: Path, monkeypatch: pytest.Monk
     assert "the end" in text
     for told in (text, f"{caught.value} {caught.value.details} {caught.value.hint}"):
         assert "planted" not in told
+
+
+def test_a_serial_console_passes_bytes_both_ways() -> None:
+    def handle(connection: ServerConnection) -> None:
+        connection.send(b"guest login: ")
+        for message in connection:
+            connection.send(message)
+
+    with serve(handle, "127.0.0.1", 0, subprotocols=[Subprotocol("binary")]) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.socket.getsockname()[1]
+        with serial_session(f"ws://127.0.0.1:{port}/?token=x") as stream:
+            stream.write(b"word")
+            received = b""
+            while not received.endswith(b"word"):
+                received += stream.read()
+        server.shutdown()
+    assert received == b"guest login: word"
+
+
+def test_a_serial_console_that_ends_is_told() -> None:
+    with serve(lambda connection: None, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.socket.getsockname()[1]
+        with (
+            pytest.raises(ProxyError, match="closed the connection"),
+            serial_session(f"ws://127.0.0.1:{port}/?token=x") as stream,
+        ):
+            while True:
+                stream.read()
+        server.shutdown()
+
+
+@pytest.mark.parametrize("url", ["http://cloud:6083/?token=planted", "file:///etc/passwd"])
+def test_only_a_websocket_is_a_serial_console(url: str) -> None:
+    with pytest.raises(ProxyError) as caught, serial_session(url):
+        pass
+    assert "planted" not in str(caught.value)

@@ -1,0 +1,137 @@
+"""What the audit says of volumes, screens and compute hosts, with the remedy of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guestprep.publish import compute_hosts
+from guestprep.publish.audit import bootable_volumes, dark, judge, judge_volume
+from tests.support.api_stand_in import standing_in
+from tests.support.glance_images import image, without
+
+
+def volume(number: int, name: str, bootable: bool = True, **properties: str) -> dict[str, Any]:
+    return {
+        "id": f"v{number}",
+        "name": name,
+        "bootable": str(bootable).lower(),
+        "volume_image_metadata": properties,
+    }
+
+
+def test_bootable_volumes_are_judged(tmp_path: Path) -> None:
+    volumes = [
+        volume(1, "plain"),
+        volume(2, "data", bootable=False),
+        volume(3, "good", architecture="aarch64"),
+        volume(4, "web arm64", architecture="x86_64"),
+    ]
+    documents = {"/volumes/detail": {"volumes": volumes}}
+    with standing_in(documents, tmp_path, "block_storage", "volume") as connection:
+        seen = bootable_volumes(connection)
+    assert seen is not None and len(seen) == 3
+    found = [finding for one in seen if (finding := judge_volume(one))]
+    assert [finding.image_id for finding in found] == ["v1", "v4"]
+    remedy = "openstack volume set --image-property architecture=aarch64 v4"
+    assert (found[1].remedy, found[1].kind) == (remedy, "volume")
+
+
+def test_without_cinder_no_volumes_are_seen(tmp_path: Path) -> None:
+    with standing_in({}, tmp_path) as connection:
+        assert bootable_volumes(connection) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "words"), [(None, "older"), ("vga", "vga"), ("virtio", None), ("bochs", None)]
+)
+def test_dark_images_are_told(model: str | None, words: str | None) -> None:
+    more = {"hw_video_model": model} if model else {}
+    finding = dark(without(image(), "hw_video_model", **more))
+    if words is None:
+        assert finding is None
+    else:
+        assert finding is not None and words in finding.reason
+        assert "hw_video_model=virtio" in finding.remedy
+
+
+def test_an_x86_image_needs_no_display_of_ours() -> None:
+    assert dark(without(image(), "hw_video_model", architecture="x86_64")) is None
+
+
+def test_snapshots_are_called_so() -> None:
+    made = without(image(), "architecture", image_type="snapshot", base_image_ref="x")
+    finding = judge(made, None)
+    assert finding is not None and finding.kind == "snapshot"
+
+
+def hypervisor(number: int, arch: str, model: str) -> dict[str, Any]:
+    return {
+        "id": f"h{number}",
+        "hypervisor_hostname": f"host{number}",
+        "service": {"host": f"host{number}"},
+        "cpu_info": {"arch": arch, "model": model, "vendor": "ARM", "features": []},
+    }
+
+
+def cloud(hosts: list[dict[str, Any]], aggregates: list[list[str]], spec: str) -> dict[str, object]:
+    documents: dict[str, object] = {
+        "/os-hypervisors/detail": {"hypervisors": hosts},
+        "/flavors/detail": {
+            "flavors": [
+                {
+                    "id": "f",
+                    "name": "arm",
+                    "ram": 1,
+                    "vcpus": 1,
+                    "disk": 0,
+                    "extra_specs": {spec: "required"},
+                }
+            ]
+        },
+        "/os-aggregates": {
+            "aggregates": [
+                {"id": n, "name": f"a{n}", "hosts": names} for n, names in enumerate(aggregates)
+            ]
+        },
+    }
+    for host in hosts:
+        traits = [f"HW_ARCH_{host['cpu_info']['arch'].upper()}"]
+        documents[f"/resource_providers/{host['id']}/traits"] = {"traits": traits}
+    return documents
+
+
+MIXED = [
+    hypervisor(1, "aarch64", "Neoverse-N1"),
+    hypervisor(2, "aarch64", "ThunderX2"),
+    hypervisor(3, "x86_64", "EPYC"),
+]
+
+
+def findings(tmp_path: Path, documents: dict[str, object], unlabelled: int = 0) -> str:
+    with standing_in(documents, tmp_path, "compute", "placement") as connection:
+        found = compute_hosts.examine(connection, unlabelled=unlabelled)
+    return "\n".join(f"{one.subject} {one.reason} {one.remedy} {one.note}" for one in found)
+
+
+def test_a_mixed_cloud_is_told_what_it_needs(tmp_path: Path) -> None:
+    text = findings(tmp_path, cloud(MIXED, [], "trait:HW_ARCH_RISCV64"), unlabelled=2)
+    assert "image_properties_default_architecture = x86_64" in text
+    assert "num_pcie_ports = 16" in text
+    assert "aggregate add host arm-cpu-2 host2" in text
+    assert "flavor unset --property trait:HW_ARCH_RISCV64 arm" in text
+
+
+def test_what_is_right_is_not_told(tmp_path: Path) -> None:
+    apart = [["host1", "host3"], ["host2"]]
+    text = findings(tmp_path, cloud(MIXED, apart, "trait:HW_ARCH_AARCH64"))
+    assert "num_pcie_ports" in text
+    assert text.count("\n") == 0
+    same = [hypervisor(1, "x86_64", "EPYC"), hypervisor(2, "x86_64", "Xeon")]
+    assert findings(tmp_path, cloud(same, [], "hw:mem_page_size"), unlabelled=3) == ""
+
+
+def test_who_may_not_see_hosts_is_told_nothing(tmp_path: Path) -> None:
+    assert findings(tmp_path, {}) == ""
