@@ -165,7 +165,11 @@ class _Run:
             instance=self._server_id,
             host=self._server.compute_host if self._server else None,
             seconds=dict(seen.seconds),
-            sightings=tuple(seen.watch.sightings),
+            sightings=tuple(
+                one
+                for one in seen.watch.sightings
+                if one.source == "serial" or self._spec.console is ConsoleKind.NOVNC
+            ),
             screen=seen.watch.screen,
             serial=seen.watch.serial,
             screen_text=seen.screen_text,

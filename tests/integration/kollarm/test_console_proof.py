@@ -8,9 +8,10 @@ import os
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from core.paths import project_dir
 from core.run import run
 from guestprep import publish
 from guestprep.boot.states import BootState, from_screen
+from guestprep.publish.properties import ARM64
+from guestprep.publish.signatures import ImageSigner
 from kollarm.console_proof.compute import MARK, NAME
 from kollarm.services import daemon
 from testbed.cloud.layout import ARM_HOST, X86_HOST, CloudLayout
@@ -30,6 +33,7 @@ from testbed.cloud.service_catalog import FLAVOR
 from testbed.guest_image import LAYOUTS, make
 from tests.support import cloud_attempts, neighbour, x86_guest
 from tests.support.commands import COMMAND, Outcome, kollarm
+from tests.support.image_keys import certificate, make_key
 from tests.support.servers import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.cloud]
@@ -402,3 +406,35 @@ def test_a_deployment_ends_with_a_console_of_each_architecture(
         assert "login:" in proven["screen_text"]
     (PICTURES / "report.html").write_text(page)
     assert cloud.instances() == []
+
+
+def test_nova_starts_guests_of_signed_images_only(cloud: Cloud) -> None:
+    """The last test of this cloud: from here on it refuses what isn't signed."""
+    run([*cloud.script, "up", "--signatures"], timeout=900)
+    key = make_key("p384")
+    known = str(uuid.uuid4())
+    folder = cloud.layout.service_folder("glance") / "certificates"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{known}.der").write_bytes(certificate(key))
+    disk = cloud.folder / "signed.qcow2"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "16M"])
+    spec = publish.PublishSpec(
+        "signed", architecture="x86_64", signer=ImageSigner(key, known),
+        properties=dict.fromkeys(ARM64, ""), visibility="private",
+    )  # fmt: skip
+    signed = publish.publish(cloud.connection, disk, spec).image_id
+    unsigned = publish.publish(
+        cloud.connection, disk, replace(spec, name="unsigned", signer=None)
+    ).image_id
+    nova = cloud.connection.compute
+    flavor = nova.find_flavor(FLAVOR).id
+    states = {}
+    for image in (signed, unsigned):
+        server = nova.create_server(
+            name="signed", image_id=image, flavor_id=flavor, networks="none"
+        )
+        while (server := nova.get_server(server.id)).status == "BUILD":
+            time.sleep(2)
+        states[image] = server.status
+        nova.delete_server(server.id)
+    assert states == {signed: "ACTIVE", unsigned: "ERROR"}
