@@ -8,10 +8,8 @@ import os
 import signal
 import subprocess
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,96 +17,20 @@ import pytest
 import yaml
 from PIL import Image
 
-from core.paths import project_dir
 from core.run import run
-from guestprep import publish
 from guestprep.boot.states import BootState, from_screen
-from guestprep.publish.properties import ARM64
-from guestprep.publish.signatures import ImageSigner
 from kollarm.console_proof.compute import MARK, NAME
 from kollarm.services import daemon
-from testbed.cloud.layout import ARM_HOST, X86_HOST, CloudLayout
-from testbed.cloud.lifecycle import CLOUD, connection
+from testbed.cloud.layout import ARM_HOST, X86_HOST
+from testbed.cloud.lifecycle import CLOUD
 from testbed.cloud.service_catalog import FLAVOR
-from testbed.guest_image import LAYOUTS, make
-from tests.support import cloud_attempts, neighbour, x86_guest
-from tests.support.commands import COMMAND, Outcome, kollarm
-from tests.support.image_keys import certificate, make_key
-from tests.support.servers import free_port
+from tests.support import cloud_attempts, neighbour
+from tests.support.commands import COMMAND, Outcome
+from tests.support.small_cloud import EMULATED, PICTURES, PREPARED, UNPREPARED, Cloud
 
 pytestmark = [pytest.mark.integration, pytest.mark.cloud]
 
-#: What a guest emulated on this machine needs besides what kollarm sets.
-EMULATED = {"hw_emulation_architecture": "aarch64"}
-
-PREPARED, UNPREPARED = "ubuntu-18.04-arm64", "ubuntu-18.04-arm64-unprepared"
-
-#: An image that boots on the x86 host, within seconds.
-X86 = "x86-small"
-
-#: Where the pictures are kept.
-PICTURES = project_dir() / ".kollarm" / "test-cloud-pictures"
-
 USER, PASSWORD = "pat", "console"
-
-
-@dataclass(frozen=True)
-class Cloud:
-    """The cloud under test, and a configuration for it."""
-
-    layout: CloudLayout
-    config: Path
-    folder: Path
-    script: list[str | Path]
-
-    @property
-    def connection(self) -> Any:
-        return connection(self.layout)
-
-    def kollarm(self, *words: str | Path) -> Outcome:
-        """The command, with the cloud's clouds.yaml."""
-        return kollarm(*words, OS_CLIENT_CONFIG_FILE=str(self.layout.clouds_yaml))
-
-    def verify(self, image: str, *words: str | Path) -> Outcome:
-        """Prove an image."""
-        return self.kollarm(
-            "guest", "prove", image, "--cloud", CLOUD, "--json",
-            "--screenshot", PICTURES / f"{image}.png", *words,
-        )  # fmt: skip
-
-    def instances(self) -> list[str]:
-        return [server.id for server in self.connection.compute.servers(name=NAME)]
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    folder = tmp_path_factory.mktemp("cloud")
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    source = make(LAYOUTS["ubuntu-18.04"])
-    data = yaml.safe_load((project_dir() / "examples" / "quickstart.yml").read_text())
-    data["state_dir"] = "state"
-    data["cloud"] = {"name": CLOUD}
-    [guest] = data["guests"]
-    guest["source"]["path"] = str(source.image)
-    guest["source"]["sha256sums"] = str(source.image.parent / "SHA256SUMS")
-    guest["archives"][0]["uri"] = f"file:{source.archive}"
-    guest["archives"][0]["keyring"] = str(source.keyring)
-    guest["properties"] = EMULATED
-    config = folder / "kollarm.yml"
-    config.write_text(yaml.safe_dump(data))
-    layout = CloudLayout(folder / "dev-cloud", free_port(), x86_host=True, serial=True)
-    script: list[str | Path] = [project_dir() / "scripts" / "dev-cloud", "--folder", layout.folder]
-    try:
-        run(
-            [*script, "up", "--x86-host", "--serial", "--port", str(layout.first_port)],
-            timeout=1500,
-        )
-        made = Cloud(layout, config, folder, script)
-        spec = publish.PublishSpec(UNPREPARED, properties=EMULATED, visibility="private")
-        publish.publish(made.connection, source.image, spec)
-        yield made
-    finally:
-        run([*script, "down", "--purge"], timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +40,6 @@ def prepared(cloud: Cloud) -> str:
         done = cloud.kollarm("guest", step, "--config", cloud.config)
         assert done.status == 0, done.stderr
     return PREPARED
-
-
-@pytest.fixture(scope="module")
-def x86(cloud: Cloud) -> str:
-    """The name of an image for the x86 host."""
-    x86_guest.publish(cloud.connection, X86, cloud.folder)
-    return X86
 
 
 @pytest.fixture(scope="module")
@@ -295,18 +210,6 @@ def test_no_host_of_the_architecture_is_the_schedulers_fault(
     assert cloud.instances() == []
 
 
-@pytest.mark.parametrize("console", ["novnc", "serial"])
-def test_a_console_is_there_after_changes(cloud: Cloud, x86: str, console: str) -> None:
-    nova = cloud.connection.compute
-    if nova.find_flavor("larger") is None:
-        nova.create_flavor(name="larger", ram=1280, vcpus=2, disk=0)
-    done = cloud.verify(x86, "--console", console, "--after", "reboot,rebuild,resize")
-    assert done.status == 0, done.stderr
-    stages = {"after a reboot", "after a rebuild", "after a resize", "keyboard"}
-    assert stages <= set(done.document["seconds"])
-    assert cloud.instances() == []
-
-
 def test_a_disk_with_nothing_to_boot_is_the_firmwares_fault(
     cloud: Cloud, tiny: Callable[..., str]
 ) -> None:
@@ -406,35 +309,3 @@ def test_a_deployment_ends_with_a_console_of_each_architecture(
         assert "login:" in proven["screen_text"]
     (PICTURES / "report.html").write_text(page)
     assert cloud.instances() == []
-
-
-def test_nova_starts_guests_of_signed_images_only(cloud: Cloud) -> None:
-    """The last test of this cloud: from here on it refuses what isn't signed."""
-    run([*cloud.script, "up", "--signatures"], timeout=900)
-    key = make_key("p384")
-    known = str(uuid.uuid4())
-    folder = cloud.layout.service_folder("glance") / "certificates"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{known}.der").write_bytes(certificate(key))
-    disk = cloud.folder / "signed.qcow2"
-    run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "16M"])
-    spec = publish.PublishSpec(
-        "signed", architecture="x86_64", signer=ImageSigner(key, known),
-        properties=dict.fromkeys(ARM64, ""), visibility="private",
-    )  # fmt: skip
-    signed = publish.publish(cloud.connection, disk, spec).image_id
-    unsigned = publish.publish(
-        cloud.connection, disk, replace(spec, name="unsigned", signer=None)
-    ).image_id
-    nova = cloud.connection.compute
-    flavor = nova.find_flavor(FLAVOR).id
-    states = {}
-    for image in (signed, unsigned):
-        server = nova.create_server(
-            name="signed", image_id=image, flavor_id=flavor, networks="none"
-        )
-        while (server := nova.get_server(server.id)).status == "BUILD":
-            time.sleep(2)
-        states[image] = server.status
-        nova.delete_server(server.id)
-    assert states == {signed: "ACTIVE", unsigned: "ERROR"}

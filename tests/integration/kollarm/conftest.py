@@ -1,0 +1,7 @@
+"""The fixtures of the small cloud."""
+
+from __future__ import annotations
+
+from tests.support.small_cloud import cloud, x86
+
+__all__ = ["cloud", "x86"]

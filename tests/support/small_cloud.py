@@ -1,0 +1,99 @@
+"""The small real cloud that tests of consoles use, with a configuration for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from core.paths import project_dir
+from core.run import run
+from guestprep import publish
+from kollarm.console_proof.compute import NAME
+from testbed.cloud.layout import CloudLayout
+from testbed.cloud.lifecycle import CLOUD, connection
+from testbed.guest_image import LAYOUTS, make
+from tests.support import x86_guest
+from tests.support.commands import Outcome, kollarm
+from tests.support.servers import free_port
+
+#: What a guest emulated on this machine needs besides what kollarm sets.
+EMULATED = {"hw_emulation_architecture": "aarch64"}
+
+PREPARED, UNPREPARED = "ubuntu-18.04-arm64", "ubuntu-18.04-arm64-unprepared"
+
+#: An image that boots on the x86 host, within seconds.
+X86 = "x86-small"
+
+#: Where the pictures are kept.
+PICTURES = project_dir() / ".kollarm" / "test-cloud-pictures"
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The cloud under test, and a configuration for it."""
+
+    layout: CloudLayout
+    config: Path
+    folder: Path
+    script: list[str | Path]
+
+    @property
+    def connection(self) -> Any:
+        return connection(self.layout)
+
+    def kollarm(self, *words: str | Path) -> Outcome:
+        """The command, with the cloud's clouds.yaml."""
+        return kollarm(*words, OS_CLIENT_CONFIG_FILE=str(self.layout.clouds_yaml))
+
+    def verify(self, image: str, *words: str | Path) -> Outcome:
+        """Prove an image."""
+        return self.kollarm(
+            "guest", "prove", image, "--cloud", CLOUD, "--json",
+            "--screenshot", PICTURES / f"{image}.png", *words,
+        )  # fmt: skip
+
+    def instances(self) -> list[str]:
+        return [server.id for server in self.connection.compute.servers(name=NAME)]
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    folder = tmp_path_factory.mktemp("cloud")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    source = make(LAYOUTS["ubuntu-18.04"])
+    data = yaml.safe_load((project_dir() / "examples" / "quickstart.yml").read_text())
+    data["state_dir"] = "state"
+    data["cloud"] = {"name": CLOUD}
+    [guest] = data["guests"]
+    guest["source"]["path"] = str(source.image)
+    guest["source"]["sha256sums"] = str(source.image.parent / "SHA256SUMS")
+    guest["archives"][0]["uri"] = f"file:{source.archive}"
+    guest["archives"][0]["keyring"] = str(source.keyring)
+    guest["properties"] = EMULATED
+    config = folder / "kollarm.yml"
+    config.write_text(yaml.safe_dump(data))
+    layout = CloudLayout(folder / "dev-cloud", free_port(), x86_host=True, serial=True)
+    script: list[str | Path] = [project_dir() / "scripts" / "dev-cloud", "--folder", layout.folder]
+    try:
+        run(
+            [*script, "up", "--x86-host", "--serial", "--port", str(layout.first_port)],
+            timeout=1500,
+        )
+        made = Cloud(layout, config, folder, script)
+        spec = publish.PublishSpec(UNPREPARED, properties=EMULATED, visibility="private")
+        publish.publish(made.connection, source.image, spec)
+        yield made
+    finally:
+        run([*script, "down", "--purge"], timeout=300)
+
+
+@pytest.fixture(scope="module")
+def x86(cloud: Cloud) -> str:
+    """The name of an image for the x86 host."""
+    x86_guest.publish(cloud.connection, X86, cloud.folder)
+    return X86
