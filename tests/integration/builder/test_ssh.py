@@ -9,9 +9,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import docker
 import psutil
 import pytest
 
@@ -134,6 +136,8 @@ def test_steps_there_can_have_mounts(
     content.write_bytes(context(text, **{"root.tar": tiny_root.root()}).read())
     with content.open("rb") as stream:
         engine.build(BuildJob(stream, "kollarm-test/far:mounts", X86, mounts={}))
+    with closing(docker.from_env()) as client:
+        client.images.remove("kollarm-test/far:mounts")
 
 
 def test_a_stopped_build_ends_on_the_far_side_too(
