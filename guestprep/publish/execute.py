@@ -25,7 +25,7 @@ from guestprep.publish.model import (
     Replaced,
 )
 from guestprep.publish.plan import changes
-from guestprep.publish.signatures import SIGNATURE
+from guestprep.publish.signature_names import SIGNATURE
 from guestprep.publish.transfer import choose, copy_to, transfer
 
 #: Uploads tried before giving up, and seconds between them.

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core import progress
 from core.text_output import joined_lines
 from guestprep.publish.expiry import Expiry
-from guestprep.publish.signatures import ImageSigner
 from guestprep.target import ARCHITECTURE
+
+if TYPE_CHECKING:  # its libraries take memory, which only who signs should need
+    from guestprep.publish.signatures import ImageSigner
 
 #: Property of every image that kollarm published: the guest's name.
 OWNER_MARK = "kollarm_guest"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import ConfigError
 from core.suggest import nearest_or_known
@@ -23,7 +23,9 @@ from guestprep.publish.model import (
 )
 from guestprep.publish.plan import decide
 from guestprep.publish.schema import definitions, faults, missing
-from guestprep.publish.signatures import ImageSigner
+
+if TYPE_CHECKING:
+    from guestprep.publish.signatures import ImageSigner
 
 
 def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:

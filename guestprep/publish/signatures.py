@@ -20,12 +20,11 @@ from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from core.errors import ConfigError
+from guestprep.publish.signature_names import CERTIFICATE, SIGNATURE
 
 #: The variable that holds the password of an encrypted key.
 PASSWORD = "KOLLARM_IMAGE_KEY_PASSWORD"
 
-SIGNATURE = "img_signature"
-CERTIFICATE = "img_signature_certificate_uuid"
 
 _CURVES = ("secp384r1", "secp521r1")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from core.config.model import Config, Guest, GuestSource
+from core.config.publishing import ImageSigning
 from core.errors import ConfigError
 from core.suggest import nearest_or_known
 from guestprep import publish
@@ -14,8 +17,10 @@ from guestprep.attestation import provenance
 from guestprep.inspect import Identity
 from guestprep.publish import description
 from guestprep.publish.raw_file import raw_path
-from guestprep.publish.signatures import read_signer
 from guestprep.record import PreparationRecord
+
+if TYPE_CHECKING:
+    from guestprep.publish.signatures import ImageSigner
 
 #: Suffixes that only image files have.
 _SUFFIXES = (".qcow2", ".img", ".raw")
@@ -100,5 +105,12 @@ def publish_spec(
         tags=tuple(kept.tags),
         keep=kept.retention.keep,
         days=kept.retention.days,
-        signer=read_signer(signing.key, signing.certificate) if signing else None,
+        signer=_signer(signing) if signing else None,
     )
+
+
+def _signer(signing: ImageSigning) -> ImageSigner:
+    # Its libraries take memory, which only who signs should need.
+    signatures = import_module("guestprep.publish.signatures")
+    signer: ImageSigner = signatures.read_signer(signing.key, signing.certificate)
+    return signer

@@ -15,7 +15,8 @@ from core.errors import ConfigError, KollarmError
 from guestprep.publish import Method, PublishSpec, Replaced, connect, publish
 from guestprep.publish.cloud import Glance, GlanceError
 from guestprep.publish.model import PublishAction
-from guestprep.publish.signatures import SIGNATURE, ImageSigner
+from guestprep.publish.signature_names import SIGNATURE
+from guestprep.publish.signatures import ImageSigner
 from kollarm.services.glance import EmbeddedGlance
 from tests.support.changed_glance import changed_glance
 from tests.support.image_keys import certificate, make_key

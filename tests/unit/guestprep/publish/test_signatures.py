@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ConfigError
-from guestprep.publish.signatures import SIGNATURE, ImageSigner, read_signer
+from guestprep.publish.signature_names import SIGNATURE
+from guestprep.publish.signatures import ImageSigner, read_signer
 from tests.support.image_keys import make_key, write_key
 
 ID = "6f1ed0f6-9d1c-4d6b-a0b0-9a4f0ce0a3f2"
