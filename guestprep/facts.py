@@ -44,6 +44,13 @@ class InitramfsKind(StrEnum):
     UNKNOWN = "unknown"
 
 
+class BootLoader(StrEnum):
+    """What UEFI starts by default."""
+
+    GRUB = "GRUB"
+    SYSTEMD_BOOT = "systemd-boot"
+
+
 @dataclass(frozen=True)
 class Partition:
     """A partition, or a whole disk without a partition table."""
@@ -129,6 +136,11 @@ class KernelFacts:
     disk_needs: tuple[str, ...] = ()
     """Paths of the module files that the disk's drivers need, their own included."""
 
+    screen_lacks: tuple[str, ...] = ()
+    """The options that it lacks to show text on a screen; empty where its options are unknown."""
+    keyboard_lacks: tuple[str, ...] = ()
+    """Names of the USB keyboard's modules that it has neither built in nor as a file."""
+
     @property
     def required(self) -> frozenset[str]:
         """Names of the modules that its initramfs must have."""
@@ -149,6 +161,16 @@ class GrubFacts:
     """Content of kollarm's own file among them; empty when there is none."""
     force_partuuid: bool
     """Whether a setting (GRUB_FORCE_PARTUUID) makes it try to boot without an initramfs first."""
+    variables: tuple[str, ...] = ()
+    """Names of the variables that kernels' command lines are made of."""
+    variable_words: tuple[str, ...] = ()
+    """Words that these have in the menu itself."""
+    environment: str = ""
+    """Path of its environment (grubenv), where the menu reads it."""
+    environment_words: tuple[str, ...] = ()
+    """Words that entries' variables have there."""
+    settings_words: tuple[str, ...] | None = None
+    """Words that GRUB_CMDLINE_LINUX has in /etc/default/grub; None where it isn't set there."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +239,26 @@ class GuestFacts:
     unready: tuple[str, ...]
     """Names of packages that are neither fully installed nor fully removed."""
     leftovers: Leftovers
+    esp: str = ""
+    """Where the guest mounts its ESP; empty where it has no place for it."""
+    loaders: tuple[str, ...] = ()
+    """Paths on the ESP of the programs in its vendors' folders."""
+    loader: BootLoader = BootLoader.GRUB
+    """The loader in use."""
+    loader_entries: tuple[BootEntry, ...] = ()
+    """The entries in files of their own that the loader in use reads."""
+    unified: tuple[str, ...] = ()
+    """Paths on the ESP of unified kernel images, which have their command line inside."""
+    kernel_cmdline: tuple[str, ...] | None = None
+    """Words of /etc/kernel/cmdline, for later kernels' entries; None without that file."""
+    systemd: bool = False
+    """Whether systemd is installed."""
+    getty_enabled: bool = True
+    """Whether systemd is set to start a login prompt on the screen (tty1)."""
+    getty_masks: tuple[str, ...] = ()
+    """Paths of what keeps systemd from starting it."""
+    getty_autologin: bool = False
+    """Whether it logs in somebody by itself."""
     cloud_init_off: bool = False
     """Whether a file turns cloud-init off."""
     datasources: tuple[str, ...] | None = None
@@ -244,10 +286,14 @@ class GuestFacts:
         return next((part for part in self.partitions if part.role is role), None)
 
     @property
+    def entries(self) -> tuple[BootEntry, ...]:
+        """The kernels of the menu of the loader in use."""
+        return (self.grub.entries if self.grub is not None else ()) + self.loader_entries
+
+    @property
     def booted(self) -> tuple[KernelFacts, ...]:
-        """The kernels that GRUB's menu boots; all of them where that is unclear."""
-        entries = self.grub.entries if self.grub is not None else ()
-        versions = {entry.version for entry in entries if not entry.rescue}
+        """The kernels that the menu boots; all of them where that is unclear."""
+        versions = {entry.version for entry in self.entries if not entry.rescue}
         named = tuple(kernel for kernel in self.kernels if kernel.version in versions)
         return named if named and "" not in versions else self.kernels
 
@@ -255,11 +301,9 @@ class GuestFacts:
         """The facts as plain data; of the installed packages only their number."""
         data = dataclasses.asdict(self)
         data["installed"] = len(self.installed)
+        data["loader_entries"] = _entries(self.loader_entries)
         if self.grub is not None:
-            data["grub"]["entries"] = [
-                dataclasses.asdict(entry) | {"consoles": entry.consoles, "rescue": entry.rescue}
-                for entry in self.grub.entries
-            ]
+            data["grub"]["entries"] = _entries(self.grub.entries)
         return data
 
     def to_text(self) -> str:
@@ -279,7 +323,8 @@ class GuestFacts:
         for kernel in self.kernels:
             out += _kernel_lines(kernel)
         if self.grub is None:
-            out.append("boot loader: no grub.cfg found")
+            lacking = "" if self.loader_entries else ", no menu found"
+            out.append(f"boot loader: {self.loader}{lacking}")
         else:
             first = (
                 ", which tries to boot without an initramfs first"
@@ -288,8 +333,21 @@ class GuestFacts:
             )
             out.append(f"GRUB menu {self.grub.config}{first}:")
             for entry in self.grub.entries:
-                out.append(f"  {entry.title}: {entry.kernel} {' '.join(entry.words)}")
+                out.append(_entry_line(entry))
+        out += [_entry_line(entry) for entry in self.loader_entries]
+        out += [f"unified kernel image: {path}" for path in self.unified]
         return joined_lines(out)
+
+
+def _entries(entries: tuple[BootEntry, ...]) -> list[dict[str, object]]:
+    return [
+        dataclasses.asdict(entry) | {"consoles": entry.consoles, "rescue": entry.rescue}
+        for entry in entries
+    ]
+
+
+def _entry_line(entry: BootEntry) -> str:
+    return f"  {entry.title}: {entry.kernel} {' '.join(entry.words)}"
 
 
 def _partition_line(part: Partition) -> str:

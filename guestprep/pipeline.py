@@ -28,12 +28,12 @@ from guestprep.inside import apply_inside
 from guestprep.inspect import Inspection, inspect_disk, inspect_image
 from guestprep.parse.dpkg import parse_status
 from guestprep.plan.make import make_plan
-from guestprep.plan.model import PreparationPlan
+from guestprep.plan.model import LoaderStep, PreparationPlan
 from guestprep.record import PreparationRecord
 from guestprep.source import DiskFacts, disk_facts
 from guestprep.source.find import locate
 from guestprep.spec import PreparationPart, PreparationSpec
-from guestprep.target import DEBIAN_ARCHITECTURE
+from guestprep.target import DEBIAN_ARCHITECTURE, FALLBACK_LOADER
 from guestprep.verify import check_image, verify
 from guestprep.workdir import room, workplace
 
@@ -95,7 +95,7 @@ def prepare(
             checks=checks.checks if checks else (),
             seconds=clock.seconds,
             architecture=facts.architecture,
-            uefi=facts.uefi,
+            uefi=facts.uefi or (FALLBACK_LOADER if steps.steps_of(LoaderStep) else ""),
             admin_user=facts.admin_user,
         )
         # The old record goes first: a kill before the new one would leave it beside the new image.

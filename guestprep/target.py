@@ -17,5 +17,17 @@ DRIVER = "virtio_gpu"
 #: (hw_scsi_model, hw_disk_bus): without them in the initramfs, a guest doesn't find its root.
 DISK_DRIVERS = ("virtio_pci", "virtio_scsi", "sd_mod")
 
+#: Options of a kernel without which no driver puts text on a screen: a framebuffer on top of DRM, a
+#: console on that, and virtual terminals.
+SCREEN_OPTIONS = (
+    "CONFIG_DRM_FBDEV_EMULATION",
+    "CONFIG_FRAMEBUFFER_CONSOLE",
+    "CONFIG_VT",
+    "CONFIG_VT_CONSOLE",
+)
+
+#: The kernel modules of the USB keyboard that Nova gives an ARM guest.
+KEYBOARD_DRIVERS = ("xhci_pci", "usbhid", "hid_generic")
+
 #: What UEFI starts by itself, on the EFI system partition (UEFI 2.10, 3.5.1.1).
 FALLBACK_LOADER = "EFI/BOOT/BOOTAA64.EFI"

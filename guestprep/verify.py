@@ -14,7 +14,7 @@ from guestprep.expectations import Expectations
 from guestprep.facts import DriverLocation, GuestFacts, KernelFacts
 from guestprep.inspect import Inspection, inspect_image
 from guestprep.parse.dpkg import DpkgStatus, parse_status
-from guestprep.parse.grub import sorts_last
+from guestprep.parse.grub import consoles, sorts_last
 from guestprep.plan import guest_files
 from guestprep.plan.extras import SLACK
 from guestprep.spec import PreparationPart, PreparationSpec
@@ -73,6 +73,11 @@ def _kernel(kernel: KernelFacts, spec: PreparationSpec) -> Iterator[Check]:
         yield Check(f"{name} has {DRIVER}", kernel.gpu is not DriverLocation.MISSING, "missing")
     if kernel.gpu is not DriverLocation.MODULE or PreparationPart.INITRAMFS not in spec.parts:
         return
+    yield Check(
+        f"{name} can show text on a screen",
+        not kernel.screen_lacks,
+        f"it was built without {', '.join(kernel.screen_lacks)}",
+    )
     yield Check(f"{name}: modules.dep knows {DRIVER}", bool(kernel.needs), "no entry")
     ramfs = kernel.initramfs
     if ramfs is None:
@@ -95,6 +100,11 @@ def _kernel(kernel: KernelFacts, spec: PreparationSpec) -> Iterator[Check]:
 
 
 def _loading(facts: GuestFacts) -> Iterator[Check]:
+    yield Check(
+        "no masked unit keeps the login prompt from the screen",
+        not facts.getty_masks,
+        ", ".join(facts.getty_masks),
+    )
     if all(kernel.gpu is DriverLocation.BUILTIN for kernel in facts.booted):
         return
     yield Check(
@@ -109,26 +119,41 @@ def _loading(facts: GuestFacts) -> Iterator[Check]:
 
 
 def _grub(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
-    if facts.grub is None:
-        yield Check("there is a GRUB menu", False, "none")
+    if not facts.entries:
+        yield Check("there is a boot menu with a kernel", False, "none")
         return
-    consoles = f"console={' console='.join(spec.consoles)}"
-    for entry in facts.grub.entries:
+    wanted = f"console={' console='.join(spec.consoles)}"
+    for entry in facts.entries:
         if entry.rescue:
             continue
         yield Check(
-            f"menu entry “{entry.title}” ends in {consoles}",
+            f"menu entry “{entry.title}” ends in {wanted}",
             entry.consoles == spec.consoles and not entry.blanking,
-            " ".join(entry.words),
+            " ".join((*entry.words, *entry.hidden)),
         )
+    if facts.grub is None or not guest_files.has_drop_ins(facts.grub.config):
+        yield from _later_kernels(facts, spec)
+        return
     name = guest_files.drop_in_name(facts.grub.drop_ins)
     yield Check(
-        f"{name} sorts last in /etc/default/grub.d, with {consoles}",
+        f"{name} sorts last in /etc/default/grub.d, with {wanted}",
         name in facts.grub.drop_ins
         and sorts_last(facts.grub.drop_ins, name)
         and facts.grub.drop_in_text == guest_files.drop_in(spec.consoles),
         ", ".join(facts.grub.drop_ins) or "no drop-ins",
     )
+
+
+def _later_kernels(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
+    words = facts.kernel_cmdline
+    if words is None and facts.grub is not None:
+        words = facts.grub.settings_words
+    if words is not None:
+        yield Check(
+            f"later kernels will have {' '.join(spec.consoles)}",
+            consoles(words) == spec.consoles,
+            " ".join(words),
+        )
 
 
 def _packages(facts: GuestFacts, status: DpkgStatus, promise: Expectations) -> Iterator[Check]:

@@ -12,6 +12,7 @@ from core.errors import UnusableInput
 from core.progress import size
 from core.stopwatch import Stopwatch
 from guestprep.appliance import Appliance
+from guestprep.apply.boot_menus import changed_text
 from guestprep.apply.extras import add_files, grow
 from guestprep.apply.initramfs_steps import append_driver, create_initramfs
 from guestprep.apply.install import install
@@ -20,7 +21,6 @@ from guestprep.apply.pending import PendingChanges
 from guestprep.archive.client import ArchiveClient
 from guestprep.inspect import Inspection
 from guestprep.inspect.layout import mount_all
-from guestprep.parse import grub
 from guestprep.parse.text import encode
 from guestprep.plan.model import (
     CleanStep,
@@ -29,6 +29,7 @@ from guestprep.plan.model import (
     GrubStep,
     InitramfsStep,
     InstallStep,
+    LoaderStep,
     PreparationPlan,
 )
 
@@ -72,7 +73,7 @@ def apply_offline(
     archive = folder / "new.tar"
     with reporter.step("compose") as step:
         mounts = inspection.contents.layout.mounts
-        places = [mount.where for mount in mounts]
+        places = [mount.where for mount in inspection.contents.layout.places]
         real = appliance.real_folder
         with closing(NewFiles(archive, real_folder=real, mounts=places)) as new:
             pending = PendingChanges(appliance, inspection, folder, new)
@@ -85,8 +86,10 @@ def apply_offline(
             step.note("grow")
             grow(appliance, plan)
         step.note("files")
-        # The ESP is left alone: nothing on it changes.
         mount_all(appliance, mounts, writable=True)
+        esp = inspection.contents.layout.esp
+        if esp is not None and pending.concerns(esp.where):
+            appliance.mount(esp.device, esp.where, writable=True)
         pending.write()
         step.note("trim")
         for mount in mounts:
@@ -120,7 +123,10 @@ def _compose(
     add_files(plan, new)
     for menu in plan.steps_of(GrubStep):
         text = pending.inspection.contents.texts[menu.path]
-        pending.texts[menu.path] = encode(grub.rewrite(text, menu.consoles, menu.kernels))
+        pending.texts[menu.path] = encode(changed_text(menu, text))
+    for loader in plan.steps_of(LoaderStep):
+        for path, source in loader.copies.items():
+            pending.copies[f"{loader.esp}/{path}"] = f"{loader.esp}/{source}"
     for clean in plan.steps_of(CleanStep):
         pending.remove += clean.remove
         pending.texts |= dict.fromkeys(clean.empty, b"")
@@ -130,12 +136,14 @@ def _compose(
 
 def _check_space(pending: PendingChanges, plan: PreparationPlan) -> None:
     """Refuse before anything is written if the changes don't fit."""
-    mounts = pending.inspection.contents.layout.mounts
+    mounts = pending.inspection.contents.layout.places
     devices = {mount.where: mount.device for mount in mounts}
     parts = {part.device: part for part in pending.inspection.facts.partitions}
     needed: Counter[str] = Counter()  # by device: subvolumes share their space
     for where, amount in pending.new.bytes_on.items():
         needed[devices[where]] += amount
+    for path, source in pending.copies.items():
+        needed[devices[mount_of(path, devices)]] += pending.appliance.file_size(source)
     for entry in pending.appends:
         needed[devices[mount_of(entry.path, devices)]] += entry.local.stat().st_size
     for device, amount in needed.items():

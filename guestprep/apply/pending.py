@@ -47,6 +47,8 @@ class PendingChanges:
     """Files to remove; one that is a folder stays, as a package's list of its paths doesn't tell
     which are.
     """
+    copies: dict[str, str] = field(default_factory=dict)
+    """New files by path, each with the file of the guest that it is a copy of."""
     module_trees: dict[str, ModuleTree] = field(default_factory=dict)
     """By kernel, where packages bring modules."""
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -61,6 +63,13 @@ class PendingChanges:
             entry for entry in self.inspection.contents.kernels if entry.version == version
         )
         return facts, contents
+
+    def concerns(self, folder: str) -> bool:
+        """Whether a file below a folder, where a file system is mounted, changes."""
+        paths = [*self.texts, *self.unlink, *self.remove, *self.copies]
+        paths += [entry.path for entry in self.appends]
+        below = any(path.startswith(f"{folder}/") for path in paths)
+        return below or bool(self.new.bytes_on.get(folder))
 
     def new_folder(self, kind: str) -> Path:
         """An empty local folder, never named after anything in the guest."""
@@ -78,6 +87,9 @@ class PendingChanges:
             appliance.tar_in(self.new.path, "/")
         for path, content in self.texts.items():
             appliance.call("write", path, content)
+        for path, source in self.copies.items():
+            appliance.call("mkdir_p", path.rpartition("/")[0])
+            appliance.call("cp", source, path)
         for append in self.appends:
             end = append.offset + append.local.stat().st_size
             appliance.upload_at(append.local, append.path, append.offset)

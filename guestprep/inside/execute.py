@@ -12,18 +12,22 @@ from core.errors import KollarmError
 from core.stopwatch import Stopwatch
 from guestprep.appliance import Appliance, ApplianceError, GuestCallError
 from guestprep.apply import ApplyResult
+from guestprep.apply.boot_menus import changed_text
 from guestprep.apply.extras import add_files, grow
 from guestprep.apply.new_files import NewFiles
 from guestprep.archive.client import ArchiveClient
+from guestprep.facts import InitramfsKind
 from guestprep.inside.emulation import enable_emulation
 from guestprep.inspect import Inspection
 from guestprep.inspect.layout import mount_all
+from guestprep.parse.text import decode, encode
 from guestprep.plan.model import (
     CleanStep,
     FileStep,
     GrubStep,
     InitramfsStep,
     InstallStep,
+    LoaderStep,
     PreparationPlan,
     ReplaceStep,
 )
@@ -66,15 +70,23 @@ def apply_inside(
         add_files(plan, new)
     appliance.unmount_all()
     grow(appliance, plan)
-    mount_all(appliance, inspection.contents.layout.mounts, writable=True)
+    mount_all(appliance, inspection.contents.layout.places, writable=True)
     emulated = enable_emulation(appliance, inspection.facts.architecture)
     appliance.tar_in(folder / "new.tar", "/")
     with no_services(appliance):
-        for part, title, command in _commands(plan):
+        for part, title, command in _commands(plan, inspection.facts.tools):
             step = reporter.step(f"{title}{' (emulated)' if emulated else ''}")
             with step, clock.timed(part):
                 _run(appliance, command)
     appliance.remove(f"/{_PLACE}")
+    for menu in plan.steps_of(GrubStep):
+        # What update-grub has made anew has the words already.
+        text = decode(appliance.read(menu.path))
+        appliance.call("write", menu.path, encode(changed_text(menu, text)))
+    for loader in plan.steps_of(LoaderStep):
+        appliance.call("mkdir_p", f"{loader.esp}/EFI/BOOT")
+        for path, source in loader.copies.items():
+            appliance.call("cp", f"{loader.esp}/{source}", f"{loader.esp}/{path}")
     for clean in plan.steps_of(CleanStep):
         for path in clean.remove:
             appliance.remove(path)
@@ -109,7 +121,7 @@ def no_services(appliance: Appliance) -> Iterator[None]:
                 appliance.call("mv", _ASIDE, _POLICY)
 
 
-def _commands(plan: PreparationPlan) -> Iterator[tuple[str, str, str]]:
+def _commands(plan: PreparationPlan, tools: InitramfsKind) -> Iterator[tuple[str, str, str]]:
     """What the guest has to run: the part it belongs to, a title, the command."""
     for step in plan.steps_of(InstallStep):
         # INITRD: kernels' hooks leave the initramfs alone, which is made once, at the end.
@@ -121,11 +133,17 @@ def _commands(plan: PreparationPlan) -> Iterator[tuple[str, str, str]]:
         if isinstance(step, ReplaceStep) and step.remove:
             yield "packages", "remove packages", f"dpkg --purge {shlex.join(step.remove)}"
     for ramfs in plan.steps_of(InitramfsStep):
-        verb = "-c" if ramfs.based_on else "-u"
-        version = shlex.quote(ramfs.kernel)
-        yield "initramfs", "make the initramfs", f"update-initramfs {verb} -k {version}"
+        yield "initramfs", "make the initramfs", _remake(ramfs, tools)
     if any(isinstance(step, GrubStep | InstallStep) for step in plan.steps):
-        yield "grub", "make GRUB's menu", "update-grub"
+        yield "grub", "make GRUB's menu", "! command -v update-grub || update-grub"
+
+
+def _remake(step: InitramfsStep, tools: InitramfsKind) -> str:
+    version = shlex.quote(step.kernel)
+    if tools is InitramfsKind.DRACUT:
+        # Where it runs is no guest: its own hardware is nothing to go by.
+        return f"dracut --force --no-hostonly {shlex.quote(step.path)} {version}"
+    return f"update-initramfs {'-c' if step.based_on else '-u'} -k {version}"
 
 
 def run_inside(appliance: Appliance, command: str, *, limit: float = LIMIT) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from guestprep.facts import (
+    BootLoader,
     DriverLocation,
     FileFacts,
     GrubFacts,
@@ -16,8 +17,11 @@ from guestprep.facts import (
 from guestprep.inspect.collect import (
     CLOUD_INIT_OFF,
     CLOUD_INIT_STATE,
+    GETTY_DROP_INS,
+    GETTY_WANTS,
     MACHINE_IDS,
     SECRETS,
+    SYSTEMD,
     GuestContents,
     KernelContents,
 )
@@ -30,7 +34,7 @@ from guestprep.parse.elf import elf_architecture
 from guestprep.parse.modules import module_name, parse_index
 from guestprep.parse.text import kernel_config, word_lines
 from guestprep.source import DiskFacts
-from guestprep.target import DISK_DRIVERS, DRIVER
+from guestprep.target import DISK_DRIVERS, DRIVER, KEYBOARD_DRIVERS, SCREEN_OPTIONS
 
 
 def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
@@ -51,6 +55,16 @@ def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
         uefi=contents.layout.loader,
         kernels=tuple(_kernel(kernel, status) for kernel in contents.kernels),
         grub=_grub(contents),
+        esp=contents.layout.esp.where if contents.layout.esp is not None else "",
+        loaders=contents.loaders,
+        loader=contents.loader,
+        loader_entries=contents.entries,
+        unified=contents.unified,
+        kernel_cmdline=(
+            grub.split_words(texts["/etc/kernel/cmdline"])
+            if "/etc/kernel/cmdline" in texts
+            else None
+        ),
         modules_load=_modules_load(texts),
         initramfs_hook=any(
             DRIVER in text.replace("-", "_")
@@ -59,6 +73,14 @@ def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
             or (path.startswith("/etc/dracut.conf.d/") and path.endswith(".conf"))
         ),
         tools=_tools(present),
+        systemd=bool(set(SYSTEMD) & set(present)),
+        getty_enabled=bool(set(GETTY_WANTS) & set(present)),
+        getty_masks=contents.getty_masks,
+        getty_autologin=any(
+            "--autologin" in text
+            for path, text in texts.items()
+            if path.startswith(GETTY_DROP_INS) and path.endswith(".conf")
+        ),
         cloud_init="/usr/bin/cloud-init" in present,
         cloud_init_off=CLOUD_INIT_OFF in present,
         datasources=datasources(cloud_settings(texts)),
@@ -110,6 +132,14 @@ def _kernel(contents: KernelContents, status: DpkgStatus) -> KernelFacts:
         gpu_path=path or contents.gpu_file.removeprefix(f"/lib/modules/{version}/"),
         needs=index.closure([DRIVER]),
         disk_needs=index.closure(DISK_DRIVERS),
+        screen_lacks=tuple(
+            name for name in SCREEN_OPTIONS if config and config.get(name, "n") == "n"
+        ),
+        keyboard_lacks=tuple(
+            name
+            for name in KEYBOARD_DRIVERS
+            if index.paths and name not in index.paths and name not in index.builtin
+        ),
         drm=config.get("CONFIG_DRM", "n" if config else "y") != "n",
         initramfs=(
             read_initramfs(copy, contents.initramfs_path, version) if copy is not None else None
@@ -118,14 +148,32 @@ def _kernel(contents: KernelContents, status: DpkgStatus) -> KernelFacts:
 
 
 def _grub(contents: GuestContents) -> GrubFacts | None:
-    if not contents.menu:
-        return None
+    if not contents.menu or contents.loader is not BootLoader.GRUB:
+        return None  # what another loader doesn't read is a leftover
     names = tuple(name for name in contents.names["/etc/default/grub.d"] if name.endswith(".cfg"))
     settings = [contents.texts.get("/etc/default/grub", "")]
     settings += [contents.texts.get(f"/etc/default/grub.d/{name}", "") for name in names]
+    menu = contents.texts[contents.menu]
+    path = f"{contents.menu.rpartition('/')[0]}/grubenv"
+    block = contents.texts.get(path, "") if "load_env" in grub.commands(menu) else ""
+    environment, assigned = grub.environment(block), grub.assignments(menu)
+    entries = grub.entries(menu, environment)
+    used = grub.used_variables(
+        [word for entry in (*entries, *contents.entries) for word in entry.words],
+        assigned | environment,
+    )
     return GrubFacts(
         config=contents.menu,
-        entries=grub.entries(contents.texts[contents.menu]),
+        entries=entries,
+        variables=tuple(sorted(used)),
+        variable_words=tuple(
+            word for name, words in assigned.items() if name in used for word in words
+        ),
+        environment=path if block else "",
+        environment_words=tuple(
+            word for name, words in environment.items() if name in used for word in words
+        ),
+        settings_words=grub.assignments(settings[0]).get("GRUB_CMDLINE_LINUX"),
         drop_ins=names,
         drop_in_text=next(
             (

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.untrusted_names import relative_name
 from guestprep import limits
 from guestprep.appliance import Appliance, GuestCallError
+from guestprep.facts import BootLoader
 from guestprep.inspect.layout import DiskLayout
+from guestprep.parse import bls, grub
+from guestprep.parse.grub import BootEntry
+from guestprep.parse.loaders import own_loader
 from guestprep.parse.modules import is_kernel_version, is_module, module_name
 from guestprep.parse.text import decode
 from guestprep.target import DRIVER
@@ -23,6 +28,7 @@ _TEXTS = (
     "/etc/timezone",
     "/etc/default/grub",
     "/etc/modules",
+    "/etc/kernel/cmdline",
     "/etc/cloud/cloud.cfg",
     "/var/lib/dpkg/status",
     "/var/lib/dpkg/info/format",
@@ -32,6 +38,28 @@ _TEXTS = (
 #: Where a machine-id is; systemd makes the first from the second, where only that is there.
 MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
+#: What adds to the unit of the screen's login prompt.
+GETTY_DROP_INS = (
+    "/etc/systemd/system/getty@.service.d",
+    "/etc/systemd/system/getty@tty1.service.d",
+)
+
+#: Where a unit is masked, of those that the screen's login prompt needs.
+_GETTY_MASKS = (
+    "/etc/systemd/system/getty.target",
+    "/etc/systemd/system/getty@.service",
+    "/etc/systemd/system/getty@tty1.service",
+)
+
+#: Links by which systemd starts that prompt.
+GETTY_WANTS = (
+    "/etc/systemd/system/getty.target.wants/getty@tty1.service",
+    "/usr/lib/systemd/system/getty.target.wants/getty@tty1.service",
+)
+
+#: Where systemd itself is, with and without a merged /usr.
+SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
+
 #: Folders of which every file is read.
 _FOLDERS = (
     "/etc/default/grub.d",
@@ -39,10 +67,23 @@ _FOLDERS = (
     "/etc/initramfs-tools/hooks",
     "/etc/dracut.conf.d",
     "/etc/cloud/cloud.cfg.d",
+    *GETTY_DROP_INS,
 )
 
 #: Where the menu can be; Debian's family has the first.
 _MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+
+#: Where GRUB's blscfg reads entries; systemd-boot reads those on the ESP too.
+_ENTRIES = "/boot/loader/entries"
+
+#: What systemd-boot says of itself in its file (its section .sdmagic).
+_SYSTEMD_BOOT = b"LoaderInfo: systemd-boot"
+
+#: Vendors' folders on an ESP that are looked into.
+_VENDORS = 50
+
+#: Bytes of a loader that are looked through; GRUB's is larger, systemd-boot's is not.
+_LOADER_HEAD = 1 << 20
 
 #: Of each kernel's folder of modules.
 _INDICES = ("modules.dep", "modules.builtin", "modules.softdep", "modules.order")
@@ -99,8 +140,17 @@ class GuestContents:
     menu: str
     """Path of grub.cfg; empty when there is none."""
     kernels: tuple[KernelContents, ...]
+    loader: BootLoader = BootLoader.GRUB
+    entries: tuple[BootEntry, ...] = ()
+    """The entries in files of their own that the loader reads."""
+    loaders: tuple[str, ...] = ()
+    """Paths on the ESP of the programs in its vendors' folders."""
+    unified: tuple[str, ...] = ()
+    """Paths on the ESP of unified kernel images."""
     machine_id_linked: bool = False
     """Whether one of the files with a machine-id is a link, and so no copy."""
+    getty_masks: tuple[str, ...] = ()
+    """Paths of masked units, of those that the screen's login prompt needs."""
     localtime: str = ""
     """The target of the link /etc/localtime."""
     watched: Mapping[str, tuple[str, int]] = field(default_factory=dict)
@@ -127,6 +177,13 @@ def collect(
     for folder, inside in names.items():
         read_folder(appliance, folder, inside, texts)
     menu = next((path for path in _MENUS if read_text(appliance, path, texts)), "")
+    environment = f"{menu.rpartition('/')[0]}/grubenv"
+    if menu:
+        read_text(appliance, environment, texts)
+    programs = tuple(_programs(appliance, layout))
+    unified = tuple(path for path in programs if path.lower().startswith("efi/linux/"))
+    loader = _loader(appliance, layout, programs)
+    entries = tuple(_entries(appliance, layout, loader, menu, texts))
     for folder in (
         "/boot",
         "/lib/modules",
@@ -142,12 +199,16 @@ def collect(
         "/var/lib/cloud/instance",
         CLOUD_INIT_OFF,
         *SECRETS,
+        *SYSTEMD,
+        *GETTY_WANTS,
     )
     names["present"] = tuple(path for path in marks if _present(appliance, path))
+    named = {entry.version for entry in entries}
     versions = [
         version
         for version in names["/lib/modules"]
-        if is_kernel_version(version) and f"vmlinuz-{version}" in names["/boot"]
+        if is_kernel_version(version)
+        and (f"vmlinuz-{version}" in names["/boot"] or version in named)
     ]
     limits.check_count("kernels", len(versions), limits.KERNELS)
     return GuestContents(
@@ -157,11 +218,63 @@ def collect(
         program=program_head(appliance),
         usr_merged=appliance.is_link("/lib"),
         menu=menu,
-        kernels=tuple(_kernels(appliance, versions, names["/boot"], work)),
+        kernels=tuple(_kernels(appliance, versions, names["/boot"], entries, work)),
+        loader=loader,
+        entries=entries,
+        loaders=tuple(path for path in programs if path not in unified),
+        unified=unified,
         machine_id_linked=any(map(appliance.is_link, MACHINE_IDS)),
+        getty_masks=tuple(path for path in _GETTY_MASKS if _target(appliance, path) == "/dev/null"),
         localtime=_target(appliance, "/etc/localtime"),
         watched=_watched(appliance, watch),
     )
+
+
+def _loader(appliance: Appliance, layout: DiskLayout, programs: Sequence[str]) -> BootLoader:
+    """The loader that UEFI starts by default, or will start, told by its file."""
+    name = layout.loader or own_loader(programs)
+    if layout.esp is not None and name:
+        path = f"{layout.esp.where}/{name}"
+        with contextlib.suppress(GuestCallError):
+            if _SYSTEMD_BOOT in appliance.read_head(path, _LOADER_HEAD):
+                return BootLoader.SYSTEMD_BOOT
+    return BootLoader.GRUB
+
+
+def _entries(
+    appliance: Appliance, layout: DiskLayout, loader: BootLoader, menu: str, texts: dict[str, str]
+) -> Iterator[BootEntry]:
+    """The entries in files of their own that the loader reads; their texts go into *texts*."""
+    esp = layout.esp.where if layout.esp is not None else ""
+    folders = {_ENTRIES: "/boot" if any(m.where == "/boot" for m in layout.places) else ""}
+    values: dict[str, tuple[str, ...]] = {}
+    if loader is BootLoader.SYSTEMD_BOOT:
+        folders[f"{esp}/loader/entries"] = esp
+    elif menu and "blscfg" in grub.commands(texts[menu]):
+        values = grub.assignments(texts[menu])
+        block = texts.get(f"{menu.rpartition('/')[0]}/grubenv", "")
+        for name, words in grub.environment(block).items():
+            values[name] = (*values.get(name, ()), *words)
+    else:
+        return
+    for folder, top in folders.items():
+        names = [name for name in appliance.list_directory(folder) if name.endswith(".conf")]
+        read_folder(appliance, folder, names, texts)
+        for path in (f"{folder}/{name}" for name in names):
+            found = bls.entry(path, texts[path], values) if path in texts else None
+            if found is not None:
+                yield replace(found, top=top)
+
+
+def _programs(appliance: Appliance, layout: DiskLayout) -> Iterator[str]:
+    """Paths on the ESP of the programs for UEFI in its vendors' folders."""
+    if layout.esp is None:
+        return
+    top = f"{layout.esp.where}/EFI"
+    for folder in appliance.list_directory(top)[:_VENDORS]:
+        for name in appliance.list_directory(f"{top}/{folder}"):
+            if name.lower().endswith(".efi"):
+                yield f"EFI/{folder}/{name}"
 
 
 def _target(appliance: Appliance, path: str) -> str:
@@ -214,20 +327,31 @@ def program_head(appliance: Appliance) -> bytes:
 
 
 def _kernels(
-    appliance: Appliance, versions: Sequence[str], boot: tuple[str, ...], work: Path
+    appliance: Appliance,
+    versions: Sequence[str],
+    boot: tuple[str, ...],
+    entries: Sequence[BootEntry],
+    work: Path,
 ) -> Iterator[KernelContents]:
     """What is read for each kernel, with local copies of the initramfs files."""
     left = limits.ALL_INITRAMFS
     for number, version in enumerate(versions):
         at_most = min(left, limits.INITRAMFS)
-        found = _kernel(appliance, version, boot, work / f"initramfs-{number}", at_most)
+        entry = next((entry for entry in entries if entry.version == version), None)
+        local = work / f"initramfs-{number}"
+        found = _kernel(appliance, version, boot, entry, local, at_most)
         if found.initramfs_copy is not None:
             left -= found.initramfs_copy.stat().st_size
         yield found
 
 
 def _kernel(
-    appliance: Appliance, version: str, boot: tuple[str, ...], local: Path, at_most: int
+    appliance: Appliance,
+    version: str,
+    boot: tuple[str, ...],
+    entry: BootEntry | None,
+    local: Path,
+    at_most: int,
 ) -> KernelContents:
     texts: dict[str, str] = {}
     for name in _INDICES:
@@ -242,16 +366,27 @@ def _kernel(
     inside = appliance.list_directory(folder)
     found = [name for name in inside if is_module(name) and module_name(name) == DRIVER]
     names = (f"initrd.img-{version}", f"initramfs-{version}.img", f"initrd-{version}")
-    initramfs = next((name for name in names if name in boot), None)
+    initramfs = next((f"/boot/{name}" for name in names if name in boot), "")
+    if entry is not None and entry.initrd:
+        # kernel-install has put a copy where the loader reads it.
+        initramfs = _below(entry.top, entry.initrd[-1])
     copy = None
     if initramfs:
         copy = local
-        appliance.download(f"/boot/{initramfs}", copy, at_most=at_most)
+        appliance.download(initramfs, copy, at_most=at_most)
     return KernelContents(
         version=version,
-        image=f"/boot/vmlinuz-{version}",
+        image=_below(entry.top, entry.kernel) if entry else f"/boot/vmlinuz-{version}",
         texts=texts,
         gpu_file=f"{folder}/{found[0]}" if found else "",
-        initramfs_path=f"/boot/{initramfs}" if initramfs else "",
+        initramfs_path=initramfs,
         initramfs_copy=copy,
     )
+
+
+def _below(top: str, path: str) -> str:
+    """A path of an entry in the guest's tree.
+
+    :raises UnusableInput: it leads out of the file system that it is on.
+    """
+    return f"{top}/{relative_name(path.lstrip('/'), of='a boot entry')}"

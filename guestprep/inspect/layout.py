@@ -46,6 +46,13 @@ class DiskLayout:
     """In the order in which they have to be made."""
     loader: str
     """Path on the ESP of the loader that UEFI starts by default; empty when there is none."""
+    esp: Mount | None = None
+    """Where the guest has its ESP; None where it has no place for it."""
+
+    @property
+    def places(self) -> tuple[Mount, ...]:
+        """The mounts with the ESP's."""
+        return (*self.mounts, *((self.esp,) if self.esp else ()))
 
 
 def mount_all(appliance: Appliance, mounts: Sequence[Mount], *, writable: bool) -> None:
@@ -68,10 +75,12 @@ def find_layout(appliance: Appliance) -> DiskLayout:
     root, options = _mount_root(appliance, partitions)
     table_of_mounts = mounts_of(_fstab(appliance), partitions)
     mounts = [Mount(root.device, "/", options), *_further(table_of_mounts, partitions, root)]
-    if not any(mount.where == "/boot" for mount in mounts):
+    esp = _esp(table_of_mounts, partitions)
+    if not any(mount.where == "/boot" for mount in (*mounts, *esp)):
         mounts += _boot(appliance, partitions, [mount.device for mount in mounts])
     for mount in mounts[1:]:
         _mount_further(appliance, mount)
+    mounted_esp = _mount_esp(appliance, esp, partitions)
     # Of a device with several subvolumes, the first counts.
     here = {mount.device: mount.where for mount in reversed(mounts)}
     named = {mount.device: mount.where for mount in reversed(table_of_mounts)}
@@ -88,7 +97,7 @@ def find_layout(appliance: Appliance) -> DiskLayout:
         for part in partitions
     )
     return DiskLayout(
-        {"dos": "msdos"}.get(table, table) or "none", described, tuple(mounts), loader
+        {"dos": "msdos"}.get(table, table) or "none", described, tuple(mounts), loader, mounted_esp
     )
 
 
@@ -299,6 +308,25 @@ def _further(
         if mount.device in known and (mount.device != root.device or mount.options):
             found[mount.where] = mount  # the last one hides those before it
     return list(found.values())
+
+
+def _esp(table: Sequence[Mount], partitions: Sequence[Partition]) -> list[Mount]:
+    """Where fstab has the ESP."""
+    device = next((part.device for part in partitions if part.role is Role.ESP), "")
+    return [mount for mount in table if mount.device == device]
+
+
+def _mount_esp(
+    appliance: Appliance, named: Sequence[Mount], partitions: Sequence[Partition]
+) -> Mount | None:
+    """Mount the ESP where fstab has it, or else systemd or Debian's installer would."""
+    device = next((part.device for part in partitions if part.role is Role.ESP), "")
+    for where in [mount.where for mount in named] or ["/efi", "/boot/efi"]:
+        if device and appliance.call("is_dir", where):
+            with contextlib.suppress(GuestCallError):
+                appliance.mount(device, where)
+                return Mount(device, where)
+    return None
 
 
 def _mount_further(appliance: Appliance, mount: Mount) -> None:

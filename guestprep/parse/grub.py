@@ -1,52 +1,64 @@
-"""GRUB's menu (grub.cfg) and the settings it is generated from (/etc/default/grub).
+"""GRUB's menu (grub.cfg), its environment (grubenv), and where its settings are.
 
-Both are shell programs.  Of grub.cfg the ``menuentry`` blocks and their ``linux`` lines are
-read, each on its own with what a backslash at its end continues; nothing is evaluated.
+grub.cfg is a shell program.  It is split into statements as GRUB does it; of these the menu
+entries, their ``linux`` and ``initrd`` lines and the assignments of variables are read.  Nothing is
+evaluated: a variable may have any value that is assigned to it somewhere.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 #: Words of a kernel's command line that take the screen from virtio_gpu: ``nomodeset`` keeps
 #: every kernel graphics driver from starting, ``nofb`` is some installers' word for the same.
 BLANKING = ("nomodeset", "nofb")
 
-_LINUX = re.compile(r"^(?P<indent>\s*)(?P<verb>linux(?:16|efi)?)(?P<gap>\s+)(?P<rest>\S.*)$")
-_INITRD = re.compile(r"^\s*initrd(?:16|efi)?\s+(?P<rest>\S.*)$")
-_MENU = re.compile(r"^\s*menuentry\s+(?P<quote>['\"])(?P<title>.*?)(?P=quote)")
-_CONTINUED = re.compile(r"(?<!\\)(?:\\\\)*\\$")
+_LINUX = ("linux", "linux16", "linuxefi")
+_INITRD = ("initrd", "initrd16", "initrdefi")
+_KEYWORDS = ("then", "else", "do")
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
+_TOKEN = re.compile(
+    r"""(?P<blank>(?:[ \t\r\f\v]|\\\n)+)|(?P<comment>\#[^\n]*)|(?P<end>[\n;])"""
+    r"""|(?P<word>(?:[^\s;"'\\]|\\[^\n]|"(?:[^"\\]|\\[\s\S])*"|'[^']*'|["'])+)|\\"""
+)
+_ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>[\s\S]*)")
+_VARIABLE = re.compile(r'"?\$(?:\{(?P<braced>\w+)\}|(?P<plain>\w+))"?')
 
 
 @dataclass(frozen=True)
 class BootEntry:
-    """One ``linux`` line of grub.cfg."""
+    """A kernel that a boot loader's menu starts."""
 
     title: str
-    """Title of the menu entry that it is in."""
+    """Title of the menu entry."""
     kernel: str
-    """The kernel's path as GRUB sees it (below the partition it is on)."""
+    """The kernel's path as the loader sees it (below the partition it is on)."""
     words: tuple[str, ...]
     """The command line, word by word, as written."""
     initrd: tuple[str, ...]
-    """The paths of the ``initrd`` line that follows; empty without such a line."""
+    """The paths of its initramfs; empty without one."""
     line: int
-    """Its number in the file, from 0."""
-    lines: int = 1
-    """Number of lines that it takes."""
+    """Number of its ``linux`` line in the file, from 0."""
+    hidden: tuple[str, ...] = ()
+    """Further words, of the variables among its words."""
+    path: str = ""
+    """Path of the file that it is in; empty for GRUB's menu."""
+    top: str = ""
+    """Where the guest mounts the file system that the paths are on; empty for the root."""
+    release: str = ""
+    """The kernel's version where the entry names it apart from the kernel's path."""
 
     @property
     def consoles(self) -> tuple[str, ...]:
         """Values of ``console=``, in order; the last one becomes /dev/console."""
-        return consoles(self.words)
+        return consoles((*self.words, *self.hidden))
 
     @property
     def blanking(self) -> tuple[str, ...]:
         """Those of its words that keep the screen black."""
-        return tuple(word for word in self.words if word in BLANKING)
+        return tuple(word for word in (*self.words, *self.hidden) if word in BLANKING)
 
     @property
     def rescue(self) -> bool:
@@ -55,8 +67,19 @@ class BootEntry:
 
     @property
     def version(self) -> str:
-        """The kernel's version by its file's name; empty for a plain ``vmlinuz``."""
-        return self.kernel.rsplit("/", 1)[-1].partition("-")[2]
+        """The kernel's version; empty for a plain ``vmlinuz``."""
+        return self.release or self.kernel.rsplit("/", 1)[-1].partition("-")[2]
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """A command of grub.cfg."""
+
+    words: tuple[str, ...]
+    starts: tuple[int, ...]
+    """Where each word begins in the text."""
+    end: int
+    """Where its last word ends."""
 
 
 def consoles(words: Iterable[str]) -> tuple[str, ...]:
@@ -64,35 +87,122 @@ def consoles(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(word.removeprefix("console=") for word in words if word.startswith("console="))
 
 
+def concerned(word: str) -> bool:
+    """Whether a word of a command line chooses a console, or keeps the screen black."""
+    return word.startswith("console=") or word in BLANKING
+
+
 def split_words(text: str) -> tuple[str, ...]:
     """The words of a line, each as written with its quotes."""
     return tuple(match.group() for match in _WORD.finditer(text))
 
 
-def entries(text: str) -> tuple[BootEntry, ...]:
-    """Every ``linux`` line of a grub.cfg, in order."""
-    found: list[BootEntry] = []
-    title = ""
-    for number, count, line in _whole_lines(text.split("\n")):
-        if menu := _MENU.match(line):
-            title = menu["title"]
-        elif match := _LINUX.match(line):
-            kernel, *words = split_words(match["rest"]) or ("",)
-            found.append(BootEntry(title, kernel, tuple(words), (), number, count))
-        elif (match := _INITRD.match(line)) and found and not found[-1].initrd:
-            found[-1] = replace(found[-1], initrd=split_words(match["rest"]))
+def variables(words: Iterable[str]) -> Iterator[str]:
+    """Names of the variables that are whole words of a command line."""
+    for word in words:
+        if match := _VARIABLE.fullmatch(word):
+            yield match["braced"] or match["plain"]
+
+
+def _statements(text: str) -> Iterator[_Statement]:
+    words: list[str] = []
+    starts: list[int] = []
+    end = 0
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup
+        if kind == "end" or match.group() in ("{", "}"):
+            if words:
+                yield _Statement(tuple(words), tuple(starts), end)
+            words, starts = [], []
+        elif kind == "word" and (words or match.group() not in _KEYWORDS):
+            words.append(match.group())
+            starts.append(match.start())
+            end = match.end()
+    if words:
+        yield _Statement(tuple(words), tuple(starts), end)
+
+
+def assignments(text: str) -> dict[str, tuple[str, ...]]:
+    """The words that each variable of a grub.cfg may have, of all that is assigned to it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for statement in _statements(text):
+        for _, name, value in _assigned(statement):
+            found[name] = (*found.get(name, ()), *split_words(_unquoted(value)))
+    return found
+
+
+def _assigned(statement: _Statement) -> Iterator[tuple[int, str, str]]:
+    """Position, name and value of what a statement assigns."""
+    candidates = list(zip(statement.starts, statement.words, strict=True))
+    declared = statement.words[0] in ("set", "export")
+    candidates = candidates[1:] if declared else candidates[:1]
+    for start, word in candidates:
+        if match := _ASSIGNMENT.fullmatch(word):
+            yield start + match.start("value"), match["name"], match["value"]
+
+
+def _unquoted(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1]
+    return value
+
+
+def expansion(words: Iterable[str], values: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The words that the variables among *words* can stand for, through others too."""
+    found: list[str] = []
+    left, seen = list(variables(words)), set[str]()
+    while left:
+        name = left.pop(0)
+        if name not in seen:
+            seen.add(name)
+            found += values.get(name, ())
+            left += variables(values.get(name, ()))
     return tuple(found)
 
 
-def _whole_lines(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Lines joined with those that continue them: the first one's number, how many, the text."""
-    number = 0
-    while number < len(lines):
-        parts = [lines[number]]
-        while _CONTINUED.search(parts[-1]) and number + len(parts) < len(lines):
-            parts.append(lines[number + len(parts)])
-        yield number, len(parts), "".join(part[:-1] for part in parts[:-1]) + parts[-1]
-        number += len(parts)
+def used_variables(words: Iterable[str], values: Mapping[str, Sequence[str]]) -> set[str]:
+    """Names of the variables among *words*, and of those that these name."""
+    used: set[str] = set()
+    left = list(variables(words))
+    while left:
+        name = left.pop()
+        if name not in used:
+            used.add(name)
+            left += variables(values.get(name, ()))
+    return used
+
+
+def entries(
+    text: str, environment: Mapping[str, Sequence[str]] | None = None
+) -> tuple[BootEntry, ...]:
+    """Every kernel of a grub.cfg's menu, in order.
+
+    :param environment: words by variable, of GRUB's environment.
+    """
+    found: list[BootEntry] = []
+    title = ""
+    values = assignments(text)
+    for name, words in (environment or {}).items():
+        values[name] = (*values.get(name, ()), *words)
+    line = at = 0
+    for statement in _statements(text):
+        line += text.count("\n", at, statement.starts[0])
+        at = statement.starts[0]
+        verb, *rest = statement.words
+        if verb == "menuentry" and rest:
+            title = _unquoted(rest[0])
+        elif verb in _LINUX and rest:
+            kernel, *words = rest
+            hidden = expansion(words, values)
+            found.append(BootEntry(title, kernel, tuple(words), (), line, hidden))
+        elif verb in _INITRD and rest and found and not found[-1].initrd:
+            found[-1] = replace(found[-1], initrd=tuple(rest))
+    return tuple(found)
+
+
+def commands(text: str) -> frozenset[str]:
+    """Names of the commands that a grub.cfg runs, such as ``blscfg`` and ``load_env``."""
+    return frozenset(statement.words[0] for statement in _statements(text))
 
 
 def requested_words(words: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
@@ -101,33 +211,108 @@ def requested_words(words: Sequence[str], wanted: Sequence[str]) -> tuple[str, .
     The consoles stand at the end, so that no generated part follows them, but before a
     trailing GRUB variable (Ubuntu's ``$vt_handoff``).
     """
-    kept = [word for word in words if not word.startswith("console=") and word not in BLANKING]
+    kept = [word for word in words if not concerned(word)]
     tail = len(kept)
     while tail and kept[tail - 1].startswith("$"):
         tail -= 1
     return (*kept[:tail], *(f"console={console}" for console in wanted), *kept[tail:])
 
 
-def rewrite(text: str, wanted: Sequence[str], kernels: Mapping[str, str] | None = None) -> str:
-    """A grub.cfg whose entries have the requested consoles; those for repairs keep their words.
+def renamed(text: str, kernels: Mapping[str, str]) -> str:
+    """A text with other versions of kernels: in paths, titles and identifiers alike.
 
-    :param kernels: versions to name instead of others, new by old, in paths, titles and
-        identifiers alike, as grub-mkconfig would with the new kernel only.
+    :param kernels: the new version by the old one.
     """
-    for old, new in (kernels or {}).items():
+    for old, new in kernels.items():
         named = re.compile(rf"(?<![\w.]){re.escape(old)}(?![\w.+])")
         text = named.sub(new.replace("\\", r"\\"), text)
-    lines = text.split("\n")
-    for entry in entries(text):
-        words = requested_words(entry.words, wanted)
-        if entry.rescue or words == entry.words:
+    return text
+
+
+def rewrite(
+    text: str,
+    wanted: Sequence[str],
+    kernels: Mapping[str, str] | None = None,
+    further: Collection[str] = (),
+) -> str:
+    """A grub.cfg whose entries have the requested consoles; those for repairs keep their words.
+
+    What a variable of such an entry says of consoles is taken out of its assignments.
+
+    :param kernels: versions to name instead of others, new by old, as grub-mkconfig would with the
+        new kernel only.
+    :param further: names of variables that entries in other files use.
+    """
+    text = renamed(text, kernels or {})
+    values = assignments(text)
+    used = set(further)
+    changes: list[tuple[int, int, str]] = []
+    statements = list(_statements(text))
+    for statement in statements:
+        verb, *rest = statement.words
+        if verb not in _LINUX or not rest:
             continue
-        match = _LINUX.match(lines[entry.line])
-        assert match is not None
-        line = match["indent"] + match["verb"] + match["gap"] + " ".join((entry.kernel, *words))
-        # The lines keep their numbers: what continued the first one becomes empty.
-        lines[entry.line : entry.line + entry.lines] = [line, *[""] * (entry.lines - 1)]
-    return "\n".join(lines)
+        kernel, *before = rest
+        entry = BootEntry("", kernel, tuple(before), (), 0)
+        if entry.rescue:
+            continue
+        used |= used_variables(before, values)
+        words = requested_words(before, wanted)
+        if words != entry.words:
+            changes.append((statement.starts[1], statement.end, " ".join((kernel, *words))))
+    for statement in statements:
+        for start, name, value in _assigned(statement):
+            if name in used:
+                changes.append((start, start + len(value), _without_consoles(value)))
+    for start, end, new in sorted(changes, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text
+
+
+def _without_consoles(value: str) -> str:
+    """A value with its quotes, without the words that choose consoles."""
+    inner = _unquoted(value)
+    if not any(map(concerned, split_words(inner))):
+        return value
+    quote = value[0] if inner != value else ""
+    return quote + " ".join(word for word in split_words(inner) if not concerned(word)) + quote
+
+
+def rewrite_settings(text: str, wanted: Sequence[str]) -> str:
+    """GRUB's settings, with the requested consoles in GRUB_CMDLINE_LINUX."""
+    for statement in reversed(list(_statements(text))):
+        for start, name, value in _assigned(statement):
+            if name == "GRUB_CMDLINE_LINUX":
+                words = requested_words(split_words(_unquoted(value)), wanted)
+                quote = value[0] if value[:1] in ("'", '"') else '"'
+                text = text[:start] + quote + " ".join(words) + quote + text[start + len(value) :]
+    return text
+
+
+def environment(text: str) -> dict[str, tuple[str, ...]]:
+    """The words of each variable in a grubenv."""
+    found = {}
+    for line in text.split("\n"):
+        if not line.startswith("#") and (match := _ASSIGNMENT.fullmatch(line)):
+            found[match["name"]] = split_words(match["value"])
+    return found
+
+
+def rewrite_environment(text: str, used: Collection[str]) -> str:
+    """A grubenv whose variables say nothing of consoles; of the same length.
+
+    :param used: names of the variables to change.
+    """
+    lines = []
+    for line in text.split("\n"):
+        match = None if line.startswith("#") else _ASSIGNMENT.fullmatch(line)
+        if match and match["name"] in used:
+            lines.append(f"{match['name']}={_without_consoles(match['value'])}")
+        else:
+            lines.append(line)
+    changed = "\n".join(lines)
+    # The rest of the block is filled with signs that begin no line.
+    return changed + "#" * (len(text) - len(changed))
 
 
 def sorts_last(names: Iterable[str], name: str) -> bool:

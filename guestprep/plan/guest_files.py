@@ -10,6 +10,8 @@ from guestprep.target import DRIVER
 
 MODULES_LOAD = "/etc/modules-load.d/kollarm.conf"
 INITRAMFS_HOOK = "/etc/initramfs-tools/hooks/kollarm"
+GRUB_SETTINGS = "/etc/default/grub"
+KERNEL_CMDLINE = "/etc/kernel/cmdline"
 DRACUT_CONF = "/etc/dracut.conf.d/99-kollarm.conf"
 
 _WRITTEN = f"# Written by kollarm: the guest's screen (VNC console) needs {DRIVER}.\n"
@@ -34,6 +36,11 @@ def hook(tools: InitramfsKind) -> tuple[str, str, int] | None:
     if tools is InitramfsKind.DRACUT:
         return DRACUT_CONF, _WRITTEN + f'force_drivers+=" {DRIVER} "\n', 0o644
     return None
+
+
+def has_drop_ins(config: str) -> bool:
+    """Whether what makes this menu reads /etc/default/grub.d, as Debian's does."""
+    return config.startswith("/boot/grub/")
 
 
 def drop_in_name(names: Iterable[str]) -> str:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from guestprep.archive.resolve import AvailablePackages
-from guestprep.facts import GrubFacts, GuestFacts
+from guestprep.facts import GuestFacts
 from guestprep.parse.dpkg import DpkgStatus
-from guestprep.parse.grub import requested_words
-from guestprep.plan import extras, guest_files, kernel
+from guestprep.plan import extras, kernel, loader, menus, screen
 from guestprep.plan.model import (
     AlreadySatisfied,
     CleanStep,
-    FileStep,
-    GrubChange,
-    GrubStep,
     InstallStep,
     PlanItem,
     PreparationPlan,
@@ -53,10 +49,13 @@ def make_plan(
     }
     if PreparationPart.LOADING in spec.parts:
         items += kernel.load_driver(facts)
+        items += screen.login_prompt(facts)
     if PreparationPart.INITRAMFS in spec.parts:
         items += [kernel.add_to_initramfs(entry, installs) for entry in facts.booted]
-    if facts.grub is not None and (PreparationPart.GRUB in spec.parts or kernels):
-        items += _grub(facts.grub, spec, kernels)
+    if PreparationPart.GRUB in spec.parts or kernels:
+        items += menus.change(facts, spec, kernels)
+    if PreparationPart.GRUB in spec.parts:
+        items += loader.add_fallback(facts)
     if PreparationPart.FILES in spec.parts:
         items += extras.files(facts, spec) + extras.timezone(facts, spec, installs)
     if PreparationPart.SIZE in spec.parts:
@@ -73,45 +72,6 @@ def make_plan(
 
 def _installs(items: list[PlanItem]) -> list[InstallStep]:
     return [item for item in items if isinstance(item, InstallStep)]
-
-
-def _grub(grub: GrubFacts, spec: PreparationSpec, kernels: dict[str, str]) -> list[PlanItem]:
-    items: list[PlanItem] = []
-    consoles = f"console={' console='.join(spec.consoles)}"
-    content = guest_files.drop_in(spec.consoles)
-    name = guest_files.drop_in_name(grub.drop_ins)
-    if name in grub.drop_ins and grub.drop_in_text == content:
-        items.append(
-            AlreadySatisfied("GRUB's settings", f"{name} is read last and sets {consoles}")
-        )
-    else:
-        others = [other for other in grub.drop_ins if other != name]
-        over = f" (read after {others[-1]})" if others else ""
-        items.append(
-            FileStep(
-                f"later runs of update-grub must keep {consoles}{over}",
-                f"/etc/default/grub.d/{name}",
-                content,
-            )
-        )
-    changes = tuple(
-        GrubChange(entry.title, entry.words, requested_words(entry.words, spec.consoles))
-        for entry in grub.entries
-        if not entry.rescue and (entry.consoles != spec.consoles or entry.blanking)
-    )
-    if not changes and not kernels:
-        items.append(AlreadySatisfied("GRUB's menu", f"every entry has {consoles}"))
-        return items
-    reason = f"the kernel must use {consoles}, of which the last one becomes /dev/console"
-    blanking = sorted(
-        {word for entry in grub.entries if not entry.rescue for word in entry.blanking}
-    )
-    if blanking:
-        reason += f"; {', '.join(blanking)} would keep the screen black"
-    if kernels:
-        reason = f"it must boot kernel {', '.join(kernels.values())}; " + reason
-    items.append(GrubStep(reason, grub.config, spec.consoles, changes, kernels))
-    return items
 
 
 def _clean(facts: GuestFacts, spec: PreparationSpec) -> list[PlanItem]:
@@ -141,7 +101,7 @@ def _clean(facts: GuestFacts, spec: PreparationSpec) -> list[PlanItem]:
 
 
 def _warnings(facts: GuestFacts) -> list[str]:
-    warnings = []
+    warnings = list(screen.warnings(facts))
     if not facts.cloud_init:
         warnings.append(f"no cloud-init: {_NO_DATA}")
     elif facts.cloud_init_off:

@@ -205,22 +205,40 @@ class GrubChange:
 
 @dataclass(frozen=True)
 class GrubStep(PreparationStep):
-    """Change GRUB's menu: the kernels' command lines, and which kernel it boots."""
+    """Change a file of a boot loader's menu: command lines, and which kernel it boots."""
 
     path: str
-    """Path of grub.cfg in the guest."""
+    """Path in the guest: of grub.cfg, of an entry, of GRUB's environment or settings."""
     consoles: tuple[str, ...]
     """Values of ``console=``, in order."""
     changes: tuple[GrubChange, ...]
     kernels: dict[str, str] = field(default_factory=dict)
     """Versions of replaced kernels, each with the version to boot instead."""
+    variables: tuple[str, ...] = ()
+    """Names of the variables to take consoles out of."""
 
     @property
     def title(self) -> str:
+        if not self.kernels and not self.changes:
+            return f"take consoles out of {self.path}"
         if self.kernels and not self.changes:
             return f"boot kernel {', '.join(self.kernels.values())} in {self.path}"
         entries = "entry" if len(self.changes) == 1 else "entries"
         return f"change {len(self.changes)} {entries} of {self.path}"
+
+
+@dataclass(frozen=True)
+class LoaderStep(PreparationStep):
+    """Put the system's own boot loader where UEFI looks for one by itself."""
+
+    esp: str
+    """Where the guest mounts its ESP."""
+    copies: dict[str, str]
+    """Path on the ESP of each new file, with that of the file it is a copy of."""
+
+    @property
+    def title(self) -> str:
+        return "copy " + ", ".join(f"{old} to {new}" for new, old in self.copies.items())
 
 
 @dataclass(frozen=True)
@@ -245,7 +263,7 @@ _KINDS: dict[str, type[PreparationStep]] = {
     step.kind(): step
     for step in (
         *(InstallStep, ReplaceStep, FileStep, CopyStep, TimezoneStep),
-        *(GrowStep, InitramfsStep, GrubStep, CleanStep),
+        *(GrowStep, InitramfsStep, GrubStep, LoaderStep, CleanStep),
     )
 }
 

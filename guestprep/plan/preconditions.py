@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator
 from enum import StrEnum
 
 from core.errors import Fault, UnusableInput
-from guestprep.facts import GuestFacts
+from guestprep.facts import BootLoader, GuestFacts
+from guestprep.plan.loader import add_fallback
 from guestprep.spec import PreparationPart
 from guestprep.target import ARCHITECTURE, FALLBACK_LOADER
 
@@ -21,20 +22,27 @@ class Obstacle(StrEnum):
     NO_UEFI_LOADER = "UEFI boot loader"
     DISTRIBUTION = "distribution"
     NO_KERNEL = "kernel"
-    NO_GRUB_MENU = "GRUB menu"
+    NO_MENU = "boot menu"
+    UNIFIED = "unified kernel image"
+    NO_SCREEN = "no text on a screen"
     UNREADABLE_INITRAMFS = "unreadable initramfs"
     FOREIGN_INITRAMFS = "foreign initramfs"
 
 
 _REMEDIES = {
     Obstacle.ARCHITECTURE: f"use the distribution's {ARCHITECTURE.debian} image",
-    Obstacle.NO_UEFI_LOADER: f"{ARCHITECTURE.debian} guests start through UEFI: where the "
-    "distribution has two images, use the one with uefi in its name",
+    Obstacle.NO_UEFI_LOADER: f"{ARCHITECTURE.debian} guests start through UEFI: run grub-install "
+    "--removable in the guest; where the distribution has two images, use the one with uefi in its "
+    "name",
     Obstacle.DISTRIBUTION: f"kollarm prepares {' and '.join(KNOWN)} images; the parts that need "
     "no packages can be done alone: --only loading --only initramfs --only grub --only clean",
     Obstacle.NO_KERNEL: "use an image that boots by itself",
-    Obstacle.NO_GRUB_MENU: "kollarm changes the kernel's command line through GRUB: use an image "
-    "that boots with it",
+    Obstacle.NO_MENU: "kollarm changes the kernel's command line in GRUB's menu, and in boot "
+    "loader entries (in /boot/loader/entries or on the ESP): use an image that has them",
+    Obstacle.UNIFIED: "its command line is inside that file, which may be signed: make it "
+    "anew in the guest, with the consoles in /etc/kernel/cmdline; or use --only",
+    Obstacle.NO_SCREEN: "no driver can change that: install another kernel in the image, such as "
+    "the distribution's generic one",
     Obstacle.UNREADABLE_INITRAMFS: "the image may be damaged: download it again, or let its own "
     "system rebuild the initramfs",
     Obstacle.FOREIGN_INITRAMFS: "whatever built the image has mixed architectures: rebuild it",
@@ -72,17 +80,42 @@ def find_obstacles(
             else ("the architecture of its system is unknown")
         )
         yield Obstacle.ARCHITECTURE, f"{system}; {ARCHITECTURE} ({ARCHITECTURE.debian}) is required"
-    elif not facts.uefi:
-        yield Obstacle.NO_UEFI_LOADER, f"it has no EFI system partition with {FALLBACK_LOADER}"
+    elif not facts.uefi and not (PreparationPart.GRUB in parts and add_fallback(facts)):
+        there = f", only {', '.join(facts.loaders)}" if facts.loaders else ""
+        yield (
+            Obstacle.NO_UEFI_LOADER,
+            f"it has no EFI system partition with {FALLBACK_LOADER}{there}",
+        )
     if facts.distribution not in KNOWN and PreparationPart.PACKAGES in parts:
         name = facts.pretty_name or facts.distribution or "it has no os-release file"
         yield Obstacle.DISTRIBUTION, f"its distribution is not supported: {name}"
     if not facts.kernels and {PreparationPart.PACKAGES, PreparationPart.INITRAMFS} & set(parts):
         yield Obstacle.NO_KERNEL, "no kernel with its modules was found in /boot and /lib/modules"
-    if (facts.grub is None or not facts.grub.entries) and PreparationPart.GRUB in parts:
-        yield Obstacle.NO_GRUB_MENU, "no GRUB menu with a kernel was found in /boot/grub"
+    if not facts.entries and PreparationPart.GRUB in parts:
+        yield from _no_menu(facts)
+    if {PreparationPart.LOADING, PreparationPart.INITRAMFS} & set(parts):
+        for kernel in facts.booted:
+            # One without any graphics is replaced.
+            if kernel.drm and kernel.screen_lacks:
+                lacking = ", ".join(kernel.screen_lacks)
+                yield Obstacle.NO_SCREEN, f"kernel {kernel.version} was built without {lacking}"
     if PreparationPart.INITRAMFS in parts:
         yield from _initramfs_obstacles(facts)
+
+
+def _no_menu(facts: GuestFacts) -> Iterator[tuple[Obstacle, str]]:
+    """Where the command lines are instead, that can't be changed."""
+    if facts.unified:
+        yield (
+            Obstacle.UNIFIED,
+            f"it starts a unified kernel image (UKI): {', '.join(facts.unified)}",
+        )
+    elif facts.loader is BootLoader.SYSTEMD_BOOT:
+        yield Obstacle.NO_MENU, "it starts by systemd-boot, which has no entry with a kernel"
+    elif facts.grub is not None:
+        yield Obstacle.NO_MENU, f"GRUB's menu {facts.grub.config} has no entry with a kernel"
+    else:
+        yield Obstacle.NO_MENU, "no boot menu with a kernel was found in /boot/grub or /boot/loader"
 
 
 def _initramfs_obstacles(facts: GuestFacts) -> Iterator[tuple[Obstacle, str]]:

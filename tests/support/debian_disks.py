@@ -109,7 +109,7 @@ def debian_archive(folder: Path) -> synthetic.SignedArchive:
         },
         {
             f"boot/vmlinuz-{GENERIC}": b"another kernel",
-            f"boot/config-{GENERIC}": b"CONFIG_DRM=m\n",
+            f"boot/config-{GENERIC}": Recipe().config.encode(),
             **{f"lib/modules/{GENERIC}/{name}": data for name, data in modules.items()},
         },
         {"postinst": "#!/bin/sh\ndepmod\n"},

@@ -77,7 +77,12 @@ class Recipe:
     boot_source: str = ""
     """What fstab names /boot's file system by, which then has no label; empty: not at all."""
     separate_var: bool = False
-    config: str = "CONFIG_DRM=m\n"
+    config: str = (
+        "CONFIG_DRM=m\nCONFIG_DRM_FBDEV_EMULATION=y\nCONFIG_FRAMEBUFFER_CONSOLE=y\n"
+        "CONFIG_VT=y\nCONFIG_VT_CONSOLE=y\n"
+    )
+    esp_files: Mapping[str, bytes] = field(default_factory=dict)
+    """Further files of the ESP, by path."""
     status: str = _STATUS
     extra: Mapping[str, bytes | str] = field(default_factory=dict)
     sparse: Mapping[str, int] = field(default_factory=dict)
@@ -210,6 +215,12 @@ def _assemble(path: Path, work: Path, recipe: Recipe) -> Path:
         (work / "loader").write_bytes(b"MZ")
         _run("mmd", "-i", esp, "::EFI", "::EFI/BOOT")
         _run("mcopy", "-i", esp, work / "loader", "::EFI/BOOT/BOOTAA64.EFI")
+    for name, data in recipe.esp_files.items():
+        for parent in reversed(Path(name).parents[:-1]):
+            # It fails for a folder that is there already.
+            _run("mmd", "-D", "s", "-i", esp, f"::{parent}", check=False)
+        (work / "esp-file").write_bytes(data)
+        _run("mcopy", "-o", "-i", esp, work / "esp-file", f"::{name}")
     _run("dd", f"if={esp}", f"of={raw}", "bs=1M", f"seek={esp_at}", "conv=notrunc,sparse")
     if recipe.separate_boot:
         label = "" if recipe.boot_source else "BOOT"
@@ -259,8 +270,8 @@ def _prototype(path: Path, name: str) -> list[str]:
     return [f"{head}d--755 0 0", *inside, "$"]
 
 
-def _run(*words: str | Path) -> None:
-    subprocess.run([str(word) for word in words], check=True, capture_output=True)
+def _run(*words: str | Path, check: bool = True) -> None:
+    subprocess.run([str(word) for word in words], check=check, capture_output=True)
 
 
 def archive(folder: Path, version: str = VERSION) -> synthetic.SignedArchive:

@@ -21,6 +21,7 @@ from core.config.model import GuestSource
 from core.paths import cache_dir, project_dir
 from core.run import run
 from guestprep import pipeline
+from guestprep.appliance import Drive, launch_appliance
 from guestprep.boot import boot
 from guestprep.boot.states import BootState
 from guestprep.plan.model import PreparationPlan
@@ -137,3 +138,27 @@ def test_a_layout_before_and_after(case: Case, tmp_path: Path) -> None:
 
 def source(path: Path) -> GuestSource:
     return GuestSource(path=path, sha256=file_digest(path))
+
+
+@pytest.mark.full
+def test_a_loader_in_its_own_folder_alone(tmp_path: Path) -> None:
+    image = make(LAYOUTS["ubuntu-22.04"])
+    moved = tmp_path / "moved.qcow2"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", image.image, moved])
+    with launch_appliance([Drive(moved, "qcow2", writable=True)]) as appliance:
+        esp = next(
+            device
+            for device in appliance.partitions()
+            if appliance.block_id(device).get("TYPE") == "vfat"
+        )
+        appliance.mount(esp, writable=True)
+        appliance.call("mv", "/EFI/BOOT/BOOTAA64.EFI", "/EFI/ubuntu/grubaa64.efi")
+        appliance.remove("/EFI/BOOT")
+        appliance.unmount_all()
+    whole = tmp_path / "whole.qcow2"
+    run(["qemu-img", "convert", "-O", "qcow2", moved, whole])
+    output = tmp_path / "prepared.qcow2"
+    record = pipeline.prepare(guest_of(image, source=source(whole)), output)
+    assert "loader" in kinds(record)
+    # Each boot starts with new variables, which know no boot entry.
+    shows_a_login_prompt(output, tmp_path / "screen.png")

@@ -36,7 +36,7 @@ def with_initramfs(*, fault: str | None = None, programs: tuple[str, ...] = ()) 
         (replace(UBUNTU_18_04, uefi=""), Obstacle.NO_UEFI_LOADER),
         (replace(UBUNTU_18_04, distribution="gentoo"), Obstacle.DISTRIBUTION),
         (replace(UBUNTU_18_04, kernels=()), Obstacle.NO_KERNEL),
-        (replace(UBUNTU_18_04, grub=None), Obstacle.NO_GRUB_MENU),
+        (replace(UBUNTU_18_04, grub=None), Obstacle.NO_MENU),
         (with_initramfs(fault="cut short"), Obstacle.UNREADABLE_INITRAMFS),
         (with_initramfs(programs=("aarch64", "x86_64")), Obstacle.FOREIGN_INITRAMFS),
     ],
@@ -64,5 +64,5 @@ def test_all_obstacles_are_reported_at_once() -> None:
     lines = (caught.value.details or "").splitlines()
     assert [line.partition(":")[0] for line in lines] == [
         Obstacle.DISTRIBUTION,
-        Obstacle.NO_GRUB_MENU,
+        Obstacle.NO_MENU,
     ]

@@ -1,0 +1,109 @@
+"""Disks whose kernels' command lines are not in grub.cfg alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.errors import UnusableInput
+from guestprep import pipeline
+from guestprep.appliance import Drive, launch_appliance
+from guestprep.facts import BootLoader
+from guestprep.inspect import inspect_image
+from tests.support import guest_disks
+from tests.support.disks import Disks
+from tests.support.guest_facts import CONSOLES
+
+pytestmark = pytest.mark.integration
+
+VERSION = guest_disks.VERSION
+#: The start of a loader that says what it is.
+SYSTEMD_BOOT = b"MZ" + bytes(64) + b"#### LoaderInfo: systemd-boot 252 ####"
+
+ENTRY = f"""\
+title Test
+version {VERSION}
+options root=LABEL=cloudimg-rootfs ro %s
+linux /%s
+initrd /%s
+"""
+
+
+def test_entries_of_grub_with_its_environment(disks: Disks) -> None:
+    entry = f"boot/loader/entries/4098b3f648d74c13b1f04ccfba7798e8-{VERSION}.conf"
+    kernel, initrd = f"boot/vmlinuz-{VERSION}", f"boot/initrd.img-{VERSION}"
+    block = "# GRUB Environment Block\nkernelopts=quiet console=ttyS0 nomodeset\n".ljust(1024, "#")
+    recipe = guest_disks.Recipe(
+        graphics=True,
+        extra={
+            "boot/grub/grub.cfg": "load_env\nset own='console=ttyS1'\nblscfg\n",
+            "boot/grub/grubenv": block,
+            entry: ENTRY % ("$kernelopts $own", kernel, initrd),
+            "etc/kernel/cmdline": "ro console=ttyS0\n",
+        },
+    )
+    output = disks.folder / "bls-prepared.qcow2"
+    record = pipeline.prepare(disks.guest(disks.disk("bls", recipe)), output)
+    assert all(check.good for check in record.checks)
+    assert "menu entry “Test”" in " ".join(check.claim for check in record.checks)
+    facts = inspect_image(output).facts
+    (found,) = facts.entries
+    assert found.consoles == CONSOLES and not found.blanking
+    assert found.words[-2:] == ("$kernelopts", "$own")
+    assert facts.kernel_cmdline == ("ro", *(f"console={name}" for name in CONSOLES))
+    assert facts.grub is not None and facts.grub.environment_words == ("quiet",)
+    with launch_appliance([Drive(output, "qcow2")]) as appliance:
+        appliance.mount(appliance.partitions()[0])
+        assert len(appliance.read("/boot/grub/grubenv")) == 1024
+
+
+def test_systemd_boot_beside_a_left_over_menu_of_grub(disks: Disks) -> None:
+    token = "4098b3f648d74c13b1f04ccfba7798e8"
+    folder = f"{token}/{VERSION}"
+    recipe = guest_disks.Recipe(graphics=True)
+    recipe.esp_files = {
+        "EFI/BOOT/BOOTAA64.EFI": SYSTEMD_BOOT,
+        f"loader/entries/{token}-{VERSION}.conf": (
+            ENTRY % ("console=ttyS0 nomodeset", f"{folder}/linux", f"{folder}/initrd")
+        ).encode(),
+        f"{folder}/linux": b"a kernel",
+        f"{folder}/initrd": guest_disks.initramfs(recipe),
+    }
+    output = disks.folder / "systemd-boot-prepared.qcow2"
+    record = pipeline.prepare(disks.guest(disks.disk("systemd-boot", recipe)), output)
+    assert all(check.good for check in record.checks)
+    facts = inspect_image(output).facts
+    assert facts.loader is BootLoader.SYSTEMD_BOOT and facts.grub is None
+    (entry,) = facts.entries
+    assert entry.consoles == CONSOLES and not entry.blanking
+    (kernel,) = facts.kernels
+    assert kernel.initramfs is not None
+    assert kernel.initramfs.path == f"/boot/efi/{folder}/initrd"
+    assert "virtio_gpu" in kernel.initramfs.loads
+    assert facts.kernel_cmdline is not None and "console=tty1" in facts.kernel_cmdline
+
+
+def test_a_unified_kernel_image_is_named(disks: Disks) -> None:
+    recipe = guest_disks.Recipe(graphics=True)
+    recipe.esp_files = {
+        "EFI/BOOT/BOOTAA64.EFI": SYSTEMD_BOOT,
+        f"EFI/Linux/debian-{VERSION}.efi": b"MZ",
+    }
+    source = disks.disk("unified", recipe)
+    with pytest.raises(UnusableInput, match=r"UKI.*debian") as caught:
+        pipeline.prepare(disks.guest(source), disks.folder / "unified-prepared.qcow2")
+    assert "--only" in str(caught.value.hint)
+
+
+def test_the_fallback_loader_is_made_of_the_own_one(disks: Disks) -> None:
+    recipe = guest_disks.Recipe(graphics=True, loader=False)
+    recipe.esp_files = {
+        "EFI/debian/shimaa64.efi": b"MZ shim",
+        "EFI/debian/grubaa64.efi": b"MZ GRUB",
+    }
+    output = disks.folder / "loader-prepared.qcow2"
+    record = pipeline.prepare(disks.guest(disks.disk("loader", recipe)), output)
+    assert all(check.good for check in record.checks) and record.uefi
+    with launch_appliance([Drive(output, "qcow2")]) as appliance:
+        appliance.mount(appliance.partitions()[-1])
+        assert appliance.read("/EFI/BOOT/BOOTAA64.EFI") == b"MZ shim"
+        assert appliance.read("/EFI/BOOT/grubaa64.efi") == b"MZ GRUB"
