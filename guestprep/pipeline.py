@@ -20,6 +20,7 @@ from guestprep import default_archives, record
 from guestprep.appliance import Appliance, Drive, launch_appliance
 from guestprep.appliance.exchange import eject_disk, insert_disk
 from guestprep.apply import ApplyResult, apply_offline
+from guestprep.apply.maintainer_scripts import require_offline
 from guestprep.archive.client import ArchiveClient
 from guestprep.attestation import provenance
 from guestprep.checks import Checks
@@ -28,7 +29,7 @@ from guestprep.inside import apply_inside
 from guestprep.inspect import Inspection, inspect_disk, inspect_image
 from guestprep.parse.dpkg import parse_status
 from guestprep.plan.make import make_plan
-from guestprep.plan.model import LoaderStep, PreparationPlan
+from guestprep.plan.model import InstallStep, LoaderStep, PreparationPlan
 from guestprep.record import PreparationRecord
 from guestprep.source import DiskFacts, disk_facts
 from guestprep.source.find import locate
@@ -179,7 +180,10 @@ def _planned(
         archives or default_archives.archives(inspection.facts), DEBIAN_ARCHITECTURE
     )
     status = parse_status(inspection.contents.dpkg_status)
-    return make_plan(inspection.facts, status, spec, client), client
+    steps = make_plan(inspection.facts, status, spec, client)
+    if spec.engine == "offline":
+        require_offline(steps.steps_of(InstallStep), client)
+    return steps, client
 
 
 def _convert(overlay: Path, result: Path, compression: str) -> None:

@@ -242,6 +242,8 @@ class AptArchive(Section):
     """The components to read."""
     keyring: LocalPath
     """Keyring that must have signed it. Never optional: an unsigned archive is refused."""
+    check_valid_until: bool = True
+    """Refuse it past its Valid-Until; ``false`` is for snapshots, which stay as they are."""
 
 
 class GuestFile(Section):

@@ -15,7 +15,7 @@ from guestprep.appliance import Appliance
 from guestprep.apply.boot_menus import changed_text
 from guestprep.apply.extras import add_files, grow
 from guestprep.apply.initramfs_steps import append_driver, create_initramfs
-from guestprep.apply.install import install
+from guestprep.apply.install import check_relations, install
 from guestprep.apply.new_files import NewFiles, mount_of
 from guestprep.apply.pending import PendingChanges
 from guestprep.archive.client import ArchiveClient
@@ -111,6 +111,7 @@ def _compose(
         step.note(packages.title)
         with clock.timed("packages"):
             install(pending, packages, client)
+    check_relations(pending)
     for ramfs in plan.steps_of(InitramfsStep):
         step.note(ramfs.title)
         with clock.timed("initramfs"):

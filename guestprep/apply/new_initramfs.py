@@ -16,7 +16,7 @@ from guestprep.apply.module_tree import ModuleTree
 from guestprep.facts import InitramfsKind
 from guestprep.inspect.initramfs import LOAD_LIST, module_folder
 from guestprep.parse.compression import UnreadableStream, compress_file
-from guestprep.parse.cpio import DamagedArchive, Member, copy_archive
+from guestprep.parse.cpio import DamagedArchive, Member, copy_entries
 from guestprep.parse.initramfs import InitramfsReader
 
 
@@ -46,7 +46,7 @@ def derive_initramfs(
     try:
         with plain.open("wb") as out:
             for source in reader.archives():
-                copy_archive(source, out, lambda name: f"lib/modules/{old}" in name)
+                copy_entries(source, out, lambda name: f"lib/modules/{old}" in name)
             out.write(_addition(kind, new, wanted, tree, load, members, work))
     except (DamagedArchive, UnreadableStream) as error:
         raise UnusableInput(f"the initramfs of kernel {old} can't be read: {error}") from error

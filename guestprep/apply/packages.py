@@ -54,7 +54,7 @@ def add_packages(
             raise KollarmError(
                 f"{package.name} can't be installed offline: its {' and '.join(unknown)} "
                 "must run in the guest",
-                hint="leave the package out, or install it at the first start with cloud-init",
+                hint="set `engine: guest` for this guest",
             )
         paths, sums = _files(deb, into, work, done)
         _register(package, deb, into, paths, sums, done)

@@ -6,6 +6,7 @@ The layout: https://wiki.debian.org/DebianRepository/Format.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -36,6 +37,16 @@ _SUFFIXES = {
 }
 
 
+@dataclass(frozen=True)
+class _Index:
+    """The packages of one component of an archive."""
+
+    fetcher: Fetcher
+    packages: PackageIndex
+    automatic: bool
+    """Whether apt takes packages from it without being told to."""
+
+
 class ArchiveClient:
     """The packages that some archives have for one architecture.
 
@@ -48,25 +59,35 @@ class ArchiveClient:
     def __init__(self, archives: Sequence[AptArchive], architecture: str):
         self._archives = tuple(archives)
         self.architecture = architecture
-        self._indices: list[tuple[Fetcher, PackageIndex]] | None = None
+        self._indices: list[_Index] | None = None
 
     def candidates(self, name: str) -> tuple[ArchivePackage, ...]:
-        """Every version of a package, newest first."""
-        found = [package for _, index in self._loaded() for package in index.packages(name)]
-        return tuple(sorted(found, key=lambda package: version_key(package.version), reverse=True))
+        """Every version of a package, newest first.
+
+        Behind them come those of archives that apt takes nothing from without being told to, such
+        as backports (NotAutomatic), whatever their version.
+        """
+        found = [
+            (index.automatic, version_key(package.version), package)
+            for index in self._loaded()
+            for package in index.packages.packages(name)
+        ]
+        found.sort(key=lambda entry: entry[:2], reverse=True)
+        return tuple(package for _, _, package in found)
 
     def providers(self, name: str) -> tuple[ArchivePackage, ...]:
         """Every package that provides a name."""
-        return tuple(package for _, index in self._loaded() for package in index.providers(name))
+        indices = sorted(self._loaded(), key=lambda index: not index.automatic)
+        return tuple(package for index in indices for package in index.packages.providers(name))
 
     def fetch(self, package: ArchivePackage) -> Path:
         """The package's file, in the cache, its hash checked."""
-        for fetcher, _ in self._loaded():
-            if fetcher.uri == package.archive:
-                return fetcher.cached((package.filename,), package.sha256, package.size)
+        for index in self._loaded():
+            if index.fetcher.uri == package.archive:
+                return index.fetcher.cached((package.filename,), package.sha256, package.size)
         raise AssertionError("a package of another client")
 
-    def _loaded(self) -> list[tuple[Fetcher, PackageIndex]]:
+    def _loaded(self) -> list[_Index]:
         if self._indices is None:
             with progress.current().step("archive indices") as step:
                 self._indices = []
@@ -75,9 +96,12 @@ class ArchiveClient:
                     self._indices += self._load(archive)
         return self._indices
 
-    def _load(self, archive: AptArchive) -> Iterable[tuple[Fetcher, PackageIndex]]:
+    def _load(self, archive: AptArchive) -> Iterable[_Index]:
         fetcher = Fetcher(archive.uri)
-        release = read_release(fetcher, archive.suite, archive.keyring)
+        release = read_release(
+            fetcher, archive.suite, archive.keyring, check_valid_until=archive.check_valid_until
+        )
+        automatic = str(release.get("NotAutomatic", "no")).lower() != "yes"
         try:
             hashes = {
                 str(entry["name"]): (str(entry["sha256"]), int(entry["size"]))
@@ -96,12 +120,16 @@ class ArchiveClient:
         for component in archive.components:
             base = f"{component}/binary-{self.architecture}/Packages"
             text = _packages(fetcher, archive.suite, base, hashes, by_hash=by_hash)
-            yield fetcher, PackageIndex(text, fetcher.uri, self.architecture)
+            index = PackageIndex(text, fetcher.uri, self.architecture)
+            yield _Index(fetcher, index, automatic)
 
 
-def read_release(fetcher: Fetcher, suite: str, keyring: Path) -> Release:
+def read_release(
+    fetcher: Fetcher, suite: str, keyring: Path, *, check_valid_until: bool = True
+) -> Release:
     """The suite's Release file, its signature, its name and its validity checked.
 
+    :param check_valid_until: whether one past its Valid-Until is refused.
     :raises ArchiveError: missing, badly signed, another suite's, or out of date.
     """
     folder = f"dists/{suite}"
@@ -126,7 +154,7 @@ def read_release(fetcher: Fetcher, suite: str, keyring: Path) -> Release:
     check_suite(release, suite, what)
     text = newest(f"{fetcher.uri} {suite}", keyring, text, _date(release, "Date", what))
     release = Release(text.splitlines())
-    _check_validity(release, what)
+    _check_validity(release, what, until_too=check_valid_until)
     return release
 
 
@@ -156,7 +184,7 @@ def check_suite(release: Release, asked: str, what: str) -> None:
         )
 
 
-def _check_validity(release: Release, what: str) -> None:
+def _check_validity(release: Release, what: str, *, until_too: bool) -> None:
     """Refuse an archive past its Valid-Until date: someone may be replaying an old state.
 
     One that isn't valid yet is refused as apt does: by a clock that is behind, no state
@@ -170,11 +198,12 @@ def _check_validity(release: Release, what: str) -> None:
             f"{now:%a, %d %b %Y %H:%M} UTC",
             hint="set the clock; kollarm doctor compares it with a server's",
         )
-    if until is not None and until < now:
+    if until_too and until is not None and until < now:
         raise ArchiveError(
             f"{what}: no longer valid (since {release['Valid-Until']})",
             hint="the mirror is out of date: use another one; or this machine's clock is wrong: "
-            f"it says {now:%a, %d %b %Y %H:%M} UTC",
+            f"it says {now:%a, %d %b %Y %H:%M} UTC; a snapshot of an archive needs "
+            "check_valid_until: false",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from core.errors import UnusableInput
 from guestprep.archive.package import ArchivePackage
 from guestprep.parse.dpkg import DpkgStatus, InstalledPackage
-from guestprep.parse.relation import Alternative, Provided
+from guestprep.parse.relation import Alternative, Provided, parse_relations
 
 
 class AvailablePackages(Protocol):
@@ -70,6 +70,29 @@ def resolve(
     if search.faults:
         return Resolution(faults=tuple(dict.fromkeys(search.faults)))
     return Resolution(packages=tuple(search.done))
+
+
+def unmet(status: DpkgStatus, architecture: str) -> frozenset[str]:
+    """What ``apt-get check`` would complain of: unmet relations of installed packages.
+
+    :param architecture: the packages' own (``arm64``).
+    """
+    present: dict[str, list[InstalledPackage]] = {}
+    for package in status.packages.values():
+        if package.installed:
+            for name in {package.name, *(entry.name for entry in package.provides)}:
+                present.setdefault(name, []).append(package)
+    return frozenset(
+        f"{package.name} needs {' | '.join(map(str, group))}"
+        for package in status.packages.values()
+        if package.installed
+        for group in parse_relations(package.relations.strip(", "), architecture)
+        if not any(
+            _fulfils(other, alternative)
+            for alternative in group
+            for other in present.get(alternative.name, ())
+        )
+    )
 
 
 def _add(search: _Search, package: ArchivePackage) -> None:

@@ -74,7 +74,7 @@ def apply_inside(
     emulated = enable_emulation(appliance, inspection.facts.architecture)
     appliance.tar_in(folder / "new.tar", "/")
     with no_services(appliance):
-        for part, title, command in _commands(plan, inspection.facts.tools):
+        for part, title, command in commands(plan, inspection.facts.tools):
             step = reporter.step(f"{title}{' (emulated)' if emulated else ''}")
             with step, clock.timed(part):
                 _run(appliance, command)
@@ -121,7 +121,7 @@ def no_services(appliance: Appliance) -> Iterator[None]:
                 appliance.call("mv", _ASIDE, _POLICY)
 
 
-def _commands(plan: PreparationPlan, tools: InitramfsKind) -> Iterator[tuple[str, str, str]]:
+def commands(plan: PreparationPlan, tools: InitramfsKind) -> Iterator[tuple[str, str, str]]:
     """What the guest has to run: the part it belongs to, a title, the command."""
     for step in plan.steps_of(InstallStep):
         # INITRD: kernels' hooks leave the initramfs alone, which is made once, at the end.

@@ -43,6 +43,7 @@ def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
     release = release_of(texts)
     status = parse_status(contents.dpkg_status)
     present = names.get("present", ())
+    kernels = tuple(_kernel(kernel, status) for kernel in contents.kernels)
     return GuestFacts(
         disk=disk,
         partition_table=contents.layout.table,
@@ -53,7 +54,7 @@ def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
         pretty_name=release.get("PRETTY_NAME", ""),
         partitions=contents.layout.partitions,
         uefi=contents.layout.loader,
-        kernels=tuple(_kernel(kernel, status) for kernel in contents.kernels),
+        kernels=kernels,
         grub=_grub(contents),
         esp=contents.layout.esp.where if contents.layout.esp is not None else "",
         loaders=contents.loaders,
@@ -72,7 +73,7 @@ def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
             if path.startswith("/etc/initramfs-tools/hooks/")
             or (path.startswith("/etc/dracut.conf.d/") and path.endswith(".conf"))
         ),
-        tools=_tools(present),
+        tools=tools_in_use(present, kernels),
         systemd=bool(set(SYSTEMD) & set(present)),
         getty_enabled=bool(set(GETTY_WANTS) & set(present)),
         getty_masks=contents.getty_masks,
@@ -202,8 +203,17 @@ def _modules_load(texts: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _tools(present: tuple[str, ...]) -> InitramfsKind:
-    # Where both are there, Debian's update-initramfs is a front of dracut's.
+def tools_in_use(present: tuple[str, ...], kernels: tuple[KernelFacts, ...]) -> InitramfsKind:
+    """Which tools make the initramfs of later kernels.
+
+    :param present: paths of programs that are there.
+    """
+    made = {kernel.initramfs.kind for kernel in kernels if kernel.initramfs is not None}
+    both = {"/usr/bin/dracut", "/usr/sbin/update-initramfs"} <= set(present)
+    # Where both are there, the one that has made the present files is in use: Ubuntu 26.04 has both
+    # and uses dracut, a Debian with dracut-core alone doesn't.
+    if both and len(made - {InitramfsKind.UNKNOWN}) == 1:
+        return min(made - {InitramfsKind.UNKNOWN})
     if "/usr/bin/dracut" in present:
         return InitramfsKind.DRACUT
     if "/usr/sbin/update-initramfs" in present:

@@ -150,23 +150,26 @@ def read_members(
         yield Member(header.name, header.mode, header.size, data)
 
 
-def copy_archive(source: ByteReader, out: IO[bytes], dropped: Callable[[str], bool]) -> None:
-    """Copy an archive with its trailer, every entry as it is but for those dropped.
+def copy_entries(source: ByteReader, out: IO[bytes], dropped: Callable[[str], bool]) -> None:
+    """Copy an archive's entries without its trailer, each as it is but for those dropped.
+
+    What is written behind them is part of the same archive: programs that list an initramfs, such
+    as lsinitramfs, read no second one.
 
     :param dropped: by an entry's clean name.
     :raises DamagedArchive: another format, or cut short.
     """
     while True:
         header = _read_header(source)
-        if header.name != TRAILER and dropped(header.name):
+        if header.name == TRAILER:
+            return
+        if dropped(header.name):
             source.skip(header.padded)
             continue
         content = _content(source, header.padded, limits.MODULE)
         if len(content) < header.size:
             raise DamagedArchive("the archive is cut short")
         out.write(header.raw + content + bytes(header.padded - len(content)))
-        if header.name == TRAILER:
-            return
 
 
 def write_archive(members: Iterable[Member]) -> bytes:

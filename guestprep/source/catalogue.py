@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import ConfigError
@@ -10,6 +10,7 @@ from core.suggest import nearest_or_known
 from guestprep.target import DEBIAN_ARCHITECTURE
 
 _UBUNTU = "https://cloud-images.ubuntu.com/releases"
+_UBUNTU_MINIMAL = "https://cloud-images.ubuntu.com/minimal/releases"
 _DEBIAN = "https://cloud.debian.org/images/cloud"
 
 #: Packages ubuntu-keyring (Debian) or ubuntu-cloudimage-keyring (Ubuntu), debian-archive-keyring.
@@ -50,6 +51,16 @@ def _ubuntu(version: str, suffix: str = "") -> CatalogueImage:
     )
 
 
+def _minimal(version: str, codename: str) -> CatalogueImage:
+    """Ubuntu's smaller image, which has a server folder of its own."""
+    return replace(
+        _ubuntu(version),
+        base=_UBUNTU_MINIMAL,
+        folder=f"{codename}/release",
+        file=f"ubuntu-{version}-minimal-cloudimg-{DEBIAN_ARCHITECTURE}.img",
+    )
+
+
 def _debian(codename: str, version: str, flavour: str) -> CatalogueImage:
     return CatalogueImage(
         base=_DEBIAN,
@@ -66,12 +77,16 @@ CATALOGUE: dict[str, CatalogueImage] = {
     "ubuntu-16.04": _ubuntu("16.04", "-uefi1"),
     **{
         f"ubuntu-{version}": _ubuntu(version)
-        for version in ("18.04", "20.04", "22.04", "24.04", "26.04")
+        for version in ("18.04", "20.04", "22.04", "24.04", "25.10", "26.04")
+    },
+    **{
+        f"ubuntu-{version}-minimal": _minimal(version, codename)
+        for version, codename in (("22.04", "jammy"), ("24.04", "noble"))
     },
     **{
         f"debian-{version}-{flavour}": _debian(codename, version, flavour)
         for version, codename in (("12", "bookworm"), ("13", "trixie"))
-        for flavour in ("generic", "genericcloud")
+        for flavour in ("generic", "genericcloud", "nocloud")
     },
 }
 

@@ -165,11 +165,13 @@ class SignedArchive:
         valid_until: str | None = None,
         date: str | None = None,
         names: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
     ) -> None:
         """(Re)make the indices over the packages in ``pool`` and sign them.
 
         :param names: Suite and Codename, where they are not both the suite's.
+        :param fields: further fields of the Release file.
         :param options: further ones for gpg.
         """
         dist = self.folder / "dists" / self.suite
@@ -193,6 +195,7 @@ class SignedArchive:
             "Components: main",
             "Acquire-By-Hash: no",
         ]
+        lines += [f"{key}: {value}" for key, value in (fields or {}).items()]
         if valid_until:
             lines.append(f"Valid-Until: {valid_until}")
         lines.append("SHA256:")

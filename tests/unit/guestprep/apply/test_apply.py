@@ -22,7 +22,7 @@ from guestprep.apply.packages import add_packages, extended_states, status_parag
 from guestprep.archive.deb import open_deb
 from guestprep.facts import InitramfsKind
 from guestprep.parse import grub
-from guestprep.parse.compression import Compression
+from guestprep.parse.compression import Compression, decompress
 from guestprep.parse.cpio import Member
 from guestprep.parse.dpkg import fields_of, parse_status
 from guestprep.parse.initramfs import InitramfsReader
@@ -140,6 +140,9 @@ def test_another_kernels_initramfs_keeps_all_but_the_modules(tmp_path: Path) -> 
     assert {name for name in before if VERSION not in name} <= set(after)
     there = {name for name in after if name.endswith(".ko")}
     assert there == {f"lib/modules/{new}/{path}" for path in wanted}
+    # lsinitramfs reads one archive.
+    plain = decompress(made.read_bytes(), Compression.ZSTD, at_most=1 << 24)
+    assert plain.count(b"TRAILER!!!") == 1
     assert after["conf/modules"].data == b"# loaded first\nvirtio_gpu\n"
 
 

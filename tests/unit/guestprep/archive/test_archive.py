@@ -9,14 +9,25 @@ from urllib3.util import Retry
 
 from core.config.model import AptArchive
 from core.download import DownloadError
+from core.errors import UnusableInput
+from guestprep.apply.maintainer_scripts import require_offline
 from guestprep.archive.client import ArchiveClient
 from guestprep.archive.deb import open_deb
 from guestprep.archive.fetch import ArchiveError
-from guestprep.archive.resolve import resolve
+from guestprep.archive.resolve import resolve, unmet
 from guestprep.parse.dpkg import parse_status
+from guestprep.plan.model import InstallStep
 from tests.support import guest_disks, synthetic
 
 EXTRA = f"linux-modules-extra-{guest_disks.VERSION}"
+
+CONTROL = {
+    "Package": "a",
+    "Version": "1",
+    "Architecture": "all",
+    "Maintainer": "x <x@y>",
+    "Description": "x",
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +71,7 @@ def test_packages_are_found_and_fetched(made: synthetic.SignedArchive) -> None:
 
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd", "none"])
 def test_packages_of_every_compression_are_read(tmp_path: Path, compression: str) -> None:
-    control = {
-        "Package": "a",
-        "Version": "1",
-        "Architecture": "all",
-        "Maintainer": "x <x@y>",
-        "Description": "x",
-    }
-    path = synthetic.deb(tmp_path / "a.deb", control, {"x": b"content"}, compression=compression)
+    path = synthetic.deb(tmp_path / "a.deb", CONTROL, {"x": b"content"}, compression=compression)
     deb = open_deb(path)
     with deb.data() as data:
         assert [entry.size for entry in data if entry.isfile()] == [7]
@@ -136,6 +140,32 @@ def test_an_outdated_release_is_refused(tmp_path: Path) -> None:
         _client(made).candidates("x")
 
 
+def test_a_snapshot_that_is_out_of_date_can_be_allowed(tmp_path: Path) -> None:
+    made = synthetic.signed_archive(tmp_path / "snapshot")
+    synthetic.deb(made.folder / "pool/htop.deb", CONTROL | {"Package": "htop"}, {})
+    made.sign(valid_until="Sat, 01 Jan 2022 00:00:00 UTC")
+    archive = AptArchive(
+        uri=f"file://{made.folder}",
+        suite=made.suite,
+        keyring=made.keyring,
+        check_valid_until=False,
+    )
+    assert ArchiveClient([archive], "arm64").candidates("htop")
+
+
+def test_packages_of_backports_come_last(made: synthetic.SignedArchive, tmp_path: Path) -> None:
+    backports = synthetic.signed_archive(tmp_path / "backports")
+    newer = CONTROL | {"Package": EXTRA, "Version": "99"}
+    synthetic.deb(backports.folder / "pool/newer.deb", newer, {})
+    backports.sign(fields={"NotAutomatic": "yes", "ButAutomaticUpgrades": "yes"})
+    archives = [
+        AptArchive(uri=f"file://{one.folder}", suite=one.suite, keyring=one.keyring)
+        for one in (backports, made)
+    ]
+    found = ArchiveClient(archives, "arm64").candidates(EXTRA)
+    assert len(found) == 2 and found[-1].version == "99"
+
+
 def test_a_release_of_the_future_is_refused(tmp_path: Path) -> None:
     made = synthetic.signed_archive(tmp_path / "new")
     made.sign(date="Sat, 01 Jan 2124 00:00:00 UTC")
@@ -177,3 +207,41 @@ def test_an_armoured_keyring_will_do(made: synthetic.SignedArchive, tmp_path: Pa
     armoured = tmp_path / "key.asc"
     synthetic.gpg(made.home, "--armor", "--export", "--output", armoured)
     assert _client(made, armoured).candidates(EXTRA)
+
+
+@pytest.mark.parametrize(
+    ("script", "needed"),
+    [("#!/bin/sh\nset -e\nexit 0\n", False), ("#!/bin/sh\nadduser x\n", True)],
+)
+def test_scripts_that_must_run_are_told_by_the_plan(
+    tmp_path: Path, script: str, needed: bool
+) -> None:
+    made = synthetic.signed_archive(tmp_path / "scripts")
+    synthetic.deb(made.folder / "pool/a.deb", CONTROL, {"x": b""}, {"postinst": script})
+    made.sign()
+    client = _client(made)
+    steps = [InstallStep("", client.candidates("a"), ("a",), "")]
+    if not needed:
+        require_offline(steps, client)
+        return
+    with pytest.raises(UnusableInput, match="a's postinst") as caught:
+        require_offline(steps, client)
+    assert "engine: guest" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("depends", "expected"),
+    [
+        ("b", True),
+        ("b (>= 2) | c", True),
+        ("d", False),
+        ("b [amd64]", False),
+        ("a (= 1)", False),
+    ],
+)
+def test_unmet_relations_are_what_apt_would_complain_of(depends: str, expected: bool) -> None:
+    status = parse_status(
+        f"Package: a\nStatus: install ok installed\nVersion: 1\nDepends: {depends}\n"
+        "Provides: d\n\nPackage: b\nStatus: deinstall ok config-files\nVersion: 3\n"
+    )
+    assert bool(unmet(status, "arm64")) is expected

@@ -105,6 +105,8 @@ def test_a_release_is_downloaded_once(server: Server) -> None:
     [
         ("ubuntu-16.04", "16.04/release", "ubuntu-16.04-server-cloudimg-arm64-uefi1.img"),
         ("ubuntu-26.04", "26.04/release", "ubuntu-26.04-server-cloudimg-arm64.img"),
+        ("ubuntu-24.04-minimal", "noble/release", "ubuntu-24.04-minimal-cloudimg-arm64.img"),
+        ("debian-13-nocloud", "trixie/latest", "debian-13-nocloud-arm64.qcow2"),
         ("debian-12-generic", "bookworm/latest", "debian-12-generic-arm64.qcow2"),
         ("debian-13-genericcloud", "trixie/latest", "debian-13-genericcloud-arm64.qcow2"),
     ],
@@ -123,7 +125,7 @@ def test_each_distributions_layout(server: Server, name: str, folder: str, image
 
 
 def test_every_name_of_the_catalogue_is_an_arm64_image() -> None:
-    assert len(CATALOGUE) == 10
+    assert len(CATALOGUE) == 15
     for name, entry in CATALOGUE.items():
         assert "arm64" in entry.file and entry.url(entry.file).startswith("https://"), name
 
