@@ -62,34 +62,51 @@ def locate(source: GuestSource) -> tuple[Path, str]:
     return path, verify(path, "sha256", expected.digest if expected else None)
 
 
+def published(source: GuestSource) -> ExpectedDigest | None:
+    """The digest that the publisher's list has for a source now; None where no list is known.
+
+    :raises DownloadError: the list can't be downloaded.
+    :raises ArchiveError: it has no valid signature.
+    """
+    if source.image is not None:
+        return _of_catalogue(source)
+    name = str(source.url or source.path).rpartition("/")[2]
+    return _listed(source, name)
+
+
 def _from_catalogue(
     source: GuestSource, pinned: ExpectedDigest | None
 ) -> tuple[Path, ExpectedDigest]:
     assert source.image is not None
     entry = catalogue.find(source.image)
     mirror = str(source.mirror) if source.mirror is not None else None
-    expected = pinned
-    if expected is None:
-        url = entry.url(entry.sums, mirror)
-        content = small(url, at_most=limits.UNKNOWN)
-        if content is None:
-            raise UnusableInput(
-                f"{url} does not exist",
-                hint="does the mirror have the layout of the distribution's server?",
-            )
-        signature = None
-        for name in entry.signatures:
-            signature = signature or small(entry.url(name, mirror), at_most=limits.UNKNOWN)
-        if signature is None:
-            raise ArchiveError(
-                f"{url}: not signed: there is no {' or '.join(entry.signatures)} beside it",
-                hint="give the image's digest, from where you trust it, as sha256: in its source",
-            )
-        keyring = available(source.keyring or entry.keyring)
-        text = _newest(content, signature, keyring, url)
-        expected = _of(text, url, entry.file)
-    path = download.image(entry.url(entry.file, mirror), expected.algorithm, expected.digest)
-    return path, expected
+    expected = pinned or _of_catalogue(source)
+    url = entry.url(entry.file, mirror)
+    return download.image(url, expected.algorithm, expected.digest), expected
+
+
+def _of_catalogue(source: GuestSource) -> ExpectedDigest:
+    assert source.image is not None
+    entry = catalogue.find(source.image)
+    mirror = str(source.mirror) if source.mirror is not None else None
+    url = entry.url(entry.sums, mirror)
+    content = small(url, at_most=limits.UNKNOWN)
+    if content is None:
+        raise UnusableInput(
+            f"{url} does not exist",
+            hint="does the mirror have the layout of the distribution's server?",
+        )
+    signature = None
+    for name in entry.signatures:
+        signature = signature or small(entry.url(name, mirror), at_most=limits.UNKNOWN)
+    if signature is None:
+        raise ArchiveError(
+            f"{url}: not signed: there is no {' or '.join(entry.signatures)} beside it",
+            hint="give the image's digest, from where you trust it, as sha256: in its source",
+        )
+    keyring = available(source.keyring or entry.keyring)
+    text = _newest(content, signature, keyring, url)
+    return _of(text, url, entry.file)
 
 
 def _listed(source: GuestSource, name: str) -> ExpectedDigest | None:

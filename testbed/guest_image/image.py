@@ -67,7 +67,7 @@ def make(layout: ImageLayout, *, mirror: str = debian_root.DEFAULT_MIRROR) -> Gu
     :raises KollarmError: the archive can't be reached, or a tool is missing.
     """
     source = debian_root.RootArchive(SUITE, mirror)
-    base = debian_root.root_tarball(source, Architecture.AARCH64, root.packages(layout))
+    base = debian_root.root_tarball(source, Architecture.AARCH64, root.PACKAGES)
     kernel = debian_root.extracted_tarball(source, Architecture.AARCH64, ["linux-image-arm64"])
     key = cache.digest(
         {

@@ -81,8 +81,6 @@ class ImageLayout:
     """Whether its module files are compressed with zstd."""
     initramfs_compression: str = "zstd"
     """The name in initramfs.conf(5)."""
-    dracut: bool = False
-    """Whether dracut makes its initramfs, instead of initramfs-tools."""
     separate_boot: bool = False
     """Whether /boot is a partition of its own."""
     labels: bool = True
@@ -111,17 +109,6 @@ def _ubuntu(version: str, codename: str, full_name: str) -> dict[str, str]:
         "VERSION_ID": version,
         "VERSION_CODENAME": codename,
         "UBUNTU_CODENAME": codename,
-    }
-
-
-def _debian(like: str) -> dict[str, str]:
-    return {
-        "NAME": "Debian GNU/Linux",
-        "VERSION": "13 (trixie)",
-        "ID": "debian",
-        "PRETTY_NAME": f"kollarm test image in the layout of {like}",
-        "VERSION_ID": "13",
-        "VERSION_CODENAME": "trixie",
     }
 
 
@@ -168,7 +155,14 @@ LAYOUTS = {
         ImageLayout(
             name="debian-13-genericcloud",
             codename="trixie",
-            os_release=_debian("Debian 13 genericcloud"),
+            os_release={
+                "NAME": "Debian GNU/Linux",
+                "VERSION": "13 (trixie)",
+                "ID": "debian",
+                "PRETTY_NAME": "kollarm test image in the layout of Debian 13 genericcloud",
+                "VERSION_ID": "13",
+                "VERSION_CODENAME": "trixie",
+            },
             grub_files={
                 "grub": _DEFAULT_GRUB.replace("quiet splash", ""),
                 "grub.d/10_cloud.cfg": _DEBIAN_CLOUD,
@@ -177,13 +171,6 @@ LAYOUTS = {
             labels=False,
             # The generic kernel with all modules must fit besides the other.
             virtual_size=3072,
-        ),
-        ImageLayout(
-            name="debian-13-dracut",
-            codename="trixie",
-            os_release=_debian("Debian 13 with dracut"),
-            grub_files={"grub": _DEFAULT_GRUB.replace("quiet splash", "console=ttyAMA0")},
-            dracut=True,
         ),
     )
 }

@@ -38,9 +38,6 @@ PACKAGES = (
     "udev",
 )
 
-#: For every kind of guest; it takes in drivers for other machines than the one it runs on.
-_DRACUT = 'hostonly="no"\nhostonly_cmdline="no"\ncompress="gzip"\n'
-
 #: Units that only cost time in emulated guests without a network.
 MASKED = (
     "apt-daily.timer",
@@ -69,13 +66,6 @@ DefaultTimeoutStartSec=15min
 ROOT_LABEL = "cloudimg-rootfs"
 BOOT_LABEL = "BOOT"
 ESP_LABEL = "UEFI"
-
-
-def packages(layout: ImageLayout) -> tuple[str, ...]:
-    """The Debian packages of a layout's root."""
-    if not layout.dracut:
-        return PACKAGES
-    return tuple("dracut" if name == "initramfs-tools" else name for name in PACKAGES)
 
 
 def name_of(layout: ImageLayout, part: PartitionSpec, label: str) -> str:
@@ -112,7 +102,6 @@ def files(layout: ImageLayout, table: PartitionTable) -> dict[str, str]:
         "etc/cloud/cloud.cfg.d/90_dpkg.cfg": _CLOUD_SOURCES,
         "etc/systemd/system.conf.d/emulated.conf": _LONG_TIMEOUTS,
         "etc/initramfs-tools/conf.d/layout.conf": f"COMPRESS={layout.initramfs_compression}\n",
-        **({"etc/dracut.conf.d/10-layout.conf": _DRACUT} if layout.dracut else {}),
         "etc/kernel-img.conf": "do_symlinks = yes\nlink_in_boot = no\n",
         "boot/efi/.keep": "",
         **{

@@ -11,6 +11,7 @@ SUMMARIES = {
     "boot": "Start an image as Nova would, and look at its screen.",
     "inspect": "Show what an image contains.",
     "list": "List guests and what was prepared of them.",
+    "outdated": "Find prepared images whose source has a newer release.",
     "prepare": "Prepare images, so that their consoles work.",
     "prove": "Prove a published image's console in a cloud.",
     "publish": "Register images in Glance.",

@@ -60,7 +60,6 @@ CASES = (
         steps=frozenset({"file", "grub"}),
         only=(PreparationPart.LOADING, PreparationPart.GRUB),
     ),
-    Case("debian-13-dracut", dark=False, steps=SCREEN),
     Case("debian-13-genericcloud", dark=True, steps=SCREEN | {"replace"}),
 )
 
