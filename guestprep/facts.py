@@ -251,6 +251,8 @@ class GuestFacts:
     """Paths on the ESP of unified kernel images, which have their command line inside."""
     kernel_cmdline: tuple[str, ...] | None = None
     """Words of /etc/kernel/cmdline, for later kernels' entries; None without that file."""
+    selinux: bool = False
+    """Whether SELinux is on, which needs a label on every file."""
     systemd: bool = False
     """Whether systemd is installed."""
     getty_enabled: bool = True

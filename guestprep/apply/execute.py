@@ -11,7 +11,7 @@ from core import progress
 from core.errors import UnusableInput
 from core.progress import size
 from core.stopwatch import Stopwatch
-from guestprep.appliance import Appliance
+from guestprep.appliance import Appliance, GuestCallError
 from guestprep.apply.boot_menus import changed_text
 from guestprep.apply.extras import add_files, grow
 from guestprep.apply.initramfs_steps import append_driver, create_initramfs
@@ -33,7 +33,8 @@ from guestprep.plan.model import (
     PreparationPlan,
 )
 
-#: Bytes to leave free: a system needs some to boot.
+#: Inodes to leave free, and bytes: a system needs some to boot.
+_INODES = 16
 _RESERVE = {"/": 16 << 20, "/boot": 1 << 20}
 
 
@@ -90,7 +91,7 @@ def apply_offline(
         esp = inspection.contents.layout.esp
         if esp is not None and pending.concerns(esp.where):
             appliance.mount(esp.device, esp.where, writable=True)
-        pending.write()
+        _write(pending)
         step.note("trim")
         for mount in mounts:
             appliance.trim(mount.where)
@@ -135,8 +136,38 @@ def _compose(
         new.add(path, content)
 
 
+def _write(pending: PendingChanges) -> None:
+    try:
+        pending.write()
+    except GuestCallError as error:
+        if "Operation not permitted" not in error.message:
+            raise
+        raise UnusableInput(
+            "a file or folder of the image can't be changed, though its file system can be written",
+            hint="it may be marked as immutable: in the guest, lsattr shows an i for it, and "
+            "chattr -i takes that away",
+            details=error.message,
+        ) from error
+
+
+def _check_inodes(pending: PendingChanges) -> None:
+    """Refuse before anything is written if a file system can't have as many more files."""
+    for mount in pending.inspection.contents.layout.places:
+        state = pending.appliance.call("statvfs", mount.where)
+        # Some file systems, such as btrfs, have no fixed number of inodes.
+        if not pending.new.bytes_on.get(mount.where) or not state["files"]:
+            continue
+        if state["favail"] < pending.new.count + _INODES:
+            raise UnusableInput(
+                f"not enough free inodes on the image's {mount.where}: {state['favail']} are free, "
+                f"for {pending.new.count} new files",
+                hint="remove small files from the image; a larger file system has more inodes",
+            )
+
+
 def _check_space(pending: PendingChanges, plan: PreparationPlan) -> None:
     """Refuse before anything is written if the changes don't fit."""
+    _check_inodes(pending)
     mounts = pending.inspection.contents.layout.places
     devices = {mount.where: mount.device for mount in mounts}
     parts = {part.device: part for part in pending.inspection.facts.partitions}

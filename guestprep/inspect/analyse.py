@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from guestprep.facts import (
@@ -35,6 +36,8 @@ from guestprep.parse.modules import module_name, parse_index
 from guestprep.parse.text import kernel_config, word_lines
 from guestprep.source import DiskFacts
 from guestprep.target import DISK_DRIVERS, DRIVER, KEYBOARD_DRIVERS, SCREEN_OPTIONS
+
+_SELINUX_ON = re.compile(r"^SELINUX=(enforcing|permissive)\s*$", re.MULTILINE)
 
 
 def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
@@ -74,6 +77,7 @@ def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
             or (path.startswith("/etc/dracut.conf.d/") and path.endswith(".conf"))
         ),
         tools=tools_in_use(present, kernels),
+        selinux=bool(_SELINUX_ON.search(texts.get("/etc/selinux/config", ""))),
         systemd=bool(set(SYSTEMD) & set(present)),
         getty_enabled=bool(set(GETTY_WANTS) & set(present)),
         getty_masks=contents.getty_masks,

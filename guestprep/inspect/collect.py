@@ -29,6 +29,7 @@ _TEXTS = (
     "/etc/default/grub",
     "/etc/modules",
     "/etc/kernel/cmdline",
+    "/etc/selinux/config",
     "/etc/cloud/cloud.cfg",
     "/var/lib/dpkg/status",
     "/var/lib/dpkg/info/format",

@@ -12,6 +12,8 @@ MODULES_LOAD = "/etc/modules-load.d/kollarm.conf"
 INITRAMFS_HOOK = "/etc/initramfs-tools/hooks/kollarm"
 GRUB_SETTINGS = "/etc/default/grub"
 KERNEL_CMDLINE = "/etc/kernel/cmdline"
+#: Has a guest with SELinux give every file its label at the next start (selinux(8)).
+RELABEL = "/.autorelabel"
 DRACUT_CONF = "/etc/dracut.conf.d/99-kollarm.conf"
 
 _WRITTEN = f"# Written by kollarm: the guest's screen (VNC console) needs {DRIVER}.\n"

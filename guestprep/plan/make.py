@@ -5,10 +5,11 @@ from __future__ import annotations
 from guestprep.archive.resolve import AvailablePackages
 from guestprep.facts import GuestFacts
 from guestprep.parse.dpkg import DpkgStatus
-from guestprep.plan import extras, kernel, loader, menus, screen
+from guestprep.plan import extras, guest_files, kernel, loader, menus, screen
 from guestprep.plan.model import (
     AlreadySatisfied,
     CleanStep,
+    FileStep,
     InstallStep,
     PlanItem,
     PreparationPlan,
@@ -62,6 +63,12 @@ def make_plan(
         items += extras.growth(facts, spec)
     if PreparationPart.CLEAN in spec.parts:
         items += _clean(facts, spec)
+    if facts.selinux and any(isinstance(item, PreparationStep) for item in items):
+        reason = (
+            "SELinux is on, and files that are written from outside have no label: at its first "
+            "start a guest labels all files, and starts once more"
+        )
+        items.append(FileStep(reason, guest_files.RELABEL, ""))
     return PreparationPlan(
         subject=f"{facts.disk.path}: {facts.pretty_name}, {facts.architecture}",
         steps=tuple(item for item in items if isinstance(item, PreparationStep)),

@@ -9,6 +9,7 @@ from guestprep import pipeline
 from guestprep.appliance import Drive, launch_appliance
 from guestprep.facts import BootLoader
 from guestprep.inspect import inspect_image
+from guestprep.spec import PreparationPart
 from tests.support import guest_disks
 from tests.support.disks import Disks
 from tests.support.guest_facts import CONSOLES
@@ -107,3 +108,37 @@ def test_the_fallback_loader_is_made_of_the_own_one(disks: Disks) -> None:
         appliance.mount(appliance.partitions()[-1])
         assert appliance.read("/EFI/BOOT/BOOTAA64.EFI") == b"MZ shim"
         assert appliance.read("/EFI/BOOT/grubaa64.efi") == b"MZ GRUB"
+
+
+def test_the_layout_of_the_rpm_families(disks: Disks) -> None:
+    token = "4098b3f648d74c13b1f04ccfba7798e8"
+    paths = f"boot/vmlinuz-{VERSION}", f"boot/initramfs-{VERSION}.img"
+    recipe = guest_disks.Recipe(
+        graphics=True,
+        os_release='ID="rocky"\nVERSION_ID="9.6"\nPRETTY_NAME="Rocky Linux 9.6"\n',
+        extra={
+            "boot/grub2/grub.cfg": "load_env\nblscfg\n",
+            f"boot/loader/entries/{token}-{VERSION}.conf": ENTRY % ("console=ttyS0", *paths),
+            "etc/default/grub": 'GRUB_CMDLINE_LINUX="ro console=ttyS0 crashkernel=1G"\n',
+            "etc/selinux/config": "SELINUX=enforcing\n",
+        },
+    )
+    source = disks.disk("rocky", recipe)
+    with launch_appliance([Drive(source, "qcow2", writable=True)]) as appliance:
+        appliance.mount("/dev/sda1", writable=True)
+        appliance.remove("/boot/grub")
+        appliance.call("mv", f"/boot/initrd.img-{VERSION}", f"/{paths[1]}")
+        appliance.unmount_all()
+    output = disks.folder / "rocky-prepared.qcow2"
+    parts = [part for part in PreparationPart if part is not PreparationPart.PACKAGES]
+    record = pipeline.prepare(disks.guest(source), output, only=parts)
+    assert all(check.good for check in record.checks)
+    facts = inspect_image(output).facts
+    assert facts.grub is not None and facts.grub.settings_words is not None
+    assert "crashkernel=1G" in facts.grub.settings_words
+    (kernel,) = facts.kernels
+    assert kernel.initramfs is not None and "virtio_gpu" in kernel.initramfs.loads
+    assert [entry.consoles for entry in facts.entries] == [CONSOLES]
+    with launch_appliance([Drive(output, "qcow2")]) as appliance:
+        appliance.mount("/dev/sda1")
+        assert appliance.is_file("/.autorelabel")

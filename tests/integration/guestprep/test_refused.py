@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from core.cache import file_digest
 from core.errors import UnusableInput
 from guestprep import pipeline
+from guestprep.appliance import Appliance, Drive, launch_appliance
 from tests.support import guest_disks
 from tests.support.disks import Disks
 
@@ -43,6 +46,37 @@ def test_refused_with_nothing_written(
     assert file_digest(source) == before
     assert not list(output.parent.glob(f"*{name}*"))
     assert not list(output.parent.glob(f".*{name}*"))
+
+
+def changed(disks: Disks, name: str, change: Callable[[Appliance], None]) -> Path:
+    """A disk with the driver, after a change to its mounted root."""
+    path = disks.disk(name, guest_disks.Recipe(graphics=True))
+    with launch_appliance([Drive(path, "qcow2", writable=True)]) as appliance:
+        appliance.mount("/dev/sda1", writable=True)
+        change(appliance)
+        appliance.unmount_all()
+    return path
+
+
+def use_up_inodes(appliance: Appliance) -> None:
+    appliance.call("mkdir", "/filling")
+    appliance.call("fill_dir", "/filling", appliance.call("statvfs", "/")["favail"] - 4)
+
+
+def make_immutable(appliance: Appliance) -> None:
+    appliance.call("set_e2attrs", "/etc/modules-load.d", "i")
+
+
+@pytest.mark.parametrize(
+    ("change", "word"), [(use_up_inodes, "inodes"), (make_immutable, "immutable")]
+)
+def test_a_root_that_takes_no_new_file(
+    disks: Disks, change: Callable[[Appliance], None], word: str
+) -> None:
+    source = changed(disks, word, change)
+    with pytest.raises(UnusableInput) as caught:
+        pipeline.prepare(disks.guest(source), disks.folder / "results" / f"{word}.qcow2")
+    assert word in f"{caught.value.message} {caught.value.hint}"
 
 
 def test_an_encrypted_root_is_refused(disks: Disks) -> None:
