@@ -36,10 +36,10 @@ def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
     :raises UnusableInput: the file is missing, damaged or not a disk.
     :raises GlanceError: the cloud can't be reached or doesn't accept the credentials.
     """
+    local = image_file.read_facts(raw_file.made_of(image) if spec.raw else image)
     glance = Glance(connection)
     if spec.stores:
         _check_stores(glance, spec.stores)
-    local = image_file.read_facts(raw_file.made_of(image) if spec.raw else image)
     unchangeable = False
     if spec.check_properties:
         known = definitions(glance, every=bool(spec.properties))
