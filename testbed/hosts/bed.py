@@ -332,9 +332,19 @@ def deploy_example(bed: TestBed, hosts: Sequence[TestHost]) -> dict[str, object]
             },
             # a container can't set the machine's clock, and so not keep it synchronized
             "prechecks_enable_host_ntp_checks": False,
+            **_without_modules(),
             # HAProxy's usual 40,000 need more open files than a machine may allow
             "haproxy_max_connections": 4000,
             # the kernel's own is a module, which a machine may not have
             "ovs_datapath": "netdev",
         },
+    }
+
+
+def _without_modules() -> dict[str, list[str]]:
+    """On a kernel without loadable modules, Open vSwitch's container gets the hosts' modprobe too."""
+    if Path("/proc/modules").exists():
+        return {}
+    return {
+        "openvswitch_vswitchd_extra_volumes": ["/usr/local/sbin/modprobe:/usr/sbin/modprobe:ro"]
     }
