@@ -342,7 +342,7 @@ def deploy_example(bed: TestBed, hosts: Sequence[TestHost]) -> dict[str, object]
 
 
 def _without_modules() -> dict[str, list[str]]:
-    """On a kernel without loadable modules, Open vSwitch's container gets the hosts' modprobe too."""
+    """Without loadable modules, Open vSwitch's container gets the hosts' own modprobe."""
     if Path("/proc/modules").exists():
         return {}
     return {
