@@ -18,7 +18,6 @@ import pytest
 from core import cache
 from core.attestation import signing, verification
 from core.config.model import AptArchive
-from guestprep.archive import client
 from guestprep.archive.client import ArchiveClient
 from guestprep.attestation import provenance, signatures
 from tests.support import preparation
@@ -74,12 +73,11 @@ def program(request: pytest.FixtureRequest) -> Path:
         suite=request.param,
         components=["main"],
         keyring=Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
-    )
-    with pytest.MonkeyPatch.context() as patch:
         # An old list of unstable will do: nothing of it is installed.
-        patch.setattr(client, "_check_validity", lambda *_: None)
-        debian = ArchiveClient([archive], machine)
-        package = debian.fetch(debian.candidates("cosign")[0])
+        check_valid_until=False,
+    )
+    debian = ArchiveClient([archive], machine)
+    package = debian.fetch(debian.candidates("cosign")[0])
 
     def unpack(folder: Path) -> None:
         subprocess.run(["dpkg", "-x", package, folder], check=True)

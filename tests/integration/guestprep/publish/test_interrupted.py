@@ -144,7 +144,8 @@ def test_a_run_killed_before_naming_is_finished_without_upload(
 ) -> None:
     old = publish(connection, images["first"], spec)
     made = plan(connection, images["second"], spec)
-    left = api.create(made.attributes, {**made.properties, RUN_MARK: "a.b.1.2"}, hidden=True)
+    attributes = {**made.attributes, "tags": []}
+    left = api.create(attributes, {**made.properties, RUN_MARK: "a.b.1.2"}, hidden=True)
     api.send(f"/images/{left.id}/file", images["second"].read_bytes(), 60)
     record = publish(connection, images["second"], spec)
     assert (record.action, record.image_id, record.sent) == (PublishAction.FINISH, left.id, 0)
