@@ -144,7 +144,7 @@ def test_a_run_killed_before_naming_is_finished_without_upload(
 ) -> None:
     old = publish(connection, images["first"], spec)
     made = plan(connection, images["second"], spec)
-    attributes = {**made.attributes, "tags": []}
+    attributes: dict[str, object] = {**made.attributes, "tags": []}
     left = api.create(attributes, {**made.properties, RUN_MARK: "a.b.1.2"}, hidden=True)
     api.send(f"/images/{left.id}/file", images["second"].read_bytes(), 60)
     record = publish(connection, images["second"], spec)
