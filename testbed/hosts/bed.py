@@ -335,6 +335,9 @@ def deploy_example(bed: TestBed, hosts: Sequence[TestHost]) -> dict[str, object]
             **_without_modules(),
             # HAProxy's usual 40,000 need more open files than a machine may allow
             "haproxy_max_connections": 4000,
+            # libvirt can't raise limits that a container was given
+            "qemu_max_files": 0,
+            "qemu_max_processes": 0,
             # a container has some of the kernel's settings only
             "set_sysctl": False,
             # the kernel's own is a module, which a machine may not have
