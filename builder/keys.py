@@ -78,8 +78,13 @@ def source_identity(source: ImageSource) -> dict[str, object]:
     path = Path(source.location)
     if source.kind == "local" and path.exists():
         identity["location"] = path.name
-        identity["content"] = file_digest(path) if path.is_file() else context_digests(path)
+        identity["content"] = content(path)
     return identity
+
+
+def content(path: Path) -> object:
+    """The identity of what a local file, or all of a folder, holds."""
+    return file_digest(path) if path.is_file() else context_digests(path)
 
 
 def base_key(base: Mapping[str, object]) -> str:

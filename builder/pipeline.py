@@ -185,7 +185,7 @@ def prepare(request: BuildRequest) -> PreparedBuild:
     config = request.config
     overlays = choose(config.build.overlays, config.overlay_dirs)
     client = client_for(config)
-    trees, selected, left_out = _selected(request, overlays)
+    trees, selected, left_out = selected_images(request, overlays)
     check_buildkit(config, trees)
     bases = {
         architecture: base_image.of(tree, config.build.base) for architecture, tree in trees.items()
@@ -267,21 +267,16 @@ def prepare(request: BuildRequest) -> PreparedBuild:
 
 
 def selected_images(
-    request: BuildRequest,
+    request: BuildRequest, overlays: Sequence[Overlay] | None = None
 ) -> tuple[dict[Architecture, RenderedTree], dict[Architecture, list[str]], list[str]]:
     """The rendered templates, the images of each architecture, and which are left out.
 
+    :param overlays: those of the configuration, where they have been read already.
     :raises KollarmError: see :func:`build`.
     """
     config = request.config
-    return _selected(request, choose(config.build.overlays, config.overlay_dirs))
-
-
-def _selected(
-    request: BuildRequest, overlays: Sequence[Overlay]
-) -> tuple[dict[Architecture, RenderedTree], dict[Architecture, list[str]], list[str]]:
-    """The rendered templates, the images of each architecture, and which are left out."""
-    config = request.config
+    if overlays is None:
+        overlays = choose(config.build.overlays, config.overlay_dirs)
     architectures = request.chosen_architectures()
     trees = sources.chosen(render_all(config, overlays, architectures), config.build.sources)
     if request.images:

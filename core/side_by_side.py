@@ -61,16 +61,14 @@ def require_running() -> None:
         raise KeyboardInterrupt
 
 
-@contextlib.contextmanager
-def running(end: Callable[[], None]) -> Iterator[None]:
+def running(end: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
     """Tell that this thread runs a program while the block lasts.
 
     :param end: ends the program; it may be called from another thread.
     :raises KeyboardInterrupt: the run was interrupted in the meantime.
     """
     crew: _Crew | None = getattr(_own, "crew", None)
-    with crew.running(end) if crew else contextlib.nullcontext():
-        yield
+    return crew.running(end) if crew else contextlib.nullcontext()
 
 
 def each(

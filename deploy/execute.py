@@ -205,7 +205,8 @@ def _run_stage(
 
         def line(text: str) -> None:
             stream.write(text + "\n")
-            if where := events.read().where:
+            where = events.read().where
+            if where and where != step.text:  # each note is logged
                 step.note(where)
             on_line(text)
 

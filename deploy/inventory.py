@@ -57,6 +57,14 @@ def hosts_by_group(
     return expand(sample, direct_hosts(sample, hosts))
 
 
+def compute_hosts(
+    settings: Settings, tree: ReleaseFiles, hosts: Sequence[ResolvedHost]
+) -> list[ResolvedHost]:
+    """The hosts that run guests."""
+    members = hosts_by_group(settings, tree, hosts).get("compute", ())
+    return [host for host in hosts if host.name in members]
+
+
 def hosts_file(sample: SampleInventory, hosts: Sequence[ResolvedHost]) -> str:
     """The inventory's INI file: groups and hosts only, never a variable."""
     direct = direct_hosts(sample, hosts)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core.config.model import Architecture
 from core.kolla_ansible.release_files import ReleaseFiles
-from deploy.inventory import HEADER, hosts_by_group
+from deploy.inventory import HEADER, compute_hosts
 from deploy.settings import ResolvedHost, Settings
 
 #: What newer releases of kolla-ansible set on every host; Nova takes at most 28.
@@ -39,8 +39,7 @@ def wanted_options(
     settings: Settings, tree: ReleaseFiles, hosts: Sequence[ResolvedHost]
 ) -> Iterator[NovaOption]:
     """The options that this cloud needs and the release doesn't set."""
-    members = hosts_by_group(settings, tree, hosts).get("compute", ())
-    compute = [host for host in hosts if host.name in members]
+    compute = compute_hosts(settings, tree, hosts)
     if len({host.architecture for host in compute}) > 1:
         yield NovaOption(
             "nova/nova-scheduler.conf",

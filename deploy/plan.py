@@ -14,7 +14,7 @@ from deploy import changes
 from deploy.changes import FileAction, FileChange
 from deploy.facts import DeployFacts, gather, unsupported, user_globals_d
 from deploy.globals import effective_globals, globals_files
-from deploy.inventory import hosts_by_group, inventory_files, unread_interfaces
+from deploy.inventory import compute_hosts, inventory_files, unread_interfaces
 from deploy.nova_options import option_files, wanted_options
 from deploy.passwords import PasswordsPlan
 from deploy.placement import misplaced_variables, unknown_variables
@@ -222,9 +222,8 @@ def make_plan(
         engine=str(chosen.get("kolla_container_engine") or "docker"),
         arm_compute=tuple(
             host.name
-            for host in hosts
-            if host.name in hosts_by_group(settings, tree, hosts).get("compute", ())
-            and host.architecture is Architecture.AARCH64
+            for host in compute_hosts(settings, tree, hosts)
+            if host.architecture is Architecture.AARCH64
         ),
         registry_user=str(user) if user is not None else None,
     )

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 from core.config.model import Architecture
 from core.errors import KollarmError
+from core.oci.reference import parse
 from core.oci.registry import RegistryClient
 
 
@@ -27,20 +28,16 @@ class RequiredImage:
     @property
     def registry(self) -> str:
         """``host:port``; Docker Hub if the reference has none."""
-        first, slash, _ = self.image.partition("/")
-        named = slash and ("." in first or ":" in first or first == "localhost")
-        return first if named else "docker.io"
+        return parse(self.image).address
 
     @property
     def repository(self) -> str:
         """The path within the registry."""
-        path = self.image.removeprefix(f"{self.registry}/")
-        return path.rsplit(":", 1)[0] if ":" in path else path
+        return parse(self.image).repository
 
     @property
     def tag(self) -> str:
-        path = self.image.removeprefix(f"{self.registry}/")
-        return path.rsplit(":", 1)[1] if ":" in path else "latest"
+        return parse(self.image).which
 
     def to_dict(self) -> dict[str, object]:
         return asdict(self)

@@ -20,13 +20,12 @@ from enum import StrEnum
 from core import progress
 from core.attestation import artifact
 from core.config.model import Architecture
-from core.oci.manifest import DOCKER_LIST, OCI_INDEX, Manifest, is_digest
+from core.oci.manifest import Manifest, is_digest
 from core.oci.registry import RegistryClient
 from core.text_output import joined_lines
 
 _MEMBER = re.compile(rf"(.+)-(?:{'|'.join(Architecture)})")
 _ATTESTATION = re.compile(r"(sha256)-([0-9a-f]{64})(?:\.sig|\.att)?")
-_INDICES = (OCI_INDEX, DOCKER_LIST)
 
 
 class PruneReason(StrEnum):
@@ -123,13 +122,12 @@ class _Repository:
         for each in client.tags(name):
             if (manifest := client.manifest(name, each)) is not None:
                 self.tags[each] = manifest
+        self._known: dict[str, Manifest | None] = {one.digest: one for one in self.tags.values()}
         attestations = {each for each in self.tags if _ATTESTATION.fullmatch(each)}
         members = {
             each
             for each, manifest in self.tags.items()
-            if (form := _MEMBER.fullmatch(each))
-            and form[1] != tag
-            and manifest.media_type not in _INDICES
+            if (form := _MEMBER.fullmatch(each)) and form[1] != tag and not manifest.is_index
         }
         self.needed = self._named_by(
             manifest
@@ -146,12 +144,18 @@ class _Repository:
         for subject in [one for one in self.attested if self._is_about_needed(one)]:
             self.needed |= self._named_by(self.tags[each] for each in self.attested.pop(subject))
 
+    def _manifest(self, digest: str) -> Manifest | None:
+        """A manifest by its digest; those that were seen aren't fetched again."""
+        if digest not in self._known:
+            self._known[digest] = self.client.manifest(self.name, digest)
+        return self._known[digest]
+
     def _is_about_needed(self, digest: str) -> bool:
         """Whether something is needed, or refers to what is, as an attestation does."""
         seen: set[str] = set()
         while digest not in self.needed and digest not in seen:
             seen.add(digest)
-            manifest = self.client.manifest(self.name, digest)
+            manifest = self._manifest(digest)
             if manifest is not None and is_digest(manifest.subject):
                 digest = str(manifest.subject)
         return digest in self.needed
@@ -165,9 +169,9 @@ class _Repository:
             if manifest.digest in found:
                 continue
             found.add(manifest.digest)
-            if manifest.media_type in _INDICES:
+            if manifest.is_index:
                 for entry in manifest.descriptors("manifests"):
-                    nested = self.client.manifest(self.name, entry["digest"])
+                    nested = self._manifest(entry["digest"])
                     rest += [nested] if nested is not None else []
         return found
 
@@ -180,8 +184,8 @@ class _Repository:
         chosen: dict[str, PruneReason] = {}
         indices = []
         for subject in self.attested:
-            manifest = self.client.manifest(self.name, subject)
-            if manifest is not None and manifest.media_type in _INDICES:
+            manifest = self._manifest(subject)
+            if manifest is not None and manifest.is_index:
                 indices.append(manifest)
             elif manifest is not None:
                 chosen[subject] = PruneReason.MEMBER

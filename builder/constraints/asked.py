@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 
 from builder.context import dockerfile
 from builder.facts import ImageSource, RenderedImage, RenderedTree
 from builder.plan import ancestry
+from core.python_packages import normalized
 
 #: A call of pip with the list of versions, up to the next command of the shell.
 _CALL = re.compile(
@@ -39,89 +41,87 @@ class PipRequests:
     """Sources that are fetched from elsewhere: what they require isn't among the requirements."""
 
 
-def normalized(name: str) -> str:
-    """A package's name as PyPI compares it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def requests(trees: Iterable[tuple[RenderedTree, Iterable[str]]]) -> list[PipRequests]:
     """What images ask for, by the source of their list.
 
     :param trees: each architecture's images, with the names of those to be built.
     """
-    found: dict[ImageSource, list[_Asked]] = {}
+    found: dict[ImageSource, _Asked] = {}
     for tree, names in trees:
+        runs = cache(partial(_runs, tree))  # those of a parent are looked at for each child
         for name in names:
-            constraints = _constraints(tree, name)
+            constraints = _constraints(tree, name, runs)
             if constraints is not None:
-                found.setdefault(constraints, []).append(_asked(tree.images[name]))
+                asked = found.setdefault(constraints, _Asked())
+                asked.add_image(tree.images[name], runs(name))
     return [
         PipRequests(
             constraints,
-            requirements=tuple(sorted({line for one in asked for line in one.requirements})),
-            removed=frozenset(name for one in asked for name in one.removed),
-            packages=frozenset(name for one in asked for name in one.packages),
-            paths=tuple(sorted({path for one in asked for path in one.paths})),
-            unread=tuple(sorted({name for one in asked for name in one.unread})),
+            requirements=tuple(sorted(asked.requirements)),
+            removed=frozenset(asked.removed),
+            packages=frozenset(asked.packages),
+            paths=tuple(sorted(asked.paths)),
+            unread=tuple(sorted(asked.unread)),
         )
         for constraints, asked in found.items()
-        if any(one.requirements for one in asked)
+        if asked.requirements
     ]
 
 
 @dataclass
 class _Asked:
-    """What one image asks for; as :class:`PipRequests`."""
+    """What images ask for; as :class:`PipRequests`."""
 
-    requirements: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    packages: list[str] = field(default_factory=list)
-    paths: list[Path] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
+    requirements: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+    packages: set[str] = field(default_factory=set)
+    paths: set[Path] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
+
+    def add_image(self, image: RenderedImage, runs: Sequence[str]) -> None:
+        own = {source.name: source for source in image.sources}
+        links = {path: own.get(source) for run in runs for source, path in _LINK.findall(run)}
+        self.removed |= {normalized(name) for run in runs for name in _REMOVED.findall(run)}
+        for word in (word for run in runs for call in _CALL.findall(run) for word in call.split()):
+            if word.startswith("/"):
+                path, bracket, extras = word[1:].partition("[")
+                for source in image.plugins if path == "plugins/*" else [links.get(path)]:
+                    if source is not None and source.enabled:
+                        self.add_source(source, bracket + extras)
+            elif word[0].isalnum():
+                self.requirements.add(word)
 
     def add_source(self, source: ImageSource, extras: str) -> None:
         if source.kind == "pypi":
             name, version = source.location.split("==")
-            self.requirements.append(f"{name}{extras}=={version}")
-            self.packages.append(normalized(name))
+            self.requirements.add(f"{name}{extras}=={version}")
+            self.packages.add(normalized(name))
         elif source.kind == "local":
             path = Path(source.location).absolute()
-            self.requirements.append(f"{path.as_uri()}{extras}")
-            self.paths.append(path)
+            self.requirements.add(f"{path.as_uri()}{extras}")
+            self.paths.add(path)
         else:
-            self.unread.append(source.name)
+            self.unread.add(source.name)
 
 
-def _runs(image: RenderedImage) -> Iterator[str]:
-    text = (image.context / "Dockerfile").read_text(encoding="utf-8")
-    for one in dockerfile.instructions(text):
-        if one.keyword == "RUN":
-            yield " ".join(one.value.replace("\\\n", " ").split())
+def _runs(tree: RenderedTree, name: str) -> list[str]:
+    """The RUN instructions of an image, each as one line."""
+    text = (tree.images[name].context / "Dockerfile").read_text(encoding="utf-8")
+    return [
+        " ".join(one.value.replace("\\\n", " ").split())
+        for one in dockerfile.instructions(text)
+        if one.keyword == "RUN"
+    ]
 
 
-def _asked(image: RenderedImage) -> _Asked:
-    runs = list(_runs(image))
-    own = {source.name: source for source in image.sources}
-    links = {path: own.get(source) for run in runs for source, path in _LINK.findall(run)}
-    asked = _Asked()
-    asked.removed += [normalized(name) for run in runs for name in _REMOVED.findall(run)]
-    for word in (word for run in runs for call in _CALL.findall(run) for word in call.split()):
-        if word.startswith("/"):
-            path, bracket, extras = word[1:].partition("[")
-            for source in image.plugins if path == "plugins/*" else [links.get(path)]:
-                if source is not None and source.enabled:
-                    asked.add_source(source, bracket + extras)
-        elif word[0].isalnum():
-            asked.requirements.append(word)
-    return asked
-
-
-def _constraints(tree: RenderedTree, name: str) -> ImageSource | None:
+def _constraints(
+    tree: RenderedTree, name: str, runs: Callable[[str], Sequence[str]]
+) -> ImageSource | None:
     """The source that an image, or the nearest of its ancestors, links to /requirements."""
     for one in reversed(ancestry(tree, name)):
-        image = tree.images[one]
-        for run in _runs(image):
+        for run in runs(one):
             for source, path in _LINK.findall(run):
                 if path == "requirements":
-                    return next((own for own in image.sources if own.name == source), None)
+                    sources = tree.images[one].sources
+                    return next((own for own in sources if own.name == source), None)
     return None

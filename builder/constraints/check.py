@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder import keys
-from builder.constraints.asked import PipRequests, normalized, requests
+from builder.constraints.asked import PipRequests, requests
 from builder.constraints.resolve import UV, NoSuchVersionsError, resolve
 from builder.facts import ImageSource, RenderedTree
 from core import cache, files
 from core.config.model import Architecture, Config
 from core.errors import ConfigError, Fault, KollarmError
+from core.python_packages import normalized
 
 NAME = "upper-constraints.txt"
 
@@ -73,14 +74,25 @@ def warnings(
 
     :param names: the images that are going to be built.
     """
+    sources = (
+        own for tree in trees.values() for image in tree.images.values() for own in image.sources
+    )
+    if not any(map(_here, sources)):
+        return []  # most often; no Dockerfile has to be read
+    python = python_of(config, next(iter(trees.values())))
     found = []
     for request in requests((tree, names[one]) for one, tree in trees.items()):
-        if request.constraints.kind == "local" and request.constraints.enabled:
-            found += _warning(config, request, python_of(config, *trees.values()))
+        if _here(request.constraints):
+            found += _warning(request, python)
     return found
 
 
-def _warning(config: Config, request: PipRequests, python: str | None) -> list[str]:
+def _here(source: ImageSource) -> bool:
+    """Whether a source is used, and on this machine."""
+    return source.kind == "local" and source.enabled
+
+
+def _warning(request: PipRequests, python: str | None) -> list[str]:
     text = read(request.constraints)
     if text is None or python is None or not all(path.exists() for path in request.paths):
         return []  # what isn't there is an error when it is fetched
@@ -112,10 +124,7 @@ def _resolved(request: PipRequests, python: str, text: str) -> dict[str, str]:
         "python": python,
         "requirements": request.requirements,
         "constraints": kept,
-        "sources": [
-            keys.context_digests(path) if path.is_dir() else cache.file_digest(path)
-            for path in request.paths
-        ],
+        "sources": [keys.content(path) for path in request.paths],
     }
 
     def make(folder: Path) -> None:
@@ -149,7 +158,7 @@ def write(
     asked = requests((tree, names[one]) for one, tree in trees.items())
     if not asked:
         raise ConfigError("the images have no Python packages, so they need no list of versions")
-    python = python_of(config, *trees.values())
+    python = python_of(config, next(iter(trees.values())))
     if python is None:
         raise ConfigError(
             "it isn't known which Python the base image has",
@@ -172,10 +181,10 @@ def write(
     return WrittenConstraints(folder / NAME, versions, tuple(unread))
 
 
-def python_of(config: Config, *trees: RenderedTree) -> str | None:
+def python_of(config: Config, tree: RenderedTree) -> str | None:
     """The version of Python in the base image; None if its tag doesn't say."""
     base = config.build.base
-    tag = base.bootstrap.suite if base.bootstrap else base.tag or trees[0].base_tag
+    tag = base.bootstrap.suite if base.bootstrap else base.tag or tree.base_tag
     return next(
         (version for start, version in PYTHONS.items() if re.match(rf"{start}\b", tag)), None
     )

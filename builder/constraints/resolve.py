@@ -7,9 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from builder.constraints.asked import normalized
 from core import progress, venv
 from core.errors import CommandError, KollarmError
+from core.python_packages import normalized
 from core.run import run
 
 #: Tried with this version.

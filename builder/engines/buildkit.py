@@ -111,9 +111,9 @@ def build(
     output = BuildkitOutput(job.note)
     words = ["--platform", job.architecture.platform, "--network", "host"]
     words += [] if job.use_cache else ["--no-cache"]
-    # without its value, which may hold a password: the client takes it from the environment
     for name, folder in (job.mounts or {}).items():
         words += ["--build-context", f"{name}={folder}"]
+    # without its value, which may hold a password: the client takes it from the environment
     words += [word for name in job.build_args for word in ("--build-arg", name)]
     try:
         with job.writer() as write:

@@ -61,13 +61,13 @@ def podman() -> EnginePlace:
     if host := _podman():
         return EnginePlace(host)
     raise EngineError(
-        f"Podman can't be reached: there is no {' or '.join(map(str, podman_sockets()))}",
+        f"Podman can't be reached: there is no {' or '.join(map(str, _podman_sockets()))}",
         hint="start its service (systemctl enable --now podman.socket, as the same user also with "
         "--user), or name another socket in CONTAINER_HOST",
     )
 
 
-def podman_sockets() -> tuple[Path, ...]:
+def _podman_sockets() -> tuple[Path, ...]:
     """Where Podman's service listens: of this user first, then the machine's.
 
     https://docs.podman.io/en/latest/markdown/podman-system-service.1.html
@@ -79,7 +79,7 @@ def podman_sockets() -> tuple[Path, ...]:
 def _podman() -> str | None:
     if host := os.environ.get("CONTAINER_HOST"):
         return host
-    return next((f"unix://{path}" for path in podman_sockets() if path.is_socket()), None)
+    return next((f"unix://{path}" for path in _podman_sockets() if path.is_socket()), None)
 
 
 def _context() -> EnginePlace | None:

@@ -62,7 +62,7 @@ def ensure(base: BaseSource, builder: ImageBuilder, distro: Distro | None) -> Mo
     host = next((one for one in Architecture if one.oci == own), None)
     if host is None or host is architecture:
         return NONE
-    reason = obstacle(builder, distro, architecture)
+    reason = _obstacle(builder, distro, architecture)
     if reason is None:
         try:
             root = NativeRoot(_archive(base, builder, distro), host, architecture)
@@ -79,7 +79,7 @@ def ensure(base: BaseSource, builder: ImageBuilder, distro: Distro | None) -> Mo
     return NONE
 
 
-def obstacle(builder: ImageBuilder, distro: Distro, architecture: Architecture) -> str | None:
+def _obstacle(builder: ImageBuilder, distro: Distro, architecture: Architecture) -> str | None:
     """Why an emulating builder can't have native tools, and the remedy; None if it can."""
     if distro not in MIRRORS:
         supported = ", ".join(MIRRORS)

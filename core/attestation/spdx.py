@@ -21,6 +21,7 @@ from packageurl import PackageURL
 
 from core.errors import KollarmError
 from core.json_object import json_object
+from core.python_packages import normalized
 from core.version import __version__
 
 MEDIA_TYPE = "application/spdx+json"
@@ -85,9 +86,7 @@ class BomPackage:
         if not _NAME.fullmatch(self.name):
             return ""
         if self.kind == "pypi":
-            # https://packaging.python.org/en/latest/specifications/name-normalization/
-            name = re.sub(r"[-_.]+", "-", self.name).lower()
-            return PackageURL("pypi", None, name, self.version).to_string()
+            return PackageURL("pypi", None, normalized(self.name), self.version).to_string()
         epoch, version = "", self.version
         if self.kind == "rpm":
             epoch, _, version = version.rpartition(":")

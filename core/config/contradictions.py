@@ -70,7 +70,7 @@ _HOST = re.compile(
 )
 
 #: And a part between two slashes.
-_PART = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
+PART = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
 
 
 def _of_registry(config: Config) -> Iterator[Finding]:
@@ -91,10 +91,10 @@ def _of_registry(config: Config) -> Iterator[Finding]:
         remedy = "it lets everybody in: use 127.0.0.1:PORT; others need a registry of your own"
         yield at, f"the embedded registry can't listen on {address}, only on loopback", remedy
     namespace = config.build.namespace
-    if not all(_PART.fullmatch(part) for part in namespace.split("/")):
+    if not all(PART.fullmatch(part) for part in namespace.split("/")):
         lower = "/".join(part for part in namespace.lower().split("/") if part)
         remedy = "use lower-case letters, digits and - _ . between them, and / between parts"
-        if all(_PART.fullmatch(part) for part in lower.split("/")):
+        if all(PART.fullmatch(part) for part in lower.split("/")):
             remedy += f": {lower}"
         yield ("build", "namespace"), f"{namespace!r} can't be part of an image's name", remedy
 

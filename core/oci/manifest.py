@@ -48,6 +48,10 @@ class Manifest:
         return descriptors(self.document.get(key) or [], f"the manifest {self.digest}")
 
     @property
+    def is_index(self) -> bool:
+        return self.media_type in (OCI_INDEX, DOCKER_LIST)
+
+    @property
     def subject(self) -> str | None:
         """The digest of the manifest that it refers to."""
         subject = self.document.get("subject")

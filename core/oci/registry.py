@@ -247,7 +247,7 @@ class RegistryClient:
     def index(self, repository: str, reference: str) -> ImageIndex | None:
         """The index under a tag or digest; None when there is none, or an image."""
         manifest = self.manifest(repository, reference)
-        if manifest is None or manifest.media_type not in (OCI_INDEX, DOCKER_LIST):
+        if manifest is None or not manifest.is_index:
             return None
         with self._understanding(repository, reference):
             return ImageIndex(

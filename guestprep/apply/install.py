@@ -55,11 +55,11 @@ def check_relations(pending: PendingChanges) -> None:
     """
     if _STATUS not in pending.texts:
         return
-    before, after = (
-        unmet(parse_status(text), DEBIAN_ARCHITECTURE)
-        for text in (pending.inspection.contents.texts[_STATUS], decode(pending.texts[_STATUS]))
-    )
-    if new := sorted(after - before):
+    after = unmet(parse_status(decode(pending.texts[_STATUS])), DEBIAN_ARCHITECTURE)
+    if not after:
+        return
+    before = parse_status(pending.inspection.contents.texts[_STATUS])
+    if new := sorted(after - unmet(before, DEBIAN_ARCHITECTURE)):
         raise KollarmError(
             f"the guest's packages would no longer fit together: {new[0]}",
             details="\n".join(new[1:]) or None,

@@ -159,7 +159,7 @@ def _grub(contents: GuestContents) -> GrubFacts | None:
     settings = [contents.texts.get("/etc/default/grub", "")]
     settings += [contents.texts.get(f"/etc/default/grub.d/{name}", "") for name in names]
     menu = contents.texts[contents.menu]
-    path = f"{contents.menu.rpartition('/')[0]}/grubenv"
+    path = grub.environment_path(contents.menu)
     block = contents.texts.get(path, "") if "load_env" in grub.commands(menu) else ""
     environment, assigned = grub.environment(block), grub.assignments(menu)
     entries = grub.entries(menu, environment)

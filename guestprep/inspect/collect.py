@@ -178,9 +178,8 @@ def collect(
     for folder, inside in names.items():
         read_folder(appliance, folder, inside, texts)
     menu = next((path for path in _MENUS if read_text(appliance, path, texts)), "")
-    environment = f"{menu.rpartition('/')[0]}/grubenv"
     if menu:
-        read_text(appliance, environment, texts)
+        read_text(appliance, grub.environment_path(menu), texts)
     programs = tuple(_programs(appliance, layout))
     unified = tuple(path for path in programs if path.lower().startswith("efi/linux/"))
     loader = _loader(appliance, layout, programs)
@@ -252,10 +251,8 @@ def _entries(
     if loader is BootLoader.SYSTEMD_BOOT:
         folders[f"{esp}/loader/entries"] = esp
     elif menu and "blscfg" in grub.commands(texts[menu]):
-        values = grub.assignments(texts[menu])
-        block = texts.get(f"{menu.rpartition('/')[0]}/grubenv", "")
-        for name, words in grub.environment(block).items():
-            values[name] = (*values.get(name, ()), *words)
+        block = texts.get(grub.environment_path(menu), "")
+        values = grub.with_environment(grub.assignments(texts[menu]), grub.environment(block))
     else:
         return
     for folder, top in folders.items():

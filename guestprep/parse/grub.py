@@ -149,27 +149,27 @@ def _unquoted(value: str) -> str:
 
 def expansion(words: Iterable[str], values: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """The words that the variables among *words* can stand for, through others too."""
-    found: list[str] = []
-    left, seen = list(variables(words)), set[str]()
-    while left:
-        name = left.pop(0)
-        if name not in seen:
-            seen.add(name)
-            found += values.get(name, ())
-            left += variables(values.get(name, ()))
-    return tuple(found)
+    return tuple(word for name in used_variables(words, values) for word in values.get(name, ()))
 
 
-def used_variables(words: Iterable[str], values: Mapping[str, Sequence[str]]) -> set[str]:
-    """Names of the variables among *words*, and of those that these name."""
-    used: set[str] = set()
+def used_variables(words: Iterable[str], values: Mapping[str, Sequence[str]]) -> list[str]:
+    """Names of the variables among *words*, and of those that these name; each once."""
+    used: list[str] = []
     left = list(variables(words))
     while left:
-        name = left.pop()
+        name = left.pop(0)
         if name not in used:
-            used.add(name)
+            used.append(name)
             left += variables(values.get(name, ()))
     return used
+
+
+def with_environment(
+    assigned: Mapping[str, Sequence[str]], environment: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """The words that each variable may have, those of GRUB's environment after a menu's own."""
+    names = dict.fromkeys([*assigned, *environment])
+    return {name: (*assigned.get(name, ()), *environment.get(name, ())) for name in names}
 
 
 def entries(
@@ -181,9 +181,7 @@ def entries(
     """
     found: list[BootEntry] = []
     title = ""
-    values = assignments(text)
-    for name, words in (environment or {}).items():
-        values[name] = (*values.get(name, ()), *words)
+    values = with_environment(assignments(text), environment or {})
     line = at = 0
     for statement in _statements(text):
         line += text.count("\n", at, statement.starts[0])
@@ -256,7 +254,7 @@ def rewrite(
         entry = BootEntry("", kernel, tuple(before), (), 0)
         if entry.rescue:
             continue
-        used |= used_variables(before, values)
+        used.update(used_variables(before, values))
         words = requested_words(before, wanted)
         if words != entry.words:
             changes.append((statement.starts[1], statement.end, " ".join((kernel, *words))))
@@ -287,6 +285,11 @@ def rewrite_settings(text: str, wanted: Sequence[str]) -> str:
                 quote = value[0] if value[:1] in ("'", '"') else '"'
                 text = text[:start] + quote + " ".join(words) + quote + text[start + len(value) :]
     return text
+
+
+def environment_path(menu: str) -> str:
+    """Where the environment of a grub.cfg is: beside it."""
+    return f"{menu.rpartition('/')[0]}/grubenv"
 
 
 def environment(text: str) -> dict[str, tuple[str, ...]]:

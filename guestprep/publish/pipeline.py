@@ -51,10 +51,11 @@ def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
         if problems:
             raise ConfigError(f"the properties of {spec.name} are wrong", problems)
     facts = look(glance, spec.name)
-    if spec.members:
-        shared = ((image.id, one) for image in facts.images for one in glance.members(image.id))
-        facts = replace(facts, members=frozenset(shared))
     local = with_digests(local, facts, ["sha512"] if spec.signer else ())
+    if spec.members:
+        there = (image.id for image in facts.images if image.same_content(local))
+        shared = frozenset((image, one) for image in there for one in glance.members(image))
+        facts = replace(facts, members=shared)
     if spec.signer is not None:
         spec = replace(
             spec, provenance={**spec.provenance, **_signature(spec.signer, local, facts)}
@@ -76,10 +77,11 @@ def _with_expiry(
         and (facts.project is None or image.owner == facts.project)
         and image.id != decided.image_id
     ]
-    if not old or (spec.keep is None and spec.days is None):
-        return decided
+    now = datetime.now(UTC)
+    if not retention.due(old, spec.keep, spec.days, now):
+        return decided  # most often; all the cloud's servers need not be listed
     seen = retention.servers(connection)
-    steps, notes = retention.decide(old, spec.keep, spec.days, seen, datetime.now(UTC))
+    steps, notes = retention.decide(old, spec.keep, spec.days, seen, now)
     return replace(decided, expire=steps, kept=notes)
 
 

@@ -60,23 +60,31 @@ def decide(
     :param keep: how many stay in any case; None for all, unless there are ``days``.
     :param days: how long each stays in any case; None for no such limit.
     """
-    if keep is None and days is None:
-        return (), ()
     steps, notes = [], []
-    latest = sorted(images, key=lambda image: (image.created_at, image.id), reverse=True)
-    for image in latest[keep or 0 :]:
-        since = now - _changed(image)
-        deactivated = image.status == "deactivated"
-        if since < (GRACE if deactivated else timedelta(days=days or 0)):
-            continue
+    for image in due(images, keep, days, now):
         why = f"{image.id}, replaced by {image.properties[SUCCESSOR]}"
         if use := seen.may_use(image):
             notes.append(f"the image {why}, stays: {use}")
-        elif deactivated:
+        elif image.status == "deactivated":
             steps.append(Expiry(image.id, ExpiryAction.DELETE, "deactivated long enough"))
         else:
             steps.append(Expiry(image.id, ExpiryAction.DEACTIVATE, _limits(keep, days)))
     return tuple(steps), tuple(notes)
+
+
+def due(
+    images: Sequence[RemoteImage], keep: int | None, days: int | None, now: datetime
+) -> list[RemoteImage]:
+    """Those of the images that have been kept long enough; the arguments are :func:`decide`'s."""
+    if keep is None and days is None:
+        return []
+    latest = sorted(images, key=lambda image: (image.created_at, image.id), reverse=True)
+    limits = {"deactivated": GRACE}
+    return [
+        image
+        for image in latest[keep or 0 :]
+        if now - _changed(image) >= limits.get(image.status, timedelta(days=days or 0))
+    ]
 
 
 def replaced(images: Sequence[RemoteImage]) -> list[RemoteImage]:
@@ -115,15 +123,12 @@ def _compute_regions(connection: Any) -> set[str | None]:
 
     :raises SDKException: there is no catalogue.
     """
-    access = connection.session.auth.get_access(connection.session) if _has(connection) else None
+    auth = connection.session.auth
+    access = auth.get_access(connection.session) if hasattr(auth, "get_access") else None
     if access is None:
         raise sdk_errors.SDKException("no catalogue")
     endpoints = access.service_catalog.get_endpoints_data(service_type="compute")
     return {endpoint.region_id for each in endpoints.values() for endpoint in each}
-
-
-def _has(connection: Any) -> bool:
-    return hasattr(connection.session.auth, "get_access")
 
 
 def _images(connection: Any, **filters: Any) -> frozenset[str]:

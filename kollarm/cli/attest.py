@@ -21,7 +21,15 @@ from core.json_object import json_object
 from core.oci.client import client_for
 from core.oci.registry import RegistryClient
 from guestprep.attestation import signatures
-from kollarm.cli.common import alone, print_json, read_config, show, with_config, with_json
+from kollarm.cli.common import (
+    alone,
+    print_json,
+    read_config,
+    show,
+    with_architecture,
+    with_config,
+    with_json,
+)
 from kollarm.cli.groups import CommandGroup
 from kollarm.cli.image_names import repositories
 from kollarm.guests import selection
@@ -113,14 +121,7 @@ def show_command(image: str, config_path: Path) -> None:
 
 @group.command("bill", short_help="Print an image's bill of materials.")
 @click.argument("image")
-@click.option(
-    "--arch",
-    "architecture",
-    type=click.Choice([architecture.value for architecture in Architecture]),
-    default=Architecture.AARCH64.value,
-    show_default=True,
-    help="Of the image for this architecture.",
-)
+@with_architecture("Of the image for this architecture.")
 @click.option("--tag", metavar="TAG", help="Of the index with this tag. Default: the build's.")
 @with_key
 @with_config

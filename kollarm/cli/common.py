@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from core import lock, trust
 from core.config.load import DEFAULT_NAME, load
-from core.config.model import Config
+from core.config.model import Architecture, Config
 from core.results import Result
 from core.standard_streams import write_output
 from core.text_output import printable
@@ -50,6 +50,18 @@ with_cloud = click.option(
     metavar="NAME",
     help="Use this cloud of clouds.yaml. Default: the configuration's, or $OS_CLOUD.",
 )
+
+
+def with_architecture(description: str) -> Callable[[Command], Command]:
+    """The option for one architecture; without it, ARM's."""
+    return click.option(
+        "--arch",
+        "architecture",
+        type=click.Choice([architecture.value for architecture in Architecture]),
+        default=Architecture.AARCH64.value,
+        show_default=True,
+        help=description,
+    )
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:

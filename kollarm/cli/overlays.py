@@ -18,6 +18,7 @@ from kollarm.cli.common import (
     print_text,
     read_config,
     show,
+    with_architecture,
     with_config,
     with_json,
 )
@@ -89,14 +90,7 @@ def export_command(folder: Path, config_path: Path, as_json: bool) -> None:
 
 @group.command("diff", short_help="Show how overlays change an image's Dockerfile.")
 @click.argument("image")
-@click.option(
-    "--arch",
-    "architecture",
-    type=click.Choice([architecture.value for architecture in Architecture]),
-    default=Architecture.AARCH64.value,
-    show_default=True,
-    help="Render for this architecture.",
-)
+@with_architecture("Render for this architecture.")
 @with_config
 @with_json
 def diff_command(image: str, architecture: str, config_path: Path, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import ConfigError
 from kollarm.console_proof.compute import INTERVAL, Compute, InstanceFailed, explained
-from kollarm.console_proof.diagnose import PlacementFacts, from_fault
+from kollarm.console_proof.diagnose import PlacementFacts
 from kollarm.console_proof.model import Diagnosis, InstanceChange
 
 #: States of an instance between a resize and its confirmation, and when it has settled.
@@ -84,12 +84,7 @@ def _settled(
 ) -> Any:
     """The instance when nothing is being done with it any more."""
     while True:
-        with explained():
-            server = compute.connection.compute.get_server(server_id)
-        if server.status == "ERROR":
-            fault = server.fault or {}
-            text = "\n".join(filter(None, [fault.get("message"), fault.get("details")]))
-            raise InstanceFailed(from_fault(text or "(the instance has no fault text)", place))
+        server = compute.server(server_id, place)
         if server.status in (_RUNNING, _RESIZED) and not server.task_state:
             return server
         note(f"{change}: {server.task_state or server.status}")

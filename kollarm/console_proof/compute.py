@@ -146,6 +146,19 @@ class Compute:
             )
         return str(server.id)
 
+    def server(self, server_id: str, place: PlacementFacts) -> Any:
+        """An instance as it is.
+
+        :raises InstanceFailed: it failed.
+        """
+        with explained():
+            server = self.connection.compute.get_server(server_id)
+        if server.status == "ERROR":
+            fault = server.fault or {}
+            text = "\n".join(filter(None, [fault.get("message"), fault.get("details")]))
+            raise InstanceFailed(from_fault(text or "(the instance has no fault text)", place))
+        return server
+
     def wait_until_active(
         self, server_id: str, place: PlacementFacts, limit: float, note: Callable[[str], None]
     ) -> Any:
@@ -155,14 +168,9 @@ class Compute:
         :raises InstanceFailed: it failed, or the time is up.
         """
         while True:
-            with explained():
-                server = self.connection.compute.get_server(server_id)
+            server = self.server(server_id, place)
             if server.status == "ACTIVE":
                 return server
-            if server.status == "ERROR":
-                fault = server.fault or {}
-                text = "\n".join(filter(None, [fault.get("message"), fault.get("details")]))
-                raise InstanceFailed(from_fault(text or "(the instance has no fault text)", place))
             state = server.task_state or server.vm_state or "waiting"
             note(state)
             if time.monotonic() > limit:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 
 from guestprep.boot.states import BootState, from_serial, plain_of_nova
 from guestprep.boot.watch import pause
@@ -16,7 +16,8 @@ from kollarm.console_proof.console import ProxyError, SerialConnection, serial_s
 from kollarm.console_proof.diagnose import from_consoles, from_serial_proxy
 from kollarm.console_proof.keyboard import WORD
 from kollarm.console_proof.model import Diagnosis, ProofStage
-from kollarm.console_proof.watch import ATTEMPTS, INTERVAL, KEYS, PAUSE, ConsoleSighting
+from kollarm.console_proof.rfb import RfbError
+from kollarm.console_proof.watch import INTERVAL, KEYS, ConsoleSighting, ProxiedConsole
 
 #: What Return sends, and what deletes the line that was begun (termios: VKILL).
 RETURN, KILL_LINE = "\r", "\x15"
@@ -28,13 +29,11 @@ AGAIN = 10.0
 _TAIL = 64 * 1024
 
 
-class SerialView:
-    """An instance's serial console; a lost connection is made again."""
+class SerialView(ProxiedConsole[SerialConnection]):
+    """An instance's serial console."""
 
     def __init__(self, compute: Compute, server_id: str):
-        self._compute, self._server_id = compute, server_id
-        self._stack = ExitStack()
-        self._stream: SerialConnection | None = None
+        super().__init__(compute, server_id, "serial")
         self.text = ""
         """What came since the first connection."""
 
@@ -43,27 +42,21 @@ class SerialView:
 
         :raises InstanceFailed: the proxy can't be reached.
         """
-        for attempt in range(ATTEMPTS):
-            try:
-                if self._stream is None:
-                    url = self._compute.console_url(self._server_id, "serial")
-                    verify = self._compute.connection.session.verify
-                    self._stream = self._stack.enter_context(serial_session(url, verify=verify))
-                if send:
-                    self._stream.write(send.encode())
-                received = self._stream.read().decode("utf-8", "replace")
-                self.text = (self.text + received)[-_TAIL:]
-                return
-            except (ProxyError, InstanceFailed) as error:
-                self.close()
-                if attempt == ATTEMPTS - 1:
-                    told = error.diagnosis.fault if isinstance(error, InstanceFailed) else ""
-                    raise InstanceFailed(from_serial_proxy(told or error.message)) from error
-                time.sleep(PAUSE)
 
-    def close(self) -> None:
-        self._stack.close()
-        self._stream = None
+        def read(stream: SerialConnection) -> bytes:
+            if send:
+                stream.write(send.encode())
+            return stream.read()
+
+        received = self._trying(read).decode("utf-8", "replace")
+        self.text = (self.text + received)[-_TAIL:]
+
+    def _connect(self, url: str, verify: bool | str) -> AbstractContextManager[SerialConnection]:
+        return serial_session(url, verify=verify)
+
+    def _explain(self, error: ProxyError | RfbError | InstanceFailed) -> Diagnosis:
+        told = error.diagnosis.fault if isinstance(error, InstanceFailed) else ""
+        return from_serial_proxy(told or error.message)
 
 
 def until_login(

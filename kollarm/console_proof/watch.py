@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from PIL import Image
 
@@ -23,6 +23,7 @@ from kollarm.console_proof.model import Diagnosis, ProofStage
 from kollarm.console_proof.rfb import RfbError, VncClient
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 #: Seconds between two looks, each of which requests the console log from Nova.
 INTERVAL = 3.0
@@ -52,13 +53,50 @@ class ConsoleSighting:
         return "\n".join(self.serial_text.strip().splitlines()[-15:])
 
 
-class Console:
-    """An instance's screen, through the proxy; a lost connection is made again."""
+class ProxiedConsole(Generic[T]):
+    """A connection to an instance's console, through the proxy; a lost one is made again.
+
+    :param kind: of the console, by Nova's name.
+    """
+
+    def __init__(self, compute: Compute, server_id: str, kind: str):
+        self._compute, self._server_id, self._kind = compute, server_id, kind
+        self._stack = ExitStack()
+        self._client: T | None = None
+
+    def close(self) -> None:
+        self._stack.close()
+        self._client = None
+
+    def _connect(self, url: str, verify: bool | str) -> AbstractContextManager[T]:
+        """A connection, by the URL that Nova gives."""
+        raise NotImplementedError
+
+    def _explain(self, error: ProxyError | RfbError | InstanceFailed) -> Diagnosis:
+        """Why there is no console, after the last attempt."""
+        raise NotImplementedError
+
+    def _trying(self, call: Callable[[T], R]) -> R:
+        for attempt in range(ATTEMPTS):
+            try:
+                if self._client is None:
+                    url = self._compute.console_url(self._server_id, self._kind)
+                    verify = self._compute.connection.session.verify
+                    self._client = self._stack.enter_context(self._connect(url, verify))
+                return call(self._client)
+            except (ProxyError, RfbError, InstanceFailed) as error:
+                self.close()
+                if attempt == ATTEMPTS - 1:
+                    raise InstanceFailed(self._explain(error)) from error
+                time.sleep(PAUSE)
+        raise AssertionError("unreachable")
+
+
+class Console(ProxiedConsole[VncClient]):
+    """An instance's screen."""
 
     def __init__(self, compute: Compute, server_id: str):
-        self._compute, self._server_id = compute, server_id
-        self._stack = ExitStack()
-        self._client: VncClient | None = None
+        super().__init__(compute, server_id, "novnc")
 
     def screen(self) -> Image.Image:
         """The current screen.
@@ -71,29 +109,12 @@ class Console:
         """Press keys, given as X11 keysyms."""
         self._trying(lambda client: client.press(*keys))
 
-    def close(self) -> None:
-        self._stack.close()
-        self._client = None
+    def _connect(self, url: str, verify: bool | str) -> AbstractContextManager[VncClient]:
+        return session(url, verify=verify)
 
-    def _trying(self, call: Callable[[VncClient], T]) -> T:
-        for attempt in range(ATTEMPTS):
-            try:
-                if self._client is None:
-                    url = self._compute.console_url(self._server_id)
-                    verify = self._compute.connection.session.verify
-                    self._client = self._stack.enter_context(session(url, verify=verify))
-                return call(self._client)
-            except (ProxyError, RfbError, InstanceFailed) as error:
-                self.close()
-                if attempt == ATTEMPTS - 1:
-                    text = (
-                        error.diagnosis.fault
-                        if isinstance(error, InstanceFailed)
-                        else error.message
-                    )
-                    raise InstanceFailed(from_proxy(text)) from error
-                time.sleep(PAUSE)
-        raise AssertionError("unreachable")
+    def _explain(self, error: ProxyError | RfbError | InstanceFailed) -> Diagnosis:
+        told = error.diagnosis.fault if isinstance(error, InstanceFailed) else error.message
+        return from_proxy(told)
 
 
 def until_login(

@@ -70,7 +70,7 @@ def prepare_all(
         made[output] = guest
     room = psutil.virtual_memory().available // _MEMORY
     jobs = min(len(chosen), os.cpu_count() or 1, max(1, room))
-    if jobs == 1:
+    if len(chosen) == 1:
         return [prepare(config, guest, output, only=only) for guest, output in chosen]
     outcomes = side_by_side.each(
         lambda one: prepare(config, one[0], one[1], only=only), chosen, jobs

@@ -13,7 +13,7 @@ from core.errors import ConfigError, KollarmError
 from core.paths import project_dir
 from kollarm.cli.common import print_text
 from kollarm.cli.main import main
-from testbed.hosts.bed import Interfaces, TestBed, deploy_example
+from testbed.hosts.bed import TestBed, deploy_example
 
 
 @click.group()
@@ -40,7 +40,7 @@ def up(bed: TestBed, names: tuple[str, ...], arm: tuple[str, ...], api: str, ext
     if not names and not arm:
         raise ConfigError("no host is named", hint="scripts/test-hosts up NAME…")
     with lock.held(bed.folder.parent, "scripts/test-hosts up"):
-        hosts = bed.up(names, Interfaces(api, external), arm=arm)
+        hosts = bed.up(names, (api, external), arm=arm)
     print_text(yaml.safe_dump({"deploy": deploy_example(bed, hosts)}, sort_keys=False).rstrip())
     print_text(f"# this machine, where a registry may listen: {bed.gateway}")
 
@@ -54,7 +54,7 @@ def status(bed: TestBed) -> None:
         print_text(f"{host.name:16} {host.address or '-':16} {host.state}")
     if not hosts:
         raise KollarmError("there are no hosts", hint="start some: scripts/test-hosts up NAME…")
-    if any(host.state not in ("running", "degraded") for host in hosts):
+    if not all(host.up for host in hosts):
         raise KollarmError("some hosts don't run", hint="start them: scripts/test-hosts up NAME…")
 
 

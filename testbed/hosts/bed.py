@@ -60,13 +60,9 @@ class TestHost:
     """As systemd has it: ``running``, ``degraded`` …; ``stopped`` where no container runs."""
     architecture: Architecture = Architecture.X86_64
 
-
-@dataclass(frozen=True)
-class Interfaces:
-    """Names of the hosts' network interfaces."""
-
-    api: str = "eth0"
-    external: str = "eth1"
+    @property
+    def up(self) -> bool:
+        return self.state in ("running", "degraded")
 
 
 class TestBed:
@@ -88,12 +84,14 @@ class TestBed:
     def up(
         self,
         names: Sequence[str],
-        interfaces: Interfaces | None = None,
+        interfaces: tuple[str, str] = ("eth0", "eth1"),
         *,
         arm: Sequence[str] = (),
     ) -> list[TestHost]:
         """Start the hosts that don't run yet.
 
+        :param interfaces: names of the hosts' network interfaces: of the one with an address, and
+            of the one without.
         :param arm: names of those that are ARM machines.
         :raises ConfigError: a host of that name has another bed.
         :raises KollarmError: the engine can't start them, or systemd doesn't come up.
@@ -108,11 +106,11 @@ class TestBed:
                 self._docker("network", "create", "--label", self._label, network)
         for name in names:
             with progress.current().step(f"host {name}"):
-                self._start(name, interfaces or Interfaces())
+                self._start(name, interfaces)
         machines = [self._arm_host(name) for name in arm]
         for machine in machines:
             with progress.current().step(f"ARM host {machine.name}"):
-                self._start_arm(machine, interfaces or Interfaces())
+                self._start_arm(machine, interfaces)
         hosts = self.status()
         lines = [f"{host.address} {self._host_key(host)}\n" for host in hosts]
         files.write(self.known_hosts, "".join(lines))
@@ -163,16 +161,12 @@ class TestBed:
     @property
     def gateway(self) -> str:
         """This machine's address in the hosts' network: what they pull from listens there."""
-        return str(self._subnet()[0])
+        return str(self._network()[1])
 
     @property
     def free_address(self) -> str:
         """An address of the hosts' network that none of them gets."""
-        return str(self._subnet()[-1])
-
-    def _subnet(self) -> list[ipaddress.IPv4Address]:
-        whole = self._network()
-        return [whole[1], whole[-2]]
+        return str(self._network()[-2])
 
     def _network(self) -> ipaddress.IPv4Network:
         (network,) = json.loads(self._docker("network", "inspect", self.networks[0]))
@@ -190,7 +184,7 @@ class TestBed:
         number = [path.name for path in self._arm_folders()].index(name)
         return str(self._network()[-3 - number])
 
-    def _start_arm(self, machine: ArmHost, interfaces: Interfaces) -> None:
+    def _start_arm(self, machine: ArmHost, interfaces: tuple[str, str]) -> None:
         """Start an ARM machine, with a host key that is known beforehand."""
         files.private_folder(machine.folder.parent)
         files.private_folder(machine.folder)
@@ -213,7 +207,7 @@ class TestBed:
             (bridges[0], bridges[1]),
             f"{self._arm_address(machine.name)}/{self._network().prefixlen}",
             self.gateway,
-            (interfaces.api, interfaces.external),
+            interfaces,
         )
         machine.start(network, data)
 
@@ -234,7 +228,7 @@ class TestBed:
             change = 'CMD ["/sbin/init"]'
             self._docker("import", "-c", change, "-c", label, str(tarball), self.image)
 
-    def _start(self, name: str, interfaces: Interfaces) -> None:
+    def _start(self, name: str, interfaces: tuple[str, str]) -> None:
         found = self._docker("ps", "-a", "--format", "{{.Names}}", "-f", f"name=^{name}$")
         if found:
             owner = self._docker("inspect", "-f", f'{{{{index .Config.Labels "{_LABEL}"}}}}', name)
@@ -242,7 +236,7 @@ class TestBed:
                 raise ConfigError(
                     f"the engine has a container {name!r} already", hint="choose another name"
                 )
-            if self._host(name).state in ("running", "degraded"):
+            if self._host(name).up:
                 return
         else:
             self._create(name)
@@ -250,8 +244,7 @@ class TestBed:
         self._await_systemd(name)
         self._copy_in(name)
         address = self._host(name).address
-        words = (name, address, interfaces.api, interfaces.external)
-        self._docker("exec", name, "sh", "/run/prepare-host", *words)
+        self._docker("exec", name, "sh", "/run/prepare-host", name, address, *interfaces)
 
     def _create(self, name: str) -> None:
         volume = f"{self.prefix}-{name}"
@@ -285,16 +278,14 @@ class TestBed:
 
     def _await_systemd(self, name: str) -> None:
         deadline = time.monotonic() + _BOOT
-        state = ""
-        while time.monotonic() < deadline:
-            state = self._host(name).state
-            if state in ("running", "degraded"):
-                return
+        while not (host := self._host(name)).up:
+            if time.monotonic() > deadline:
+                log = run(["docker", "logs", "--tail", "20", name], check=False)
+                raise KollarmError(
+                    f"systemd in {name} doesn't come up: {host.state}",
+                    details=log.stdout + log.stderr,
+                )
             time.sleep(0.5)
-        log = run(["docker", "logs", "--tail", "20", name], check=False)
-        raise KollarmError(
-            f"systemd in {name} doesn't come up: {state}", details=log.stdout + log.stderr
-        )
 
     def _host(self, name: str) -> TestHost:
         (found,) = json.loads(self._docker("inspect", name))

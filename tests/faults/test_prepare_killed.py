@@ -7,8 +7,6 @@ import random
 import subprocess
 from pathlib import Path
 
-import yaml
-
 from core.cache import file_digest
 from guestprep import record
 from tests.faults.counts import MOMENTS, count
@@ -21,23 +19,10 @@ FINISHED = 3
 
 
 def test_killed_at_random_moments(tmp_path: Path, dice: random.Random) -> None:
-    source = guest_disks.make(tmp_path / "source.qcow2", tmp_path / "work")
+    made = guest_disks.project(tmp_path)
+    source = tmp_path / "source.qcow2"
     untouched = file_digest(source)
-    packages = guest_disks.archive(tmp_path / "archive")
-    archive = {
-        "uri": f"file:{packages.folder}",
-        "suite": packages.suite,
-        "keyring": str(packages.keyring),
-    }
-    guest = {
-        "name": "g",
-        "source": {"path": str(source), "sha256": untouched},
-        "archives": [archive],
-    }
-    config = tmp_path / "kollarm.yml"
-    config.write_text(yaml.safe_dump({"guests": [guest]}))
-    words: list[str | Path] = ["guest", "prepare", "--config", config]
-    made = tmp_path / ".kollarm" / "guests" / "g.qcow2"
+    words: list[str | Path] = ["guest", "prepare", "--config", tmp_path / "kollarm.yml"]
     usual = run(words, {})
     assert usual.status == 0, usual.stderr
     usual_size = made.stat().st_size

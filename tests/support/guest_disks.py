@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
+from core.cache import file_digest
 from guestprep.parse.compression import Compression, compress
 from guestprep.parse.cpio import Member, write_archive
 from tests.support import synthetic
@@ -316,3 +319,21 @@ def archive(folder: Path, version: str = VERSION) -> synthetic.SignedArchive:
     )
     made.sign()
     return made
+
+
+def project(folder: Path) -> Path:
+    """A project with a guest to prepare; where the prepared image will be."""
+    disk = make(folder / "source.qcow2", folder / "work")
+    packages = archive(folder / "archive")
+    described = {
+        "uri": f"file:{packages.folder}",
+        "suite": packages.suite,
+        "keyring": str(packages.keyring),
+    }
+    guest = {
+        "name": "g",
+        "source": {"path": str(disk), "sha256": file_digest(disk)},
+        "archives": [described],
+    }
+    (folder / "kollarm.yml").write_text(yaml.safe_dump({"guests": [guest]}), "utf-8")
+    return folder / ".kollarm/guests/g.qcow2"

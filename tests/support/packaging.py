@@ -6,11 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-import yaml
-
-from core.cache import file_digest
 from core.paths import project_dir
-from tests.support import guest_disks
 
 
 def source(target: Path) -> Path:
@@ -22,21 +18,3 @@ def source(target: Path) -> Path:
 def apart(**more: str) -> dict[str, str]:
     """This process's environment, without the checkout."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | more
-
-
-def guest_project(folder: Path) -> Path:
-    """A project with a guest to prepare; where the prepared image will be."""
-    disk = guest_disks.make(folder / "source.qcow2", folder / "work")
-    packages = guest_disks.archive(folder / "archive")
-    archive = {
-        "uri": f"file:{packages.folder}",
-        "suite": packages.suite,
-        "keyring": str(packages.keyring),
-    }
-    guest = {
-        "name": "g",
-        "source": {"path": str(disk), "sha256": file_digest(disk)},
-        "archives": [archive],
-    }
-    (folder / "kollarm.yml").write_text(yaml.safe_dump({"guests": [guest]}), "utf-8")
-    return folder / ".kollarm/guests/g.qcow2"

@@ -6,8 +6,10 @@ import io
 import socket
 import subprocess
 import tarfile
+import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 import yaml
 
@@ -84,6 +86,14 @@ def context(dockerfile: str, **files: bytes) -> io.BytesIO:
         add_bytes(tar, "Dockerfile", dockerfile.encode())
         for name, content in files.items():
             add_bytes(tar, name, content)
+    stream.seek(0)
+    return stream
+
+
+def packed(dockerfile: str, **files: bytes) -> IO[bytes]:
+    """A build context as a real file, as kollarm makes them."""
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
+    stream.write(context(dockerfile, **files).read())
     stream.seek(0)
     return stream
 

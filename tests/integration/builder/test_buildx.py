@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -35,7 +33,7 @@ from core.oci.model import LABEL
 from core.oci.registry import RegistryClient
 from tests.support import buildkit, rpm_image, tiny_root
 from tests.support.emulated_image import PACKAGES, TRIXIE, WHICH, foreign
-from tests.support.registries import RunningRegistry, context
+from tests.support.registries import RunningRegistry, packed
 from tests.support.servers import free_port
 
 pytestmark = pytest.mark.integration
@@ -70,14 +68,6 @@ def several(
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
         yield
-
-
-def packed(dockerfile: str, **files: bytes) -> IO[bytes]:
-    """A build context as a real file, as kollarm makes them."""
-    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
-    stream.write(context(dockerfile, **files).read())
-    stream.seek(0)
-    return stream
 
 
 def test_each_architecture_is_built_by_its_node(registry: RunningRegistry, tmp_path: Path) -> None:

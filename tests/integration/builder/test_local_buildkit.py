@@ -19,7 +19,7 @@ from builder.engines.docker import DockerEngine
 from builder.engines.protocol import BuildFailed, BuildJob, Cancellation, Cancelled
 from core.config.model import Architecture
 from tests.support import tiny_root
-from tests.support.registries import context
+from tests.support.registries import packed
 
 pytestmark = pytest.mark.integration
 
@@ -35,13 +35,10 @@ def engine() -> Iterator[DockerEngine]:
             client.images.remove(REFERENCE, force=True)
 
 
-def packed(steps: str, *, shell: bool = True) -> IO[bytes]:
-    """A build context as a real file, as kollarm makes them."""
-    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
+def upon_shell(steps: str, *, shell: bool = True) -> IO[bytes]:
+    """A build context of these steps, upon a root of one shell."""
     start = tiny_root.SHELL if shell else "FROM scratch\nADD root.tar /\n"
-    stream.write(context(start + steps, **{"root.tar": tiny_root.root()}).read())
-    stream.seek(0)
-    return stream
+    return packed(start + steps, **{"root.tar": tiny_root.root()})
 
 
 def made_by_buildkit() -> bool:
@@ -55,7 +52,9 @@ def test_an_image_is_built_and_its_steps_are_noted(engine: DockerEngine, tmp_pat
     log = tmp_path / "build.log"
     steps = "ARG secret\nRUN echo an output line\nLABEL made=yes\n"
     made = engine.build(
-        BuildJob(packed(steps), REFERENCE, X86, {"secret": "S3cret"}, log=log, note=notes.append)
+        BuildJob(
+            upon_shell(steps), REFERENCE, X86, {"secret": "S3cret"}, log=log, note=notes.append
+        )
     )
     assert made.architecture == "amd64"
     assert made_by_buildkit()
@@ -64,22 +63,19 @@ def test_an_image_is_built_and_its_steps_are_noted(engine: DockerEngine, tmp_pat
 
 
 def test_without_buildkit_the_classic_builder_builds(engine: DockerEngine) -> None:
-    DockerEngine().build(BuildJob(packed("RUN true\n"), REFERENCE, X86))
+    DockerEngine().build(BuildJob(upon_shell("RUN true\n"), REFERENCE, X86))
     assert not made_by_buildkit()
 
 
 def test_the_architecture_is_the_jobs(engine: DockerEngine) -> None:
-    made = engine.build(BuildJob(packed("LABEL a=b\n", shell=False), REFERENCE, ARM))
+    made = engine.build(BuildJob(upon_shell("LABEL a=b\n", shell=False), REFERENCE, ARM))
     assert made.architecture == "arm64"
 
 
 def test_a_parent_in_the_engine_is_used(engine: DockerEngine) -> None:
     """One that is in no registry, as the images of a run are until they are pushed."""
-    engine.build(BuildJob(packed("LABEL made=parent\n"), REFERENCE, X86))
-    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
-    stream.write(context(f"FROM {REFERENCE}\nLABEL child=yes\n").read())
-    stream.seek(0)
-    engine.build(BuildJob(stream, REFERENCE, X86))
+    engine.build(BuildJob(upon_shell("LABEL made=parent\n"), REFERENCE, X86))
+    engine.build(BuildJob(packed(f"FROM {REFERENCE}\nLABEL child=yes\n"), REFERENCE, X86))
     with closing(docker.from_env()) as client:
         assert client.images.get(REFERENCE).labels == {"made": "parent", "child": "yes"}
 
@@ -87,7 +83,7 @@ def test_a_parent_in_the_engine_is_used(engine: DockerEngine) -> None:
 def test_a_step_that_fails_is_named(engine: DockerEngine, tmp_path: Path) -> None:
     log = tmp_path / "build.log"
     with pytest.raises(BuildFailed) as caught:
-        engine.build(BuildJob(packed("RUN echo why; exit 3\n"), REFERENCE, X86, log=log))
+        engine.build(BuildJob(upon_shell("RUN echo why; exit 3\n"), REFERENCE, X86, log=log))
     assert "exit 3" in str(caught.value)
     assert "why" in (caught.value.details or "")
 
@@ -108,7 +104,11 @@ def test_a_cancelled_build_leaves_nothing(
     with pytest.raises(Cancelled):
         engine.build(
             BuildJob(
-                packed("RUN sleep 988\n"), REFERENCE, X86, note=stop_when_asleep, control=control
+                upon_shell("RUN sleep 988\n"),
+                REFERENCE,
+                X86,
+                note=stop_when_asleep,
+                control=control,
             )
         )
     limit = time.monotonic() + 30
@@ -120,13 +120,11 @@ def test_a_cancelled_build_leaves_nothing(
 
 def test_a_step_mounts_another_image(engine: DockerEngine) -> None:
     """Also where the release is built by the classic builder."""
-    engine.build(BuildJob(packed("", shell=False), REFERENCE, X86))
+    engine.build(BuildJob(upon_shell("", shell=False), REFERENCE, X86))
     text = f"FROM --platform=linux/amd64 {REFERENCE} AS other\n{tiny_root.SHELL}"
     text += 'RUN --mount=type=bind,from=other,target=/m ["/bin/sh", "-c", "test -e /m/mark"]\n'
-    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
-    stream.write(context(text, **{"root.tar": tiny_root.root()}).read())
-    stream.seek(0)
-    made = DockerEngine().build(BuildJob(stream, REFERENCE, ARM, mounts={}))
+    content = packed(text, **{"root.tar": tiny_root.root()})
+    made = DockerEngine().build(BuildJob(content, REFERENCE, ARM, mounts={}))
     assert made.architecture == "arm64"
     assert engine.read_files(made.id, ["m/mark"], lambda _: True) == {}
 
@@ -138,7 +136,7 @@ def test_a_log_is_private_and_has_no_password(
     log = tmp_path / "log"
     log.touch(0o644)
     job = BuildJob(
-        packed("ARG http_proxy\nRUN echo proxy $http_proxy; exit 3\n"),
+        upon_shell("ARG http_proxy\nRUN echo proxy $http_proxy; exit 3\n"),
         REFERENCE,
         X86,
         build_args={"http_proxy": "http://user:sesame@127.0.0.1:9"},
@@ -155,16 +153,16 @@ def test_a_log_is_private_and_has_no_password(
 
 
 def test_without_the_cache_steps_run_again(engine: DockerEngine) -> None:
-    first = engine.build(BuildJob(packed("RUN true\n"), REFERENCE, X86))
-    assert engine.build(BuildJob(packed("RUN true\n"), REFERENCE, X86)).id == first.id
-    again = engine.build(BuildJob(packed("RUN true\n"), REFERENCE, X86, use_cache=False))
+    first = engine.build(BuildJob(upon_shell("RUN true\n"), REFERENCE, X86))
+    assert engine.build(BuildJob(upon_shell("RUN true\n"), REFERENCE, X86)).id == first.id
+    again = engine.build(BuildJob(upon_shell("RUN true\n"), REFERENCE, X86, use_cache=False))
     assert again.id != first.id
 
 
 def test_without_a_client_the_classic_builder_builds(
     engine: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = packed("RUN true\n")
+    content = upon_shell("RUN true\n")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "docker-buildx" in (engine.no_mounts() or "")
     engine.build(BuildJob(content, REFERENCE, X86))

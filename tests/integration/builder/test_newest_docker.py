@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -21,7 +19,7 @@ from core.config.model import Architecture, BaseImage, Config, Engine
 from core.oci.registry import RegistryClient
 from tests.support.engines import newest_docker
 from tests.support.project import Project
-from tests.support.registries import RunningRegistry, context, pushed_members
+from tests.support.registries import RunningRegistry, packed, pushed_members
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -32,14 +30,6 @@ X86, ARM = Architecture.X86_64, Architecture.AARCH64
 def newest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with newest_docker(tmp_path_factory.mktemp("docker")) as url:
         yield url
-
-
-def packed(text: str) -> IO[bytes]:
-    """A build context as a real file, as kollarm makes them."""
-    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
-    stream.write(context(text).read())
-    stream.seek(0)
-    return stream
 
 
 @pytest.mark.parametrize("of", ["newest", "local"])

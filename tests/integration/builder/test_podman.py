@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from socket import AddressFamily
-from typing import IO
 
 import psutil
 import pytest
@@ -32,7 +30,7 @@ from tests.support import tiny_root
 from tests.support.commands import kollarm
 from tests.support.engines import podman
 from tests.support.project import Project
-from tests.support.registries import RunningRegistry, context, pushed_members
+from tests.support.registries import RunningRegistry, packed, pushed_members
 
 pytestmark = pytest.mark.integration
 
@@ -64,14 +62,6 @@ def own_address() -> str:
     found = [one.address for many in psutil.net_if_addrs().values() for one in many
              if one.family is AddressFamily.AF_INET]  # fmt: skip
     return next(address for address in found if not address.startswith("127."))
-
-
-def packed(text: str, **files: bytes) -> IO[bytes]:
-    """A build context as a real file, as kollarm makes them."""
-    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
-    stream.write(context(text, **files).read())
-    stream.seek(0)
-    return stream
 
 
 def test_both_architectures_have_layers_of_their_own(

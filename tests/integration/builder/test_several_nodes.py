@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -23,7 +21,7 @@ from core.config.model import Architecture
 from core.oci.model import LABEL
 from core.oci.registry import RegistryClient
 from tests.support import buildkit, tiny_root
-from tests.support.registries import RunningRegistry, context
+from tests.support.registries import RunningRegistry, packed
 
 pytestmark = pytest.mark.integration
 
@@ -59,14 +57,6 @@ def several(
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
         yield
-
-
-def packed(dockerfile: str, **files: bytes) -> IO[bytes]:
-    """A build context as a real file, as kollarm makes them."""
-    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is forgotten
-    stream.write(context(dockerfile, **files).read())
-    stream.seek(0)
-    return stream
 
 
 def plan(folder: Path, address: str) -> BuildPlan:

@@ -13,7 +13,8 @@ import pytest
 
 from core.debian_root import RootArchive, host_architecture, root_tarball
 from core.version import __version__
-from tests.support.packaging import guest_project, source
+from tests.support import guest_disks
+from tests.support.packaging import source
 
 # Five minutes, most of it dpkg; a machine that does something else as well takes far longer.
 pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(5400)]
@@ -81,6 +82,6 @@ def test_it_uses_the_engine(kollarm: Kollarm) -> None:
 
 
 def test_it_prepares_a_guest(kollarm: Kollarm, tmp_path: Path) -> None:
-    prepared = guest_project(tmp_path)
+    prepared = guest_disks.project(tmp_path)
     kollarm("guest", "prepare")
     assert prepared.is_file()

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from core.paths import project_dir
-from tests.support.packaging import apart, guest_project, source
+from tests.support import guest_disks
+from tests.support.packaging import apart, source
 
 pytestmark = pytest.mark.integration
 
@@ -111,6 +112,6 @@ def test_another_package_of_a_general_name_is_let_be(prefix: Path, tmp_path: Pat
 
 
 def test_it_prepares_a_guest(prefix: Path, tmp_path: Path) -> None:
-    prepared = guest_project(tmp_path)
+    prepared = guest_disks.project(tmp_path)
     kollarm(prefix, tmp_path, "guest", "prepare")
     assert prepared.is_file()
