@@ -11,6 +11,7 @@ test on.  Two variables of the environment spare what a machine may not have:
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from typing import Any
 
 import yaml
 
+from core.oci.manifest import digest_of
+from core.oci.reference import parse
+from core.oci.registry import RegistryClient
 from core.paths import project_dir
 from testbed.hosts.bed import TestBed, TestHost, deploy_example
 from tests.support.commands import Outcome, kollarm
@@ -55,7 +59,13 @@ class DeployedCloud:
             example["hosts"][name] |= {"architecture": "x86_64", "groups": groups}
         shared = settings["deploy"]["globals"] | example["globals"]
         settings["deploy"] |= example | {
-            "globals": shared | {"nova_compute_virt_type": "qemu", "enable_horizon": False}
+            "globals": shared
+            | {
+                "nova_compute_virt_type": "qemu",
+                "enable_horizon": False,
+                # RabbitMQ's own takes six starts of Erlang, more than 30 s on a slow machine
+                "default_container_healthcheck_timeout": "120",
+            }
         }
         if copy := os.environ.get("KOLLARM_TEST_COLLECTION"):
             settings["deploy"]["collections"] = {"path": copy}
@@ -86,6 +96,35 @@ class DeployedCloud:
             ["docker", "exec", host, *words], capture_output=True, text=True, check=True
         )
         return done.stdout
+
+    def images(self) -> list[str]:
+        """The references that the hosts pull."""
+        planned = self.run("deploy", "pull", "--dry-run", "--json")
+        assert planned.status == 0, planned.stderr
+        return sorted({image["image"] for image in planned.document["images"]})
+
+    def release_again(self, tag: str, changed: str) -> None:
+        """Give all images one more tag, of which only one is another image than before."""
+        client = RegistryClient(self.registry, insecure=True)
+        for image in self.images():
+            found = parse(image)
+            manifest = client.manifest(found.repository, found.which)
+            assert manifest is not None
+            if found.repository.endswith(f"/{changed}"):
+                (member,) = manifest.descriptors("manifests")
+                manifest = client.manifest(found.repository, member["digest"])
+                assert manifest is not None
+                document = manifest.document
+                config = json.loads(client.blob(found.repository, document["config"]["digest"]))
+                config["config"]["Labels"]["built"] = "again"
+                content = json.dumps(config).encode()
+                client.put_blob(found.repository, content)
+                document["config"] |= {"digest": digest_of(content), "size": len(content)}
+                client.put_manifest(
+                    found.repository, tag, json.dumps(document).encode(), manifest.media_type
+                )
+            else:
+                client.put_manifest(found.repository, tag, manifest.content, manifest.media_type)
 
     def containers(self, host: str) -> dict[str, str]:
         """The containers on a host, each with its state."""

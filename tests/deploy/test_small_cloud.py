@@ -56,6 +56,12 @@ def test_images_that_are_missing_are_told_before_anything(cloud: DeployedCloud) 
     done = cloud.run("deploy", "pull")
     cloud.write()
     assert done.status != 0 and "barbican-api" in done.stderr and "kollarm build" in done.stderr
+    cloud.settings["deploy"]["hosts"][CONTROL]["architecture"] = "aarch64"
+    cloud.write()
+    done = cloud.run("deploy", "pull")
+    cloud.settings["deploy"]["hosts"][CONTROL]["architecture"] = "x86_64"
+    cloud.write()
+    assert done.status != 0 and "keystone" in done.stderr and "arm64" in done.stderr
 
 
 def test_hosts_pull_them_themselves(cloud: DeployedCloud) -> None:
@@ -123,11 +129,33 @@ def test_a_wrong_password_is_told(cloud: DeployedCloud) -> None:
     assert done.status != 0 and CONTROL in done.stderr and "glance" in done.stderr
 
 
-def test_a_host_that_is_down_is_named(cloud: DeployedCloud) -> None:
+def test_a_host_that_is_down_is_named_and_awaited(cloud: DeployedCloud) -> None:
     subprocess.run(["docker", "stop", COMPUTE], check=True, capture_output=True)
-    done = cloud.run("deploy", "prechecks", "--limit", COMPUTE)
-    assert done.status != 0 and COMPUTE in done.stderr and "--resume" in done.stderr
+    done = cloud.run("deploy", "prechecks", "pull")
     cloud.bed.up([CONTROL, COMPUTE])
+    assert done.status != 0 and COMPUTE in done.stderr and "--resume" in done.stderr
+    done = cloud.run("deploy", "--resume", "--json", "prechecks", "pull")
+    assert done.status == 0, done.stderr
+
+
+def test_a_part_of_the_hosts_is_deployed(cloud: DeployedCloud) -> None:
+    done = cloud.run("deploy", "deploy", "--limit", COMPUTE, "--json")
+    assert done.status == 0, done.stderr
+    assert recap(done.stdout).keys() <= {COMPUTE, "localhost"}
+    assert set(cloud.containers(COMPUTE).values()) == {"running"}
+
+
+def test_newer_images_come_with_an_upgrade(cloud: DeployedCloud) -> None:
+    cloud.release_again("2026.1-again", changed="memcached")
+    build = cloud.settings["build"]
+    cloud.settings["build"] = build | {"tag": "2026.1-again"}
+    cloud.write()
+    done = cloud.run("deploy", "pull", "upgrade")
+    assert done.status == 0, done.stderr
+    label = '{{index .Config.Labels "built"}}'
+    assert cloud.on(CONTROL, "docker", "inspect", "-f", label, "memcached").strip() == "again"
+    for host in (CONTROL, COMPUTE):
+        assert set(cloud.containers(host).values()) == {"running"}
 
 
 def test_nothing_is_left_of_it(cloud: DeployedCloud) -> None:
