@@ -41,14 +41,11 @@ from core import progress
 from core.config.model import Architecture, Distro
 from core.errors import KollarmError
 from core.oci.model import RegistryImage
-from core.oci.registry import RegistryClient
+from core.oci.registry import CONCURRENCY, RegistryClient
 from core.oci.transport import fixed_tag
 
 if TYPE_CHECKING:
     from builder.attest import Attestor
-
-#: Indices written at the same time.
-JOINING = 8
 
 #: The state of an image when its action is done.
 DONE = {
@@ -312,7 +309,7 @@ class BuildExecution:
                 ready.append((step, [row for row in rows if row]))
         if not ready:
             return
-        with ThreadPoolExecutor(min(JOINING, len(ready)), "join") as pool:
+        with ThreadPoolExecutor(min(CONCURRENCY, len(ready)), "join") as pool:
             records = list(
                 pool.map(lambda one: self._joiner.join(one[0], one[1], self.remotes), ready)
             )

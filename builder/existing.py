@@ -12,13 +12,10 @@ from builder.facts import EngineImage
 from builder.targets import Target
 from core.config.model import Architecture
 from core.oci.model import ImageIndex, RegistryImage
-from core.oci.registry import RegistryClient
+from core.oci.registry import CONCURRENCY, RegistryClient
 
 if TYPE_CHECKING:
     from builder.attest import SigningKey
-
-#: Concurrent requests.
-CONCURRENCY = 8
 
 
 def registry(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from core.config.model import Architecture
 from core.errors import KollarmError
 from core.oci.reference import parse
-from core.oci.registry import RegistryClient
+from core.oci.registry import CONCURRENCY, RegistryClient
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def missing_images(
     images = list(required)
     references = list(dict.fromkeys((i.registry, i.repository, i.tag) for i in images))
     clients = {name: client_at(name) for name in dict.fromkeys(r for r, _, _ in references)}
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
         present = dict(
             zip(
                 references,

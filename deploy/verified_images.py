@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from core.errors import KollarmError
-from core.oci.registry import RegistryClient
+from core.oci.registry import CONCURRENCY, RegistryClient
 from deploy.preflight import RequiredImage
 from deploy.settings import Settings
 from deploy.stages import (
@@ -70,7 +70,7 @@ def verified_digests(
         except KollarmError as error:
             return error
 
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
         found = dict(zip(references, pool.map(digest, references), strict=True))
     faults = [one.message for one in found.values() if isinstance(one, KollarmError)]
     if faults:

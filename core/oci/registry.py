@@ -41,6 +41,10 @@ MOST_TAGS = 100_000
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
+#: Requests at a time that a caller makes of one registry: a far one answers late, not slowly.
+CONCURRENCY = 16
+
+
 class RegistryClient:
     """One registry.  Safe to use from several threads at once.
 

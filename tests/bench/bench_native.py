@@ -23,6 +23,7 @@ IMAGES = """images: [{images}]
     neutron-base: {{pypi: neutron==28.0.2}}
     "*-plugin-*": {{enabled: false}}
   engines: {{x86_64: {{url: local}}, aarch64: {{url: local}}}}"""
+OVERLAYS = ("ca-certificates", "debian-archive-only", "collections-from-pypi")
 COMPUTE = (
     "cron", "kolla-toolbox", "nova-compute", "nova-libvirt", "nova-ssh", "openvswitch-db-server",
     "openvswitch-vswitchd", "neutron-openvswitch-agent",
@@ -54,7 +55,7 @@ def built(path: Path, *images: str) -> Pair:
 )
 def openstack_base(folder: Path) -> Samples:
     """apt, dpkg, pip and the compiler at work."""
-    with project(folder, IMAGES.format(images="openstack-base")) as (path, _):
+    with project(folder, IMAGES.format(images="openstack-base"), OVERLAYS) as (path, _):
         constraints(folder)
         yield built(path, "openstack-base")
 
@@ -66,7 +67,7 @@ def openstack_base(folder: Path) -> Samples:
 )
 def compute_set(folder: Path) -> Samples:
     """What an ARM compute host pulls."""
-    with project(folder, IMAGES.format(images=", ".join(COMPUTE))) as (path, _):
+    with project(folder, IMAGES.format(images=", ".join(COMPUTE)), OVERLAYS) as (path, _):
         constraints(folder)
         yield built(path, *COMPUTE)
 

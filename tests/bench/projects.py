@@ -26,7 +26,7 @@ registry: {{address: "{address}"}}
 build:
   distro: debian
   tag: t
-  overlays: [debian-archive-only]
+  overlays: [{overlays}]
   base: {{bootstrap: {{suite: trixie}}}}
   {images}
 """
@@ -52,12 +52,15 @@ def seconds(argv: Sequence[str | Path], **environ: str) -> float:
 
 
 @contextmanager
-def project(folder: Path, images: str) -> Iterator[tuple[Path, RegistryClient]]:
+def project(
+    folder: Path, images: str, overlays: Sequence[str] = ("debian-archive-only",)
+) -> Iterator[tuple[Path, RegistryClient]]:
     """A configuration file with an empty registry of its own."""
     registry = RunningRegistry(folder / "registry")
     try:
         path = folder / "kollarm.yml"
-        path.write_text(CLOUD.format(address=registry.address, images=images))
+        words = {"address": registry.address, "images": images, "overlays": ", ".join(overlays)}
+        path.write_text(CLOUD.format_map(words))
         yield path, RegistryClient(registry.address)
     finally:
         registry.stop()
