@@ -4,7 +4,8 @@ It is made of the packages of the image's own distribution release, built for th
 machine's architecture.  Its programs are started through a loader of their own, so that
 nothing of the image's root changes: the path of the loader in a program's header, and
 the paths that the loader itself has compiled in, are replaced by others of the same
-length.  ``data/twin.c`` is the library that starts them.
+length.  ``data/twin.c`` is the library that starts them; ``data/with_native_modules.py``
+helps it with builds of pip's.
 
 The folder lies in ``/dev``, which an engine mounts for each step: BuildKit of Docker
 20.10 leaves an empty folder in the image for a mount point anywhere else.
@@ -65,6 +66,8 @@ PACKAGES = (
 NEVER = frozenset({"getconf", "ldconfig", "lscpu", "setarch", "gdb", "iconvconfig", "pkgconf"})
 
 _CROSS = re.compile(r"usr/(lib|libexec)/gcc-cross/([^/]+)/([^/]+)/(cc1|cc1plus|liblto_plugin\.so)")
+#: The compiler's driver, of the image's architecture (a cross compiler's) and of this machine's.
+_DRIVER = re.compile(r"usr/bin/([^/]+)-linux-gnu-(g(?:cc|\+\+)-\d+)")
 _OWN_COMPILER = re.compile(r"usr/(?:lib|libexec)/gcc/[^/]+/([^/]+)/cc1")
 _COMPILER_VERSION = re.compile(rb"\0\(?((?:Debian|Ubuntu) [0-9][^)\0]*)\)?[ \0]")
 _PLAIN_PROGRAM = re.compile(r"\./usr/bin/([^/]+)")
@@ -81,6 +84,7 @@ _LOADERS = {
 }
 _LIBRARY = "twin.so"
 _OWN_LIBRARY = "twin-native.so"
+_MODULES_SCRIPT = "with_native_modules.py"
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,8 @@ class NativeRoot:
                 "host": self.host,
                 "target": self.target,
                 "packages": list(self.packages),
-                "library": _source(),
+                "library": _source("twin.c"),
+                "script": _source(_MODULES_SCRIPT),
             }
         )
 
@@ -124,7 +129,7 @@ def tarball(root: NativeRoot, *, refresh: bool = False) -> Path:
     def make(folder: Path) -> None:
         title = f"native tools of {root.archive.suite} for {root.target} images"
         with progress.current().step(title) as step:
-            (folder / "twin.c").write_text(_source(), encoding="utf-8")
+            (folder / "twin.c").write_text(_source("twin.c"), encoding="utf-8")
             packed, target = folder / "packages.tar", folder / "root.tar"
             hook = f'sh -euc {shlex.quote(_compilation(root))} sh "$1" {folder}/twin.c'
             options = ["--variant=extract", f"--extract-hook={hook}"]
@@ -150,8 +155,8 @@ def unpacked(root: NativeRoot, packed: Path) -> Path:
     return cache.entry("native-unpacked", root.name, make, since=packed.stat().st_mtime)
 
 
-def _source() -> str:
-    return (files("builder.native") / "data" / "twin.c").read_text(encoding="utf-8")
+def _source(name: str) -> str:
+    return (files("builder.native") / "data" / name).read_text(encoding="utf-8")
 
 
 def _compilation(root: NativeRoot) -> str:
@@ -207,6 +212,7 @@ def select(
     """
     own_compilers: dict[str, tuple[int, bytes]] = {}  # GCC's version → date and build of cc1
     cross: list[tuple[tarfile.TarInfo, re.Match[str]]] = []
+    drivers: dict[tuple[str, str], tarfile.TarInfo] = {}  # architecture and name
     with tarfile.open(packed) as source, tarfile.open(target, "w") as tar:
 
         def add(name: str, content: bytes, mtime: float = 0, mode: int = 0o755) -> None:
@@ -223,9 +229,10 @@ def select(
             name = member.name.removeprefix("./")
             if match := _CROSS.fullmatch(name):
                 cross.append((member, match))
+            elif match := _DRIVER.fullmatch(name):
+                drivers[match[1], match[2]] = member
             elif match := _OWN_COMPILER.fullmatch(name):
-                version = _COMPILER_VERSION.search(read(member))
-                own_compilers[match[1]] = (int(member.mtime), version[1] if version else b"")
+                own_compilers[match[1]] = (int(member.mtime), _version(read(member)))
             elif member.issym() and (place := _library(name, host)):
                 link = tarfile.TarInfo(place)
                 link.type, link.linkname = tarfile.SYMTYPE, member.linkname
@@ -238,6 +245,12 @@ def select(
                 add(*found, times.get(name, member.mtime))
         for member, match in cross:
             _add_compiler(add, read(member), match, own_compilers, host)
+        for (architecture, program), member in drivers.items():
+            own, content = drivers.get((host, program)), read(member)
+            if architecture == image and own and _version(content) == _version(read(own)):
+                name = member.name.removeprefix("./")
+                add(name, driver(content, host, name), own.mtime)
+        add(_MODULES_SCRIPT, _source(_MODULES_SCRIPT).encode(), mode=0o644)
         add(PRELOAD, f"{MOUNT}/{_LIBRARY}\n".encode(), mode=0o644)
         add("ld.pre", f"{MOUNT}/{_OWN_LIBRARY}\n".encode(), mode=0o644)
 
@@ -285,13 +298,41 @@ def _add_compiler(
     if program.endswith(".so"):
         add(f"{image_folder}/{program}", content, mtime)
         return
-    found = _COMPILER_VERSION.search(content)
-    if found is None or found[1] != own_version:
+    if _version(content) != own_version:
         return
+    # a cross compiler looks into a folder of its own where the image's looks into this one
+    cross = f"/usr/lib/gcc-cross/{triplet}/{version}/../../../../{triplet}/include\0"
+    content = _with_path(content, cross, "/usr/local/include", match[0], "\0")
     add(match[0], with_loader(content, host, match[0]), mtime)
     prefix = f"/usr/lib/gcc/{triplet}/{version}/"
     script = f'#!{MOUNT}/usr/bin/dash\nexec {MOUNT}/{match[0]} "$@" -iprefix {prefix}\n'
     add(f"{image_folder}/{program}", script.encode(), mtime)
+
+
+def _version(content: bytes) -> bytes:
+    """The source version that a part of the compiler was built from; empty if it has none."""
+    found = _COMPILER_VERSION.search(content)
+    return found[1] if found else b""
+
+
+def driver(content: bytes, host: Architecture, name: str) -> bytes:
+    """A cross compiler's driver that finds what the image's own would.
+
+    :raises KollarmError: it doesn't have one of the paths, or another loader.
+    """
+    for path in ("/usr/lib/gcc-cross/", "/usr/libexec/gcc-cross/"):
+        content = _with_path(content, path, path.replace("-cross", ""), name)
+    return with_loader(content, host, name)
+
+
+def _with_path(content: bytes, path: str, new: str, name: str, filler: str = "/") -> bytes:
+    """A program with another path: slashes make up for the length, which it has compiled in, too.
+
+    :raises KollarmError: it doesn't have the path, or the new one is longer.
+    """
+    if len(new) > len(path) or path.encode() not in content:
+        raise KollarmError(f"{name} doesn't have {path}")
+    return content.replace(path.encode(), new.ljust(len(path), filler).encode())
 
 
 def _is_program(content: bytes, host: Architecture) -> bool:
@@ -324,18 +365,14 @@ def loader(content: bytes, host: Architecture) -> bytes:
 
     :raises KollarmError: it doesn't have one of the paths.
     """
-    triplet = f"{host}-linux-gnu"
-    # slashes make up for the length: the loader has the lengths compiled in, too
+    triplet, name = f"{host}-linux-gnu", f"the loader of {host}"
     for path, replacement, filler in (
         (f"/usr/lib/{triplet}/", f"{MOUNT}/lib/", "/"),
         (f"/lib/{triplet}/", f"{MOUNT}/lib/", "/"),
         ("/etc/ld.so.cache", f"{MOUNT}/ld.c", "\0"),
         ("/etc/ld.so.preload", f"{MOUNT}/ld.pre", "\0"),
     ):
-        old, new = path.encode(), replacement.ljust(len(path), filler).encode()
-        if len(new) != len(old) or old not in content:
-            raise KollarmError(f"the loader of {host} doesn't have {path}")
-        content = content.replace(old, new)
+        content = _with_path(content, path, replacement, name, filler)
     return content
 
 

@@ -54,26 +54,39 @@ static int is_compiled(const char *path, const struct stat *s, int type, struct 
     return type == FTW_F && length > 3 && !strcmp(path + length - 3, ".so");
 }
 
-/* Whether pip's isolated build environment has compiled modules, which are the image's. */
-static int build_needs_emulation(void)
+/* How a program runs. */
+enum how { EMULATED, NATIVE_TWIN, WITH_MODULES };
+
+/* Sees to native builds of compiled modules, and starts a build of pip's again with BUILD set to
+ * what it can be: "native" or "emulated". */
+#define MODULES_SCRIPT NATIVE "/with_native_modules.py"
+#define BUILD "KOLLARM_BUILD"
+
+/* A build of pip's.  What its isolated environment has compiled modules for is the image. */
+static enum how build(void)
 {
     const char *path = getenv("PYTHONPATH"); /* pip sets it to ENVIRONMENT/site */
+    const char *can_be = getenv(BUILD);
     char folder[PATH_MAX];
     char *end;
+    if (can_be)
+        return strcmp(can_be, "native") ? EMULATED : NATIVE_TWIN;
     if (!path || !strstr(path, "/pip-build-env-") || strchr(path, ':') || strlen(path) >= PATH_MAX)
-        return 1;
+        return EMULATED;
     end = strrchr(strcpy(folder, path), '/');
     *end = 0;
-    return nftw(folder, is_compiled, 16, FTW_PHYS) != 0;
+    return nftw(folder, is_compiled, 16, FTW_PHYS) ? WITH_MODULES : NATIVE_TWIN;
 }
 
 /* The native interpreter imports no module that was compiled for the image.  So it gets only
- * work that needs none: byte-compiling, making environments, pip, and pip's builds. */
-static int python_allowed(char *const argv[])
+ * work that needs none: byte-compiling, making environments, pip, and pip's builds.
+ * unpack_collections.py is of our overlay collections-from-pypi; its PyYAML goes without. */
+static enum how python(char *const argv[])
 {
     static const char *const modules[] = {"pip", "venv", "ensurepip", "compileall", "py_compile", 0};
     static const char *const scripts[] = {"pip", "pip3", "py3compile", "py3clean", "compileall.py",
-                                          "py_compile.py", "__pip-runner__.py", 0};
+                                          "py_compile.py", "__pip-runner__.py",
+                                          "unpack_collections.py", 0};
     for (int i = 1; argv[0] && argv[i]; i++) {
         const char *word = argv[i], *name;
         if (!strcmp(word, "-m"))
@@ -87,30 +100,52 @@ static int python_allowed(char *const argv[])
         if (word[0] == '-')
             continue;
         name = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
-        if (!strcmp(name, "_in_process.py"))
-            return !build_needs_emulation();
-        return is_one_of(name, scripts);
+        return strcmp(name, "_in_process.py") ? is_one_of(name, scripts) : build();
     }
-    return 0;
+    return EMULATED;
+}
+
+/* ---- The compiler's driver -------------------------------------------------------------------- */
+
+/* The native one is a cross compiler's: it does the same work, but says other things of itself,
+ * doesn't know the machine (-march=native), ignores LIBRARY_PATH, and was built without offloading,
+ * which OpenMP and the libraries of mathematics tell the compiler of. */
+static enum how driver(char *const argv[])
+{
+    static const char *const alone[] = {"-v", "-version", "-###", "-l", "-lm", "-lgfortran", 0};
+    static const char *const starts[] = {"-print", "-dump", "-help", "-fopen", "-foffload", "@", 0};
+    if (getenv("LIBRARY_PATH"))
+        return EMULATED;
+    for (int i = 1; argv[0] && argv[i]; i++) {
+        const char *word = argv[i] + !strncmp(argv[i], "--", 2);
+        if (is_one_of(word, alone) || strstr(word, "=native"))
+            return EMULATED;
+        for (const char *const *start = starts; *start; start++)
+            if (!strncmp(word, *start, strlen(*start)))
+                return EMULATED;
+    }
+    return NATIVE_TWIN;
 }
 
 /* ---- Programs and their twins --------------------------------------------------------------- */
 
-/* The twin of a program, in *twin* (of PATH_MAX bytes); false if there is none. */
-static int find_twin(const char *program, char *const argv[], char *twin)
+/* How a program runs, with its twin in *twin* (of PATH_MAX bytes). */
+static enum how find_twin(const char *program, char *const argv[], char *twin)
 {
     char real[PATH_MAX];
     struct stat own, other;
     const char *name;
     if (!realpath(program, real) || strlen(real) + sizeof NATIVE > PATH_MAX)
-        return 0;
+        return EMULATED;
     sprintf(twin, NATIVE "%s", real);
     if (access(twin, X_OK) || stat(real, &own) || stat(twin, &other) || access(real, X_OK))
-        return 0;
+        return EMULATED;
     if (!S_ISREG(own.st_mode) || own.st_mtime != other.st_mtime || own.st_mode & (S_ISUID | S_ISGID))
-        return 0;
+        return EMULATED;
     name = strrchr(real, '/') + 1;
-    return strncmp(name, "python3", 7) || python_allowed(argv);
+    if (!strncmp(name, "python3", 7))
+        return python(argv);
+    return strstr(name, "-linux-gnu-g") ? driver(argv) : NATIVE_TWIN;
 }
 
 /* The interpreter and its argument in a script's first line, which is cut up; false if none. */
@@ -146,30 +181,40 @@ struct start {
     char line[LINE];
 };
 
+/* argv with *first* words in front of its own from *from* on. */
+static char **with_words(char *const first[], char *const argv[], int from)
+{
+    int count = 0, n = 0;
+    char **words;
+    while (argv[count])
+        count++;
+    words = malloc((count + 4) * sizeof *words);
+    while (words && *first)
+        words[n++] = *first++;
+    for (int i = from; words && i <= count; i++)
+        words[n++] = i < count ? argv[i] : 0;
+    return words;
+}
+
 /* Decide what is started for a program: itself, its twin, or the twin of its interpreter. */
 static void decide(struct start *start, const char *program, char *const argv[])
 {
     char *interpreter, *argument;
-    int count = 0, n = 0;
     int saved = errno;
+    enum how how;
     *start = (struct start){.program = program, .argv = argv};
-    if (find_twin(program, argv, start->twin))
+    if ((how = find_twin(program, argv, start->twin))) {
         start->program = start->twin;
-    else if (!access(program, X_OK) &&
-             read_interpreter(program, start->line, &interpreter, &argument)) {
-        while (argv[count])
-            count++;
-        start->words = malloc((count + 4) * sizeof *start->words);
-        if (!start->words)
-            return;
-        start->words[n++] = interpreter; /* as the kernel does: execve(2), Interpreter scripts */
-        if (argument)
-            start->words[n++] = argument;
-        start->words[n++] = (char *)program;
-        for (int i = 1; i < count; i++)
-            start->words[n++] = argv[i];
-        start->words[n] = 0;
-        if (find_twin(interpreter, start->words, start->twin)) {
+        if (how == WITH_MODULES &&
+            (start->words = with_words((char *[]){argv[0], MODULES_SCRIPT, 0}, argv, 1)))
+            start->argv = start->words;
+    } else if (!access(program, X_OK) &&
+               read_interpreter(program, start->line, &interpreter, &argument)) {
+        /* as the kernel does: execve(2), Interpreter scripts */
+        char *const plain[] = {interpreter, (char *)program, 0};
+        char *const with_argument[] = {interpreter, argument, (char *)program, 0};
+        start->words = with_words(argument ? with_argument : plain, argv, argv[0] ? 1 : 0);
+        if (start->words && find_twin(interpreter, start->words, start->twin) == NATIVE_TWIN) {
             start->program = start->twin;
             start->argv = start->words;
         }
@@ -287,6 +332,9 @@ int execle(const char *program, const char *first, ...)
     va_end(list);
     return execve(program, argv, envp);
 }
+
+/* What a build can be is asked again for those that it starts. */
+__attribute__((constructor)) static void forget_build(void) { unsetenv(BUILD); }
 
 #ifdef MACHINE
 /* ---- What a native program sees of the machine and of its own folders ------------------------- */

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from builder.record import BuildRecord
+from tests.support.emulated_image import InEmulation, emulation
 from tests.support.project import Project, new_project
 
 
@@ -22,3 +23,8 @@ def built(project: Project) -> BuildRecord:
     record = project.build(project.config(), "base", "cron")
     record.raise_for_failures()
     return record
+
+
+@pytest.fixture(scope="session")
+def in_emulation(tmp_path_factory: pytest.TempPathFactory) -> InEmulation:
+    return emulation(tmp_path_factory.mktemp("native"))

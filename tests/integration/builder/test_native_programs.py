@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import tarfile
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
-from builder.engines.docker import DockerEngine
-from builder.native.dockerfile import PRELOAD_LIST
-from builder.native.root import MOUNT, PRELOAD, NativeRoot, tarball
-from core import debian_root
-from tests.support.emulated_image import TRIXIE, WHICH, emulated_image, foreign
+from builder.native.root import MOUNT
+from tests.support.emulated_image import WHICH, InEmulation, foreign
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -50,39 +42,9 @@ for function, call in calls.items():
     os.wait()
 """
 
-Run = Callable[[str], list[str]]
 
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The native root, unpacked."""
-    host = debian_root.host_architecture()
-    assert host is not None
-    root = tmp_path_factory.mktemp("native")
-    with tarfile.open(tarball(NativeRoot(TRIXIE, host, foreign()))) as tar:
-        tar.extractall(root)  # our own
-    return root
-
-
-@pytest.fixture(scope="module")
-def run(folder: Path) -> Run:
-    """Runs a script in a container whose programs would be emulated; its lines."""
-    image = emulated_image(DockerEngine())
-
-    def in_container(script: str) -> list[str]:
-        done = subprocess.run(
-            ["docker", "run", "--rm", "--platform", foreign().platform,
-             "-v", f"{folder}:{MOUNT}:ro", "-v", f"{folder / PRELOAD}:{PRELOAD_LIST}:ro",
-             image, "sh", "-c", script],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return done.stdout.splitlines()
-
-    return in_container
-
-
-def test_each_function_that_starts_programs(run: Run) -> None:
-    lines = run(f"python3 - <<'END'\n{CALLS}\nEND")
+def test_each_function_that_starts_programs(in_emulation: InEmulation) -> None:
+    lines = in_emulation(f"python3 - <<'END'\n{CALLS}\nEND")
     assert len(lines) == 9
     assert {line.split()[0]: line.split()[1] for line in lines} == {
         line.split()[0]: NATIVE for line in lines
@@ -101,28 +63,39 @@ def test_each_function_that_starts_programs(run: Run) -> None:
         "perl -e 'system @ARGV' -- {}",
     ],
 )
-def test_native_programs_start_native_ones(words: str, run: Run) -> None:
-    assert run(words.format(f"bash -c '{WHICH}'")) == [NATIVE]
+def test_native_programs_start_native_ones(words: str, in_emulation: InEmulation) -> None:
+    assert in_emulation(words.format(f"bash -c '{WHICH}'")) == [NATIVE]
 
 
-def test_scripts_get_a_native_interpreter(run: Run) -> None:
+def test_scripts_get_a_native_interpreter(in_emulation: InEmulation) -> None:
     script = f"printf '%s\\n' '#! /bin/bash -e ' '{WHICH}' 'echo $0 $1 $-' >/s; chmod +x /s; /s a"
-    which, words = run(script)
+    which, words = in_emulation(script)
     assert which == NATIVE
     assert words.startswith("/s a e")
 
 
 @pytest.mark.parametrize("change", ["touch /bin/bash", "chmod u+s /bin/bash"])
-def test_a_changed_program_runs_itself(change: str, run: Run) -> None:
-    (which,) = run(f"{change}; bash -c '{WHICH}'")
+def test_a_changed_program_runs_itself(change: str, in_emulation: InEmulation) -> None:
+    (which,) = in_emulation(f"{change}; bash -c '{WHICH}'")
     assert not which.startswith(MOUNT)
 
 
-def test_answers_are_those_of_the_image(run: Run) -> None:
+def test_answers_are_those_of_the_image(in_emulation: InEmulation) -> None:
     script = "uname -m; dpkg --print-architecture; apt-config dump APT::Architecture"
     script += '; perl -e \'use POSIX; print "$^X\\n", (POSIX::uname())[4], "\\n"\''
-    machine, dpkg, apt, perl, perl_machine = run(script)
+    machine, dpkg, apt, perl, perl_machine = in_emulation(script)
     assert machine == perl_machine == foreign()
     assert dpkg == foreign().debian
     assert apt == f'APT::Architecture "{dpkg}";'
     assert perl == "/usr/bin/perl"
+
+
+@pytest.mark.parametrize(
+    ("options", "native"),
+    [("-g -O2", True), ("-lm", False), ("-fopenmp", False), ("-march=native", False)],
+)
+def test_the_compilers_driver(options: str, native: bool, in_emulation: InEmulation) -> None:
+    starter = 'sh,-c,\'readlink /proc/$PPID/exe; exec "$0" "$@"\''
+    script = f"echo 'int x;' >/x.c; cc {options} -c /x.c -o /x.o -wrapper {starter} || true"
+    drivers = {line.startswith(f"{MOUNT}/usr/bin/") for line in in_emulation(script)}
+    assert drivers == {native}

@@ -64,3 +64,15 @@ def test_dpkg_answers_with_the_images_architecture() -> None:
 def test_ambiguous_architecture_is_refused() -> None:
     with pytest.raises(KollarmError, match="dpkg"):
         root.with_architecture(b"\0amd64\0\0amd64\0", X86, ARM, "usr/bin/dpkg")
+
+
+def test_driver_looks_where_the_images_own_does() -> None:
+    paths = b"/usr/lib/gcc-cross/\0/usr/libexec/gcc-cross/\0"
+    after = root.driver(program(text=paths), X86, "usr/bin/gcc")
+    assert len(after) == len(program(text=paths))
+    assert after.endswith(b"/usr/lib/gcc///////\0/usr/libexec/gcc///////\0")
+
+
+def test_unknown_driver_is_refused() -> None:
+    with pytest.raises(KollarmError, match="usr/bin/gcc"):
+        root.driver(program(text=b"/opt/gcc/"), X86, "usr/bin/gcc")
