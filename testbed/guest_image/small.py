@@ -116,8 +116,8 @@ def _initramfs(kernel: Kernel, busybox: Path, root: Path) -> bytes:
     wanted = sorted(named.union(*(needs[name] for name in named)))
     kernel.copy_modules(wanted, root)
     lines = (f"{one}: {' '.join(needs[one])}\n" for one in wanted)
-    folder = root / "lib/modules" / kernel.release
-    (folder / "modules.dep").write_text("".join(lines).replace(".ko.xz", ".ko"))
+    modules = root / "lib/modules" / kernel.release
+    (modules / "modules.dep").write_text("".join(lines).replace(".ko.xz", ".ko"))
     return lzma.compress(write_archive(_members(root)), lzma.FORMAT_XZ, check=lzma.CHECK_CRC32)
 
 
