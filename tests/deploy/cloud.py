@@ -24,6 +24,7 @@ from core.oci.manifest import digest_of
 from core.oci.reference import parse
 from core.oci.registry import RegistryClient
 from core.paths import project_dir
+from testbed import guest_image
 from testbed.hosts.bed import TestBed, TestHost, deploy_example
 from tests.support.commands import Outcome, kollarm
 from tests.support.servers import listening
@@ -40,6 +41,7 @@ class DeployedCloud:
     """Two hosts, their configuration, and kollarm's commands for it."""
 
     def __init__(self, bed: TestBed, hosts: list[TestHost], registry: str):
+        guest = guest_image.make(guest_image.LAYOUTS["ubuntu-22.04"])
         self.bed = bed
         self.config = FOLDER / "kollarm.yml"
         self.registry = registry
@@ -72,7 +74,7 @@ class DeployedCloud:
         settings["guests"] = [
             {
                 "name": GUEST,
-                "source": {"path": str(FOLDER / "guest" / "image.qcow2")},
+                "source": {"path": str(guest.image), "sha256": guest.sha256},
                 "properties": EMULATED,
             }
         ]

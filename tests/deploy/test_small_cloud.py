@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from testbed.guest_image import LAYOUTS, make
 from tests.deploy.cloud import COMPUTE, CONTROL, FOLDER, GUEST, DeployedCloud, deployed_cloud
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(3 * 3600)]
@@ -86,11 +84,6 @@ def test_every_container_runs(cloud: DeployedCloud) -> None:
 
 def test_an_arm_guest_has_a_console(cloud: DeployedCloud) -> None:
     """Through HAProxy and the noVNC proxy that were deployed, and it takes keys."""
-    image = FOLDER / "guest" / "image.qcow2"
-    if not image.exists():
-        made = make(LAYOUTS["ubuntu-22.04"])
-        image.parent.mkdir(exist_ok=True)
-        shutil.copy(made.image, image)
     for words in (["guest", "prepare"], ["guest", "publish"]):
         done = cloud.run(*words)
         assert done.status == 0, done.stderr
