@@ -42,12 +42,30 @@ HANDLER = "enabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: {}\noffset 
 def test_handlers_of_foreign_programs(
     tmp_path: Path, content: str | None, words: str, level: Level
 ) -> None:
+    (tmp_path / "status").write_text("enabled\n")
     if content is not None:
         (tmp_path / "qemu-aarch64").write_text(content)
     found = engines.foreign(ARM, tmp_path)
     assert words in found.text
     assert found.level is level
     assert (found.remedy is None) is (level is Level.GOOD)
+
+
+@pytest.mark.parametrize(
+    ("status", "interpreter", "level"),
+    [(0, False, Level.GOOD), (1, False, Level.MISSING), (0, True, Level.MISSING)],
+)
+def test_handlers_that_a_container_does_not_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, interpreter: bool, level: Level
+) -> None:
+    programs = {"arch-test": status} | ({"qemu-aarch64-static": 0} if interpreter else {})
+    for name, ending in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\nexit {ending}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = engines.foreign(ARM, tmp_path / "no-binfmt")
+    assert found.level is level
+    assert found.remedy is None or "container" in found.remedy
 
 
 @pytest.mark.parametrize(
