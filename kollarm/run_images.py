@@ -63,10 +63,8 @@ class GuestRecord:
     """The boot of the source; None if it was not booted."""
     after: boots.KeptBoot | None = None
     """The boot of the prepared image; None if it was not booted."""
-    published: publish.PublishRecord | None = None
-    """None if the run ended before that."""
-    elsewhere: tuple[publish.PublishRecord, ...] = ()
-    """What was published to further clouds."""
+    published: tuple[publish.PublishRecord, ...] = ()
+    """For each cloud that it is in; fewer if the run ended before that."""
 
     @property
     def state(self) -> str:
@@ -78,8 +76,7 @@ class GuestRecord:
             "prepared": self.prepared.to_dict(),
             "before": self.before.to_dict() if self.before else None,
             "after": self.after.to_dict() if self.after else None,
-            "published": self.published.to_dict() if self.published else None,
-            "elsewhere": [record.to_dict() for record in self.elsewhere],
+            "published": [image.to_dict() for image in self.published],
         }
 
     @property
@@ -137,8 +134,7 @@ class ImagesRecord:
         rows = [
             [image.name, image.cloud, image.action.done, image.image_id, image.visibility]
             for guest in self.guests
-            for image in (guest.published, *guest.elsewhere)
-            if image is not None
+            for image in guest.published
         ]
         return table("Glance", ["image", "cloud", "state", "id", "visibility"], rows)
 
@@ -198,6 +194,7 @@ class PartialRun:
 
     def __init__(self, config: Config, parts: Collection[RunPart] = EVERYTHING):
         self.parts = tuple(part for part in RunPart if part in parts)
+        self._config = config
         self.builds = [BuildRecord(config.release, config.registry.address, (), (), 0.0)]
         """Records of the build, of which the last one counts."""
         self.guests: dict[str, GuestRecord] = {}
@@ -206,7 +203,8 @@ class PartialRun:
     def record(self) -> ImagesRecord:
         """What was done until now."""
         seconds = time.monotonic() - self._started
-        guests = tuple(self.guests.values())
+        names = [guest.name for guest in self._config.guests]
+        guests = tuple(self.guests[name] for name in names if name in self.guests)
         return ImagesRecord(self.builds[-1], guests, seconds, self.parts)
 
 
@@ -267,23 +265,30 @@ def run(config: Config, partial: PartialRun) -> ImagesRecord:
             keep = partial.builds.append
             keep(pipeline.build(BuildRequest(config), on_interrupt=keep))
             partial.builds[-1].raise_for_failures()
+    if RunPart.GUESTS in parts:
+
+        def keep_guest(guest: Guest, prepared: PreparationRecord) -> None:
+            partial.guests[guest.name] = GuestRecord(guest.name, prepared)
+
+        chosen = [(guest, selection.output(config, guest)) for guest in guests]
+        prepare.prepare_all(config, chosen, done=keep_guest)
     for guest in guests:
         with progress.current().step(f"guest {guest.name}"):
-            steps = _proven if RunPart.GUESTS in parts else _proven_earlier
-            for done in steps(config, guest):
+            if RunPart.GUESTS in parts:
+                steps = _boot(config, guest, partial.guests[guest.name])
+            else:
+                steps = _proven_earlier(config, guest)
+            for done in steps:
                 partial.guests[guest.name] = done
             if RunPart.PUBLISH in parts:
-                published = _publish(config, guest, partial.guests[guest.name], connections)
-                partial.guests[guest.name] = published
+                for done in _publish(config, guest, partial.guests[guest.name], connections):
+                    partial.guests[guest.name] = done
     return partial.record()
 
 
-def _proven(config: Config, guest: Guest) -> Iterator[GuestRecord]:
-    """Prepare and prove a guest; yield its record after each of them."""
-    image = selection.output(config, guest)
-    prepared = prepare.prepare(config, guest, image)
-    done = GuestRecord(guest.name, prepared)
-    yield done
+def _boot(config: Config, guest: Guest, done: GuestRecord) -> Iterator[GuestRecord]:
+    """Boot what a guest was made from, and its prepared image; yield its record after each."""
+    image, prepared = selection.output(config, guest), done.prepared
     if guest.boot == "both":
         with progress.current().step("boot the source, as it was published"):
             boot = boots.prove(
@@ -342,9 +347,12 @@ def _require_passed(guest: Guest, boot: boots.KeptBoot) -> None:
 
 def _publish(
     config: Config, guest: Guest, done: GuestRecord, connections: Sequence[Any]
-) -> GuestRecord:
+) -> Iterator[GuestRecord]:
+    """Publish a guest's image to each cloud; yield its record after each of them."""
     image = selection.output(config, guest)
     system = publish.bootable_system(image, done.prepared)
     spec = selection.publish_spec(config, guest, image, system, done.prepared)
-    first, *others = [publish.publish(connection, image, spec) for connection in connections]
-    return replace(done, published=first, elsewhere=tuple(others))
+    for connection in connections:
+        published = publish.publish(connection, image, spec)
+        done = replace(done, published=(*done.published, published))
+        yield done

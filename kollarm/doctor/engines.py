@@ -95,8 +95,8 @@ def foreign(architecture: Architecture, folder: Path = BINFMT) -> DoctorFinding:
     handler = folder / f"qemu-{architecture}"
     fix = Fix(packages=("qemu-user-static", "binfmt-support", "arch-test"), script="setup-foreign")
     remedy = (
-        "install qemu-user-static and binfmt-support, then restart systemd-binfmt; for a container, "
-        "on the machine that runs it"
+        "install qemu-user-static and binfmt-support, then restart systemd-binfmt; "
+        "for a container, on the machine that runs it"
     )
     try:
         content = handler.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ that change images: its memory is limited.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -50,13 +50,18 @@ _MEMORY = 2 << 30
 
 
 def prepare_all(
-    config: Config, chosen: Sequence[tuple[Guest, Path]], *, only: Sequence[PreparationPart] = ()
+    config: Config,
+    chosen: Sequence[tuple[Guest, Path]],
+    *,
+    only: Sequence[PreparationPart] = (),
+    done: Callable[[Guest, PreparationRecord], None] = lambda guest, record: None,
 ) -> list[PreparationRecord]:
     """Prepare several guests' images, as many at a time as the machine has processors and memory.
 
     The others are finished where one fails.
 
     :param chosen: each guest with the image to make.
+    :param done: called for each guest when it is prepared, also where another one fails.
     :raises ConfigError: two would be the same file.
     :raises KollarmError: a preparation failed, with every reason.
     """
@@ -70,11 +75,16 @@ def prepare_all(
         made[output] = guest
     room = psutil.virtual_memory().available // _MEMORY
     jobs = min(len(chosen), os.cpu_count() or 1, max(1, room))
-    if len(chosen) == 1:
-        return [prepare(config, guest, output, only=only) for guest, output in chosen]
-    outcomes = side_by_side.each(
-        lambda one: prepare(config, one[0], one[1], only=only), chosen, jobs
-    )
+
+    def one(item: tuple[Guest, Path]) -> PreparationRecord:
+        guest, output = item
+        record = prepare(config, guest, output, only=only)
+        done(guest, record)
+        return record
+
+    if len(chosen) <= 1:
+        return [one(item) for item in chosen]
+    outcomes = side_by_side.each(one, chosen, jobs)
     failed = [
         (guest, outcome)
         for (guest, _), outcome in zip(chosen, outcomes, strict=True)

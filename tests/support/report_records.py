@@ -123,7 +123,7 @@ def record(folder: Path) -> ImagesRecord:
         prepared,
         proof("before", passed=False),
         proof("after", passed=True),
-        published,
+        (published,),
     )
     build = BuildRecord(
         release="2026.1",

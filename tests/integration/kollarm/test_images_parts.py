@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from core.config.load import load
 from guestprep import record
 from kollarm.services.glance import EmbeddedGlance
 from tests.support import preparation, report_records
+from tests.support.answering import say, serving
 from tests.support.commands import kollarm
 from tests.support.servers import free_port
 from tests.support.upload import disk
@@ -64,12 +66,37 @@ def test_publishing_alone_takes_what_was_prepared(config: Path) -> None:
     done = kollarm(*words, "--json")
     assert done.status == 0, done.stderr
     [guest] = done.document["guests"]
-    assert guest["prepared"]["kept"] and guest["published"]["status"] == "active"
+    [published] = guest["published"]
+    assert guest["prepared"]["kept"] and published["status"] == "active"
     assert done.document["build"]["images"] == []
     text = kollarm(*words)
     assert text.stdout.count("left out: ") == 2
     page = (config.parent / ".kollarm" / "report.html").read_text()
-    assert "left out: building" in page and guest["published"]["image_id"] in page
+    assert "left out: building" in page and published["image_id"] in page
+
+
+def test_a_second_cloud_that_fails_leaves_the_first_on_the_page(config: Path) -> None:
+    def refuses_images(handler: BaseHTTPRequestHandler) -> None:
+        here = f"http://{handler.headers['Host']}/v2/"
+        version = {"id": "v2.9", "status": "CURRENT", "links": [{"rel": "self", "href": here}]}
+        content = json.dumps({"versions": [version]}).encode()
+        status = 403 if "/images" in handler.path else 200
+        say(handler, status, content, Content_Type="application/json")
+
+    prepared(config)
+    settings = yaml.safe_load(config.read_text())
+    settings["cloud"]["also"] = [{"name": "refusing"}]
+    config.write_text(yaml.safe_dump(settings))
+    with serving(refuses_images) as address:
+        url = f"http://{address}"
+        cloud = {
+            "auth_type": "none", "auth": {"endpoint": url}, "image_endpoint_override": url,
+        }  # fmt: skip
+        (config.parent / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"refusing": cloud}}))
+        done = kollarm("images", "--only", "publish", cwd=config.parent)
+    assert done.status == 1 and "403" in done.stderr
+    page = (config.parent / ".kollarm" / "report.html").read_text()
+    assert "active" in page and "403" in page
 
 
 def test_what_was_not_booted_is_not_published_alone(config: Path) -> None:
