@@ -13,7 +13,7 @@ from core.attestation.spdx import BomPackage
 from core.errors import KollarmError
 from core.json_object import json_object
 from core.oci.manifest import digest_of
-from core.oci.model import IndexEntry
+from core.oci.model import ImageIndex, IndexEntry
 from core.oci.registry import RegistryClient, RegistryError
 
 #: What to do about an attestation that is missing or wrong.
@@ -56,10 +56,7 @@ def verify(
     :param newest: an index older than the one that was seen last isn't accepted.
     :raises RegistryError: the registry can't be reached, or has no index there.
     """
-    index = client.index(repository, tag)
-    reference = f"{client.address}/{repository}:{tag}"
-    if index is None:
-        raise RegistryError(f"there is no index {reference}", hint="run kollarm build")
+    reference, index = _index_under(client, repository, tag)
     said, fault = provenance(client, repository, tag, index.digest, key, newest)
     usual = "signed with the key" if key is not None else "about this index"
     findings = [
@@ -86,31 +83,37 @@ def require_signed(
     :param newest: as for :func:`verify`.
     :raises KollarmError: it isn't; with the reasons.
     """
-    index = client.index(repository, tag)
-    if index is None:
-        raise RegistryError(f"there is no index {client.address}/{repository}:{tag}")
+    reference, index = _index_under(client, repository, tag)
     _, fault = provenance(client, repository, tag, index.digest, key, newest)
     faults = [f"provenance: {fault}"] if fault else []
     if not cosign.is_signed(client, repository, index.digest, key):
         faults.append("signature: not signed with this key")
     if faults:
-        raise KollarmError(
-            f"{client.address}/{repository}:{tag} ({index.digest}): {'; '.join(faults)}"
-        )
+        raise KollarmError(f"{reference} ({index.digest}): {'; '.join(faults)}")
     return index.digest
 
 
 def statements(client: RegistryClient, repository: str, tag: str) -> list[dict[str, Any]]:
     """Every statement about the index under a tag, unsealed but not verified, each once."""
-    index = client.index(repository, tag)
-    if index is None:
-        raise RegistryError(f"there is no index {client.address}/{repository}:{tag}")
+    _, index = _index_under(client, repository, tag)
     found: list[dict[str, Any]] = []
     for content in _contents(client, repository, index.digest):
         document = _opened(content, None)
         if document not in found:
             found.append(document)
     return found
+
+
+def _index_under(client: RegistryClient, repository: str, tag: str) -> tuple[str, ImageIndex]:
+    """The index under a tag, and its whole name.
+
+    :raises RegistryError: there is none, or the registry can't be reached.
+    """
+    reference = f"{client.address}/{repository}:{tag}"
+    index = client.index(repository, tag)
+    if index is None:
+        raise RegistryError(f"there is no index {reference}", hint="run kollarm build")
+    return reference, index
 
 
 def provenance(
@@ -257,10 +260,7 @@ def bill_under(
     :param key: a statement signed with it has to name the bill; None accepts any.
     :raises KollarmError: there is none, with the reason.
     """
-    reference = f"{client.address}/{repository}:{tag}"
-    index = client.index(repository, tag)
-    if index is None:
-        raise RegistryError(f"there is no index {reference}", hint="run kollarm build")
+    reference, index = _index_under(client, repository, tag)
     signed = None
     if key is not None:
         said, fault = provenance(client, repository, tag, index.digest, key)
