@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 from core.paths import project_dir
 from core.version import __version__
@@ -23,6 +24,14 @@ def listed(field: str) -> set[str]:
 def test_the_version_is_the_same() -> None:
     assert text("debian/changelog").startswith(f"kollarm ({__version__}) ")
     assert f"## {__version__} (" in text("NEWS.md")
+
+
+def test_the_maintainers_are_the_same() -> None:
+    [maintainer] = tomllib.loads(text("pyproject.toml"))["project"]["maintainers"]
+    name, address = maintainer["name"], "maintainers@kollarm.invalid"
+    assert f"\nMaintainer: {name} <{address}>\n" in text("debian/control")
+    assert f"\n -- {name} <{address}>  " in text("debian/changelog")
+    assert f"\nUpstream-Contact: {name}" in text("debian/copyright")
 
 
 def test_the_deb_knows_what_the_doctor_misses() -> None:
