@@ -50,7 +50,7 @@ def guests(records: Sequence[GuestRecord], cloud: str, when: str) -> PagePart:
 def deployment(record: DeployRecord, hosts: Mapping[str, Host], when: str) -> PagePart:
     """The part for a cloud that was deployed: its hosts, and what the stages did there."""
     html = _render("deployment", record=record, hosts=hosts)
-    return PagePart(f"OpenStack {record.release}", when, html)
+    return PagePart(f"Deployment of OpenStack {record.release}", when, html)
 
 
 def consoles(reports: Mapping[Architecture, ProofReport], when: str) -> PagePart:
