@@ -29,6 +29,7 @@ from kollarm.cli.common import (
     with_architecture,
     with_config,
     with_json,
+    with_tag,
 )
 from kollarm.cli.groups import CommandGroup
 from kollarm.cli.image_names import repositories
@@ -49,18 +50,19 @@ def group() -> None:
 
 @group.command("verify", short_help="Check attestations and signatures.")
 @click.argument("names", nargs=-1, metavar="[IMAGE|GUEST]…")
+@with_tag
 @with_key
 @with_config
 @with_json
 def verify_command(
-    names: tuple[str, ...], key: Path | None, config_path: Path, as_json: bool
+    names: tuple[str, ...], tag: str | None, key: Path | None, config_path: Path, as_json: bool
 ) -> None:
     """Check that images have provenance and bills of materials, and who signed them.
 
     IMAGE is the name of a container image; its parents are checked too. GUEST is the name
     of a guest, whose prepared image is checked. Default: everything in the configuration.
     """
-    config = read_config(config_path)
+    config = read_config(config_path, tag)
     public = _public_key(config, key)
     guests = [guest for guest in config.guests if not names or guest.name in names]
     images = tuple(name for name in names if name not in {guest.name for guest in guests})
@@ -80,15 +82,18 @@ def verify_command(
 
 @group.command("write", short_help="Write attestations that are missing.")
 @click.argument("images", nargs=-1, metavar="[IMAGE]…")
+@with_tag
 @with_config
 @with_json
-def write_command(images: tuple[str, ...], config_path: Path, as_json: bool) -> None:
+def write_command(
+    images: tuple[str, ...], tag: str | None, config_path: Path, as_json: bool
+) -> None:
     """Write the attestations of container images that are missing or invalid.
 
     IMAGE is the name of a Kolla image (default: the configuration's list). Its parents are
     looked at too. Nothing is built: the images have to be up to date.
     """
-    config = read_config(config_path)
+    config = read_config(config_path, tag)
     if not config.registry.attest:
         raise ConfigError("registry.attest is false", hint="remove it from the configuration")
     with alone(config):
@@ -102,13 +107,14 @@ def write_command(images: tuple[str, ...], config_path: Path, as_json: bool) -> 
 
 @group.command("show", short_help="Print an image's attestations as JSON.")
 @click.argument("image")
+@with_tag
 @with_config
-def show_command(image: str, config_path: Path) -> None:
+def show_command(image: str, tag: str | None, config_path: Path) -> None:
     """Print the attestations of an image as JSON.
 
     IMAGE is the name of a container image.
     """
-    config = read_config(config_path)
+    config = read_config(config_path, tag)
     client = _client(config)
     documents = [
         document
@@ -122,7 +128,7 @@ def show_command(image: str, config_path: Path) -> None:
 @group.command("bill", short_help="Print an image's bill of materials.")
 @click.argument("image")
 @with_architecture("Of the image for this architecture.")
-@click.option("--tag", metavar="TAG", help="Of the index with this tag. Default: the build's.")
+@with_tag
 @with_key
 @with_config
 def bill_command(
@@ -133,13 +139,13 @@ def bill_command(
     IMAGE is the name of a container image. That of a guest lies beside its image, in
     GUEST.qcow2.spdx.json.
     """
-    config = read_config(config_path)
+    config = read_config(config_path, tag)
     public, client = _public_key(config, key), _client(config)
     [repository] = repositories(config, (image,))
     document = verification.bill_under(
         client,
         repository,
-        tag or BuildRequest(config).tag,
+        BuildRequest(config).tag,
         Architecture(architecture).oci,
         public,
     )

@@ -9,7 +9,15 @@ import click
 from builder import freshness, image_list, pipeline
 from builder.request import BuildRequest
 from core.config.model import Architecture
-from kollarm.cli.common import alone, read_config, show, with_config, with_dry_run, with_json
+from kollarm.cli.common import (
+    alone,
+    read_config,
+    show,
+    with_config,
+    with_dry_run,
+    with_json,
+    with_tag,
+)
 from kollarm.earlier_builds import note_builds
 from kollarm.services.registry import start_registry
 
@@ -23,6 +31,7 @@ from kollarm.services.registry import start_registry
     type=click.Choice([architecture.value for architecture in Architecture]),
     help="Build only this architecture. Repeatable. Default: those of the configuration.",
 )
+@with_tag
 @click.option("--force", is_flag=True, help="Rebuild images even if they are up to date.")
 @click.option(
     "--refresh",
@@ -45,6 +54,7 @@ from kollarm.services.registry import start_registry
 def build(
     images: tuple[str, ...],
     architectures: tuple[str, ...],
+    tag: str | None,
     force: bool,
     refresh: str | None,
     drop_members: bool,
@@ -59,7 +69,7 @@ def build(
     the registry has already, built from the same inputs, are kept.
     """
     age = freshness.age(refresh) if refresh else None
-    config = read_config(config_path)
+    config = read_config(config_path, tag)
     request = BuildRequest(
         config,
         images=images,

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+from pydantic import TypeAdapter, ValidationError
 
 from core import lock, trust
 from core.config.load import DEFAULT_NAME, load
-from core.config.model import Architecture, Config
+from core.config.model import Architecture, Config, Tag
 from core.results import Result
 from core.standard_streams import write_output
 from core.text_output import printable
@@ -49,6 +50,22 @@ with_cloud = click.option(
     "--cloud",
     metavar="NAME",
     help="Use this cloud of clouds.yaml. Default: the configuration's, or $OS_CLOUD.",
+)
+
+
+def _tag(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A tag as the configuration takes it."""
+    try:
+        return TypeAdapter(Tag | None).validate_python(value)
+    except ValidationError:
+        raise click.BadParameter(f"{value!r} cannot be a tag") from None
+
+
+with_tag = click.option(
+    "--tag",
+    metavar="TAG",
+    callback=_tag,
+    help="Use this tag for indices. Default: build.tag of the configuration, or the release.",
 )
 
 
@@ -93,15 +110,19 @@ with_screenshot = together(
 )
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path, tag: str | None = None) -> Config:
     """The configuration; its CA bundle is applied to this process, its registry has a port.
 
+    :param tag: the tag of indices, in place of the configuration's.
     :raises ConfigError: with every fault found.
     """
     # Looking for ports needs packages that a help page shouldn't wait for.
     from kollarm.services.chosen_ports import with_registrys_port  # noqa: PLC0415
 
     config = load(path)
+    if tag is not None:
+        build = config.build.model_copy(update={"tag": tag})
+        config = config.model_copy(update={"build": build})
     trust.apply(config.ca_bundle)
     return with_registrys_port(config)
 

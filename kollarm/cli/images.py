@@ -18,6 +18,7 @@ from kollarm.cli.common import (
     with_config,
     with_dry_run,
     with_json,
+    with_tag,
 )
 
 
@@ -29,16 +30,19 @@ from kollarm.cli.common import (
     type=click.Choice([part.value for part in run_images.RunPart]),
     help="Do only this part. Repeatable. Default: all of them.",
 )
+@with_tag
 @with_config
 @with_dry_run
 @with_json
-def images(parts: tuple[str, ...], config_path: Path, dry_run: bool, as_json: bool) -> None:
+def images(
+    parts: tuple[str, ...], tag: str | None, config_path: Path, dry_run: bool, as_json: bool
+) -> None:
     """Build container images; prepare, prove and publish guest images.
 
     Results of earlier runs that were made from the same inputs are kept. The parts are: build
     container images, prepare and boot guests, and publish guests in Glance.
     """
-    config = read_config(config_path)
+    config = read_config(config_path, tag)
     chosen = [run_images.RunPart(part) for part in parts] or run_images.EVERYTHING
     if dry_run:
         show(run_images.plan(config, chosen), as_json=as_json)
