@@ -42,7 +42,7 @@ def shell_lines(page: Path) -> Iterator[str]:
 def typed(page: Path) -> Iterator[list[str]]:
     """The words of each command of kollarm's that a reader would type."""
     for line in shell_lines(page):
-        for part in re.split(r"&&|;|\|", line):
+        for part in re.split(r"&&|;|\||\s>", line):
             words = shlex.split(part, comments=True)
             if words and words[0].endswith("kollarm"):
                 yield words[1:]
