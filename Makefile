@@ -84,7 +84,7 @@ docs: setup
 
 # The registry and the Glance that `make images` left running.
 stop:
-	@[ ! -x $(PYTHON) ] || $(PYTHON) -m kollarm.services stop .kollarm
+	@[ ! -x $(PYTHON) ] || $(PYTHON) -m kollarm stop .kollarm
 
 # All that belongs to this checkout; ~/.cache/kollarm, which others share, stays.
 clean: stop

@@ -47,6 +47,7 @@ COMMANDS = {
     "lint": ("kollarm.cli.overlays:lint_command", "Check overlays against a release."),
     "overlays": ("kollarm.cli.overlays:group", "List overlays and show what they change."),
     "prune": ("kollarm.cli.prune:prune_command", "Remove from the registry what no index names."),
+    "stop": ("kollarm.cli.stop:stop_command", "Stop the embedded registry and Glance."),
 }
 
 

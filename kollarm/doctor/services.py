@@ -75,6 +75,6 @@ def _embedded(subject: str, pid: int | None, port: int, key: str) -> DoctorFindi
         return missing(
             subject,
             f"{text}, the same service of another project ({owner})",
-            f"python -m kollarm.services stop {owner.parent}, or choose another port in {key}",
+            f"kollarm stop {owner.parent}, or choose another port in {key}",
         )
     return missing(subject, text, f"end that program, or choose another port in {key}")

@@ -247,8 +247,7 @@ def _free_the_port(daemon: Daemon, host: str, port: int) -> None:
             f"port {port}, which the embedded {daemon.name} needs, is in use by the same "
             f"service of another project ({owner})",
             details=what,
-            hint=f"stop it with: python -m kollarm.services stop {owner.parent}; "
-            f"or {daemon.port_hint}",
+            hint=f"stop it with: kollarm stop {owner.parent}; or {daemon.port_hint}",
         )
     raise KollarmError(
         f"port {port}, which the embedded {daemon.name} needs, is in use by another program",

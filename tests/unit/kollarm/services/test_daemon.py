@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import KollarmError
-from kollarm.services import __main__, daemon, ports
+from kollarm.services import daemon, ports
 from tests.support.daemons import port_of, web_server
 from tests.support.servers import free_port
 
@@ -155,13 +155,3 @@ def test_one_that_never_answers_is_ended(tmp_path: Path) -> None:
     with pytest.raises(KollarmError, match="does not start"):
         daemon.start(silent)
     assert daemon.running_in(silent.folder) is None
-
-
-def test_all_of_a_state_folder_are_stopped(
-    server: daemon.Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    daemon.start(server)
-    assert __main__.main(["stop", str(tmp_path)]) == 0
-    assert daemon.running_in(server.folder) is None
-    assert "stopped web" in capsys.readouterr().err
-    assert __main__.main(["begin"]) == 2
