@@ -77,6 +77,8 @@ class PreparationSpec:
     """Remove cloud-init's state, so that it runs as on a first boot."""
     clean_apt_lists: bool = True
     """Remove apt's package lists."""
+    kernel: str = ""
+    """Name of the package whose kernel is booted; empty: the image's own, if it has a screen."""
     packages: tuple[str, ...] = ()
     """Names of additional packages to install."""
     files: tuple[FileSpec, ...] = ()
@@ -103,6 +105,7 @@ class PreparationSpec:
             clean_host_keys=guest.clean.host_keys,
             clean_cloud_init=guest.clean.cloud_init,
             clean_apt_lists=guest.clean.apt_lists,
+            kernel=guest.kernel or "",
             packages=(*guest.packages, *((AGENT,) if guest.guest_agent else ())),
             files=tuple(FileSpec.of(file) for file in guest.files),
             timezone=guest.timezone or "",

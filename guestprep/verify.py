@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.cache import file_digest
+from core.errors import UnusableInput
 from core.progress import size
 from guestprep import record
 from guestprep.checks import Check, Checks
@@ -16,6 +17,7 @@ from guestprep.inspect import Inspection, inspect_image
 from guestprep.parse.dpkg import DpkgStatus, parse_status
 from guestprep.parse.grub import consoles, sorts_last
 from guestprep.plan import guest_files
+from guestprep.plan.chosen_kernel import kernel_of
 from guestprep.plan.extras import SLACK
 from guestprep.spec import PreparationPart, PreparationSpec
 from guestprep.target import ARCHITECTURE, DRIVER
@@ -161,6 +163,8 @@ def _packages(facts: GuestFacts, status: DpkgStatus, promise: Expectations) -> I
     spec = promise.spec
     for name in spec.packages if PreparationPart.PACKAGES in spec.parts else ():
         yield Check(f"{name} is installed", status.installed(name) is not None, "it isn't")
+    if spec.kernel and PreparationPart.PACKAGES in spec.parts:
+        yield _chosen_kernel(facts, status, spec.kernel)
     for kernel, removed in promise.replaced:
         present = [name for name in removed if status.installed(name) is not None]
         yield Check(f"kernel {kernel} isn't started any more", not present, ", ".join(present))
@@ -171,6 +175,16 @@ def _packages(facts: GuestFacts, status: DpkgStatus, promise: Expectations) -> I
             package is not None and package.version == version,
             package.version if package else "not installed",
         )
+
+
+def _chosen_kernel(facts: GuestFacts, status: DpkgStatus, name: str) -> Check:
+    booted = {entry.version for entry in facts.entries if not entry.rescue}
+    try:
+        version = kernel_of(name, (), status)
+    except UnusableInput as error:
+        return Check(f"the kernel of {name} is booted", False, error.message)
+    found = ", ".join(sorted(booted))
+    return Check(f"the kernel of {name} is booted: {version}", booted == {version}, found)
 
 
 def _files(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:

@@ -283,6 +283,10 @@ class Guest(Section):
     """Consoles of the kernel command line; the last one becomes /dev/console."""
     clean: Clean = Clean()
     """What is removed of one machine's identity."""
+    kernel: PackageName | None = None
+    """The package whose kernel the guest boots instead of its own, such as
+    ``linux-image-generic-64k``; kernels that GRUB would put before it are removed.
+    """
     packages: list[PackageName] = Field(default_factory=list)
     """Further packages to install, by name; what they depend on comes with them."""
     guest_agent: bool = False

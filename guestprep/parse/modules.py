@@ -40,9 +40,10 @@ def is_kernel_version(name: str) -> bool:
     return len(name) <= _LONGEST_VERSION and _VERSION.fullmatch(name) is not None
 
 
-def kernel_order(version: str) -> tuple[list[int], str]:
-    """A key to sort kernels' versions by, the newest last: by their numbers."""
-    return [int(number) for number in re.findall("[0-9]+", version)], version
+def kernel_order(version: str) -> list[tuple[str, int]]:
+    """A key to sort kernels' versions by, the newest last, as ``sort -V`` does for GRUB's menu."""
+    pieces = re.findall(r"([^0-9]*)([0-9]*)", version)
+    return [(text, int(number or -1)) for text, number in pieces if text or number]
 
 
 def module_place(name: str) -> tuple[str, str] | None:

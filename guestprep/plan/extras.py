@@ -48,7 +48,7 @@ def packages(
                 AlreadySatisfied(f"package {name}", f"{present.version} is already installed")
             )
         elif name not in planned:
-            wanted.append(_newest(name, available))
+            wanted.append(newest_package(name, available))
     if not wanted:
         return items
     names = ", ".join(package.name for package in wanted)
@@ -65,7 +65,11 @@ def packages(
     ]
 
 
-def _newest(name: str, available: AvailablePackages) -> ArchivePackage:
+def newest_package(name: str, available: AvailablePackages) -> ArchivePackage:
+    """A package that the configuration requests.
+
+    :raises UnusableInput: no archive has it.
+    """
     candidates = available.candidates(name)
     if not candidates:
         raise UnusableInput(

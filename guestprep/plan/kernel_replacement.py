@@ -25,7 +25,17 @@ _METAS = {
     "ubuntu": ("linux-image-extra-virtual", "linux-image-generic"),
 }
 
-_IMAGE = re.compile(r"^linux-image-(?:unsigned-)?(?P<version>[0-9].*)$")
+#: What the names of one kernel's packages begin with, before its version.
+_OF_ONE_KERNEL = (
+    *("linux-image-", "linux-image-unsigned-", "linux-modules-"),
+    *("linux-modules-extra-", "linux-image-extra-"),
+)
+
+#: Names of the packages that bring a flavour's newest kernel, and have no files themselves.
+_META = re.compile(r"^linux-(image-)?[a-z][a-z0-9-]*$")
+
+#: The package of one kernel.
+IMAGE = re.compile(r"^linux-image-(?:unsigned-)?(?P<version>[0-9].*)$")
 
 
 def replacement(
@@ -42,7 +52,7 @@ def replacement(
             if resolution.faults:
                 reasons.append(resolution.faults[0])
                 continue
-            image = next((entry for entry in resolution.packages if _IMAGE.match(entry.name)), None)
+            image = next((entry for entry in resolution.packages if IMAGE.match(entry.name)), None)
             if image is None:
                 reasons.append(f"{name} doesn't depend on a kernel")
                 continue
@@ -52,7 +62,7 @@ def replacement(
 
 def switch(kernel: KernelFacts, present: KernelFacts, status: DpkgStatus) -> ReplaceStep:
     """The step that boots a kernel with graphics that the guest has already."""
-    remove = () if kernel.drm else _flavour(kernel, status)
+    remove = () if kernel.drm else own_packages(kernel, status)
     return ReplaceStep(
         reason=f"kernel {kernel.version} has no graphics driver; {present.version}, which is "
         "installed too, has it",
@@ -86,7 +96,7 @@ def _step(
     packages: tuple[ArchivePackage, ...],
     status: DpkgStatus,
 ) -> ReplaceStep:
-    match = _IMAGE.match(image.name)
+    match = IMAGE.match(image.name)
     assert match is not None
     version = match["version"]
     remove: tuple[str, ...] = ()
@@ -97,7 +107,7 @@ def _step(
         )
     else:
         reason = f"kernel {kernel.version} can't have a graphics driver (CONFIG_DRM is off)"
-        remove = _flavour(kernel, status)
+        remove = own_packages(kernel, status)
         if remove:
             # GRUB sorts "-cloud-arm64" before "-arm64": it would stay the default.
             reason += "; it is removed because GRUB would otherwise still boot it by default"
@@ -111,14 +121,18 @@ def _step(
     )
 
 
-def _flavour(kernel: KernelFacts, status: DpkgStatus) -> tuple[str, ...]:
-    """The kernel's own package and its meta package, unless something else needs them."""
+def own_packages(kernel: KernelFacts, status: DpkgStatus) -> tuple[str, ...]:
+    """The kernel's packages and the meta packages that need them; none if anything else does."""
     if not kernel.package:
         return ()
     flavour = re.sub(r"^.*?[0-9]-(?=[a-z])", "", kernel.version)  # 6.1.0-56-cloud-arm64
-    names = {kernel.package} | ({f"linux-image-{flavour}"} if flavour else set())
+    names = [scheme + kernel.version for scheme in _OF_ONE_KERNEL] + [f"linux-image-{flavour}"]
     present = {name for name in names if status.installed(name) is not None}
-    for package in status.packages.values():
-        if package.installed and package.name not in present and present & package.needs:
+    others = [entry for entry in status.packages.values() if entry.installed]
+    while needing := {
+        entry.name for entry in others if entry.name not in present and present & entry.needs
+    }:
+        if not all(_META.match(name) for name in needing):
             return ()
+        present |= needing
     return tuple(sorted(present))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from guestprep.archive.resolve import AvailablePackages
 from guestprep.facts import GuestFacts
 from guestprep.parse.dpkg import DpkgStatus
-from guestprep.plan import extras, guest_files, kernel, loader, menus, screen
+from guestprep.plan import chosen_kernel, extras, guest_files, kernel, loader, menus, screen
 from guestprep.plan.model import (
     AlreadySatisfied,
     CleanStep,
@@ -36,10 +36,13 @@ def make_plan(
     :param available: the archives' packages; read only when something has to be installed.
     :raises UnusableInput: the image can't be prepared, with every reason.
     """
-    check(facts, spec.parts)
+    check(facts, spec.parts, kernel_chosen=bool(spec.kernel))
     items: list[PlanItem] = []
     if PreparationPart.PACKAGES in spec.parts:
-        items += kernel.install_drivers(facts, status, available)
+        if spec.kernel:
+            items += chosen_kernel.install_kernel(spec.kernel, facts, status, available)
+        else:
+            items += kernel.install_drivers(facts, status, available)
         items += extras.packages(spec, status, available, _installs(items))
     installs = _installs(items)
     kernels = {
@@ -52,7 +55,11 @@ def make_plan(
         items += kernel.load_driver(facts)
         items += screen.login_prompt(facts)
     if PreparationPart.INITRAMFS in spec.parts:
-        items += [kernel.add_to_initramfs(entry, installs) for entry in facts.booted]
+        started = [entry for entry in facts.kernels if entry.version in kernels.values()]
+        items += [
+            kernel.add_to_initramfs(entry, installs)
+            for entry in dict.fromkeys((*facts.booted, *started))
+        ]
     if PreparationPart.GRUB in spec.parts or kernels:
         items += menus.change(facts, spec, kernels)
     if PreparationPart.GRUB in spec.parts:

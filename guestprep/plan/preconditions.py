@@ -41,23 +41,27 @@ _REMEDIES = {
     "loader entries (in /boot/loader/entries or on the ESP): use an image that has them",
     Obstacle.UNIFIED: "its command line is inside that file, which may be signed: make it "
     "anew in the guest, with the consoles in /etc/kernel/cmdline; or use --only",
-    Obstacle.NO_SCREEN: "no driver can change that: install another kernel in the image, such as "
-    "the distribution's generic one",
+    Obstacle.NO_SCREEN: "no driver can change that: set the guest's `kernel` to another one, "
+    "such as linux-image-generic (Ubuntu) or linux-image-arm64 (Debian)",
     Obstacle.UNREADABLE_INITRAMFS: "the image may be damaged: download it again, or let its own "
     "system rebuild the initramfs",
     Obstacle.FOREIGN_INITRAMFS: "whatever built the image has mixed architectures: rebuild it",
 }
 
 
-def check(facts: GuestFacts, parts: Collection[PreparationPart]) -> None:
+def check(
+    facts: GuestFacts, parts: Collection[PreparationPart], *, kernel_chosen: bool = False
+) -> None:
     """Refuse an image that can't be prepared.
 
     :param parts: the requested parts; an obstacle to other parts alone doesn't count.
+    :param kernel_chosen: whether another kernel is requested than the image has.
     :raises UnusableInput: with one line for each obstacle.
     """
     faults = [
         Fault(obstacle, sentence, _REMEDIES[obstacle])
         for obstacle, sentence in find_obstacles(facts, parts)
+        if not (kernel_chosen and obstacle is Obstacle.NO_SCREEN)
     ]
     if not faults:
         return

@@ -161,3 +161,20 @@ def test_another_size_is_found() -> None:
 def test_only_what_was_asked_for_is_checked() -> None:
     bare = replace(GOOD, modules_load=(), initramfs_hook=False, grub=None, timezone="")
     assert checks(bare, expected=Expectations(PreparationSpec(parts=()))).good
+
+
+def test_the_requested_kernel_is_the_one_that_is_booted() -> None:
+    packages = {"linux-image-generic": f"linux-image-{VERSION}", f"linux-image-{VERSION}": ""}
+    status = STATUS + "".join(
+        f"Package: {name}\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1\n"
+        f"Depends: {depends}\n\n"
+        for name, depends in packages.items()
+    )
+    wanted = replace(EXPECTED, spec=replace(EXPECTED.spec, kernel="linux-image-generic"))
+    assert checks(GOOD, status, wanted).good
+    (entry,) = MENU.entries
+    other = with_menu(replace(MENU, entries=(replace(entry, kernel="/boot/vmlinuz-5.0.0-1"),)))
+    for facts, installed in ((other, status), (GOOD, STATUS)):
+        assert any(
+            "linux-image-generic" in claim for claim in failed(checks(facts, installed, wanted))
+        )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.run import run
 from guestprep.expectations import Expectations
 from guestprep.facts import DriverLocation, GuestFacts, KernelFacts
 from guestprep.parse.dpkg import parse_status
@@ -128,3 +129,10 @@ def test_kernels_are_sorted_by_their_numbers() -> None:
     assert sorted(versions, key=kernel_order) == [
         "5.10.0_x", "6.1.0-9-arm64", OLD, NEW, GENERIC,
     ]  # fmt: skip
+
+
+def test_their_order_is_that_of_grubs_menu() -> None:
+    flavours = ("generic", "generic-64k", "arm64", "arm64-16k", "rt-arm64", "cloud-arm64", "kvm")
+    versions = [f"6.{minor}.0-31-{flavour}" for flavour in flavours for minor in (8, 14)]
+    by_sort = run(["sort", "-V"], stdin="\n".join(versions).encode(), env={"LC_ALL": "C"}).stdout
+    assert sorted(versions, key=kernel_order) == by_sort.split()
