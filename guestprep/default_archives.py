@@ -1,12 +1,15 @@
-"""The archives that Debian's and Ubuntu's arm64 images get their packages from."""
+"""The archives that Debian's and Ubuntu's images get their packages from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from core.config.base import Architecture
 from core.config.model import AptArchive
 from guestprep.archive.keyrings import available
 from guestprep.facts import GuestFacts
+
+_PORTS = "http://ports.ubuntu.com/ubuntu-ports"
 
 #: The keyring of each distribution's archives.
 KEYRINGS = {
@@ -30,8 +33,9 @@ def archives(facts: GuestFacts) -> tuple[AptArchive, ...]:
         components = ["main"]
     else:
         # arm64 isn't on archive.ubuntu.com: "ports" has all but the two first architectures.
-        ports = "http://ports.ubuntu.com/ubuntu-ports"
-        places = [(ports, codename + pocket) for pocket in ("-updates", "-security", "")]
+        first = facts.architecture == Architecture.X86_64
+        server = "http://archive.ubuntu.com/ubuntu" if first else _PORTS
+        places = [(server, codename + pocket) for pocket in ("-updates", "-security", "")]
         components = ["main", "universe"]
     return tuple(
         AptArchive(uri=uri, suite=suite, components=components, keyring=keyring)

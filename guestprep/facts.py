@@ -9,6 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.config.base import Architecture
 from core.progress import size
 from core.text_output import joined_lines
 from guestprep.parse.grub import BootEntry
@@ -239,6 +240,8 @@ class GuestFacts:
     unready: tuple[str, ...]
     """Names of packages that are neither fully installed nor fully removed."""
     leftovers: Leftovers
+    bios: bool = False
+    """Whether the disk starts with GRUB for machines without UEFI."""
     esp: str = ""
     """Where the guest mounts its ESP; empty where it has no place for it."""
     loaders: tuple[str, ...] = ()
@@ -273,6 +276,11 @@ class GuestFacts:
     """The zone that /etc/timezone names; None without that file."""
     files: tuple[FileFacts, ...] = ()
     """The files that were looked for and found."""
+
+    @property
+    def debian_architecture(self) -> str:
+        """Debian's name for the architecture, which must be known."""
+        return Architecture(self.architecture).debian
 
     def file(self, path: str) -> FileFacts | None:
         """A file that was looked for; None where it wasn't found."""
@@ -319,7 +327,7 @@ class GuestFacts:
             f"partitions ({self.partition_table}):",
         ]
         out += [f"  {_partition_line(part)}" for part in self.partitions]
-        out.append(f"UEFI loader: {self.uefi or 'none'}")
+        out.append(f"UEFI loader: {self.uefi or 'none'}{', BIOS: GRUB' if self.bios else ''}")
         if self.timezone:
             out.append(f"time zone: {self.timezone}")
         for kernel in self.kernels:

@@ -34,7 +34,7 @@ from guestprep.record import PreparationRecord
 from guestprep.source import DiskFacts, disk_facts
 from guestprep.source.find import locate
 from guestprep.spec import PreparationPart, PreparationSpec
-from guestprep.target import DEBIAN_ARCHITECTURE, FALLBACK_LOADER
+from guestprep.target import FALLBACK_LOADER
 from guestprep.verify import check_image, verify
 from guestprep.workdir import room, workplace
 
@@ -47,7 +47,7 @@ def plan(guest: Guest, *, only: Iterable[PreparationPart] = ()) -> PreparationPl
     """
     spec = PreparationSpec.of(guest, only)
     with progress.current().step("source"):
-        source, _ = locate(guest.source)
+        source, _ = locate(guest.source, guest.architecture)
     return _planned(inspect_image(source, spec.watched), guest.archives, spec)[0]
 
 
@@ -66,7 +66,7 @@ def prepare(
     """
     clock = Stopwatch()
     with clock.timed("source"), progress.current().step("source"):
-        source, digest = locate(guest.source)
+        source, digest = locate(guest.source, guest.architecture)
         disk = disk_facts(source)
     spec = PreparationSpec.of(guest, only)
     output = output.absolute()
@@ -98,6 +98,7 @@ def prepare(
             architecture=facts.architecture,
             uefi=facts.uefi or (FALLBACK_LOADER if steps.steps_of(LoaderStep) else ""),
             admin_user=facts.admin_user,
+            bios=facts.bios,
         )
         # The old record goes first: a kill before the new one would leave it beside the new image.
         record.record_path(output).unlink(missing_ok=True)
@@ -177,7 +178,7 @@ def _planned(
     inspection: Inspection, archives: Sequence[AptArchive], spec: PreparationSpec
 ) -> tuple[PreparationPlan, ArchiveClient]:
     client = ArchiveClient(
-        archives or default_archives.archives(inspection.facts), DEBIAN_ARCHITECTURE
+        archives or default_archives.archives(inspection.facts), spec.architecture.debian
     )
     status = parse_status(inspection.contents.dpkg_status)
     steps = make_plan(inspection.facts, status, spec, client)

@@ -50,6 +50,8 @@ class PreparationRecord:
     """Path on the ESP of the loader that UEFI starts by itself; empty when there is none."""
     admin_user: str = ""
     """The user that cloud-init creates; empty when it names none."""
+    bios: bool = False
+    """Whether the disk starts with GRUB for machines without UEFI."""
     kept: bool = False
     """Whether an earlier run's result was found complete and left as it was."""
 

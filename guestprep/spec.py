@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cache import file_digest
+from core.config.base import Architecture
 from core.config.model import Guest, GuestFile
 from core.errors import UnusableInput
 
@@ -65,6 +66,8 @@ class FileSpec:
 class PreparationSpec:
     """What is requested of one image."""
 
+    architecture: Architecture = Architecture.AARCH64
+    """The architecture that the image must have."""
     consoles: tuple[str, ...] = ("ttyAMA0,115200", "tty1")
     """Values of ``console=``, in order: the last becomes /dev/console."""
     parts: tuple[PreparationPart, ...] = tuple(PreparationPart)
@@ -100,6 +103,7 @@ class PreparationSpec:
         """
         return PreparationSpec(
             parts=tuple(sorted(set(only))) or tuple(PreparationPart),
+            architecture=guest.architecture,
             consoles=tuple(guest.consoles),
             clean_machine_id=guest.clean.machine_id,
             clean_host_keys=guest.clean.host_keys,
@@ -137,6 +141,7 @@ class PreparationSpec:
             key: tuple(value) if isinstance(value, list) else value
             for key, value in dict(data).items()
         }
+        plain["architecture"] = Architecture(data.get("architecture", Architecture.AARCH64))
         plain["parts"] = tuple(PreparationPart(part) for part in data["parts"])
         plain["files"] = tuple(
             FileSpec(source=Path(file["path"]), **file) for file in data["files"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from core.config.base import Architecture
 
 #: By the kernel's name for it, which is also Nova's.
@@ -31,3 +34,22 @@ KEYBOARD_DRIVERS = ("xhci_pci", "usbhid", "hid_generic")
 
 #: What UEFI starts by itself, on the EFI system partition (UEFI 2.10, 3.5.1.1).
 FALLBACK_LOADER = "EFI/BOOT/BOOTAA64.EFI"
+
+
+@dataclass(frozen=True)
+class GuestMachine:
+    """What Nova's machines of an architecture start, and what their screen needs."""
+
+    loader: str
+    """What UEFI starts by itself."""
+    bios: bool
+    """Whether they can start without UEFI."""
+    needs_driver: bool
+    """Whether the kernel shows nothing on the screen without a driver of its own for it."""
+
+
+MACHINES: Mapping[str, GuestMachine] = {
+    Architecture.AARCH64: GuestMachine(FALLBACK_LOADER, bios=False, needs_driver=True),
+    # The virtual graphics card is one of VGA too there.
+    Architecture.X86_64: GuestMachine("EFI/BOOT/BOOTX64.EFI", bios=True, needs_driver=False),
+}

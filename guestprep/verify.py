@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.cache import file_digest
+from core.config.base import Architecture
+from core.config.model import SERIAL_CONSOLES
 from core.errors import UnusableInput
 from core.progress import size
 from guestprep import record
@@ -20,7 +22,7 @@ from guestprep.plan import guest_files
 from guestprep.plan.chosen_kernel import kernel_of
 from guestprep.plan.extras import SLACK
 from guestprep.spec import PreparationPart, PreparationSpec
-from guestprep.target import ARCHITECTURE, DRIVER
+from guestprep.target import DRIVER, MACHINES
 
 
 def verify(path: Path, promise: Expectations | None = None) -> Checks:
@@ -31,8 +33,9 @@ def verify(path: Path, promise: Expectations | None = None) -> Checks:
     :raises UnusableInput: the file is missing, damaged, not a disk, or has no readable system.
     """
     recorded = record.beside(path) if promise is None else None
-    expected = (recorded.expectations if recorded else promise) or Expectations()
-    result = check_image(inspect_image(path, expected.spec.watched), expected)
+    expected = recorded.expectations if recorded else promise
+    inspection = inspect_image(path, expected.spec.watched if expected else ())
+    result = check_image(inspection, expected or _usual(inspection.facts))
     if recorded is None:
         return result
     digest = file_digest(path)
@@ -41,15 +44,24 @@ def verify(path: Path, promise: Expectations | None = None) -> Checks:
     return dataclasses.replace(result, checks=(unchanged, *result.checks))
 
 
+def _usual(facts: GuestFacts) -> Expectations:
+    """What every prepared image of an architecture is held to."""
+    if facts.architecture not in MACHINES:
+        return Expectations()
+    architecture = Architecture(facts.architecture)
+    usual = (SERIAL_CONSOLES[architecture], "tty1")
+    return Expectations(PreparationSpec(architecture=architecture, consoles=usual))
+
+
 def check_image(inspection: Inspection, promise: Expectations) -> Checks:
     """The checks of an examined image: pure."""
     facts, spec = inspection.facts, promise.spec
     text = inspection.contents.dpkg_status
     status = parse_status(text)
     checks = [
-        *_boot(facts),
+        *_boot(facts, spec.architecture),
         *(check for kernel in facts.booted for check in _kernel(kernel, spec)),
-        *(_loading(facts) if PreparationPart.LOADING in spec.parts else ()),
+        *(_loading(facts, spec) if PreparationPart.LOADING in spec.parts else ()),
         *(_grub(facts, spec) if PreparationPart.GRUB in spec.parts else ()),
         *_packages(facts, status, promise),
         *(_files(facts, spec) if PreparationPart.FILES in spec.parts else ()),
@@ -59,18 +71,25 @@ def check_image(inspection: Inspection, promise: Expectations) -> Checks:
     return Checks(facts.disk.path, tuple(checks), text)
 
 
-def _boot(facts: GuestFacts) -> Iterator[Check]:
+def _boot(facts: GuestFacts, architecture: Architecture) -> Iterator[Check]:
     yield Check(
-        f"the system is for {ARCHITECTURE}",
-        facts.architecture == ARCHITECTURE,
+        f"the system is for {architecture}",
+        facts.architecture == architecture,
         facts.architecture or "unknown",
     )
+    if MACHINES[architecture].bios:
+        yield Check("UEFI or a BIOS finds a boot loader", bool(facts.uefi or facts.bios), "none")
+        return
     yield Check("UEFI finds a boot loader on the ESP", bool(facts.uefi), "none")
     yield Check("there is a kernel with its modules", bool(facts.kernels), "none")
 
 
 def _kernel(kernel: KernelFacts, spec: PreparationSpec) -> Iterator[Check]:
     name = f"kernel {kernel.version}"
+    if not MACHINES[spec.architecture].needs_driver:
+        lacking = ", ".join(kernel.screen_lacks)
+        yield Check(f"{name} can show text on a screen", not lacking, f"built without {lacking}")
+        return
     if PreparationPart.PACKAGES in spec.parts:
         yield Check(f"{name} has {DRIVER}", kernel.gpu is not DriverLocation.MISSING, "missing")
     if kernel.gpu is not DriverLocation.MODULE or PreparationPart.INITRAMFS not in spec.parts:
@@ -101,13 +120,14 @@ def _kernel(kernel: KernelFacts, spec: PreparationSpec) -> Iterator[Check]:
     yield Check(f"{ramfs.path} loads {DRIVER}", DRIVER in ramfs.loads, "it does not")
 
 
-def _loading(facts: GuestFacts) -> Iterator[Check]:
+def _loading(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
     yield Check(
         "no masked unit keeps the login prompt from the screen",
         not facts.getty_masks,
         ", ".join(facts.getty_masks),
     )
-    if all(kernel.gpu is DriverLocation.BUILTIN for kernel in facts.booted):
+    builtin = all(kernel.gpu is DriverLocation.BUILTIN for kernel in facts.booted)
+    if builtin or not MACHINES[spec.architecture].needs_driver:
         return
     yield Check(
         f"{DRIVER} is loaded at every start",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 
+from core.config.base import Architecture
 from core.config.model import BaseImage, Config, Guest
 from core.yaml_faults import Position
 
@@ -216,12 +217,27 @@ def _of_guest(guest: Guest, at: Position) -> Iterator[Finding]:
     if guest.publish.members and guest.visibility != "shared":
         message = "only images of the visibility shared have members"
         yield (*at, "publish", "members"), message, "set visibility: shared, or remove members"
-    if not guest.consoles:
-        yield (*at, "consoles"), "is empty", "list at least tty1, which the VNC console shows"
-    elif not guest.consoles[-1].startswith("tty") or guest.consoles[-1].startswith("ttyAMA"):
+    if guest.architecture is Architecture.X86_64:
+        yield from _of_x86(guest, at)
+    yield from _of_consoles(guest.consoles, (*at, "consoles"))
+
+
+def _of_x86(guest: Guest, at: Position) -> Iterator[Finding]:
+    """What isn't done for guests of x86_64."""
+    if guest.boot != "none":
+        message = "kollarm boots images for aarch64 only"
+        yield (*at, "boot"), message, "remove it, and use guest prove in the cloud"
+    if guest.kernel is not None:
+        message = "kollarm replaces kernels of images for aarch64 only"
+        yield (*at, "kernel"), message, "remove it, and install the kernel with the image's tools"
+
+
+def _of_consoles(consoles: Sequence[str], at: Position) -> Iterator[Finding]:
+    if not consoles:
+        yield at, "is empty", "list at least tty1, which the VNC console shows"
+    elif not consoles[-1].startswith("tty") or consoles[-1].startswith(("ttyAMA", "ttyS")):
         yield (
-            (*at, "consoles"),
-            f"the last one, {guest.consoles[-1]!r}, becomes /dev/console, "
-            "but is not the VNC screen",
+            at,
+            f"the last one, {consoles[-1]!r}, becomes /dev/console, but is not the VNC screen",
             "put tty1 last",
         )

@@ -90,6 +90,8 @@ def _validate(data: dict[str, Any], folder: Path) -> tuple[Config, list[Finding]
             break
         except ValidationError as error:
             for item in error.errors():
+                if item["type"] == "default_factory_not_called":
+                    continue  # it follows from another fault
                 position = _present(data, item["loc"], missing=item["type"] == "missing")
                 if not any(position[: len(gone)] == gone for gone in removed):
                     findings.append((position, *explain(item, position, Config)))

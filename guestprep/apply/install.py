@@ -26,7 +26,6 @@ from guestprep.archive.resolve import unmet
 from guestprep.parse.dpkg import parse_status
 from guestprep.parse.text import decode, encode
 from guestprep.plan.model import InstallStep, ReplaceStep
-from guestprep.target import DEBIAN_ARCHITECTURE
 
 _STATUS = "/var/lib/dpkg/status"
 _INFO = "/var/lib/dpkg/info"
@@ -55,11 +54,12 @@ def check_relations(pending: PendingChanges) -> None:
     """
     if _STATUS not in pending.texts:
         return
-    after = unmet(parse_status(decode(pending.texts[_STATUS])), DEBIAN_ARCHITECTURE)
+    architecture = pending.inspection.facts.debian_architecture
+    after = unmet(parse_status(decode(pending.texts[_STATUS])), architecture)
     if not after:
         return
     before = parse_status(pending.inspection.contents.texts[_STATUS])
-    if new := sorted(after - unmet(before, DEBIAN_ARCHITECTURE)):
+    if new := sorted(after - unmet(before, architecture)):
         raise KollarmError(
             f"the guest's packages would no longer fit together: {new[0]}",
             details="\n".join(new[1:]) or None,
@@ -77,7 +77,8 @@ def _register(pending: PendingChanges, step: InstallStep, done: InstalledFiles) 
     automatic = [name for name in done.names if name not in step.manual]
     if automatic:
         states = decode(_content(pending, _STATES))
-        _change(pending, _STATES, encode(extended_states(states, automatic, DEBIAN_ARCHITECTURE)))
+        architecture = pending.inspection.facts.debian_architecture
+        _change(pending, _STATES, encode(extended_states(states, automatic, architecture)))
     for trigger, listener in done.interests:
         path = f"{_TRIGGERS}/{'File' if trigger.startswith('/') else trigger}"
         line = f"{trigger} {listener}\n" if trigger.startswith("/") else f"{listener}\n"

@@ -38,6 +38,11 @@ def enable_emulation(appliance: Appliance, architecture: str) -> bool:
     """
     if platform.machine() == architecture:
         return False
+    if architecture != ARCHITECTURE:
+        raise KollarmError(
+            f"programs of {architecture} can't be run on this machine",
+            hint=f"use the offline engine, or prepare the image on an {architecture} machine",
+        )
     static = which(f"qemu-{ARCHITECTURE}-static") or which(f"qemu-{ARCHITECTURE}")
     if static is None:
         raise KollarmError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from guestprep.facts import (
     BootLoader,
@@ -26,7 +27,13 @@ from guestprep.inspect.collect import (
     GuestContents,
     KernelContents,
 )
-from guestprep.inspect.identify import admin_user, cloud_settings, release_of
+from guestprep.inspect.identify import (
+    admin_user,
+    cloud_settings,
+    release_of,
+    starts_by_bios,
+    uefi_loader,
+)
 from guestprep.inspect.initramfs import read_initramfs
 from guestprep.parse import grub
 from guestprep.parse.cloudcfg import datasources
@@ -35,7 +42,7 @@ from guestprep.parse.elf import elf_architecture
 from guestprep.parse.modules import module_name, parse_index
 from guestprep.parse.text import kernel_config, word_lines
 from guestprep.source import DiskFacts
-from guestprep.target import DISK_DRIVERS, DRIVER, KEYBOARD_DRIVERS, SCREEN_OPTIONS
+from guestprep.target import DISK_DRIVERS, DRIVER, KEYBOARD_DRIVERS, MACHINES, SCREEN_OPTIONS
 
 _SELINUX_ON = re.compile(r"^SELINUX=(enforcing|permissive)\s*$", re.MULTILINE)
 
@@ -46,17 +53,22 @@ def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
     release = release_of(texts)
     status = parse_status(contents.dpkg_status)
     present = names.get("present", ())
+    architecture = elf_architecture(contents.program)
     kernels = tuple(_kernel(kernel, status) for kernel in contents.kernels)
+    machine = MACHINES.get(architecture)
+    if machine is not None and not machine.needs_driver:
+        kernels = tuple(map(_without_driver, kernels))
     return GuestFacts(
         disk=disk,
         partition_table=contents.layout.table,
-        architecture=elf_architecture(contents.program),
+        architecture=architecture,
         distribution=release.get("ID", ""),
         release=release.get("VERSION_ID", ""),
         codename=release.get("VERSION_CODENAME", "") or release.get("UBUNTU_CODENAME", ""),
         pretty_name=release.get("PRETTY_NAME", ""),
         partitions=contents.layout.partitions,
-        uefi=contents.layout.loader,
+        uefi=uefi_loader(architecture, contents.layout.loader),
+        bios=starts_by_bios(architecture, contents.boot_sector),
         kernels=kernels,
         grub=_grub(contents),
         esp=contents.layout.esp.where if contents.layout.esp is not None else "",
@@ -150,6 +162,12 @@ def _kernel(contents: KernelContents, status: DpkgStatus) -> KernelFacts:
             read_initramfs(copy, contents.initramfs_path, version) if copy is not None else None
         ),
     )
+
+
+def _without_driver(kernel: KernelFacts) -> KernelFacts:
+    """A kernel on a machine whose screen works by itself, and whose keyboard isn't on USB."""
+    lacking = tuple(name for name in kernel.screen_lacks if name.startswith("CONFIG_VT"))
+    return replace(kernel, screen_lacks=lacking, keyboard_lacks=())
 
 
 def _grub(contents: GuestContents) -> GrubFacts | None:

@@ -141,6 +141,8 @@ class GuestContents:
     menu: str
     """Path of grub.cfg; empty when there is none."""
     kernels: tuple[KernelContents, ...]
+    boot_sector: bytes = b""
+    """The disk's first bytes, which a BIOS starts."""
     loader: BootLoader = BootLoader.GRUB
     entries: tuple[BootEntry, ...] = ()
     """The entries in files of their own that the loader reads."""
@@ -216,6 +218,7 @@ def collect(
         texts=texts,
         names=names,
         program=program_head(appliance),
+        boot_sector=boot_sector(appliance),
         usr_merged=appliance.is_link("/lib"),
         menu=menu,
         kernels=tuple(_kernels(appliance, versions, names["/boot"], entries, work)),
@@ -322,6 +325,11 @@ def program_head(appliance: Appliance) -> bytes:
         with contextlib.suppress(GuestCallError):
             return appliance.read_head(path, 64)
     return b""
+
+
+def boot_sector(appliance: Appliance) -> bytes:
+    """The bytes at the disk's beginning that a BIOS starts."""
+    return bytes(appliance.call("pread_device", appliance.devices()[0], 440, 0))
 
 
 def _kernels(

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from core import progress
 from guestprep.appliance import Drive, launch_appliance
-from guestprep.inspect.collect import program_head, read_folder, read_text
+from guestprep.inspect.collect import boot_sector, program_head, read_folder, read_text
 from guestprep.inspect.layout import find_layout
 from guestprep.parse.cloudcfg import default_user
 from guestprep.parse.elf import elf_architecture
 from guestprep.parse.text import os_release
 from guestprep.source import disk_facts
+from guestprep.target import MACHINES
 
 RELEASE_FILES = ("/etc/os-release", "/usr/lib/os-release")
 
@@ -35,6 +36,8 @@ class Identity:
     """VERSION_ID in os-release."""
     admin_user: str
     """The user that cloud-init creates; empty when it names none."""
+    bios: bool = False
+    """Whether the disk starts with GRUB for machines without UEFI."""
 
 
 def identify(path: Path) -> Identity:
@@ -55,13 +58,27 @@ def identify(path: Path) -> Identity:
         read_folder(appliance, CLOUD_CFG_D, appliance.list_directory(CLOUD_CFG_D), texts)
         release = release_of(texts)
         step.note(release.get("PRETTY_NAME", ""))
+        architecture = elf_architecture(program_head(appliance))
         return Identity(
-            architecture=elf_architecture(program_head(appliance)),
-            uefi=layout.loader,
+            architecture=architecture,
+            uefi=uefi_loader(architecture, layout.loader),
             distribution=release.get("ID", ""),
             release=release.get("VERSION_ID", ""),
             admin_user=admin_user(texts),
+            bios=starts_by_bios(architecture, boot_sector(appliance)),
         )
+
+
+def uefi_loader(architecture: str, found: str) -> str:
+    """The loader that UEFI starts by itself, if it is the architecture's; else nothing."""
+    machine = MACHINES.get(architecture)
+    return found if machine and found.upper() == machine.loader else ""
+
+
+def starts_by_bios(architecture: str, sector: bytes) -> bool:
+    """Whether a BIOS finds GRUB in a disk's first sector (its boot.S has the name in it)."""
+    machine = MACHINES.get(architecture)
+    return machine is not None and machine.bios and b"GRUB" in sector
 
 
 def release_of(texts: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from guestprep.appliance import Appliance, GuestCallError
 from guestprep.facts import Partition, Role
 from guestprep.inspect.mounts import Mount, mounts_of
 from guestprep.parse.text import FstabEntry, decode, fstab
-from guestprep.target import FALLBACK_LOADER
+from guestprep.target import MACHINES
 
 ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 
@@ -127,14 +127,17 @@ def _look_into_esp(
 
 
 def _loader(appliance: Appliance) -> str:
-    """The fallback loader on a mounted FAT, found without regard to case as FAT has none."""
-    path = ""
-    for part in FALLBACK_LOADER.split("/"):
-        inside = {name.upper(): name for name in appliance.list_directory(path or "/")}
-        if part not in inside:
-            return ""
-        path = f"{path}/{inside[part]}"
-    return path.lstrip("/")
+    """A fallback loader on a mounted FAT, found without regard to case as FAT has none."""
+    for machine in MACHINES.values():
+        path = ""
+        for part in machine.loader.split("/"):
+            inside = {name.upper(): name for name in appliance.list_directory(path or "/")}
+            if part not in inside:
+                break
+            path = f"{path}/{inside[part]}"
+        else:
+            return path.lstrip("/")
+    return ""
 
 
 def _identify(device: str, known: Mapping[str, str]) -> Partition:

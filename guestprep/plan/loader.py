@@ -11,7 +11,7 @@ from guestprep.target import FALLBACK_LOADER
 def add_fallback(facts: GuestFacts) -> list[LoaderStep]:
     """Put the system's own loader where UEFI looks for it on a machine without settings."""
     source = own_loader(facts.loaders)
-    if facts.uefi or not source or not facts.esp:
+    if facts.uefi or facts.bios or not source or not facts.esp:
         return []
     folder, _, name = source.rpartition("/")
     copies = {FALLBACK_LOADER: source}

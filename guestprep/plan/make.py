@@ -18,9 +18,12 @@ from guestprep.plan.model import (
 )
 from guestprep.plan.preconditions import check
 from guestprep.spec import PreparationPart, PreparationSpec
+from guestprep.target import MACHINES
 
 #: The datasources by which cloud-init gets its data from Nova.
 _DATASOURCES = ("OpenStack", "ConfigDrive", "Ec2")
+
+_NO_DRIVER = AlreadySatisfied("driver", "the screen of such a machine needs none")
 
 _NO_DATA = "guests won't get their SSH keys and host names from Nova"
 
@@ -36,12 +39,13 @@ def make_plan(
     :param available: the archives' packages; read only when something has to be installed.
     :raises UnusableInput: the image can't be prepared, with every reason.
     """
-    check(facts, spec.parts, kernel_chosen=bool(spec.kernel))
+    check(facts, spec)
+    needs_driver = MACHINES[spec.architecture].needs_driver
     items: list[PlanItem] = []
     if PreparationPart.PACKAGES in spec.parts:
         if spec.kernel:
             items += chosen_kernel.install_kernel(spec.kernel, facts, status, available)
-        else:
+        elif needs_driver:
             items += kernel.install_drivers(facts, status, available)
         items += extras.packages(spec, status, available, _installs(items))
     installs = _installs(items)
@@ -52,9 +56,9 @@ def make_plan(
         for old in step.replaced
     }
     if PreparationPart.LOADING in spec.parts:
-        items += kernel.load_driver(facts)
+        items += kernel.load_driver(facts) if needs_driver else [_NO_DRIVER]
         items += screen.login_prompt(facts)
-    if PreparationPart.INITRAMFS in spec.parts:
+    if PreparationPart.INITRAMFS in spec.parts and needs_driver:
         started = [entry for entry in facts.kernels if entry.version in kernels.values()]
         items += [
             kernel.add_to_initramfs(entry, installs)

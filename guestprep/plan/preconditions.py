@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 
 from core.errors import Fault, UnusableInput
 from guestprep.facts import BootLoader, GuestFacts
 from guestprep.plan.loader import add_fallback
-from guestprep.spec import PreparationPart
-from guestprep.target import ARCHITECTURE, FALLBACK_LOADER
+from guestprep.spec import PreparationPart, PreparationSpec
+from guestprep.target import ARCHITECTURE, MACHINES
 
 #: Distributions whose layout, boot loader and archives are known here.
 KNOWN = ("debian", "ubuntu")
@@ -19,7 +19,7 @@ class Obstacle(StrEnum):
     """Why an image can't be prepared."""
 
     ARCHITECTURE = "architecture"
-    NO_UEFI_LOADER = "UEFI boot loader"
+    NO_LOADER = "boot loader"
     DISTRIBUTION = "distribution"
     NO_KERNEL = "kernel"
     NO_MENU = "boot menu"
@@ -30,8 +30,7 @@ class Obstacle(StrEnum):
 
 
 _REMEDIES = {
-    Obstacle.ARCHITECTURE: f"use the distribution's {ARCHITECTURE.debian} image",
-    Obstacle.NO_UEFI_LOADER: f"{ARCHITECTURE.debian} guests start through UEFI: run grub-install "
+    Obstacle.NO_LOADER: f"{ARCHITECTURE.debian} guests start through UEFI: run grub-install "
     "--removable in the guest; where the distribution has two images, use the one with uefi in its "
     "name",
     Obstacle.DISTRIBUTION: f"kollarm prepares {' and '.join(KNOWN)} images; the parts that need "
@@ -49,19 +48,15 @@ _REMEDIES = {
 }
 
 
-def check(
-    facts: GuestFacts, parts: Collection[PreparationPart], *, kernel_chosen: bool = False
-) -> None:
+def check(facts: GuestFacts, spec: PreparationSpec) -> None:
     """Refuse an image that can't be prepared.
 
-    :param parts: the requested parts; an obstacle to other parts alone doesn't count.
-    :param kernel_chosen: whether another kernel is requested than the image has.
+    :param spec: what is requested; an obstacle to other parts alone doesn't count.
     :raises UnusableInput: with one line for each obstacle.
     """
     faults = [
-        Fault(obstacle, sentence, _REMEDIES[obstacle])
-        for obstacle, sentence in find_obstacles(facts, parts)
-        if not (kernel_chosen and obstacle is Obstacle.NO_SCREEN)
+        Fault(obstacle, sentence, _remedy(obstacle, facts, spec))
+        for obstacle, sentence in find_obstacles(facts, spec)
     ]
     if not faults:
         return
@@ -73,37 +68,50 @@ def check(
     )
 
 
-def find_obstacles(
-    facts: GuestFacts, parts: Collection[PreparationPart]
-) -> Iterator[tuple[Obstacle, str]]:
+def _remedy(obstacle: Obstacle, facts: GuestFacts, spec: PreparationSpec) -> str:
+    wanted = spec.architecture
+    if obstacle is Obstacle.ARCHITECTURE:
+        known = facts.architecture in MACHINES
+        other = f", or set the guest's `architecture: {facts.architecture}`" if known else ""
+        return f"use the distribution's {wanted.debian} image{other}"
+    if obstacle is Obstacle.NO_LOADER and MACHINES[wanted].bios:
+        return "run grub-install in the guest, for a BIOS or with --removable for UEFI"
+    return _REMEDIES[obstacle]
+
+
+def find_obstacles(facts: GuestFacts, spec: PreparationSpec) -> Iterator[tuple[Obstacle, str]]:
     """Every obstacle to the requested parts, each with a sentence for a person."""
-    if facts.architecture != ARCHITECTURE:
+    parts, wanted = spec.parts, spec.architecture
+    machine = MACHINES[wanted]
+    if facts.architecture != wanted:
         system = (
             f"its system is for {facts.architecture}"
             if facts.architecture
             else ("the architecture of its system is unknown")
         )
-        yield Obstacle.ARCHITECTURE, f"{system}; {ARCHITECTURE} ({ARCHITECTURE.debian}) is required"
-    elif not facts.uefi and not (PreparationPart.GRUB in parts and add_fallback(facts)):
+        yield Obstacle.ARCHITECTURE, f"{system}; {wanted} ({wanted.debian}) is required"
+    elif not (facts.uefi or facts.bios or (PreparationPart.GRUB in parts and add_fallback(facts))):
         there = f", only {', '.join(facts.loaders)}" if facts.loaders else ""
         yield (
-            Obstacle.NO_UEFI_LOADER,
-            f"it has no EFI system partition with {FALLBACK_LOADER}{there}",
+            Obstacle.NO_LOADER,
+            f"it has no EFI system partition with {machine.loader}{there}"
+            + (", and no GRUB for a BIOS" if machine.bios else ""),
         )
     if facts.distribution not in KNOWN and PreparationPart.PACKAGES in parts:
         name = facts.pretty_name or facts.distribution or "it has no os-release file"
         yield Obstacle.DISTRIBUTION, f"its distribution is not supported: {name}"
-    if not facts.kernels and {PreparationPart.PACKAGES, PreparationPart.INITRAMFS} & set(parts):
+    for_driver = {PreparationPart.PACKAGES, PreparationPart.INITRAMFS} & set(parts)
+    if not facts.kernels and for_driver and machine.needs_driver:
         yield Obstacle.NO_KERNEL, "no kernel with its modules was found in /boot and /lib/modules"
     if not facts.entries and PreparationPart.GRUB in parts:
         yield from _no_menu(facts)
     if {PreparationPart.LOADING, PreparationPart.INITRAMFS} & set(parts):
         for kernel in facts.booted:
             # One without any graphics is replaced.
-            if kernel.drm and kernel.screen_lacks:
+            if kernel.drm and kernel.screen_lacks and not spec.kernel:
                 lacking = ", ".join(kernel.screen_lacks)
                 yield Obstacle.NO_SCREEN, f"kernel {kernel.version} was built without {lacking}"
-    if PreparationPart.INITRAMFS in parts:
+    if PreparationPart.INITRAMFS in parts and machine.needs_driver:
         yield from _initramfs_obstacles(facts)
 
 

@@ -12,7 +12,7 @@ ignores changed properties and makes duplicates.
 
 from guestprep.publish.audit import AuditReport, audit
 from guestprep.publish.cloud import connect
-from guestprep.publish.guest_system import architecture_inside, bootable_system
+from guestprep.publish.guest_system import architecture_inside, bootable_system, firmware
 from guestprep.publish.model import Method, PublishPlan, PublishRecord, PublishSpec, Replaced
 from guestprep.publish.pipeline import plan, publish
 
@@ -27,6 +27,7 @@ __all__ = [
     "audit",
     "bootable_system",
     "connect",
+    "firmware",
     "plan",
     "publish",
 ]

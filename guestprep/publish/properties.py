@@ -1,4 +1,4 @@
-"""The Glance properties that an arm64 guest needs, each with its reason.
+"""The Glance properties that a guest needs, each with its reason.
 
 Current Nova has good defaults on aarch64, older releases don't; and in a cloud of
 two architectures, an image without ``architecture`` may be scheduled to either.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from core.config.base import Architecture
 from guestprep.publish.model import MANAGED, OWNER_MARK, PROTECTED, LocalImage, PublishSpec
 
 #: name: (value, why)
@@ -24,17 +25,24 @@ ARM64: Mapping[str, tuple[str, str]] = {
     "hw_pointer_model": ("usbtablet", "the console's pointer follows the user's"),
 }
 
+#: Of an x86 guest, whose machine and disk are best left to the cloud.
+X86_64: Mapping[str, tuple[str, str]] = {
+    "hw_video_model": ("virtio", "its screen works before and without a driver, too"),
+    "hw_pointer_model": ("usbtablet", "the console's pointer follows the user's"),
+}
+
 _GB = 2**30
 
 
 def wanted(spec: PublishSpec) -> dict[str, str]:
     """All properties that a spec amounts to, kollarm's marks among them."""
+    usual = X86_64 if spec.architecture == Architecture.X86_64 else ARM64
     values: dict[str, str | None] = {
         "architecture": spec.architecture,
         "os_distro": spec.os_distro,
         "os_version": spec.os_version,
         "os_admin_user": spec.os_admin_user,
-        **{name: value for name, (value, _) in ARM64.items()},
+        **{name: value for name, (value, _) in usual.items()},
         **spec.properties,
         **spec.provenance,
     }

@@ -1,13 +1,13 @@
-"""The arm64 cloud images that Ubuntu and Debian publish: where, and signed by whom."""
+"""The cloud images that Ubuntu and Debian publish: where, and signed by whom."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.config.base import Architecture
 from core.errors import ConfigError
 from core.suggest import nearest_or_known
-from guestprep.target import DEBIAN_ARCHITECTURE
 
 _UBUNTU = "https://cloud-images.ubuntu.com/releases"
 _UBUNTU_MINIMAL = "https://cloud-images.ubuntu.com/minimal/releases"
@@ -27,7 +27,9 @@ class CatalogueImage:
     folder: str
     """Below it."""
     file: str
-    """The image in it."""
+    """The image in it, for arm64."""
+    amd64_file: str
+    """The one for amd64."""
     sums: str
     """The list of digests beside the image."""
     signatures: tuple[str, ...]
@@ -35,16 +37,22 @@ class CatalogueImage:
     keyring: Path
     """The keys that may have signed it."""
 
+    def file_for(self, architecture: Architecture) -> str:
+        """Name of the image for an architecture."""
+        return self.amd64_file if architecture is Architecture.X86_64 else self.file
+
     def url(self, name: str, mirror: str | None = None) -> str:
         """The address of a file beside the image."""
         return f"{(mirror or self.base).rstrip('/')}/{self.folder}/{name}"
 
 
-def _ubuntu(version: str, suffix: str = "") -> CatalogueImage:
+def _ubuntu(version: str, arm64: str = "arm64", amd64: str = "amd64") -> CatalogueImage:
+    start = f"ubuntu-{version}-server-cloudimg-"
     return CatalogueImage(
         base=_UBUNTU,
         folder=f"{version}/release",
-        file=f"ubuntu-{version}-server-cloudimg-{DEBIAN_ARCHITECTURE}{suffix}.img",
+        file=f"{start}{arm64}.img",
+        amd64_file=f"{start}{amd64}.img",
         sums="SHA256SUMS",
         signatures=("SHA256SUMS.gpg",),
         keyring=_UBUNTU_KEYS,
@@ -53,11 +61,13 @@ def _ubuntu(version: str, suffix: str = "") -> CatalogueImage:
 
 def _minimal(version: str, codename: str) -> CatalogueImage:
     """Ubuntu's smaller image, which has a server folder of its own."""
+    start = f"ubuntu-{version}-minimal-cloudimg-"
     return replace(
         _ubuntu(version),
         base=_UBUNTU_MINIMAL,
         folder=f"{codename}/release",
-        file=f"ubuntu-{version}-minimal-cloudimg-{DEBIAN_ARCHITECTURE}.img",
+        file=f"{start}arm64.img",
+        amd64_file=f"{start}amd64.img",
     )
 
 
@@ -65,7 +75,8 @@ def _debian(codename: str, version: str, flavour: str) -> CatalogueImage:
     return CatalogueImage(
         base=_DEBIAN,
         folder=f"{codename}/latest",
-        file=f"debian-{version}-{flavour}-{DEBIAN_ARCHITECTURE}.qcow2",
+        file=f"debian-{version}-{flavour}-arm64.qcow2",
+        amd64_file=f"debian-{version}-{flavour}-amd64.qcow2",
         sums="SHA512SUMS",
         signatures=("SHA512SUMS.sign", "SHA512SUMS.gpg"),
         keyring=_DEBIAN_KEYS,
@@ -74,7 +85,7 @@ def _debian(codename: str, version: str, flavour: str) -> CatalogueImage:
 
 CATALOGUE: dict[str, CatalogueImage] = {
     # 16.04 has two arm64 images, and the plain one can't be started through UEFI.
-    "ubuntu-16.04": _ubuntu("16.04", "-uefi1"),
+    "ubuntu-16.04": _ubuntu("16.04", "arm64-uefi1", "amd64-disk1"),
     **{
         f"ubuntu-{version}": _ubuntu(version)
         for version in ("18.04", "20.04", "22.04", "24.04", "25.10", "26.04")

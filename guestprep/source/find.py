@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.config.base import Architecture
 from core.config.model import GuestSource
 from core.download import small
 from core.errors import ConfigError, UnusableInput
@@ -27,12 +28,15 @@ class ExpectedDigest:
     digest: str
 
 
-def locate(source: GuestSource) -> tuple[Path, str]:
+def locate(
+    source: GuestSource, architecture: Architecture = Architecture.AARCH64
+) -> tuple[Path, str]:
     """The source's file and its SHA256, after everything known of it was checked.
 
     An image of the catalogue is downloaded; its list of digests must be signed by a key of
     the distribution's keyring, unless the configuration itself has the digest.
 
+    :param architecture: whose image of the catalogue it is.
     :raises UnusableInput: different content than expected, or no list with its name.
     :raises DownloadError: it can't be downloaded.
     :raises ArchiveError: a list without a valid signature.
@@ -40,7 +44,7 @@ def locate(source: GuestSource) -> tuple[Path, str]:
     pinned = ExpectedDigest("sha256", source.sha256) if source.sha256 is not None else None
     expected: ExpectedDigest | None
     if source.image is not None:
-        path, expected = _from_catalogue(source, pinned)
+        path, expected = _from_catalogue(source, architecture, pinned)
     elif source.url is not None:
         url = str(source.url)
         expected = pinned or _listed(source, url.rpartition("/")[2])
@@ -62,30 +66,33 @@ def locate(source: GuestSource) -> tuple[Path, str]:
     return path, verify(path, "sha256", expected.digest if expected else None)
 
 
-def published(source: GuestSource) -> ExpectedDigest | None:
+def published(
+    source: GuestSource, architecture: Architecture = Architecture.AARCH64
+) -> ExpectedDigest | None:
     """The digest that the publisher's list has for a source now; None where no list is known.
 
+    :param architecture: whose image of the catalogue it is.
     :raises DownloadError: the list can't be downloaded.
     :raises ArchiveError: it has no valid signature.
     """
     if source.image is not None:
-        return _of_catalogue(source)
+        return _of_catalogue(source, architecture)
     name = str(source.url or source.path).rpartition("/")[2]
     return _listed(source, name)
 
 
 def _from_catalogue(
-    source: GuestSource, pinned: ExpectedDigest | None
+    source: GuestSource, architecture: Architecture, pinned: ExpectedDigest | None
 ) -> tuple[Path, ExpectedDigest]:
     assert source.image is not None
     entry = catalogue.find(source.image)
     mirror = str(source.mirror) if source.mirror is not None else None
-    expected = pinned or _of_catalogue(source)
-    url = entry.url(entry.file, mirror)
+    expected = pinned or _of_catalogue(source, architecture)
+    url = entry.url(entry.file_for(architecture), mirror)
     return download.image(url, expected.algorithm, expected.digest), expected
 
 
-def _of_catalogue(source: GuestSource) -> ExpectedDigest:
+def _of_catalogue(source: GuestSource, architecture: Architecture) -> ExpectedDigest:
     assert source.image is not None
     entry = catalogue.find(source.image)
     mirror = str(source.mirror) if source.mirror is not None else None
@@ -106,7 +113,7 @@ def _of_catalogue(source: GuestSource) -> ExpectedDigest:
         )
     keyring = available(source.keyring or entry.keyring)
     text = _newest(content, signature, keyring, url)
-    return _of(text, url, entry.file)
+    return _of(text, url, entry.file_for(architecture))
 
 
 def _listed(source: GuestSource, name: str) -> ExpectedDigest | None:

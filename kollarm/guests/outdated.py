@@ -57,7 +57,7 @@ def _age(guest: Guest, output: Path) -> SourceAge:
     made = record.beside(output)
     if made is None:
         return SourceAge.NOT_PREPARED
-    newest = published(guest.source)
+    newest = published(guest.source, guest.architecture)
     if newest is None:
         return SourceAge.NO_LIST
     used = _digest_of_source(made, newest)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from core.config.base import Architecture
 from core.config.model import Config, Guest, GuestSource
 from core.config.publishing import ImageSigning
 from core.errors import ConfigError
@@ -56,12 +57,15 @@ def output(config: Config, guest: Guest) -> Path:
     return config.state_dir / "guests" / f"{guest.name}.qcow2"
 
 
-def of_file(image: Path, name: str | None = None) -> Guest:
+def of_file(
+    image: Path, name: str | None = None, architecture: Architecture = Architecture.AARCH64
+) -> Guest:
     """A guest for an image file that is not in the configuration.
 
     :param name: the image's name in Glance; default: the file's, without its suffix.
     """
-    return Guest(name=name or image.stem, source=GuestSource(path=image))
+    source = GuestSource(path=image)
+    return Guest(name=name or image.stem, source=source, architecture=architecture)
 
 
 def publish_spec(
@@ -82,6 +86,7 @@ def publish_spec(
     user = guest.admin_user or (system.admin_user if system else "")
     # Nova gives a guest the agent's channel only if the image has this property.
     agent = {"hw_qemu_guest_agent": "yes"} if guest.guest_agent else {}
+    firmware = publish.firmware(system) if system else {}
     described = description.properties(guest, image, user, config.cloud.replaced)
     signing = config.cloud.signing
     return publish.PublishSpec(
@@ -91,7 +96,8 @@ def publish_spec(
         os_admin_user=user or None,
         min_disk=guest.min_disk,
         min_ram=guest.min_ram or (description.MIN_RAM if described else 0),
-        properties=agent | described | guest.properties,
+        architecture=system.architecture if system else guest.architecture,
+        properties=agent | firmware | described | guest.properties,
         provenance=provenance.properties(prepared, image) if prepared else {},
         visibility=guest.visibility,
         replaced=publish.Replaced(config.cloud.replaced),

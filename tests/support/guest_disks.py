@@ -69,6 +69,8 @@ class Recipe:
     esp: bool = True
     esp_mounted: bool = True
     loader: bool = True
+    boot_sector: bytes = b""
+    """What a BIOS starts."""
     root_label: str = "cloudimg-rootfs"
     root_mib: int = 64
     filesystem: str = "ext4"
@@ -230,6 +232,8 @@ def _assemble(path: Path, work: Path, recipe: Recipe) -> Path:
         _small_ext4(raw, work / "boot", boot_at, "-L", label, "-U", BOOT_UUID)
     if recipe.separate_var:
         _small_ext4(raw, work / "var", boot_at + 12, "-U", VAR_UUID)
+    with raw.open("r+b") as disk:
+        disk.write(recipe.boot_sector)
     _run("qemu-img", "convert", "-O", "qcow2", "-c", raw, path)
     raw.unlink()
     return path

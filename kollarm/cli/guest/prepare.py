@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from core.config.base import Architecture
 from core.config.model import Config
 from guestprep import pipeline
 from guestprep.spec import PreparationPart
@@ -37,6 +38,12 @@ from kollarm.guests import prepare, selection
     multiple=True,
     help="Do only this part of the preparation. Repeatable.",
 )
+@click.option(
+    "--architecture",
+    type=click.Choice([one.value for one in Architecture]),
+    default=Architecture.AARCH64.value,
+    help="The architecture of the images that are FILEs. Default: aarch64.",
+)
 @with_config
 @with_dry_run
 @with_json
@@ -44,6 +51,7 @@ def prepare_command(
     names: tuple[str, ...],
     output: Path | None,
     only: tuple[str, ...],
+    architecture: str,
     config_path: Path,
     dry_run: bool,
     as_json: bool,
@@ -58,7 +66,8 @@ def prepare_command(
     named = [name for name in names if name not in files]
     config = optional_config(config_path) if files and not named else read_config(config_path)
     config = config or Config()
-    chosen = [selection.of_file(Path(file)) for file in files]
+    machine = Architecture(architecture)
+    chosen = [selection.of_file(Path(file), architecture=machine) for file in files]
     if named or not files:
         chosen += selection.choose(config, named)
     if output is not None and len(chosen) != 1:

@@ -284,6 +284,14 @@ build:
     }
 
 
+def test_what_guests_of_x86_do_not_get_is_refused() -> None:
+    text = "guests: [{name: g, source: {image: x}, architecture: x86_64, KEYS}]"
+    (guest,) = parse(text.replace("KEYS", "timezone: Etc/UTC"), FILE).guests
+    assert guest.consoles[0].startswith("ttyS0")
+    found = faults(text.replace("KEYS", "boot: result, kernel: linux-image-amd64"))
+    assert places(found) == {"1: guests[0].boot", "1: guests[0].kernel"}
+
+
 def test_profiles_are_for_architectures_that_are_built() -> None:
     [fault] = faults("build: {profiles: {aarch64: [compute]}, engines: {x86_64: {url: local}}}")
     assert places([fault]) == {"1: build.profiles.aarch64"} and "engine" in fault

@@ -9,7 +9,7 @@ import pytest
 from guestprep.parse.loaders import own_loader
 from guestprep.plan.loader import add_fallback
 from guestprep.plan.preconditions import Obstacle, find_obstacles
-from guestprep.spec import PreparationPart
+from guestprep.spec import PreparationSpec
 from tests.support.guest_facts import UBUNTU_18_04
 
 SHIM = ("EFI/debian/fbaa64.efi", "EFI/debian/grubaa64.efi", "EFI/debian/shimaa64.efi")
@@ -38,7 +38,7 @@ def test_shim_comes_with_what_it_starts() -> None:
         "EFI/BOOT/BOOTAA64.EFI": "EFI/debian/shimaa64.efi",
         "EFI/BOOT/grubaa64.efi": "EFI/debian/grubaa64.efi",
     }
-    assert not list(find_obstacles(facts, tuple(PreparationPart)))
+    assert not list(find_obstacles(facts, PreparationSpec()))
 
 
 def test_a_loader_that_is_there_is_left_alone() -> None:
@@ -47,5 +47,5 @@ def test_a_loader_that_is_there_is_left_alone() -> None:
 
 def test_without_a_place_for_it_the_loaders_are_named() -> None:
     facts = replace(UBUNTU_18_04, uefi="", loaders=SHIM)
-    ((obstacle, sentence),) = find_obstacles(facts, tuple(PreparationPart))
-    assert obstacle is Obstacle.NO_UEFI_LOADER and "shimaa64.efi" in sentence
+    ((obstacle, sentence),) = find_obstacles(facts, PreparationSpec())
+    assert obstacle is Obstacle.NO_LOADER and "shimaa64.efi" in sentence

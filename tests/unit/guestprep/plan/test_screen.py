@@ -54,9 +54,9 @@ def test_a_kernel_without_a_framebuffer_console() -> None:
         screen_lacks=("CONFIG_DRM_FBDEV_EMULATION",),
     )
     facts = replace(PREPARED, kernels=(kernel,))
-    ((obstacle, sentence),) = find_obstacles(facts, tuple(PreparationPart))
+    ((obstacle, sentence),) = find_obstacles(facts, PreparationSpec())
     assert obstacle is Obstacle.NO_SCREEN and "FBDEV" in sentence
-    assert not list(find_obstacles(facts, (PreparationPart.CLEAN,)))
+    assert not list(find_obstacles(facts, PreparationSpec(parts=(PreparationPart.CLEAN,))))
     # A kernel without any graphics is replaced instead.
     cloud = replace(facts, kernels=(replace(kernel, drm=False),))
-    assert not list(find_obstacles(cloud, tuple(PreparationPart)))
+    assert not list(find_obstacles(cloud, PreparationSpec()))

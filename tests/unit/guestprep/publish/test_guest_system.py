@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.errors import UnusableInput
 from guestprep.inspect import Identity
 from guestprep.parse.cloudcfg import default_user
-from guestprep.publish.guest_system import bootable_system, require_bootable
+from guestprep.publish.guest_system import bootable_system, firmware, require_bootable
 from guestprep.record import PreparationRecord
 from tests.support.preparation import plan
 
@@ -48,16 +48,34 @@ def test_a_record_tells_without_a_look() -> None:
 @pytest.mark.parametrize(
     ("system", "says"),
     [
-        (Identity("x86_64", "x", "", "", ""), "for x86_64, not for aarch64"),
+        (Identity("x86_64", "", "", "", ""), "nothing starts it"),
+        (Identity("riscv64", "x", "", "", ""), "for riscv64, not for aarch64"),
         (Identity("", "x", "", "", ""), "an unknown architecture"),
         (Identity("aarch64", "", "", "", ""), "UEFI would find nothing"),
     ],
 )
-def test_what_no_arm_machine_starts_is_refused(system: Identity, says: str) -> None:
+def test_what_no_machine_starts_is_refused(system: Identity, says: str) -> None:
     with pytest.raises(UnusableInput, match=says) as caught:
         require_bootable(Path("some.img"), system)
     assert caught.value.hint
     require_bootable(Path("some.img"), FOUND)
+
+
+@pytest.mark.parametrize(
+    ("system", "properties"),
+    [
+        (FOUND, {}),
+        (Identity("x86_64", "", "", "", "", bios=True), {}),
+        # Hosts may have either firmware.
+        (Identity("x86_64", "EFI/BOOT/BOOTX64.EFI", "", "", "", bios=True), {}),
+        (Identity("x86_64", "EFI/BOOT/BOOTX64.EFI", "", "", ""), {"hw_firmware_type": "uefi"}),
+    ],
+)
+def test_the_firmware_is_named_where_it_matters(
+    system: Identity, properties: dict[str, str]
+) -> None:
+    require_bootable(Path("some.img"), system)
+    assert firmware(system) == properties
 
 
 @pytest.mark.parametrize(

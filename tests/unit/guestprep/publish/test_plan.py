@@ -44,6 +44,15 @@ def test_an_empty_cloud_gets_an_upload() -> None:
     assert made.properties[OWNER_MARK] == "jammy"
 
 
+def test_an_image_for_x86_leaves_its_machine_to_the_cloud() -> None:
+    arm = decide(SPEC, LOCAL, CloudFacts(())).properties
+    x86 = decide(replace(SPEC, architecture="x86_64"), LOCAL, CloudFacts(())).properties
+    assert x86["architecture"] == "x86_64" and x86["hw_video_model"] == "virtio"
+    assert set(arm) - set(x86) == {
+        "hw_firmware_type", "hw_machine_type", "hw_disk_bus", "hw_scsi_model", "hw_input_bus",
+    }  # fmt: skip
+
+
 def test_another_machines_half_upload_is_reported_and_kept() -> None:
     there = image(status="saving", size=None, hash_value=None, checksum=None, hidden=True)
     made = decide(SPEC, LOCAL, CloudFacts((there,)))

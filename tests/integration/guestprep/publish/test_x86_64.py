@@ -1,0 +1,86 @@
+"""A guest of x86_64 from its disk to a cloud's Glance, beside one of aarch64."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.config.base import Architecture
+from tests.support import guest_disks, synthetic
+from tests.support.commands import Outcome, kollarm
+from tests.support.disks import Disks
+
+pytestmark = pytest.mark.integration
+
+#: A disk with GRUB for a BIOS, a kernel without graphics, and what an earlier guest left.
+RECIPE = guest_disks.Recipe(
+    program=synthetic.X86_PROGRAM,
+    loader=False,
+    boot_sector=b"\xebc\x90" + bytes(381) + b"GRUB \0Geom\0Hard Disk\0Read\0 Error",
+    words="console=ttyS0",
+    config="CONFIG_VT=y\nCONFIG_VT_CONSOLE=y\n",
+    extra={
+        "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
+        "etc/ssh/ssh_host_rsa_key": "a key\n",
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def source(disks: Disks) -> Path:
+    return disks.disk("x86", RECIPE)
+
+
+def prepare(source: Path, output: Path, *options: str) -> Outcome:
+    return kollarm("guest", "prepare", source, "-o", output, *options, "--json")
+
+
+def test_it_is_prepared_and_verified(source: Path, tmp_path: Path) -> None:
+    output = tmp_path / "prepared.qcow2"
+    done = prepare(source, output, "--architecture", Architecture.X86_64)
+    assert done.status == 0, done.stderr
+    facts = kollarm("guest", "inspect", output, "--json").document
+    assert facts["architecture"] == "x86_64" and facts["bios"]
+    (entry,) = (entry for entry in facts["grub"]["entries"] if not entry["rescue"])
+    assert entry["consoles"] == ["ttyS0,115200", "tty1"]
+    assert not facts["leftovers"]["machine_id"] and not facts["leftovers"]["host_keys"]
+    assert facts["modules_load"] == []
+    bare = tmp_path / "without-record.qcow2"
+    bare.symlink_to(output)
+    for where in (output, bare):
+        checked = kollarm("guest", "verify", where)
+        assert checked.status == 0, checked.stdout
+    again = prepare(output, tmp_path / "again.qcow2", "--architecture", "x86_64", "--dry-run")
+    assert again.document["empty"]
+
+
+def test_it_is_not_taken_for_the_other_architecture(
+    source: Path, disks: Disks, tmp_path: Path
+) -> None:
+    for disk, options in ((source, ()), (disks.source, ("--architecture", "x86_64"))):
+        refused = prepare(disk, tmp_path / "none.qcow2", *options)
+        assert refused.status == 1 and "architecture:" in refused.stderr
+
+
+def test_the_cloud_has_one_of_each_architecture(
+    source: Path, disks: Disks, tmp_path: Path, loopback: dict[str, str], connection: Any
+) -> None:
+    wanted = {
+        "x86_64": {"hw_video_model": "virtio", "hw_firmware_type": None, "hw_machine_type": None},
+        "aarch64": {
+            "hw_video_model": "virtio",
+            "hw_firmware_type": "uefi",
+            "hw_machine_type": "virt",
+        },
+    }
+    for architecture, image in (("x86_64", source), ("aarch64", disks.source)):
+        name = f"of-{architecture}-{uuid.uuid4().hex[:8]}"
+        done = kollarm("guest", "publish", image, "--name", name, **loopback)
+        assert done.status == 0, done.stderr
+        seen = connection.image.find_image(name, ignore_missing=False)
+        raw = connection.image.get(f"/images/{seen.id}").json()
+        properties = wanted[architecture] | {"architecture": architecture}
+        assert {key: raw.get(key) for key in properties} == properties
