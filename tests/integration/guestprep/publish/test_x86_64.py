@@ -73,7 +73,7 @@ def test_the_cloud_has_one_of_each_architecture(
         ("aarch64", disks.source, "uefi", "virt"),
     ):
         name = f"of-{architecture}-{uuid.uuid4().hex[:8]}"
-        done = kollarm("guest", "publish", image, "--name", name, **loopback)
+        done = kollarm("guest", "publish", image, "--name", name, cwd=tmp_path, **loopback)
         assert done.status == 0, done.stderr
         seen = connection.image.find_image(name, ignore_missing=False)
         raw = connection.image.get(f"/images/{seen.id}").json()
