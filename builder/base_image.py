@@ -85,6 +85,7 @@ def of(tree: RenderedTree, configured: BaseImage) -> BaseSource:
             "excludes": excludes,
             "configuration": CONFIGURATION,
         }
+        | ({} if bootstrap.check_valid_until else {"check_valid_until": False})
     )
     reference = f"kollarm/root:{bootstrap.suite}-{architecture}-{key[:12]}"
     return BaseSource(architecture, reference, key, bootstrap, packages, excludes)
@@ -171,7 +172,7 @@ def _member(base: BaseSource, client: RegistryClient) -> str | None:
 
 def _tarball(base: BaseSource) -> Path:
     assert base.bootstrap is not None
-    source = debian_root.RootArchive(base.bootstrap.suite, base.bootstrap.mirror)
+    source = debian_root.RootArchive(**base.bootstrap.model_dump())
     return debian_root.root_tarball(source, base.architecture, base.packages, refresh=base.rebuild)
 
 

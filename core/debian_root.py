@@ -11,6 +11,7 @@ in seconds instead of minutes, and its files are the same to the last byte.
 from __future__ import annotations
 
 import platform
+import re
 import shlex
 import tempfile
 import time
@@ -83,14 +84,26 @@ class RootArchive:
     """A release by its codename (``trixie``)."""
     mirror: str = DEFAULT_MIRROR
     """The main archive, also in the root's own apt sources; the security archive is beside it."""
+    check_valid_until: bool = True
+    """Whether it is refused past its Valid-Until."""
+
+    @property
+    def security(self) -> str:
+        """URL of the security archive beside the main one; snapshots of both have a date below."""
+        where = self.mirror.rstrip("/")
+        snapshot = re.fullmatch(r"(.+)(/[0-9]{8}T[0-9]{6}Z)", where)
+        return f"{snapshot[1]}-security{snapshot[2]}" if snapshot else f"{where}-security"
 
     def sources(self) -> str:
         """Apt sources for main, updates and security (deb822, as sources.list(5) has it)."""
+        common = f"Components: main\nSigned-By: {KEYRING}\n"
+        if not self.check_valid_until:
+            common += "Check-Valid-Until: no\n"
         return (
             f"Types: deb\nURIs: {self.mirror}\nSuites: {self.suite} {self.suite}-updates\n"
-            f"Components: main\nSigned-By: {KEYRING}\n\n"
-            f"Types: deb\nURIs: {self.mirror.rstrip('/')}-security\nSuites: {self.suite}-security\n"
-            f"Components: main\nSigned-By: {KEYRING}\n"
+            f"{common}\n"
+            f"Types: deb\nURIs: {self.security}\nSuites: {self.suite}-security\n"
+            f"{common}"
         )
 
 
@@ -281,6 +294,11 @@ def first_fault(output: str) -> str:
 
 def remedy(fault: str) -> str:
     """What to do about a fault of :func:`first_fault`."""
+    if "is expired" in fault:
+        return (
+            "use another mirror; a snapshot of an archive needs check_valid_until: false beside "
+            "its mirror"
+        )
     if "chroot mode" in fault:
         return (
             "without root this needs user namespaces, which this machine doesn't allow: allow them "

@@ -100,7 +100,7 @@ def _archive(base: BaseSource, builder: ImageBuilder, distro: Distro) -> RootArc
     :raises KollarmError: the image doesn't tell its release.
     """
     if base.bootstrap is not None:
-        return RootArchive(base.bootstrap.suite, base.bootstrap.mirror)
+        return RootArchive(**base.bootstrap.model_dump())
     found = builder.read_files(
         start(base, builder), [OS_RELEASE, "usr/lib/os-release"], lambda _: True
     )

@@ -72,6 +72,8 @@ class Bootstrap(Section):
     """The distribution's release by its codename, such as ``trixie``."""
     mirror: Mirror = "http://deb.debian.org/debian"
     """URL of the archive to take packages from."""
+    check_valid_until: bool = True
+    """Refuse it past its Valid-Until; ``false`` is for snapshots, which stay as they are."""
 
 
 class BaseImage(Section):

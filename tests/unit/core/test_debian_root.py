@@ -18,6 +18,8 @@ from core.debian_root import (
     root_tarball,
 )
 from core.errors import CommandError, KollarmError
+from core.run import run
+from tests.support import synthetic
 
 TRIXIE = RootArchive("trixie")
 
@@ -126,6 +128,33 @@ def test_sources_are_signed() -> None:
     assert "URIs: http://m/debian-security\n" in text
     assert text.count(f"Signed-By: {debian_root.KEYRING}") == 2
     assert "Suites: trixie trixie-updates\n" in text
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_apt_takes_an_expired_archive_only_where_told(tmp_path: Path, check: bool) -> None:
+    made = synthetic.signed_archive(tmp_path / "archive")
+    made.sign(valid_until="Sat, 01 Jan 2022 00:00:00 UTC")
+    root = RootArchive(made.suite, f"file:{made.folder}", check_valid_until=check)
+    text = root.sources().partition("\n\n")[0].replace(f" {made.suite}-updates", "")
+    sources = tmp_path / "made.sources"
+    sources.write_text(text.replace(debian_root.KEYRING, str(made.keyring)) + "\n")
+    (tmp_path / "state").mkdir()
+    tried = run(
+        ["apt-get", "update", "-o", "APT::Architecture=arm64", "-o", "APT::Sandbox::User=",
+         "-o", "Acquire::Check-Valid-Until=true",
+         "-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null",
+         "-o", f"Dir::State={tmp_path}/state", "-o", f"Dir::Cache={tmp_path}/cache"],
+        check=False,
+    )  # fmt: skip
+    assert (tried.status == 0) is not check, tried.stderr
+    if check:
+        assert "check_valid_until" in remedy(first_fault(tried.stderr))
+
+
+def test_snapshots_of_the_security_archive_have_their_date_last() -> None:
+    stamp = "20250601T000000Z"
+    archive = RootArchive("trixie", f"http://snapshot/archive/debian/{stamp}/")
+    assert archive.security == f"http://snapshot/archive/debian-security/{stamp}"
 
 
 def test_first_fault() -> None:
