@@ -375,14 +375,14 @@ def _kernel(
     initramfs = next((f"/boot/{name}" for name in names if name in boot), "")
     if entry is not None and entry.initrd:
         # kernel-install has put a copy where the loader reads it.
-        initramfs = _below(entry.top, entry.initrd[-1])
+        initramfs = path_below(entry.top, entry.initrd[-1])
     copy = None
     if initramfs:
         copy = local
         appliance.download(initramfs, copy, at_most=at_most)
     return KernelContents(
         version=version,
-        image=_below(entry.top, entry.kernel) if entry else f"/boot/vmlinuz-{version}",
+        image=path_below(entry.top, entry.kernel) if entry else f"/boot/vmlinuz-{version}",
         texts=texts,
         gpu_file=f"{folder}/{found[0]}" if found else "",
         initramfs_path=initramfs,
@@ -390,7 +390,7 @@ def _kernel(
     )
 
 
-def _below(top: str, path: str) -> str:
+def path_below(top: str, path: str) -> str:
     """A path of an entry in the guest's tree.
 
     :raises UnusableInput: it leads out of the file system that it is on.

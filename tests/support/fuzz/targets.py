@@ -27,7 +27,7 @@ from core.oci.registry import RegistryClient
 from guestprep.archive.deb import open_deb
 from guestprep.archive.index import PackageIndex
 from guestprep.boot.report import BootReport
-from guestprep.parse import cloudcfg, dpkg, elf, grub, initramfs, modules, relation, text
+from guestprep.parse import bls, cloudcfg, dpkg, elf, grub, initramfs, modules, relation, text
 from guestprep.parse.cpio import Member, write_archive
 from guestprep.source import checksum, qcow2
 from tests.support.synthetic import ar_of, tar_of
@@ -83,6 +83,16 @@ def _overlay(path: Path) -> object:
 
 def _grub(source: str) -> object:
     return grub.entries(source), grub.rewrite(source, ("ttyAMA0,115200", "tty1"))
+
+
+def _bls(source: str) -> object:
+    values = {"kernelopts": ("quiet", "console=ttyS0")}
+    found = bls.entry("/boot/loader/entries/x.conf", source, values)
+    return found, bls.rewrite(source, ("ttyAMA0,115200", "tty1"), {"6.1.0-9": "6.1.0-10"})
+
+
+def _environment(source: str) -> object:
+    return grub.environment(source), grub.rewrite_environment(source, ["kernelopts"])
 
 
 def _dockerfile(source: str) -> object:
@@ -211,6 +221,11 @@ REPORT = json.dumps(
 
 TARGETS = (
     Target("grub.cfg", _texts(_grub), (GRUB,)),
+    Target("boot loader entry", _texts(_bls),
+           (b"title Rocky\nversion 6.1.0-9\nlinux /vmlinuz-6.1.0-9\ninitrd /i.img $tuned\n"
+            b"options root=LABEL=x ro $kernelopts console=ttyS0\n",)),
+    Target("grubenv", _texts(_environment),
+           (b"# GRUB Environment Block\nsaved_entry=x\nkernelopts=ro console=ttyS0\n####",)),
     Target("os-release", _texts(text.os_release), (b'ID=ubuntu\nVERSION_ID="18.04"\n',)),
     Target("fstab", _texts(text.fstab), (b"LABEL=x / ext4 defaults,ro 0 1\n",)),
     Target("kernel config", _texts(text.kernel_config), (b"CONFIG_DRM=m\n# CONFIG_X is not set",)),

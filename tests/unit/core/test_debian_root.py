@@ -141,7 +141,7 @@ def test_apt_takes_an_expired_archive_only_where_told(tmp_path: Path, check: boo
     (tmp_path / "state").mkdir()
     tried = run(
         ["apt-get", "update", "-o", "APT::Architecture=arm64", "-o", "APT::Sandbox::User=",
-         "-o", "Acquire::Check-Valid-Until=true",
+         "-o", "Acquire::Check-Date=true", "-o", "Acquire::Check-Valid-Until=true",
          "-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null",
          "-o", f"Dir::State={tmp_path}/state", "-o", f"Dir::Cache={tmp_path}/cache"],
         check=False,

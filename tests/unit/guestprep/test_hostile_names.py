@@ -19,6 +19,7 @@ from guestprep.apply.packages import add_packages
 from guestprep.archive.deb import open_deb
 from guestprep.archive.fetch import Fetcher
 from guestprep.archive.index import PackageIndex
+from guestprep.inspect.collect import path_below
 from guestprep.parse.cpio import Member, clean_name, write_archive
 from guestprep.parse.initramfs import InitramfsReader
 from guestprep.parse.modules import is_kernel_version, module_place, parse_dep
@@ -37,6 +38,21 @@ def test_a_clean_name_stays_below_the_root(name: str) -> None:
         return
     assert not found.startswith("/") and "\0" not in found
     assert not {"..", "."} & set(found.split("/"))
+
+
+@given(NAMES)
+def test_a_boot_entrys_paths_stay_on_its_file_system(name: str) -> None:
+    try:
+        found = path_below("/boot", name)
+    except UnsafeNameError:
+        return
+    assert found.startswith("/boot/") and ".." not in found.split("/")
+
+
+@pytest.mark.parametrize("name", ["../x", "/../x", "a/../../x", "..", "/a/..", "//../x"])
+def test_a_boot_entry_that_leads_out_is_refused(name: str) -> None:
+    with pytest.raises(UnsafeNameError, match="boot entry"):
+        path_below("/boot", name)
 
 
 @given(NAMES)
