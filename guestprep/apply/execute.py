@@ -68,7 +68,7 @@ def apply_offline(
 
     :param folder: a local folder for what is composed.
     :raises UnusableInput: not enough free space for it.
-    :raises KollarmError: a package that can't be installed offline, an archive's failure.
+    :raises KollarmError: an archive's failure, or packages that don't fit together.
     """
     reporter, clock = progress.current(), Stopwatch()
     archive = folder / "new.tar"

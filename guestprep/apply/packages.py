@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from core.errors import KollarmError
 from guestprep.apply.depmod import INPUTS
-from guestprep.apply.maintainer_scripts import unknown_effects
 from guestprep.apply.new_files import NewFiles
 from guestprep.archive.deb import SCRIPTS, Deb
 from guestprep.archive.package import ArchivePackage
@@ -43,19 +41,14 @@ def add_packages(
 ) -> InstalledFiles:
     """Add packages' files and dpkg's records of them to the new files.
 
+    None of their scripts is run: :func:`~guestprep.apply.maintainer_scripts.require_offline`
+    refuses those whose scripts matter, while the plan is made.
+
     :param work: an empty local folder, for a copy of every module file.
-    :raises KollarmError: a package needs a script that only the guest can run.
     :raises UnsafeNameError: a package has a file outside of the guest's root.
     """
     done = InstalledFiles()
     for package, deb in debs:
-        unknown = unknown_effects(package.name, deb.info)
-        if unknown:
-            raise KollarmError(
-                f"{package.name} can't be installed offline: its {' and '.join(unknown)} "
-                "must run in the guest",
-                hint="set `engine: guest` for this guest",
-            )
         paths, sums = _files(deb, into, work, done)
         _register(package, deb, into, paths, sums, done)
     return done

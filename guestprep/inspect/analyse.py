@@ -183,7 +183,7 @@ def _grub(contents: GuestContents) -> GrubFacts | None:
     entries = grub.entries(menu, environment)
     used = grub.used_variables(
         [word for entry in (*entries, *contents.entries) for word in entry.words],
-        assigned | environment,
+        grub.with_environment(assigned, environment),
     )
     return GrubFacts(
         config=contents.menu,

@@ -14,6 +14,11 @@ from core.untrusted_names import relative_name
 from guestprep import limits
 
 
+def place(algorithm: str, expected: str) -> Path:
+    """The folder of the cache for a file of this digest."""
+    return cache_dir() / "guests" / digest({algorithm: expected})
+
+
 def image(url: str, algorithm: str, expected: str) -> Path:
     """An image in the cache, downloaded when it isn't there yet.
 
@@ -23,7 +28,7 @@ def image(url: str, algorithm: str, expected: str) -> Path:
     """
     last = url.rstrip("/").rpartition("/")[2] or "image"
     name = relative_name(last, of="the address of an image")
-    final = cache_dir() / "guests" / digest({algorithm: expected}) / name
+    final = place(algorithm, expected) / name
 
     def check(path: Path) -> None:
         with path.open("rb") as stream:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import KollarmError
 from guestprep.apply.depmod import depmod
 from guestprep.apply.initramfs_segment import build_segment
 from guestprep.apply.kernel_removal import dpkg_record_paths, package_paths, remove_paragraphs
@@ -168,27 +167,6 @@ def test_packages_are_placed_below_usr_on_a_merged_system(tmp_path: Path) -> Non
     assert owners == {(0, 0, "")}
     status = parse_status(done.stanzas[0])
     assert status.installed(extra.name) is not None
-
-
-def test_a_package_whose_script_must_run_is_refused(tmp_path: Path) -> None:
-    control = {
-        "Package": "daemon",
-        "Version": "1",
-        "Architecture": "arm64",
-        "Maintainer": "x <x@y>",
-        "Description": "x",
-    }
-    path = synthetic.deb(
-        tmp_path / "d.deb",
-        control,
-        {"x": b""},
-        {"postinst": "#!/bin/sh\nadduser --system daemon\n"},
-    )
-    with (
-        closing(NewFiles(tmp_path / "new.tar")) as new,
-        pytest.raises(KollarmError, match="daemon can't be installed offline: its postinst"),
-    ):
-        add_packages([(a_package("daemon"), open_deb(path))], new, tmp_path / "modules")
 
 
 def test_scripts_without_effect_are_left_out() -> None:

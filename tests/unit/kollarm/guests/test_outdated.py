@@ -10,6 +10,7 @@ import pytest
 
 from core.config.model import Guest, GuestSource
 from guestprep import record
+from guestprep.source import download
 from kollarm.guests.outdated import SourceAge, find_outdated
 from tests.support import preparation
 
@@ -42,6 +43,24 @@ def test_a_newer_digest_means_outdated(tmp_path: Path, algorithm: str) -> None:
 def test_a_list_of_other_digests_needs_the_original(tmp_path: Path) -> None:
     listed = hashlib.sha512(OLD).hexdigest()
     assert age(tmp_path, listed, keep=False) is SourceAge.ORIGINAL_GONE
+
+
+def test_what_was_checked_at_its_download_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path / "cache"))
+    listed = hashlib.sha512(NEW).hexdigest()
+    folder = download.place("sha512", listed)
+    folder.mkdir(parents=True)
+    source = folder / "x.img"
+    source.write_bytes(b"not looked at")
+    sums = tmp_path / "SUMS"
+    sums.write_text(f"{listed}  x.img\n")
+    output = tmp_path / "x.qcow2"
+    made = replace(preparation.record(tmp_path), source=str(source))
+    record.write(made, record.record_path(output))
+    guest = Guest(name="x", source=GuestSource(path=source, sha256sums=str(sums)))
+    assert find_outdated([(guest, output)]).ages["x"] is SourceAge.CURRENT
 
 
 def test_what_cannot_be_compared(tmp_path: Path) -> None:
