@@ -41,25 +41,21 @@ def locate(
     :raises DownloadError: it can't be downloaded.
     :raises ArchiveError: a list without a valid signature.
     """
+    if source.path is not None:
+        resolve(source.path)  # a missing file is worse than a list without its name
+    elif source.url is None and source.image is None:
+        raise ConfigError("the guest's source has neither path nor url nor image")
     pinned = ExpectedDigest("sha256", source.sha256) if source.sha256 is not None else None
-    expected: ExpectedDigest | None
-    if source.image is not None:
-        path, expected = _from_catalogue(source, architecture, pinned)
-    elif source.url is not None:
-        url = str(source.url)
-        expected = pinned or _listed(source, url.rpartition("/")[2])
+    expected = pinned or published(source, architecture)
+    path = source.path
+    if path is None:
+        url = _address(source, architecture)
         if expected is None:
             raise ConfigError(
                 f"no checksum is given for {url}",
                 hint="add sha256, or sha256sums with the list that its publisher has beside it",
             )
         path = download.image(url, expected.algorithm, expected.digest)
-    elif source.path is not None:
-        path = source.path
-        resolve(path)  # a missing file is worse than a list without its name
-        expected = pinned or _listed(source, path.name)
-    else:
-        raise ConfigError("the guest's source has neither path nor url nor image")
     if expected is not None and expected.algorithm != "sha256":
         verify(path, expected.algorithm, expected.digest)
         expected = None
@@ -81,21 +77,21 @@ def published(
     return _listed(source, name)
 
 
-def _from_catalogue(
-    source: GuestSource, architecture: Architecture, pinned: ExpectedDigest | None
-) -> tuple[Path, ExpectedDigest]:
-    assert source.image is not None
+def _address(source: GuestSource, architecture: Architecture) -> str:
+    if source.image is None:
+        return str(source.url)
     entry = catalogue.find(source.image)
-    mirror = str(source.mirror) if source.mirror is not None else None
-    expected = pinned or _of_catalogue(source, architecture)
-    url = entry.url(entry.file_for(architecture), mirror)
-    return download.image(url, expected.algorithm, expected.digest), expected
+    return entry.url(entry.file_for(architecture), _mirror(source))
+
+
+def _mirror(source: GuestSource) -> str | None:
+    return str(source.mirror) if source.mirror is not None else None
 
 
 def _of_catalogue(source: GuestSource, architecture: Architecture) -> ExpectedDigest:
     assert source.image is not None
     entry = catalogue.find(source.image)
-    mirror = str(source.mirror) if source.mirror is not None else None
+    mirror = _mirror(source)
     url = entry.url(entry.sums, mirror)
     content = small(url, at_most=limits.UNKNOWN)
     if content is None:
