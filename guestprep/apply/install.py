@@ -115,7 +115,8 @@ def _remove_old_kernel(pending: PendingChanges, step: ReplaceStep) -> None:
             pending.unlink += package_paths(listed, step.replaced)
             pending.unlink += dpkg_record_paths(package, names)
             pending.remove += generated_paths(package, step.replaced)
-        pending.texts[_STATUS] = encode(remove_paragraphs(texts[_STATUS], step.remove))
+        status = decode(pending.texts.get(_STATUS, encode(texts[_STATUS])))
+        pending.texts[_STATUS] = encode(remove_paragraphs(status, step.remove))
     for link in ("/vmlinuz", "/initrd.img", "/boot/vmlinuz", "/boot/initrd.img"):
         if pending.appliance.is_link(link):
             target = str(pending.appliance.call("readlink", link))

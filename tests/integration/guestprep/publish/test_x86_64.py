@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.config.base import Architecture
-from tests.support import guest_disks, synthetic
+from tests.support import guest_disks, synthetic, x86_disk
 from tests.support.commands import Outcome, kollarm
 from tests.support.disks import Disks
 
@@ -79,3 +79,17 @@ def test_the_cloud_has_one_of_each_architecture(
         raw = connection.image.get(f"/images/{seen.id}").json()
         assert (raw["architecture"], raw["hw_video_model"]) == (architecture, "virtio")
         assert (raw.get("hw_firmware_type"), raw.get("hw_machine_type")) == (firmware, machine)
+
+
+@pytest.mark.full
+def test_a_debian_image_shows_its_login_prompt(tmp_path: Path) -> None:
+    image = x86_disk.make(tmp_path / "debian.qcow2")
+    output = tmp_path / "prepared.qcow2"
+    done = prepare(image, output, "--architecture", "x86_64")
+    assert done.status == 0, done.stderr
+    firmware = ("-bios", "/usr/share/ovmf/OVMF.fd")
+    for options in ((), firmware):
+        shown = x86_disk.screen_of(output, tmp_path, *options, until=("login:",), limit=900)
+        assert "x86-guest login:" in shown, shown
+        serial = (tmp_path / "serial").read_text(errors="replace")
+        assert "x86-guest login:" in serial
