@@ -268,6 +268,10 @@ class GuestFacts:
     """Whether a file turns cloud-init off."""
     datasources: tuple[str, ...] | None = None
     """Names of the datasources that cloud-init tries; None where its settings name none."""
+    cloud_seeds: tuple[str, ...] = ()
+    """Folders with data for cloud-init on the disk itself, which it takes instead of a cloud's."""
+    fixed_networks: tuple[str, ...] = ()
+    """Paths of network settings for one machine's address (MAC) that no guest makes again."""
     admin_user: str = ""
     """The user that cloud-init creates; empty when it names none."""
     timezone: str = ""

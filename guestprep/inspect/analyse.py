@@ -16,17 +16,7 @@ from guestprep.facts import (
     KernelFacts,
     Leftovers,
 )
-from guestprep.inspect.collect import (
-    CLOUD_INIT_OFF,
-    CLOUD_INIT_STATE,
-    GETTY_DROP_INS,
-    GETTY_WANTS,
-    MACHINE_IDS,
-    SECRETS,
-    SYSTEMD,
-    GuestContents,
-    KernelContents,
-)
+from guestprep.inspect.collect import GuestContents, KernelContents
 from guestprep.inspect.identify import (
     admin_user,
     cloud_settings,
@@ -35,8 +25,18 @@ from guestprep.inspect.identify import (
     uefi_loader,
 )
 from guestprep.inspect.initramfs import read_initramfs
+from guestprep.inspect.places import (
+    CLOUD_INIT_OFF,
+    CLOUD_INIT_STATE,
+    GETTY_DROP_INS,
+    GETTY_WANTS,
+    MACHINE_IDS,
+    NETPLAN,
+    SECRETS,
+    SYSTEMD,
+)
 from guestprep.parse import grub
-from guestprep.parse.cloudcfg import datasources
+from guestprep.parse.cloudcfg import datasources, network_left_alone
 from guestprep.parse.dpkg import DpkgStatus, parse_status
 from guestprep.parse.elf import elf_architecture
 from guestprep.parse.modules import module_name, parse_index
@@ -101,6 +101,14 @@ def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
         cloud_init="/usr/bin/cloud-init" in present,
         cloud_init_off=CLOUD_INIT_OFF in present,
         datasources=datasources(cloud_settings(texts)),
+        cloud_seeds=contents.cloud_seeds,
+        fixed_networks=tuple(
+            path
+            for path, text in texts.items()
+            if path.startswith(f"{NETPLAN}/") and "macaddress:" in text
+        )
+        if network_left_alone(cloud_settings(texts))
+        else (),
         usr_merged=contents.usr_merged,
         installed=tuple(
             sorted(package.name for package in status.packages.values() if package.installed)

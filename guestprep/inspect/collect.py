@@ -12,6 +12,17 @@ from guestprep import limits
 from guestprep.appliance import Appliance, GuestCallError
 from guestprep.facts import BootLoader
 from guestprep.inspect.layout import DiskLayout
+from guestprep.inspect.places import (
+    CLOUD_INIT_OFF,
+    CLOUD_INIT_STATE,
+    GETTY_DROP_INS,
+    GETTY_MASKS,
+    GETTY_WANTS,
+    MACHINE_IDS,
+    NETPLAN,
+    SECRETS,
+    SYSTEMD,
+)
 from guestprep.parse import bls, grub
 from guestprep.parse.grub import BootEntry
 from guestprep.parse.loaders import own_loader
@@ -36,30 +47,8 @@ _TEXTS = (
     "/var/lib/apt/extended_states",
 )
 
-#: Where a machine-id is; systemd makes the first from the second, where only that is there.
-MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
-
-#: What adds to the unit of the screen's login prompt.
-GETTY_DROP_INS = (
-    "/etc/systemd/system/getty@.service.d",
-    "/etc/systemd/system/getty@tty1.service.d",
-)
-
-#: Where a unit is masked, of those that the screen's login prompt needs.
-_GETTY_MASKS = (
-    "/etc/systemd/system/getty.target",
-    "/etc/systemd/system/getty@.service",
-    "/etc/systemd/system/getty@tty1.service",
-)
-
-#: Links by which systemd starts that prompt.
-GETTY_WANTS = (
-    "/etc/systemd/system/getty.target.wants/getty@tty1.service",
-    "/usr/lib/systemd/system/getty.target.wants/getty@tty1.service",
-)
-
-#: Where systemd itself is, with and without a merged /usr.
-SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
+#: Where cloud-init looks for data before it asks a cloud, and a file that it then finds there.
+_SEED, _SEEDED = "/var/lib/cloud/seed", ("meta-data", "user-data")
 
 #: Folders of which every file is read.
 _FOLDERS = (
@@ -68,6 +57,7 @@ _FOLDERS = (
     "/etc/initramfs-tools/hooks",
     "/etc/dracut.conf.d",
     "/etc/cloud/cloud.cfg.d",
+    NETPLAN,
     *GETTY_DROP_INS,
 )
 
@@ -88,21 +78,6 @@ _LOADER_HEAD = 1 << 20
 
 #: Of each kernel's folder of modules.
 _INDICES = ("modules.dep", "modules.builtin", "modules.softdep", "modules.order")
-
-#: A file that turns cloud-init off.
-CLOUD_INIT_OFF = "/etc/cloud/cloud-init.disabled"
-
-#: Folders of cloud-init's state, which ``cloud-init clean`` empties too. Its scripts and seed may
-#: be what the image's maker has put there.
-CLOUD_INIT_STATE = ("/var/lib/cloud/instances", "/var/lib/cloud/data", "/var/lib/cloud/sem")
-
-#: What systemd wants to be removed from an image (https://systemd.io/BUILDING_IMAGES/), and where
-#: Debian kept a random seed before.
-SECRETS = (
-    "/var/lib/systemd/random-seed",
-    "/var/lib/systemd/credential.secret",
-    "/var/lib/urandom/random-seed",
-)
 
 #: A program that every system has, to read the architecture from.
 _PROGRAMS = ("/usr/bin/ls", "/bin/ls", "/usr/bin/dpkg")
@@ -156,6 +131,8 @@ class GuestContents:
     """Paths of masked units, of those that the screen's login prompt needs."""
     localtime: str = ""
     """The target of the link /etc/localtime."""
+    cloud_seeds: tuple[str, ...] = ()
+    """Folders with data for cloud-init on the disk itself."""
     watched: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """SHA-256 and permissions by path, of the files looked for."""
 
@@ -205,6 +182,7 @@ def collect(
         *GETTY_WANTS,
     )
     names["present"] = tuple(path for path in marks if _present(appliance, path))
+    seeds = [f"{_SEED}/{name}" for name in appliance.list_directory(_SEED)]
     named = {entry.version for entry in entries}
     versions = [
         version
@@ -227,7 +205,10 @@ def collect(
         loaders=tuple(path for path in programs if path not in unified),
         unified=unified,
         machine_id_linked=any(map(appliance.is_link, MACHINE_IDS)),
-        getty_masks=tuple(path for path in _GETTY_MASKS if _target(appliance, path) == "/dev/null"),
+        getty_masks=tuple(path for path in GETTY_MASKS if _target(appliance, path) == "/dev/null"),
+        cloud_seeds=tuple(
+            seed for seed in seeds if set(_SEEDED) & set(appliance.list_directory(seed))
+        ),
         localtime=_target(appliance, "/etc/localtime"),
         watched=_watched(appliance, watch),
     )

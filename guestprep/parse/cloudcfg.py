@@ -1,7 +1,7 @@
-"""cloud-init's configuration: the user it makes in a new guest, and whom it asks for data.
+"""cloud-init's configuration: the user it makes in a guest, whom it asks for data, networks.
 
 Source of the format: https://docs.cloud-init.io/en/latest/reference/base_config_reference.html
-(``system_info.default_user``, ``datasource_list``).
+(``system_info.default_user``, ``datasource_list``, ``network``).
 """
 
 from __future__ import annotations
@@ -38,6 +38,18 @@ def datasources(texts: Iterable[str]) -> tuple[str, ...] | None:
         listed = data.get("datasource_list")
         if isinstance(listed, list):
             found = tuple(str(name) for name in listed)
+    return found
+
+
+def network_left_alone(texts: Iterable[str]) -> bool:
+    """Whether cloud-init makes no network settings (``network: {config: disabled}``).
+
+    :param texts: cloud.cfg, then the files of cloud.cfg.d in their order: the last one wins.
+    """
+    found = False
+    for data in _read(texts):
+        if isinstance(network := data.get("network"), dict):
+            found = network.get("config") == "disabled"
     return found
 
 

@@ -130,6 +130,14 @@ def _warnings(facts: GuestFacts) -> list[str]:
             f"cloud-init is set to ask {names}, and none of {', '.join(_DATASOURCES)} "
             f"(datasource_list in /etc/cloud): {_NO_DATA}"
         )
+    elif facts.cloud_seeds:
+        seeds = ", ".join(facts.cloud_seeds)
+        warnings.append(f"cloud-init takes its data from {seeds} in the image: {_NO_DATA}")
+    if facts.fixed_networks:
+        warnings.append(
+            f"{', '.join(facts.fixed_networks)} is for the network card of one machine, and "
+            "cloud-init is set to leave networks alone: guests may have no network"
+        )
     if facts.unready:
         warnings.append(f"dpkg already has half-installed packages: {', '.join(facts.unready)}")
     return warnings

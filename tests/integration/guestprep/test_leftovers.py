@@ -42,6 +42,7 @@ def test_a_used_image_becomes_a_new_one(disks: Disks) -> None:
     output = disks.folder / "used-prepared.qcow2"
     record = pipeline.prepare(disks.guest(source), output, only=[PreparationPart.CLEAN])
     assert all(check.good for check in record.checks)
+    assert any("seed/nocloud" in text for text in record.plan.warnings)
     with launch_appliance([Drive(output, "qcow2")]) as appliance:
         appliance.mount("/dev/sda1")
         there = {path for path in (*USED, *KEPT) if appliance.call("exists", f"/{path}")}

@@ -243,6 +243,8 @@ def test_an_initramfs_without_the_disks_driver_gets_it() -> None:
         ({"datasources": ("None",)}, "datasource_list"),
         ({"datasources": ("NoCloud", "Azure")}, "NoCloud, Azure"),
         ({"datasources": ()}, "nothing"),
+        ({"cloud_seeds": ("/var/lib/cloud/seed/nocloud",)}, "seed/nocloud"),
+        ({"fixed_networks": ("/etc/netplan/50-cloud-init.yaml",)}, "netplan"),
     ],
 )
 def test_guests_that_would_never_ask_the_cloud(changes: dict[str, Any], key_word: str) -> None:
