@@ -56,9 +56,12 @@ class DiskLayout:
 
 
 def mount_all(appliance: Appliance, mounts: Sequence[Mount], *, writable: bool) -> None:
-    """Mount the guest's tree at ``/``."""
+    """Mount the guest's tree at ``/``.
+
+    :raises UnusableInput: a file system can't be mounted so.
+    """
     for mount in mounts:
-        appliance.mount(mount.device, mount.where, writable=writable, options=mount.options)
+        _mount(appliance, mount, writable=writable)
 
 
 def find_layout(appliance: Appliance) -> DiskLayout:
@@ -79,7 +82,7 @@ def find_layout(appliance: Appliance) -> DiskLayout:
     if not any(mount.where == "/boot" for mount in (*mounts, *esp)):
         mounts += _boot(appliance, partitions, [mount.device for mount in mounts])
     for mount in mounts[1:]:
-        _mount_further(appliance, mount)
+        _mount(appliance, mount)
     mounted_esp = _mount_esp(appliance, esp, partitions)
     # Of a device with several subvolumes, the first counts.
     here = {mount.device: mount.where for mount in reversed(mounts)}
@@ -332,12 +335,13 @@ def _mount_esp(
     return None
 
 
-def _mount_further(appliance: Appliance, mount: Mount) -> None:
+def _mount(appliance: Appliance, mount: Mount, *, writable: bool = False) -> None:
     try:
-        appliance.mount(mount.device, mount.where, options=mount.options)
+        appliance.mount(mount.device, mount.where, writable=writable, options=mount.options)
     except GuestCallError as error:
         raise UnusableInput(
-            f"the image's file system for {mount.where} can't be mounted",
+            f"the image's file system for {mount.where} can't be mounted"
+            + (", to be written" if writable else ""),
             hint="check the image's /etc/fstab; or this machine's kernel is older than the file "
             "system's features: the variable SUPERMIN_KERNEL names another one",
             details=error.message,

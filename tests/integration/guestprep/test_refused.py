@@ -10,6 +10,7 @@ import pytest
 
 from core.cache import file_digest
 from core.errors import UnusableInput
+from core.run import run
 from guestprep import pipeline
 from guestprep.appliance import Appliance, Drive, launch_appliance
 from tests.support import guest_disks
@@ -106,3 +107,15 @@ def test_a_file_system_that_this_machine_does_not_know(disks: Disks) -> None:
         pipeline.prepare(disks.guest(raw), disks.folder / "results" / "newer.qcow2")
     assert "SUPERMIN_KERNEL" in (caught.value.hint or "")
     assert caught.value.details
+
+
+def test_a_file_system_that_this_machine_can_only_read(disks: Disks) -> None:
+    raw = disks.folder / "newer-root.raw"
+    source = disks.disk("newer-root", guest_disks.Recipe(graphics=True))
+    run(["qemu-img", "convert", "-O", "raw", source, raw])
+    # A compatible one for reading alone, which no kernel has; the root starts at 1 MiB.
+    run(["debugfs", "-w", "-R", "feature FEATURE_R20", f"{raw}?offset={1 << 20}"])
+    output = disks.folder / "results" / "newer-root.qcow2"
+    with pytest.raises(UnusableInput, match="written") as caught:
+        pipeline.prepare(disks.guest(raw), output)
+    assert "SUPERMIN_KERNEL" in (caught.value.hint or "") and not output.exists()
