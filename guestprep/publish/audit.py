@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -110,12 +110,7 @@ def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
         properties alone are compared.
     """
     glance = Glance(connection)
-    listed = [*glance.find(status="active"), *glance.find(status="active", visibility="community")]
-    images = [
-        image
-        for image in {image.id: image for image in listed}.values()
-        if image.disk_format not in NO_DISK
-    ]
+    images = disks(glance)
     findings = []
     with progress.current().step(f"audit {len(images)} images") as step:
         for image in images:
@@ -126,10 +121,21 @@ def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
         volumes = bootable_volumes(connection)
         findings += [found for volume in volumes or () if (found := judge_volume(volume))]
         step.note("compute hosts")
-        unlabelled = sum("architecture" not in image.properties for image in images)
-        cloud = compute_hosts.examine(connection, unlabelled=unlabelled)
+        cloud = compute_hosts.examine(connection, unlabelled=unlabelled(images))
     count = None if volumes is None else len(volumes)
     return AuditReport(len(images), tuple(findings), count, tuple(cloud))
+
+
+def disks(glance: Glance) -> list[RemoteImage]:
+    """All active images that servers can be started from, hidden and community ones too."""
+    listed = [*glance.find(status="active"), *glance.find(status="active", visibility="community")]
+    by_id = {image.id: image for image in listed}
+    return [image for image in by_id.values() if image.disk_format not in NO_DISK]
+
+
+def unlabelled(images: Iterable[RemoteImage]) -> int:
+    """How many of these images have no architecture."""
+    return sum("architecture" not in image.properties for image in images)
 
 
 def judge(image: RemoteImage, inside: str | None) -> AuditFinding | None:

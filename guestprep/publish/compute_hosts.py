@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import requests
 from keystoneauth1 import exceptions as auth_errors
 from openstack import exceptions as sdk_errors
 
@@ -22,6 +23,9 @@ UNSEEN = (auth_errors.ClientException, sdk_errors.SDKException)
 
 #: The last version of Nova's API that tells a hypervisor's CPU (2.88 removed it).
 _WITH_CPU = "2.53"
+
+#: The first version of Placement's API that tells which hosts have a trait.
+_WITH_TRAITS = "1.18"
 
 #: Traits of hosts by architecture: https://docs.openstack.org/os-traits/latest/reference/
 _TRAIT = "HW_ARCH_"
@@ -35,8 +39,6 @@ class HypervisorFacts:
     architecture: str | None
     cpu: str | None
     """Its CPU, with all that a guest may see of it; None where Nova doesn't tell."""
-    traits: frozenset[str] | None = None
-    """What Placement says that it has; None where that can't be seen."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,12 @@ def look(connection: Any) -> list[HypervisorFacts] | None:
         answer = connection.compute.get("/os-hypervisors/detail", microversion=_WITH_CPU)
         if answer.status_code >= 400:
             return None
-        listed = answer.json()["hypervisors"]
-        return [_host(data, _traits(connection, str(data["id"]))) for data in listed]
+        return [_host(data) for data in answer.json()["hypervisors"]]
     except UNSEEN:
         return None
 
 
-def _host(data: Mapping[str, Any], traits: frozenset[str] | None) -> HypervisorFacts:
+def _host(data: Mapping[str, Any]) -> HypervisorFacts:
     cpu = data.get("cpu_info") or {}
     if isinstance(cpu, str):
         cpu = json.loads(cpu or "{}")
@@ -74,17 +75,20 @@ def _host(data: Mapping[str, Any], traits: frozenset[str] | None) -> HypervisorF
     known = json.dumps(told, sort_keys=True) if any(told.values()) else None
     service = data.get("service") or {}
     name = service.get("host") or data["hypervisor_hostname"]
-    return HypervisorFacts(str(name), cpu.get("arch"), known, traits)
+    return HypervisorFacts(str(name), cpu.get("arch"), known)
 
 
-def _traits(connection: Any, provider: str) -> frozenset[str] | None:
+def _missing(connection: Any, trait: str) -> bool:
+    """Whether Placement knows of no host with a trait; False where that can't be seen."""
     try:
         answer = connection.placement.get(
-            f"/resource_providers/{provider}/traits", microversion="1.6"
+            f"/resource_providers?required={trait}", microversion=_WITH_TRAITS
         )
     except UNSEEN:
-        return None
-    return frozenset(answer.json()["traits"]) if answer.ok else None
+        return False
+    if answer.ok:
+        return not answer.json()["resource_providers"]
+    return bool(answer.status_code == requests.codes.bad_request and trait in answer.text)
 
 
 def examine(connection: Any, *, unlabelled: int) -> list[CloudFinding]:
@@ -106,7 +110,7 @@ def examine(connection: Any, *, unlabelled: int) -> list[CloudFinding]:
     return [
         *_unlabelled(hosts, unlabelled),
         *_unlike(hosts, aggregates),
-        *_unmet(hosts, flavors),
+        *_unmet(connection, flavors),
         *_ports(hosts),
     ]
 
@@ -157,25 +161,23 @@ def _pure(
     return not aggregate & others
 
 
-def _unmet(
-    hosts: Sequence[HypervisorFacts], flavors: Mapping[str, Mapping[str, str]]
-) -> Iterator[CloudFinding]:
+def _unmet(connection: Any, flavors: Mapping[str, Mapping[str, str]]) -> Iterator[CloudFinding]:
     """Flavors that require an architecture's trait that no host has."""
-    if any(host.traits is None for host in hosts):
-        return
-    there = frozenset[str]().union(*(host.traits or () for host in hosts))
-    for flavor, specs in flavors.items():
-        for key, value in specs.items():
-            trait = key.removeprefix("trait:")
-            if trait == key or not trait.startswith(_TRAIT) or value != "required":
-                continue
-            if trait not in there:
-                words = ["openstack", "flavor", "unset", "--property", key, flavor]
-                yield CloudFinding(
-                    f"flavor {flavor}",
-                    f"it requires {trait}, which no host has: nothing can be started with it",
-                    shlex.join(words),
-                )
+    required = [
+        (flavor, key, key.removeprefix("trait:"))
+        for flavor, specs in flavors.items()
+        for key, value in specs.items()
+        if key.startswith(f"trait:{_TRAIT}") and value == "required"
+    ]
+    absent = {trait for trait in {trait for *_, trait in required} if _missing(connection, trait)}
+    for flavor, key, trait in required:
+        if trait in absent:
+            words = ["openstack", "flavor", "unset", "--property", key, flavor]
+            yield CloudFinding(
+                f"flavor {flavor}",
+                f"it requires {trait}, which no host has: nothing can be started with it",
+                shlex.join(words),
+            )
 
 
 def _ports(hosts: Sequence[HypervisorFacts]) -> Iterator[CloudFinding]:

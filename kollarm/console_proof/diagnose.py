@@ -75,6 +75,12 @@ _FAULTS = (
         "set the image's property hw_machine_type to virt (kollarm guest publish does)",
     ),
     _Known(
+        r"No more available PCI",
+        "the guest's machine has no free slot for one more disk, port or other device",
+        "nova.conf of the compute host: [libvirt] num_pcie_ports = 16 (at most 28), restart "
+        "nova-compute; guests that run get the slots by a hard reboot",
+    ),
+    _Known(
         r"[Nn]o space left|disk space",
         "the compute host has no room for the instance's disk",
         "free some space in its state path, usually /var/lib/nova/instances",

@@ -8,6 +8,7 @@ from core.config.model import Config
 from core.errors import KollarmError
 from core.oci.client import client_for
 from guestprep.publish import compute_hosts
+from guestprep.publish.audit import disks, unlabelled
 from guestprep.publish.cloud import Glance
 from kollarm.doctor.model import DoctorFinding, failed, good, missing, note
 from kollarm.guests.cloud import cloud_for
@@ -51,15 +52,15 @@ def cloud(config: Config) -> Iterator[DoctorFinding]:
     subject = f"cloud {config.cloud.name or '(from OS_…)'}"
     try:
         connection = cloud_for(config)
-        methods = Glance(connection).import_methods()
+        glance = Glance(connection)
+        methods, images = glance.import_methods(), disks(glance)
     except KollarmError as error:
         yield failed(subject, error)
         return
     imports = f"; import methods: {', '.join(methods)}" if methods else ""
     subject = f"cloud {connection.config.name or '(from OS_…)'}"
     yield good(subject, f"Glance answers, the credentials are accepted{imports}")
-    # That images have an architecture is for the audit to see, which asks about each.
-    for found in compute_hosts.examine(connection, unlabelled=0):
+    for found in compute_hosts.examine(connection, unlabelled=unlabelled(images)):
         yield note(found.subject, found.reason, found.remedy)
 
 

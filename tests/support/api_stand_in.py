@@ -20,14 +20,14 @@ _VERSIONS = {"v1.0": "1.39", "v2.1": "2.96", "v3.0": "3.71"}
 
 @contextmanager
 def standing_in(documents: Mapping[str, object], folder: Path, *services: str) -> Iterator[Any]:
-    """A connection whose named services answer with these documents, by path.
+    """A connection whose named services answer with these documents, by path or path and query.
 
     :param services: the names in clouds.yaml, such as ``compute`` and ``block_storage``.
     """
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         path = handler.path.split("?")[0]
-        found = documents.get(path)
+        found = documents.get(handler.path, documents.get(path))
         if path.rstrip("/") == "":
             here = [{"rel": "self", "href": f"http://{handler.headers['Host']}/"}]
             found = {

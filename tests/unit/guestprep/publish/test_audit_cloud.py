@@ -11,6 +11,7 @@ from guestprep.publish import compute_hosts
 from guestprep.publish.audit import bootable_volumes, dark, judge, judge_volume
 from tests.support.api_stand_in import standing_in
 from tests.support.glance_images import image, without
+from tests.support.nova_hosts import MIXED, cloud, hypervisor
 
 
 def volume(number: int, name: str, bootable: bool = True, **properties: str) -> dict[str, Any]:
@@ -65,49 +66,6 @@ def test_snapshots_are_called_so() -> None:
     made = without(image(), "architecture", image_type="snapshot", base_image_ref="x")
     finding = judge(made, None)
     assert finding is not None and finding.kind == "snapshot"
-
-
-def hypervisor(number: int, arch: str, model: str) -> dict[str, Any]:
-    return {
-        "id": f"h{number}",
-        "hypervisor_hostname": f"host{number}",
-        "service": {"host": f"host{number}"},
-        "cpu_info": {"arch": arch, "model": model, "vendor": "ARM", "features": []},
-    }
-
-
-def cloud(hosts: list[dict[str, Any]], aggregates: list[list[str]], spec: str) -> dict[str, object]:
-    documents: dict[str, object] = {
-        "/os-hypervisors/detail": {"hypervisors": hosts},
-        "/flavors/detail": {
-            "flavors": [
-                {
-                    "id": "f",
-                    "name": "arm",
-                    "ram": 1,
-                    "vcpus": 1,
-                    "disk": 0,
-                    "extra_specs": {spec: "required"},
-                }
-            ]
-        },
-        "/os-aggregates": {
-            "aggregates": [
-                {"id": n, "name": f"a{n}", "hosts": names} for n, names in enumerate(aggregates)
-            ]
-        },
-    }
-    for host in hosts:
-        traits = [f"HW_ARCH_{host['cpu_info']['arch'].upper()}"]
-        documents[f"/resource_providers/{host['id']}/traits"] = {"traits": traits}
-    return documents
-
-
-MIXED = [
-    hypervisor(1, "aarch64", "Neoverse-N1"),
-    hypervisor(2, "aarch64", "ThunderX2"),
-    hypervisor(3, "x86_64", "EPYC"),
-]
 
 
 def findings(tmp_path: Path, documents: dict[str, object], unlabelled: int = 0) -> str:

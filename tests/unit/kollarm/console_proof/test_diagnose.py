@@ -52,6 +52,7 @@ NO_HOST = "No valid host was found. There are not enough hosts available."
             "cpu_mode",
         ),
         ("Could not access KVM kernel module: Permission denied", ProofStage.BUILD, "/dev/kvm"),
+        ("internal error: No more available PCI slots", ProofStage.BUILD, "num_pcie_ports"),
         ("Build of instance X aborted: No space left on device", ProofStage.BUILD, "instances"),
         (
             "Failed to allocate the network(s), not rescheduling.",
