@@ -25,6 +25,7 @@ from guestprep.publish.cloud import Glance
 from guestprep.record import PreparationRecord
 from kollarm.guests import boots, prepare, selection
 from kollarm.guests.cloud import clouds_for
+from kollarm.guests.publishing import publish_spec
 from kollarm.services.registry import start_registry
 
 
@@ -351,7 +352,7 @@ def _publish(
     """Publish a guest's image to each cloud; yield its record after each of them."""
     image = selection.output(config, guest)
     system = publish.bootable_system(image, done.prepared)
-    spec = selection.publish_spec(config, guest, image, system, done.prepared)
+    spec = publish_spec(config, guest, image, system, done.prepared)
     for connection in connections:
         published = publish.publish(connection, image, spec)
         done = replace(done, published=(*done.published, published))

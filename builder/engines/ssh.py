@@ -11,7 +11,6 @@ import contextlib
 import re
 import socket
 import subprocess
-import tempfile
 import threading
 import weakref
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from core.sockets import temporary_base
+from core.sockets import socket_folder
 
 #: Seconds that a host has to answer.
 CONNECT_TIMEOUT = 20
@@ -88,10 +87,11 @@ class Tunnel:
 
     def __init__(self, url: str):
         self.to = words(url)
-        self._folder = tempfile.TemporaryDirectory(prefix="kollarm-ssh-", dir=temporary_base())
-        self._output = Path(self._folder.name) / "output"
+        stack = contextlib.ExitStack()
+        folder = stack.enter_context(socket_folder("kollarm-ssh-"))
+        self._output = folder / "output"
         self._output.touch()
-        path = Path(self._folder.name) / "engine"
+        path = folder / "engine"
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
         listener.listen(32)
@@ -100,7 +100,8 @@ class Tunnel:
             target=_serve, args=(listener, self.to, self._output), name="ssh", daemon=True
         ).start()
         # wakes the thread up and ends it
-        weakref.finalize(self, _close, listener)
+        stack.callback(_close, listener)
+        weakref.finalize(self, stack.close)
 
     @property
     def output(self) -> str:

@@ -50,12 +50,6 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
         progress.current().warn(note)
     removed = tuple(image_id for image_id in plan.remove if _discard(glance, image_id))
     sent = 0
-    if plan.unchangeable and plan.retire and plan.replaced is not Replaced.DELETE:
-        raise KollarmError(
-            f"{plan.name} is not published: the cloud requires properties of images, and its "
-            f"Glance then lets nobody {plan.replaced} the image that has the name",
-            hint="set cloud.replaced to delete",
-        )
     for image_id in () if plan.unchangeable else plan.retire:
         _prove_ours(glance, image_id)
     if plan.action in {PublishAction.UPLOAD, PublishAction.REPLACE}:

@@ -86,6 +86,7 @@ class Refusal(StrEnum):
     FOREIGN = "not made by kollarm"
     OTHER_PROJECT = "belongs to another project"
     DEACTIVATED = "deactivated"
+    UNCHANGEABLE = "the cloud refuses changes of images"
 
     @property
     def remedy(self) -> str:
@@ -99,6 +100,7 @@ _REMEDIES = {
     Refusal.FOREIGN: "kollarm guest publish --adopt takes it over; or give the guest another name",
     Refusal.OTHER_PROJECT: "give the guest another name, or log in to that project",
     Refusal.DEACTIVATED: "openstack image set --activate makes it usable again",
+    Refusal.UNCHANGEABLE: "set cloud.replaced to delete",
 }
 
 
@@ -246,6 +248,10 @@ class CloudFacts:
     """Ids of those whose uploading process is known to be gone."""
     members: frozenset[tuple[str, str]] = frozenset()
     """Pairs of an image's id and a project's that it is shared with, as far as it matters."""
+    unchangeable: bool = False
+    """Whether the cloud refuses changes of images: a Glance whose schema requires properties looks
+    for them in every single change.
+    """
 
 
 @dataclass(frozen=True)
@@ -307,9 +313,7 @@ class PublishPlan:
     cloud: str = ""
     """What the cloud is called."""
     unchangeable: bool = False
-    """Whether the cloud refuses changes of images: a Glance whose schema requires properties looks
-    for them in every single change.
-    """
+    """Whether the cloud refuses changes of images, so that one has its name from the start."""
 
     def to_dict(self) -> dict[str, object]:
         data = asdict(self)

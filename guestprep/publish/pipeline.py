@@ -50,7 +50,7 @@ def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
         unchangeable = any(definition.required for definition in known.values())
         if problems:
             raise ConfigError(f"the properties of {spec.name} are wrong", problems)
-    facts = look(glance, spec.name)
+    facts = replace(look(glance, spec.name), unchangeable=unchangeable)
     local = with_digests(local, facts, ["sha512"] if spec.signer else ())
     if spec.members:
         there = (image.id for image in facts.images if image.same_content(local))
@@ -63,7 +63,7 @@ def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
     decided = decide(spec, local, facts)
     if decided.refusal is None:
         decided = _with_expiry(decided, connection, spec, facts)
-    return replace(decided, cloud=glance.cloud, unchangeable=unchangeable)
+    return replace(decided, cloud=glance.cloud)
 
 
 def _with_expiry(

@@ -27,6 +27,7 @@ from guestprep.publish.model import (
     PublishSpec,
     Refusal,
     RemoteImage,
+    Replaced,
 )
 
 #: States of an image whose content isn't all there.
@@ -76,14 +77,15 @@ def decide(spec: PublishSpec, local: LocalImage, facts: CloudFacts) -> PublishPl
         strays=strays,
         stores=spec.stores,
         members=spec.members,
+        unchangeable=facts.unchangeable,
     )
-    if refused := _refusal(spec, present, ours, facts):
+    same = [image for image in present if image.same_content(local)]
+    others = [image for image in present if image not in same[:1]]
+    if refused := _refusal(spec, present, ours, others, facts):
         refusal, reason = refused
         return replace(
             base, action=PublishAction.REFUSE, refusal=refusal, reasons=(reason,), remove=()
         )
-    same = [image for image in present if image.same_content(local)]
-    others = [image for image in present if image not in same[:1]]
     if same:
         base = _extent(base, same[0], facts)
         return _settle(base, same[0], others, made_by_us=same[0] in ours)
@@ -191,9 +193,13 @@ def _refusal(
     spec: PublishSpec,
     present: Sequence[RemoteImage],
     ours: Sequence[RemoteImage],
+    others: Sequence[RemoteImage],
     facts: CloudFacts,
 ) -> tuple[Refusal, str] | None:
-    """Why nothing can be done, in general and for a person; None where something can."""
+    """Why nothing can be done, in general and for a person; None where something can.
+
+    :param others: images that would lose the name.
+    """
     busy = [image for image in ours if image.id in facts.under_way]
     if busy:
         return (
@@ -217,6 +223,12 @@ def _refusal(
         return (
             Refusal.DEACTIVATED,
             f"the image {deactivated[0].id} was deactivated by an administrator",
+        )
+    if facts.unchangeable and others and spec.replaced is not Replaced.DELETE:
+        return (
+            Refusal.UNCHANGEABLE,
+            "the cloud requires properties of images, and its Glance then lets nobody "
+            f"{spec.replaced} the image {others[0].id}, which has the name",
         )
     return None
 

@@ -26,6 +26,9 @@ IMPORT_DEADLINE = 3600.0
 #: Glance's import method that copies an image from one store to others.
 COPY = "copy-image"
 
+#: The property that names the stores which an import or copy didn't reach.
+FAILED = "os_glance_failed_import"
+
 #: The property by which Glance's import holds an image's record (glance/async_/flows/
 #: api_image_import.py), and the seconds after which one that a dead task left is ignored.
 LOCK, LOCK_LIMIT = "os_glance_import_task", 30.0
@@ -108,7 +111,7 @@ def transfer(
         assert plan.source_url is not None
         by = {"name": method.value, "uri": plan.source_url}
         glance.start_import(image.id, by, plan.stores)
-        _wait(glance, image.id, step)
+        _wait_for_import(glance, image.id, step)
         return None
     source, stores = UploadStream(plan.local.path, plan.local.size, step), plan.stores
     if method is Method.PUT:
@@ -116,7 +119,7 @@ def transfer(
     else:
         glance.send(f"/images/{image.id}/stage", source, SILENCE)
         glance.start_import(image.id, {"name": method.value}, stores)
-        _wait(glance, image.id, step)
+        _wait_for_import(glance, image.id, step)
     return source.digest
 
 
@@ -129,35 +132,29 @@ def copy_to(glance: Glance, image: RemoteImage, stores: Sequence[str], step: Run
     if not missing:
         return
     glance.start_import(image.id, {"name": COPY}, missing)
-    deadline = time.monotonic() + IMPORT_DEADLINE
-    while time.monotonic() < deadline:
-        image = glance.get(image.id)
+
+    def copied(image: RemoteImage) -> bool:
         if image.stores.issuperset(missing):
-            _await_unlock(glance, image)
-            return
-        if failed := image.properties.get("os_glance_failed_import"):
+            return True
+        if failed := image.properties.get(FAILED):
             raise GlanceError(
                 f"Glance could not copy {image.id} to the store {failed}",
                 status=400,
                 hint="Glance's log has the reason",
             )
-        step.note(f"Glance copies it to {', '.join(missing)}")
-        time.sleep(0.5)
-    raise GlanceError(f"Glance's copy has not finished after {IMPORT_DEADLINE:.0f} s", status=504)
+        return False
+
+    _wait(glance, image.id, copied, f"copies it to {', '.join(missing)}", step)
 
 
-def _wait(glance: Glance, image_id: str, step: RunningStep) -> None:
+def _wait_for_import(glance: Glance, image_id: str, step: RunningStep) -> None:
     """Wait for an import. Its request succeeds also when the import doesn't."""
-    deadline = time.monotonic() + IMPORT_DEADLINE
-    pause = 0.2
-    while time.monotonic() < deadline:
-        image = glance.get(image_id)
+
+    def imported(image: RemoteImage) -> bool:
         if image.status == "active":
-            _await_unlock(glance, image)
-            return
-        failed = image.properties.get("os_glance_failed_import")
+            return True
         failures = glance.import_failures(image_id)
-        if failed or failures or image.status in {"killed", "deleted"}:
+        if image.properties.get(FAILED) or failures or image.status in {"killed", "deleted"}:
             # Glance's words for what it didn't expect, such as a database that is busy. It may
             # pass; a refusal has words of its own.
             passing = failures and all("Internal Error" in failure for failure in failures)
@@ -166,10 +163,33 @@ def _wait(glance: Glance, image_id: str, step: RunningStep) -> None:
                 status=500 if passing else 400,
                 hint="Glance's log has the reason",
             )
-        step.note(f"Glance imports it ({image.status})")
+        return False
+
+    _wait(glance, image_id, imported, "imports it", step)
+
+
+def _wait(
+    glance: Glance,
+    image_id: str,
+    finished: Callable[[RemoteImage], bool],
+    doing: str,
+    step: RunningStep,
+) -> None:
+    """Wait for something that Glance does by itself.
+
+    :param finished: whether it is done, by the image; raises if it failed.
+    """
+    deadline = time.monotonic() + IMPORT_DEADLINE
+    pause = 0.2
+    while time.monotonic() < deadline:
+        image = glance.get(image_id)
+        if finished(image):
+            _await_unlock(glance, image)
+            return
+        step.note(f"Glance {doing} ({image.status})")
         time.sleep(pause)
         pause = min(pause * 1.5, 5.0)
-    raise GlanceError(f"Glance's import has not finished after {IMPORT_DEADLINE:.0f} s", status=504)
+    raise GlanceError(f"Glance has not finished after {IMPORT_DEADLINE:.0f} s", status=504)
 
 
 def _await_unlock(glance: Glance, image: RemoteImage) -> None:

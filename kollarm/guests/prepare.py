@@ -1,6 +1,6 @@
 """Preparing a guest of a configuration.
 
-Separate from :mod:`kollarm.guests.selection`, because publishing must not import the modules
+Separate from :mod:`kollarm.guests.publishing`, because publishing must not import the modules
 that change images: its memory is limited.
 """
 

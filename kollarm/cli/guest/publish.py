@@ -25,6 +25,7 @@ from kollarm.cli.common import (
 )
 from kollarm.guests import selection
 from kollarm.guests.cloud import clouds_for
+from kollarm.guests.publishing import publish_spec
 
 
 @click.command("publish")
@@ -78,7 +79,7 @@ def publish_command(
     for guest, image, prepared in chosen:
         blindly = unchecked and prepared is None
         system = None if blindly else publish.bootable_system(image, prepared)
-        spec = selection.publish_spec(config, guest, image, system, prepared)
+        spec = publish_spec(config, guest, image, system, prepared)
         specs.append(
             (
                 image,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from builder.engines import ssh
@@ -43,3 +47,17 @@ def test_what_went_wrong(said: str, reason: str, remedy: str) -> None:
     assert reason in told
     assert remedy in (hint or "")
     assert bool(hint) is bool(remedy)
+
+
+def test_a_tunnel_removes_what_killed_runs_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        monkeypatch.setattr(tempfile, "tempdir", name)
+        left = Path(name) / "kollarm-ssh-left"
+        left.mkdir(mode=0o700)
+        (left / "lock").touch()
+        os.utime(left, (0, 0))
+        tunnel = ssh.Tunnel("ssh://host")
+        [folder] = Path(name).iterdir()
+        assert folder != left and tunnel.url == f"unix://{folder}/engine"
+        del tunnel
+        assert list(Path(name).iterdir()) == []

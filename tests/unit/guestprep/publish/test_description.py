@@ -13,7 +13,7 @@ from core.config.model import Config
 from core.errors import ConfigError
 from guestprep.inspect import Identity
 from guestprep.publish import PublishSpec, properties
-from kollarm.guests import selection
+from kollarm.guests.publishing import publish_spec
 
 DATE = r"20\d\d-\d\d-\d\d"
 
@@ -49,7 +49,7 @@ def spec_of(tmp_path: Path, publish: str, cloud: str = "{}") -> PublishSpec:
     image = tmp_path / "g.qcow2"
     image.touch()
     system = Identity("aarch64", "EFI/BOOT/BOOTAA64.EFI", "ubuntu", "24.04", "ubuntu")
-    return selection.publish_spec(config, config.guests[0], image, system)
+    return publish_spec(config, config.guests[0], image, system)
 
 
 def test_every_mandatory_value_is_there(tmp_path: Path) -> None:

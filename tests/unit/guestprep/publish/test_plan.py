@@ -25,6 +25,7 @@ from guestprep.publish.model import (
     PublishPlan,
     Refusal,
     RemoteImage,
+    Replaced,
 )
 from guestprep.publish.plan import changes, decide
 from tests.support.glance_images import LOCAL, SPEC, image, without
@@ -104,6 +105,17 @@ def test_content_is_compared_with_whatever_digest_the_cloud_has() -> None:
         assert decide(SPEC, local, CloudFacts((there,))).action is PublishAction.KEEP
         local = replace(LOCAL, digests={algorithm: "other"})
         assert decide(SPEC, local, CloudFacts((there,))).action is PublishAction.REPLACE
+
+
+@pytest.mark.parametrize("replaced", list(Replaced))
+def test_where_nothing_can_change_the_old_one_must_go(replaced: Replaced) -> None:
+    there = replace(image(), hash_value="other")
+    facts = CloudFacts((there,), unchangeable=True)
+    made = decide(replace(SPEC, replaced=replaced), LOCAL, facts)
+    refused = replaced is not Replaced.DELETE
+    assert made.refusal is (Refusal.UNCHANGEABLE if refused else None)
+    assert made.unchangeable or refused
+    assert decide(SPEC, LOCAL, CloudFacts((image(),), unchangeable=True)).refusal is None
 
 
 def hint(refused: PublishPlan) -> str:

@@ -77,7 +77,8 @@ def test_the_doctor_finds_the_deployed_cloud(
     tmp_path: Path, deployed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post_deploy(deployed)
-    monkeypatch.setattr(services, "Glance", lambda connection: SimpleNamespace(import_methods=list))
+    glance = SimpleNamespace(import_methods=list, find=lambda **_: [])
+    monkeypatch.setattr(services, "Glance", lambda connection: glance)
     [finding] = services.cloud(config(tmp_path, deploy=DEPLOY))
     assert finding.level is Level.GOOD
     assert finding.subject == "cloud kolla-admin"

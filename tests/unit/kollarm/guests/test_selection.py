@@ -1,77 +1,25 @@
-"""From the configuration to the metadata sent to Glance."""
+"""Selecting guests of a configuration."""
 
 from __future__ import annotations
 
-import json
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from core.config.load import parse
-from core.config.model import Config
-from core.errors import ConfigError
-from guestprep.inspect import Identity
-from guestprep.publish import Method, Replaced
 from kollarm.guests import selection
 
-SYSTEM = Identity("aarch64", "x", "ubuntu", "22.04", "ubuntu")
 
-GUEST = {"name": "jammy", "source": {"path": "x.img", "sha256": "0" * 64}}
-
-
-def config(folder: Path, **sections: Any) -> Config:
-    return parse(json.dumps({"guests": [GUEST], **sections}), folder / "kollarm.yml")
-
-
-def test_all_keys_of_a_guest_and_its_cloud_arrive(tmp_path: Path) -> None:
-    given = config(
-        tmp_path,
-        cloud={
-            "method": "web-download",
-            "served_at": "http://mirror.example.org/guests/",
-            "replaced": "rename",
-            "check_properties": False,
-        },
-        guests=[
-            GUEST
-            | {"min_disk": 5, "min_ram": 512, "admin_user": "me", "visibility": "private"}
-            | {"properties": {"hw_video_model": ""}}
-        ],
-    )
-    spec = selection.publish_spec(given, given.guests[0], Path("/p/jammy 1.qcow2"), SYSTEM)
-    assert (spec.name, spec.os_distro, spec.os_version) == ("jammy", "ubuntu", "22.04")
-    assert (spec.os_admin_user, spec.min_disk, spec.min_ram) == ("me", 5, 512)
-    assert (spec.visibility, spec.properties) == ("private", {"hw_video_model": ""})
-    assert (spec.method, spec.replaced) == (Method.WEB_DOWNLOAD, Replaced.RENAME)
-    assert spec.source_url == "http://mirror.example.org/guests/jammy%201.qcow2"
-    assert not spec.check_properties
-
-
-def test_a_file_that_nobody_looked_into_has_no_system(tmp_path: Path) -> None:
-    guest = selection.of_file(tmp_path / "my.image.qcow2")
-    spec = selection.publish_spec(Config(), guest, tmp_path / "my.image.qcow2", None)
-    assert (spec.name, spec.os_distro, spec.os_admin_user) == ("my.image", None, None)
-    assert (spec.method, spec.replaced) == (Method.AUTO, Replaced.HIDE)
+def test_a_files_name_is_the_guests_unless_it_has_one(tmp_path: Path) -> None:
+    assert selection.of_file(tmp_path / "my.image.qcow2").name == "my.image"
     assert selection.of_file(tmp_path / "x.img", "y").name == "y"
 
 
-def test_an_image_with_the_guest_agent_asks_nova_for_its_channel(tmp_path: Path) -> None:
-    given = config(
-        tmp_path,
-        guests=[
-            GUEST | {"guest_agent": True},
-            GUEST | {"name": "own", "guest_agent": True, "properties": {"hw_qemu_guest_agent": ""}},
-        ],
-    )
-    asked, own = (
-        selection.publish_spec(given, guest, Path("/p/x.qcow2"), SYSTEM) for guest in given.guests
-    )
-    assert asked.properties == {"hw_qemu_guest_agent": "yes"}
-    assert own.properties == {"hw_qemu_guest_agent": ""}
-
-
-def test_web_download_without_an_address_is_a_contradiction(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
-        config(tmp_path, cloud={"method": "web-download"})
-    assert "cloud.method" in (caught.value.details or "")
+@pytest.mark.parametrize("command", ["list", "outdated", "prepare"])
+def test_commands_that_need_no_cloud_load_no_client(command: str) -> None:
+    code = f"import sys, kollarm.cli.guest.{command}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "kollarm.guests.selection" in loaded
+    assert not loaded & {"openstack", "keystoneauth1"}
