@@ -57,9 +57,9 @@ def execute(glance: Glance, plan: PublishPlan) -> PublishRecord:
     else:
         assert plan.image_id is not None
         image = glance.get(plan.image_id)
-    if any(store not in image.stores for store in plan.stores):
-        with progress.current().step(f"copy {plan.name} to {', '.join(plan.stores)}") as step:
-            copy_to(glance, image, plan.stores, step)
+        if plan.copies:
+            with progress.current().step(f"copy {plan.name} to {', '.join(plan.copies)}") as step:
+                image = copy_to(glance, image, plan.copies, step)
     if todo := changes(image, plan.attributes, plan.properties):
         image = glance.change(image.id, todo)
     for project in plan.members:
@@ -137,6 +137,8 @@ def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> tuple[RemoteI
                 _check_content(image, plan, digest)
             else:
                 image = _note_content(glance, image, plan, digest)
+            # Here, since a cloud that forbids copying may allow an import into several stores.
+            image = copy_to(glance, image, plan.stores, step)
             return image, plan.local.size if digest else 0
         except BaseException:
             _discard(glance, record.id)

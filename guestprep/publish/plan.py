@@ -222,7 +222,7 @@ def _refusal(
     if deactivated:
         return (
             Refusal.DEACTIVATED,
-            f"the image {deactivated[0].id} was deactivated by an administrator",
+            f"the image {deactivated[0].id} was deactivated: nobody can start a server of it",
         )
     if facts.unchangeable and others and spec.replaced is not Replaced.DELETE:
         return (

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import requests
+
 from core.errors import ConfigError
 from core.progress import RunningStep, size
 from guestprep.publish.cloud import Glance, GlanceError
@@ -123,15 +125,27 @@ def transfer(
     return source.digest
 
 
-def copy_to(glance: Glance, image: RemoteImage, stores: Sequence[str], step: RunningStep) -> None:
-    """Let Glance copy an image to more of its stores, and wait until they have it.
+def copy_to(
+    glance: Glance, image: RemoteImage, stores: Sequence[str], step: RunningStep
+) -> RemoteImage:
+    """Let Glance copy an image to those of these stores that miss it; return it when they have it.
 
     :raises GlanceError: it can't.
     """
     missing = [store for store in stores if store not in image.stores]
     if not missing:
-        return
-    glance.start_import(image.id, {"name": COPY}, missing)
+        return image
+    try:
+        glance.start_import(image.id, {"name": COPY}, missing)
+    except GlanceError as error:
+        if error.status != requests.codes.forbidden:
+            raise
+        raise GlanceError(
+            error.message,
+            status=error.status,
+            hint="copying between stores takes the role admin, if the cloud's policy doesn't say "
+            "otherwise; cloud.method: glance-direct brings a new image into all stores at once",
+        ) from error
 
     def copied(image: RemoteImage) -> bool:
         if image.stores.issuperset(missing):
@@ -144,7 +158,7 @@ def copy_to(glance: Glance, image: RemoteImage, stores: Sequence[str], step: Run
             )
         return False
 
-    _wait(glance, image.id, copied, f"copies it to {', '.join(missing)}", step)
+    return _wait(glance, image.id, copied, f"copies it to {', '.join(missing)}", step)
 
 
 def _wait_for_import(glance: Glance, image_id: str, step: RunningStep) -> None:
@@ -174,8 +188,8 @@ def _wait(
     finished: Callable[[RemoteImage], bool],
     doing: str,
     step: RunningStep,
-) -> None:
-    """Wait for something that Glance does by itself.
+) -> RemoteImage:
+    """Wait for something that Glance does by itself, and return the image.
 
     :param finished: whether it is done, by the image; raises if it failed.
     """
@@ -184,15 +198,14 @@ def _wait(
     while time.monotonic() < deadline:
         image = glance.get(image_id)
         if finished(image):
-            _await_unlock(glance, image)
-            return
+            return _await_unlock(glance, image)
         step.note(f"Glance {doing} ({image.status})")
         time.sleep(pause)
         pause = min(pause * 1.5, 5.0)
     raise GlanceError(f"Glance has not finished after {IMPORT_DEADLINE:.0f} s", status=504)
 
 
-def _await_unlock(glance: Glance, image: RemoteImage) -> None:
+def _await_unlock(glance: Glance, image: RemoteImage) -> RemoteImage:
     """Wait until a finished import releases its image's record.
 
     It writes the record again, as it read it before: properties set meanwhile would be lost.
@@ -201,3 +214,4 @@ def _await_unlock(glance: Glance, image: RemoteImage) -> None:
     while LOCK in image.properties and time.monotonic() < limit:
         time.sleep(0.5)
         image = glance.get(image.id)
+    return image

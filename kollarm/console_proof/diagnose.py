@@ -24,6 +24,8 @@ class PlacementFacts:
     """The architectures of the cloud's compute hosts; None if this user may not see them."""
     host: str | None = None
     """The host that was requested."""
+    signed: bool = False
+    """Whether the image has a signature for Nova to verify."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class _Known:
     remedy: str
     stage: ProofStage = ProofStage.BUILD
 
+
+_EXHAUSTED = r"Exceeded maximum number of retries|Exhausted all hosts"
 
 #: The first one whose pattern is found counts.
 _FAULTS = (
@@ -75,6 +79,12 @@ _FAULTS = (
         "set the image's property hw_machine_type to virt (kollarm guest publish does)",
     ),
     _Known(
+        r"[Ss]ignature verification for the image failed",
+        "Nova verifies the signatures of images, and found none of this one that it can verify",
+        "publish it with cloud.signing (docs/publish.md); is the certificate in the cloud's key "
+        "manager, where Nova may read it?",
+    ),
+    _Known(
         r"No more available PCI",
         "the guest's machine has no free slot for one more disk, port or other device",
         "nova.conf of the compute host: [libvirt] num_pcie_ports = 16 (at most 28), restart "
@@ -96,7 +106,7 @@ _FAULTS = (
         "can that host reach Glance? Its nova-compute's log has the reason",
     ),
     _Known(
-        r"Exceeded maximum number of retries|Exhausted all hosts",
+        _EXHAUSTED,
         "every compute host that was tried failed to create the instance",
         "the reason is only in the log of nova-compute on those hosts; openstack server "
         "event list shows which hosts were tried, as long as the instance exists",
@@ -111,6 +121,16 @@ def from_fault(fault: str, place: PlacementFacts) -> Diagnosis:
 
     :param fault: the message of the instance's fault, and the details if they are visible.
     """
+    if place.signed and re.search(_EXHAUSTED, fault):
+        # For a signature that doesn't fit Nova has no words (nova/image/glance.py).
+        return Diagnosis(
+            ProofStage.BUILD,
+            "every compute host that was tried failed to create the instance; the image is signed, "
+            "and Nova gives no reason where a signature is not of the image's content",
+            "“Image signature verification failed” in the log of nova-compute? Then publish the "
+            "image again with cloud.signing, and a key that fits the certificate",
+            fault,
+        )
     for known in _FAULTS:
         # The scheduler's "retries exceeded" contains the fault of the last host.
         if re.search(known.pattern, fault):

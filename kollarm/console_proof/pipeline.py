@@ -10,6 +10,7 @@ from typing import Any
 from core import progress
 from core.errors import KollarmError
 from guestprep.boot.watch import BootWatch
+from guestprep.publish.signature_names import SIGNATURE
 from kollarm.console_proof import changes, serial, watch
 from kollarm.console_proof.compute import Compute, InstanceFailed
 from kollarm.console_proof.diagnose import PlacementFacts
@@ -90,7 +91,12 @@ class _Run:
         flavor = compute.flavor(spec.flavor, image)
         if InstanceChange.RESIZE in spec.after:
             self._larger = changes.other_flavor(compute, spec.resize_to, flavor)
-        place = PlacementFacts(image.architecture, compute.architectures(), spec.host)
+        place = PlacementFacts(
+            image.architecture,
+            compute.architectures(),
+            spec.host,
+            signed=SIGNATURE in (image.properties or {}),
+        )
         self.requested = True
         self._server_id = compute.create(spec, image, flavor)
         limit = started + spec.timeout

@@ -5,6 +5,7 @@ Nova starts it from a kernel and an initramfs, so its disk needs nothing on it.
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,11 @@ from core.run import run
 from guestprep.archive.client import ArchiveClient
 from guestprep.archive.deb import open_deb
 from guestprep.parse.cpio import Member, write_archive
+from guestprep.publish.signatures import ImageSigner
 from testbed.guest_image.layouts import SUITE
+
+#: The file name of the image itself.
+_DISK = "disk.qcow2"
 
 #: The first program. The screen of an x86 machine needs no driver.
 _INIT = """\
@@ -34,11 +39,12 @@ while :; do busybox sleep 1000; done
 """
 
 
-def publish(connection: Any, name: str, folder: Path) -> None:
+def publish(connection: Any, name: str, folder: Path, signer: ImageSigner | None = None) -> None:
     """Put the image, its kernel and its initramfs into the cloud's Glance.
 
     :param connection: openstacksdk's.
     :param folder: for the files.
+    :param signer: signs all three.
     """
     archive = AptArchive(
         uri=debian_root.DEFAULT_MIRROR, suite=SUITE, keyring=Path(debian_root.KEYRING)
@@ -59,19 +65,21 @@ def publish(connection: Any, name: str, folder: Path) -> None:
             ]
         )
     )
-    run(["qemu-img", "create", "-q", "-f", "qcow2", folder / "disk.qcow2", "16M"])
-    glance = connection.image
-    kernel, initramfs = (
-        glance.create_image(
-            f"{name}-{part}", filename=str(folder / part), disk_format=kind,
-            container_format=kind, wait=True,
-        )
-        for part, kind in (("kernel", "aki"), ("initramfs", "ari"))
-    )  # fmt: skip
-    glance.create_image(
-        name, filename=str(folder / "disk.qcow2"), disk_format="qcow2", container_format="bare",
-        wait=True, architecture="x86_64", kernel_id=kernel.id, ramdisk_id=initramfs.id,
-        os_command_line="console=ttyS0 console=tty0",
+    run(["qemu-img", "create", "-q", "-f", "qcow2", folder / _DISK, "16M"])
+
+    def create(part: str, kind: str, **properties: str) -> str:
+        path = folder / part
+        if signer is not None:
+            properties |= signer.properties(hashlib.sha512(path.read_bytes()).hexdigest())
+        image = connection.image.create_image(
+            name if part == _DISK else f"{name}-{part}", filename=str(path), disk_format=kind,
+            container_format="bare" if part == _DISK else kind, wait=True, **properties,
+        )  # fmt: skip
+        return str(image.id)
+
+    create(
+        _DISK, "qcow2", architecture="x86_64", kernel_id=create("kernel", "aki"),
+        ramdisk_id=create("initramfs", "ari"), os_command_line="console=ttyS0 console=tty0",
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import yaml
 
 from core.errors import ConfigError
 from guestprep.publish import Method, PublishSpec, connect, plan, publish
-from guestprep.publish.cloud import Glance
+from guestprep.publish.cloud import Glance, GlanceError
 from guestprep.publish.model import PublishAction
 from guestprep.publish.raw_file import raw_path
 from kollarm.services.glance import EmbeddedGlance
@@ -57,6 +57,27 @@ def test_a_store_that_is_missing_gets_a_copy(
     assert (intended.action, intended.copies) == (PublishAction.UPDATE, ("fs",))
     record = publish(ceph, images["first"], both)
     assert (record.sent, record.stores) == (0, ("ceph", "fs"))
+
+
+def test_who_may_not_copy_imports_into_every_store(
+    tmp_path: Path, images: dict[str, Path], spec: PublishSpec
+) -> None:
+    """Glance lets administrators alone copy between stores."""
+
+    def change(contents: dict[str, str]) -> None:
+        with_two_stores(contents)
+        contents["policy.yaml"] = '"copy_image": "!"\n"context_is_admin": "@"\n'
+
+    both = replace(spec, stores=("ceph", "fs"))
+    with changed_glance(tmp_path / "strict", change) as service:
+        connection = connect(service.cloud, clouds_yaml=service.clouds_yaml)
+        assert publish(connection, images["first"], both).stores == ("ceph", "fs")
+        assert len(all_of(Glance(connection), spec)) == 1
+        only = replace(spec, name="one", stores=("ceph",))
+        publish(connection, images["second"], only)
+        with pytest.raises(GlanceError) as caught:
+            publish(connection, images["second"], replace(only, stores=("ceph", "fs")))
+        assert "glance-direct" in (caught.value.hint or "")
 
 
 def test_an_unknown_store_is_refused_first(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +54,12 @@ NO_HOST = "No valid host was found. There are not enough hosts available."
             "cpu_mode",
         ),
         ("Could not access KVM kernel module: Permission denied", ProofStage.BUILD, "/dev/kvm"),
+        (
+            "Build of instance X aborted: Signature verification for the image failed: Required "
+            "image properties for signature verification do not exist.",
+            ProofStage.BUILD,
+            "cloud.signing",
+        ),
         ("internal error: No more available PCI slots", ProofStage.BUILD, "num_pcie_ports"),
         ("Build of instance X aborted: No space left on device", ProofStage.BUILD, "instances"),
         (
@@ -75,6 +83,13 @@ def test_a_known_fault_names_its_stage_and_remedy(
     assert found.stage is stage
     assert remedy in found.remedy
     assert found.fault == fault
+
+
+def test_no_reason_for_a_signed_image_may_be_its_signature() -> None:
+    fault = "Exceeded maximum number of retries. Exhausted all hosts available."
+    found = from_fault(fault, replace(ANYWHERE, signed=True))
+    assert "signature" in found.reason and "nova-compute" in found.remedy
+    assert "signature" not in from_fault(fault, ANYWHERE).reason
 
 
 def test_the_last_hosts_fault_counts_more_than_no_valid_host() -> None:
