@@ -168,6 +168,7 @@ def take_keys(view: Console, limit: float) -> None:
             ProofStage.KEYBOARD,
             "the screen shows a login prompt, but typed text does not appear",
             "set the image's property hw_input_bus to usb (kollarm guest publish does); does the "
-            "image's kernel have the module usbhid?",
+            "image's kernel have the module usbhid? One without USB, such as Debian's cloud "
+            "kernel, takes virtio instead, with the module virtio_input",
         )
     )

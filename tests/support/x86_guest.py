@@ -6,8 +6,9 @@ Nova starts it from a kernel and an initramfs, so its disk needs nothing on it.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ from testbed.guest_image.layouts import SUITE
 #: The file name of the image itself.
 _DISK = "disk.qcow2"
 
+#: A keyboard of its own: Nova would change one on PS/2 for one on USB in the first hard reboot, and
+#: this kernel has no USB.
+KEYBOARD = {"hw_input_bus": "virtio"}
+
 #: The first program. The screen of an x86 machine needs no driver.
 _INIT = """\
 #!/bin/busybox sh
@@ -31,6 +36,7 @@ busybox mkdir -p /proc /sys /dev
 busybox mount -t proc proc /proc
 busybox mount -t sysfs sys /sys
 busybox mount -t devtmpfs dev /dev
+busybox insmod /virtio_input.ko
 busybox hostname x86-guest
 for place in tty1 ttyS0; do
     while :; do busybox setsid busybox getty -L 115200 "$place" linux; done &
@@ -39,12 +45,20 @@ while :; do busybox sleep 1000; done
 """
 
 
-def publish(connection: Any, name: str, folder: Path, signer: ImageSigner | None = None) -> None:
+def publish(
+    connection: Any,
+    name: str,
+    folder: Path,
+    *,
+    signer: ImageSigner | None = None,
+    properties: Mapping[str, str] = KEYBOARD,
+) -> None:
     """Put the image, its kernel and its initramfs into the cloud's Glance.
 
     :param connection: openstacksdk's.
     :param folder: for the files.
     :param signer: signs all three.
+    :param properties: of the image, besides those that it needs to start.
     """
     archive = AptArchive(
         uri=debian_root.DEFAULT_MIRROR, suite=SUITE, keyring=Path(debian_root.KEYRING)
@@ -55,12 +69,16 @@ def publish(connection: Any, name: str, folder: Path, signer: ImageSigner | None
     (folder / "kernel").write_bytes(
         _file(client, image, lambda path: path.startswith("boot/vmlinuz-"))
     )
+    keyboard = lzma.decompress(
+        _file(client, image, lambda path: path.endswith("/virtio_input.ko.xz"))
+    )
     busybox = _file(client, "busybox-static", lambda path: path.endswith("bin/busybox"))
     (folder / "initramfs").write_bytes(
         write_archive(
             [
                 Member("bin", stat.S_IFDIR | 0o755, 0),
                 Member("bin/busybox", stat.S_IFREG | 0o755, len(busybox), busybox),
+                Member("virtio_input.ko", stat.S_IFREG | 0o644, len(keyboard), keyboard),
                 Member("init", stat.S_IFREG | 0o755, len(_INIT), _INIT.encode()),
             ]
         )
@@ -78,8 +96,8 @@ def publish(connection: Any, name: str, folder: Path, signer: ImageSigner | None
         return str(image.id)
 
     create(
-        _DISK, "qcow2", architecture="x86_64", kernel_id=create("kernel", "aki"),
-        ramdisk_id=create("initramfs", "ari"), os_command_line="console=ttyS0 console=tty0",
+        _DISK, "qcow2", architecture="x86_64", os_command_line="console=ttyS0 console=tty0",
+        kernel_id=create("kernel", "aki"), ramdisk_id=create("initramfs", "ari"), **properties,
     )  # fmt: skip
 
 

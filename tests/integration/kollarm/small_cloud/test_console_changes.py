@@ -31,6 +31,16 @@ def test_a_console_is_there_after_changes(
     assert cloud.instances() == []
 
 
+def test_keys_that_a_reboot_takes_away_are_missed(cloud: Cloud) -> None:
+    """Nova gives this guest another keyboard then, for which its kernel has no driver."""
+    x86_guest.publish(cloud.connection, "x86-ps2", cloud.folder, properties={})
+    done = cloud.verify("x86-ps2", "--after", "reboot")
+    assert done.status == 1
+    found = done.document["diagnosis"]
+    assert found["stage"] == "keyboard" and "after a reboot" in found["reason"], done.stdout
+    assert "virtio" in found["remedy"]
+
+
 def test_nova_starts_guests_of_signed_images_only(cloud: Cloud) -> None:
     """The last test of this cloud: from here on it refuses what isn't signed."""
     run([*cloud.script, "up", "--signatures"], timeout=900)
@@ -39,7 +49,7 @@ def test_nova_starts_guests_of_signed_images_only(cloud: Cloud) -> None:
     folder = cloud.layout.service_folder("glance") / "certificates"
     folder.mkdir(exist_ok=True)
     (folder / f"{signer.certificate}.der").write_bytes(certificate(key))
-    x86_guest.publish(cloud.connection, "signed", cloud.folder, signer)
+    x86_guest.publish(cloud.connection, "signed", cloud.folder, signer=signer)
     done = cloud.verify("signed")
     assert done.status == 0, done.stderr
 
