@@ -54,6 +54,16 @@ def test_publishing_publicly_without_the_right_is_explained(
     assert record.visibility == "private"
 
 
+def test_a_project_may_deactivate_what_it_replaced(
+    member: Any, images: dict[str, Path], spec: PublishSpec
+) -> None:
+    record = publish(member, images["first"], replace(spec, visibility="private"))
+    glance = Glance(member)
+    glance.deactivate(record.image_id)
+    assert glance.get(record.image_id).status == "deactivated"
+    glance.delete(record.image_id)
+
+
 def test_another_projects_public_image_is_not_ours(
     connection: Any, api: Glance, member: Any, images: dict[str, Path], spec: PublishSpec
 ) -> None:

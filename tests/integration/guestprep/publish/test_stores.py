@@ -59,25 +59,26 @@ def test_a_store_that_is_missing_gets_a_copy(
     assert (record.sent, record.stores) == (0, ("ceph", "fs"))
 
 
-def test_who_may_not_copy_imports_into_every_store(
-    tmp_path: Path, images: dict[str, Path], spec: PublishSpec
+@pytest.mark.parametrize("forbidden", ["copy_image", "upload_image"])
+def test_an_import_does_what_policy_forbids_otherwise(
+    tmp_path: Path, images: dict[str, Path], spec: PublishSpec, forbidden: str
 ) -> None:
-    """Glance lets administrators alone copy between stores."""
+    """Copying between stores, which Glance leaves to administrators, or PUT."""
 
     def change(contents: dict[str, str]) -> None:
         with_two_stores(contents)
-        contents["policy.yaml"] = '"copy_image": "!"\n"context_is_admin": "@"\n'
+        contents["policy.yaml"] = f'"{forbidden}": "!"\n"context_is_admin": "@"\n'
 
     both = replace(spec, stores=("ceph", "fs"))
     with changed_glance(tmp_path / "strict", change) as service:
         connection = connect(service.cloud, clouds_yaml=service.clouds_yaml)
         assert publish(connection, images["first"], both).stores == ("ceph", "fs")
         assert len(all_of(Glance(connection), spec)) == 1
-        only = replace(spec, name="one", stores=("ceph",))
-        publish(connection, images["second"], only)
-        with pytest.raises(GlanceError) as caught:
-            publish(connection, images["second"], replace(only, stores=("ceph", "fs")))
-        assert "glance-direct" in (caught.value.hint or "")
+        if forbidden == "copy_image":
+            publish(connection, images["second"], replace(spec, name="one", stores=("ceph",)))
+            with pytest.raises(GlanceError) as caught:
+                publish(connection, images["second"], replace(both, name="one"))
+            assert "admin" in (caught.value.hint or "")
 
 
 def test_an_unknown_store_is_refused_first(
