@@ -93,6 +93,15 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="module")
+def prepared(cloud: Cloud) -> str:
+    """The name of the prepared image, published as a user publishes it."""
+    for step in ("prepare", "publish"):
+        done = cloud.kollarm("guest", step, "--config", cloud.config)
+        assert done.status == 0, done.stderr
+    return PREPARED
+
+
+@pytest.fixture(scope="module")
 def x86(cloud: Cloud) -> str:
     """The name of an image for the x86 host."""
     x86_guest.publish(cloud.connection, X86, cloud.folder)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.small_cloud import cloud, x86
+from tests.support.small_cloud import cloud, prepared, x86
 
-__all__ = ["cloud", "x86"]
+__all__ = ["cloud", "prepared", "x86"]

@@ -15,19 +15,30 @@ from tests.support.small_cloud import Cloud
 pytestmark = [pytest.mark.integration, pytest.mark.cloud]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _larger(cloud: Cloud) -> None:
+    """A flavor to resize to."""
+    cloud.connection.compute.create_flavor(name="larger", ram=1280, vcpus=2, disk=0)
+
+
 @pytest.mark.parametrize("console", ["novnc", "serial"])
 def test_a_console_is_there_after_changes(
     cloud: Cloud,
     x86: str,
     console: str,
 ) -> None:
-    nova = cloud.connection.compute
-    if nova.find_flavor("larger") is None:
-        nova.create_flavor(name="larger", ram=1280, vcpus=2, disk=0)
     done = cloud.verify(x86, "--console", console, "--after", "reboot,rebuild,resize")
     assert done.status == 0, done.stderr
     stages = {"after a reboot", "after a rebuild", "after a resize", "keyboard"}
     assert stages <= set(done.document["seconds"])
+    assert cloud.instances() == []
+
+
+def test_an_arm_guests_console_is_there_after_changes(cloud: Cloud, prepared: str) -> None:
+    """Its firmware and its variables are chosen anew each time."""
+    done = cloud.verify(prepared, "--after", "reboot,resize")
+    assert done.status == 0, done.stderr
+    assert {"after a reboot", "after a resize"} <= set(done.document["seconds"])
     assert cloud.instances() == []
 
 

@@ -34,15 +34,6 @@ USER, PASSWORD = "pat", "console"
 
 
 @pytest.fixture(scope="module")
-def prepared(cloud: Cloud) -> str:
-    """The name of the prepared image, published as a user publishes it."""
-    for step in ("prepare", "publish"):
-        done = cloud.kollarm("guest", step, "--config", cloud.config)
-        assert done.status == 0, done.stderr
-    return PREPARED
-
-
-@pytest.fixture(scope="module")
 def tiny(cloud: Cloud) -> Callable[..., str]:
     """Makes an image with nothing on its disk, and these properties; returns its name."""
 
