@@ -252,6 +252,10 @@ class GuestFacts:
     """The entries in files of their own that the loader in use reads."""
     unified: tuple[str, ...] = ()
     """Paths on the ESP of unified kernel images, which have their command line inside."""
+    started: str = ""
+    """Path of the entry or image that systemd-boot starts by itself; empty for another loader."""
+    waiting: str = ""
+    """Path of the settings by which systemd-boot waits at its menu for a person; empty for none."""
     kernel_cmdline: tuple[str, ...] | None = None
     """Words of /etc/kernel/cmdline, for later kernels' entries; None without that file."""
     selinux: bool = False
@@ -349,6 +353,8 @@ class GuestFacts:
             for entry in self.grub.entries:
                 out.append(_entry_line(entry))
         out += [_entry_line(entry) for entry in self.loader_entries]
+        if self.started:
+            out.append(f"started by itself: {self.started}")
         out += [f"unified kernel image: {path}" for path in self.unified]
         return joined_lines(out)
 

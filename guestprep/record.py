@@ -19,7 +19,7 @@ from guestprep.plan.model import PreparationPlan
 from guestprep.spec import PreparationSpec
 
 #: Increased whenever the same source and request would give a different result than before.
-RECIPE = 3
+RECIPE = 4
 
 
 @dataclass(frozen=True)

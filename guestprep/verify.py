@@ -144,6 +144,13 @@ def _grub(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
     if not facts.entries:
         yield Check("there is a boot menu with a kernel", False, "none")
         return
+    if facts.started:
+        own = [entry.path for entry in facts.entries if not entry.rescue]
+        yield Check(
+            f"{facts.loader} starts one of them by itself",
+            facts.started in own and not facts.waiting,
+            f"it waits ({facts.waiting})" if facts.waiting else facts.started,
+        )
     wanted = f"console={' console='.join(spec.consoles)}"
     for entry in facts.entries:
         if entry.rescue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guestprep.parse import bls, grub
+from guestprep.parse import bls, grub, loader_conf
 from guestprep.plan import guest_files
 from guestprep.plan.model import GrubStep
 
@@ -13,6 +13,8 @@ def changed_text(step: GrubStep, text: str) -> str:
         return grub.rewrite_settings(text, step.consoles)
     if step.path.endswith("/grubenv"):
         return grub.rewrite_environment(text, step.variables)
+    if step.path.endswith("/loader/loader.conf"):
+        return loader_conf.rewrite(text)
     if step.path.endswith(".conf"):
         return bls.rewrite(text, step.consoles, step.kernels)
     return grub.rewrite(text, step.consoles, step.kernels, step.variables)

@@ -12,15 +12,15 @@ from guestprep import limits
 from guestprep.apply.depmod import INPUTS
 from guestprep.apply.module_tree import ModuleTree
 from guestprep.facts import InitramfsKind
-from guestprep.inspect.initramfs import LOAD_LIST, module_folder
+from guestprep.inspect.initramfs import CMDLINE, LOAD_LIST, LOAD_WORDS, module_folder
 from guestprep.parse.compression import Compression, UnreadableStream, compress, decompress
 from guestprep.parse.cpio import Member, write_archive
 from guestprep.parse.initramfs import InitramfsReader, link_targets, resolve
 from guestprep.parse.modules import is_module, module_name
 from guestprep.parse.text import decode, word_lines
 
-#: Where systemd in an initramfs (dracut's) is configured to load modules.
-_SYSTEMD_LIST = "etc/modules-load.d/kollarm.conf"
+#: Where dracut itself has its force_drivers loaded, before udev starts.
+_DRACUT_LIST = f"{CMDLINE}99-kollarm.conf"
 
 
 #: How a module is compressed, by the end of its name.
@@ -137,7 +137,7 @@ def load_list(
             text += "\n"
         return {LOAD_LIST: (text + "".join(f"{name}\n" for name in lines)).encode(errors="replace")}
     if kind is InitramfsKind.DRACUT:
-        return {_SYSTEMD_LIST: "".join(f"{name}\n" for name in load).encode()}
+        return {_DRACUT_LIST: "".join(f"{LOAD_WORDS[0]}{name}\n" for name in load).encode()}
     return {}  # udev loads it when it finds the device
 
 

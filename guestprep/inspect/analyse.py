@@ -30,12 +30,13 @@ from guestprep.inspect.places import (
     CLOUD_INIT_STATE,
     GETTY_DROP_INS,
     GETTY_WANTS,
+    LOADER_CONF,
     MACHINE_IDS,
     NETPLAN,
     SECRETS,
     SYSTEMD,
 )
-from guestprep.parse import grub
+from guestprep.parse import grub, loader_conf
 from guestprep.parse.cloudcfg import datasources, network_left_alone
 from guestprep.parse.dpkg import DpkgStatus, parse_status
 from guestprep.parse.elf import elf_architecture
@@ -58,6 +59,8 @@ def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
     machine = MACHINES.get(architecture)
     if machine is not None and not machine.needs_driver:
         kernels = tuple(map(_without_driver, kernels))
+    esp = contents.layout.esp.where if contents.layout.esp is not None else ""
+    settings = f"{esp}/{LOADER_CONF}"
     return GuestFacts(
         disk=disk,
         partition_table=contents.layout.table,
@@ -71,11 +74,17 @@ def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
         bios=starts_by_bios(architecture, contents.boot_sector),
         kernels=kernels,
         grub=_grub(contents),
-        esp=contents.layout.esp.where if contents.layout.esp is not None else "",
+        esp=esp,
         loaders=contents.loaders,
         loader=contents.loader,
         loader_entries=contents.entries,
         unified=contents.unified,
+        started=(
+            loader_conf.started(contents.entries, contents.unified, texts.get(settings, ""))
+            if contents.loader is BootLoader.SYSTEMD_BOOT
+            else ""
+        ),
+        waiting=settings if loader_conf.waits(texts.get(settings, "")) else "",
         kernel_cmdline=(
             grub.split_words(texts["/etc/kernel/cmdline"])
             if "/etc/kernel/cmdline" in texts

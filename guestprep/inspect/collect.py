@@ -18,6 +18,7 @@ from guestprep.inspect.places import (
     GETTY_DROP_INS,
     GETTY_MASKS,
     GETTY_WANTS,
+    LOADER_CONF,
     MACHINE_IDS,
     NETPLAN,
     SECRETS,
@@ -234,6 +235,7 @@ def _entries(
     values: dict[str, tuple[str, ...]] = {}
     if loader is BootLoader.SYSTEMD_BOOT:
         folders[f"{esp}/loader/entries"] = esp
+        read_text(appliance, f"{esp}/{LOADER_CONF}", texts)
     elif menu and "blscfg" in grub.commands(texts[menu]):
         block = texts.get(grub.environment_path(menu), "")
         values = grub.with_environment(grub.assignments(texts[menu]), grub.environment(block))
@@ -244,7 +246,8 @@ def _entries(
         read_folder(appliance, folder, names, texts)
         for path in (f"{folder}/{name}" for name in names):
             found = bls.entry(path, texts[path], values) if path in texts else None
-            if found is not None:
+            # An entry whose kernel isn't there is no entry.
+            if found is not None and appliance.is_file(_below(top, found.kernel)):
                 yield replace(found, top=top)
 
 

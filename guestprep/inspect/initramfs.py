@@ -27,6 +27,13 @@ _MARKS = {
 #: What initramfs-tools' init loads before anything else.
 LOAD_LIST = "conf/modules"
 
+#: The folder of files with words that dracut's scripts take for the kernel's command line
+#: (dracut.cmdline(7)), and those with modules that they load.
+CMDLINE = "etc/cmdline.d/"
+LOAD_WORDS = ("rd.driver.pre=", "rd.driver.post=")
+
+#: What loads the modules that modules-load.d names; dracut doesn't always take it along.
+_LOAD_SERVICE = "lib/systemd/systemd-modules-load"
 
 #: Programs without which no start gets far, by their names.
 _PROGRAMS = frozenset(("busybox", "kmod", "modprobe", "sh", "dash", "systemd", "udevadm"))
@@ -38,6 +45,7 @@ def wanted(name: str) -> bool:
         name == LOAD_LIST
         or name.endswith("/modules.dep")
         or "modules-load.d/" in name
+        or name.startswith(CMDLINE)
         or _is_program(name)
     )
 
@@ -94,7 +102,15 @@ def module_folder(members: dict[str, Member], version: str) -> str:
 
 def _loads(members: dict[str, Member]) -> tuple[str, ...]:
     names: list[str] = []
+    by_systemd = any(name.endswith(_LOAD_SERVICE) for name in members)
     for name, member in sorted(members.items()):
-        if member.data is not None and (name == LOAD_LIST or "modules-load.d/" in name):
-            names += [module_name(word) for word in word_lines(decode(member.data))]
-    return tuple(dict.fromkeys(names))
+        if member.data is None:
+            continue
+        text = decode(member.data)
+        if name == LOAD_LIST or (by_systemd and "modules-load.d/" in name):
+            names += word_lines(text)
+        elif name.startswith(CMDLINE) and name.endswith(".conf"):
+            for word in text.split():
+                if word.startswith(LOAD_WORDS):
+                    names += word.partition("=")[2].split(",")
+    return tuple(dict.fromkeys(map(module_name, names)))

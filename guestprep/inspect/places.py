@@ -27,6 +27,9 @@ GETTY_WANTS = (
 #: Where systemd itself is, with and without a merged /usr.
 SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 
+#: systemd-boot's settings, on the ESP.
+LOADER_CONF = "loader/loader.conf"
+
 #: Network settings of Ubuntu's guests.
 NETPLAN = "/etc/netplan"
 

@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from guestprep.parse.grub import BootEntry, expansion, renamed, requested_words, split_words
 
+#: The name of this architecture in entries, which loaders compare with their own.
+_ARCHITECTURE = "aa64"
+
 _LINE = re.compile(r"\s*(?P<key>[A-Za-z][\w-]*)\s+(?P<value>\S.*)")
 
 
-def _fields(text: str) -> Iterator[tuple[int, str, str]]:
-    """Number of the line, key and value of each field."""
+def fields(text: str) -> Iterator[tuple[int, str, str]]:
+    """Number of the line, key and value of each field, also of systemd-boot's settings."""
     for number, line in enumerate(text.split("\n")):
         if match := _LINE.match(line):
             yield number, match["key"], match["value"].rstrip()
@@ -24,7 +27,7 @@ def _fields(text: str) -> Iterator[tuple[int, str, str]]:
 def entry(
     path: str, text: str, values: Mapping[str, Sequence[str]] | None = None
 ) -> BootEntry | None:
-    """The kernel that an entry starts; None for one that starts something else.
+    """The kernel that an entry starts; None for one that starts something else, or nothing here.
 
     :param path: path of the entry's file.
     :param values: words by variable, of GRUB's menu and its environment.
@@ -33,7 +36,7 @@ def entry(
     words: list[str] = []
     initrd: list[str] = []
     linux = 0
-    for number, key, value in _fields(text):
+    for number, key, value in fields(text):
         found.setdefault(key, value)
         if key == "options":
             words += split_words(value)
@@ -41,7 +44,7 @@ def entry(
             initrd += split_words(value)
         elif key == "linux":
             linux = number
-    if "linux" not in found:
+    if "linux" not in found or found.get("architecture", _ARCHITECTURE).lower() != _ARCHITECTURE:
         return None
     return BootEntry(
         title=found.get("title", path.rsplit("/", 1)[-1]),
@@ -52,6 +55,8 @@ def entry(
         hidden=expansion(words, values or {}),
         path=path,
         release=found.get("version", ""),
+        sort_key=found.get("sort-key", ""),
+        machine_id=found.get("machine-id", ""),
     )
 
 
@@ -67,7 +72,7 @@ def rewrite(text: str, wanted: Sequence[str], kernels: Mapping[str, str] | None 
     words = requested_words(present.words, wanted)
     if words == present.words:
         return text
-    places = [number for number, key, _ in _fields(text) if key == "options"]
+    places = [number for number, key, _ in fields(text) if key == "options"]
     lines = text.split("\n")
     new = f"options {' '.join(words)}"
     if not places:

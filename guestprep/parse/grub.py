@@ -49,6 +49,10 @@ class BootEntry:
     """Where the guest mounts the file system that the paths are on; empty for the root."""
     release: str = ""
     """The kernel's version where the entry names it apart from the kernel's path."""
+    sort_key: str = ""
+    """What boot loader entries are sorted by first; empty where it names none."""
+    machine_id: str = ""
+    """The installed system that it belongs to; empty where it names none."""
 
     @property
     def consoles(self) -> tuple[str, ...]:

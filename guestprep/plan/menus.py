@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from core.errors import UnusableInput
 from guestprep.facts import BootLoader, GrubFacts, GuestFacts
-from guestprep.parse.grub import BootEntry, concerned, requested_words
+from guestprep.parse.grub import BootEntry, concerned, renamed, requested_words
 from guestprep.plan import guest_files
 from guestprep.plan.model import AlreadySatisfied, FileStep, GrubChange, GrubStep, PlanItem
 from guestprep.spec import PreparationSpec
@@ -15,6 +16,7 @@ def change(facts: GuestFacts, spec: PreparationSpec, kernels: Mapping[str, str])
     """The requested consoles in every menu entry, and in those of later kernels.
 
     :param kernels: versions of replaced kernels, each with the one to boot instead.
+    :raises UnusableInput: an entry can't boot another kernel.
     """
     items: list[PlanItem] = []
     if facts.grub is not None:
@@ -23,6 +25,7 @@ def change(facts: GuestFacts, spec: PreparationSpec, kernels: Mapping[str, str])
     for entry in facts.loader_entries:
         # Of a replaced kernel's entry the paths change too.
         replaced = {old: new for old, new in kernels.items() if old == entry.version}
+        _check_copies(entry, replaced, facts)
         changes = _changes([entry], spec)
         if changes or replaced:
             reason = _reason([entry], spec, replaced)
@@ -30,8 +33,28 @@ def change(facts: GuestFacts, spec: PreparationSpec, kernels: Mapping[str, str])
         else:
             consoles = _named(spec.consoles)
             items.append(AlreadySatisfied(entry.path, f"its command line has {consoles}"))
+    if facts.waiting:
+        reason = "systemd-boot would wait at its menu until somebody chooses (timeout menu-force)"
+        items.append(GrubStep(reason, facts.waiting, spec.consoles, ()))
     items += _later_kernels(facts, spec)
     return items
+
+
+def _check_copies(entry: BootEntry, replaced: Mapping[str, str], facts: GuestFacts) -> None:
+    """Refuse to name another kernel where the loader reads copies, which only the guest makes.
+
+    :raises UnusableInput: the entry would start a file that isn't there.
+    """
+    for old, new in replaced.items():
+        there = {f"{other.top}{other.kernel}" for other in facts.loader_entries}
+        path = renamed(f"{entry.top}{entry.kernel}", replaced)
+        if path != f"/boot/vmlinuz-{new}" and path not in there:
+            raise UnusableInput(
+                f"“{entry.title}” starts a copy of kernel {old}, which has no graphics driver, and "
+                f"there is no such copy of kernel {new}",
+                hint="install a kernel with graphics in the image's own system, whose tools make "
+                "the copy (linux-image-arm64, or Ubuntu's linux-image-generic)",
+            )
 
 
 def _named(consoles: Sequence[str]) -> str:

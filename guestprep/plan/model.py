@@ -208,7 +208,7 @@ class GrubStep(PreparationStep):
     """Change a file of a boot loader's menu: command lines, and which kernel it boots."""
 
     path: str
-    """Path in the guest: of grub.cfg, of an entry, of GRUB's environment or settings."""
+    """Path in the guest: of grub.cfg, of an entry, of GRUB's environment or a loader's settings."""
     consoles: tuple[str, ...]
     """Values of ``console=``, in order."""
     changes: tuple[GrubChange, ...]
@@ -219,6 +219,8 @@ class GrubStep(PreparationStep):
 
     @property
     def title(self) -> str:
+        if self.path.endswith("/loader.conf"):
+            return f"let {self.path} start an entry by itself"
         if not self.kernels and not self.changes:
             return f"take consoles out of {self.path}"
         if self.kernels and not self.changes:

@@ -24,6 +24,7 @@ class Obstacle(StrEnum):
     NO_KERNEL = "kernel"
     NO_MENU = "boot menu"
     UNIFIED = "unified kernel image"
+    REPAIRS = "entry for repairs"
     NO_SCREEN = "no text on a screen"
     UNREADABLE_INITRAMFS = "unreadable initramfs"
     FOREIGN_INITRAMFS = "foreign initramfs"
@@ -40,6 +41,8 @@ _REMEDIES = {
     "loader entries (in /boot/loader/entries or on the ESP): use an image that has them",
     Obstacle.UNIFIED: "its command line is inside that file, which may be signed: make it "
     "anew in the guest, with the consoles in /etc/kernel/cmdline; or use --only",
+    Obstacle.REPAIRS: "such entries are left as they are: name another default in the "
+    "image's loader.conf",
     Obstacle.NO_SCREEN: "no driver can change that: set the guest's `kernel` to another one, "
     "such as linux-image-generic (Ubuntu) or linux-image-arm64 (Debian)",
     Obstacle.UNREADABLE_INITRAMFS: "the image may be damaged: download it again, or let its own "
@@ -103,8 +106,8 @@ def find_obstacles(facts: GuestFacts, spec: PreparationSpec) -> Iterator[tuple[O
     for_driver = {PreparationPart.PACKAGES, PreparationPart.INITRAMFS} & set(parts)
     if not facts.kernels and for_driver and machine.needs_driver:
         yield Obstacle.NO_KERNEL, "no kernel with its modules was found in /boot and /lib/modules"
-    if not facts.entries and PreparationPart.GRUB in parts:
-        yield from _no_menu(facts)
+    if PreparationPart.GRUB in parts:
+        yield from _menu_obstacles(facts)
     if {PreparationPart.LOADING, PreparationPart.INITRAMFS} & set(parts):
         for kernel in facts.booted:
             # One without any graphics is replaced.
@@ -115,13 +118,17 @@ def find_obstacles(facts: GuestFacts, spec: PreparationSpec) -> Iterator[tuple[O
         yield from _initramfs_obstacles(facts)
 
 
-def _no_menu(facts: GuestFacts) -> Iterator[tuple[Obstacle, str]]:
-    """Where the command lines are instead, that can't be changed."""
-    if facts.unified:
+def _menu_obstacles(facts: GuestFacts) -> Iterator[tuple[Obstacle, str]]:
+    """What keeps the command line that counts from being changed."""
+    started = next((entry for entry in facts.loader_entries if entry.path == facts.started), None)
+    if facts.started in facts.unified or (facts.unified and not facts.entries):
         yield (
             Obstacle.UNIFIED,
             f"it starts a unified kernel image (UKI): {', '.join(facts.unified)}",
         )
+    elif facts.entries:
+        if started is not None and started.rescue:
+            yield Obstacle.REPAIRS, f"it starts “{started.title}” by itself, an entry for repairs"
     elif facts.loader is BootLoader.SYSTEMD_BOOT:
         yield Obstacle.NO_MENU, "it starts by systemd-boot, which has no entry with a kernel"
     elif facts.grub is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,9 +47,9 @@ class PartitionTable:
         return (self.root, self.esp, *((self.boot,) if self.boot else ()))
 
 
-def cloud_table(size_mib: int, *, separate_boot: bool = False) -> PartitionTable:
+def cloud_table(size_mib: int, *, separate_boot: bool = False, esp_mib: int = 99) -> PartitionTable:
     """The usual table of arm64 cloud images: p15 (ESP) first, then p16 (/boot), then p1 (root)."""
-    esp = PartitionSpec(15, 1 * MIB, 99 * MIB, "EF00")
+    esp = PartitionSpec(15, 1 * MIB, esp_mib * MIB, "EF00")
     start = esp.start + esp.length
     boot = PartitionSpec(16, start, 300 * MIB, "EA00") if separate_boot else None
     if boot is not None:
@@ -74,8 +75,11 @@ def partition(disk: Path, table: PartitionTable) -> None:
     run(["sgdisk", "--clear", *arguments, disk])
 
 
-def fill_esp(disk: Path, esp: PartitionSpec, label: str, contents: dict[str, bytes]) -> None:
-    """Create a FAT file system with these files in the EFI system partition."""
+def fill_esp(disk: Path, esp: PartitionSpec, label: str, contents: Mapping[str, Path]) -> None:
+    """Create a FAT file system in the EFI system partition.
+
+    :param contents: the files in it, by their names there.
+    """
     target = f"{disk}@@{esp.start}"
     sectors = esp.length // SECTOR
     # The geometry is meaningless but mandatory. One sector per cluster: with larger and so
@@ -83,11 +87,11 @@ def fill_esp(disk: Path, esp: PartitionSpec, label: str, contents: dict[str, byt
     geometry = ["-h", "255", "-s", "63", "-c", "1"]
     run(["mformat", "-i", target, "-F", *geometry, "-T", str(sectors), "-v", label, "::"])
     created: set[str] = set()
-    for name, content in contents.items():
+    for name, path in contents.items():
         folders = name.split("/")[:-1]
         for count in range(1, len(folders) + 1):
             folder = "/".join(folders[:count])
             if folder not in created:
                 run(["mmd", "-i", target, f"::{folder}"])
                 created.add(folder)
-        run(["mcopy", "-i", target, "-", f"::{name}"], stdin=content)
+        run(["mcopy", "-i", target, path, f"::{name}"])

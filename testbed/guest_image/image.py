@@ -20,8 +20,19 @@ from guestprep.parse.elf import elf_architecture
 from guestprep.parse.initramfs import InitramfsReader
 from testbed.guest_image import archive, disk, root
 from testbed.guest_image.kernel import Kernel
-from testbed.guest_image.layouts import SUITE, ImageLayout, KernelPackages
-from testbed.guest_image.packages import ImagePackages, build_kernel, debian_kernels
+from testbed.guest_image.layouts import (
+    SUITE,
+    ImageLayout,
+    InitramfsMaker,
+    KernelPackages,
+    MenuForm,
+)
+from testbed.guest_image.packages import (
+    ImagePackages,
+    build_kernel,
+    debian_kernels,
+    grub_with_entries,
+)
 
 #: The time limit for installing the root file system, in seconds.
 TIME_LIMIT = 1800.0
@@ -67,7 +78,7 @@ def make(layout: ImageLayout, *, mirror: str = debian_root.DEFAULT_MIRROR) -> Gu
     :raises KollarmError: the archive can't be reached, or a tool is missing.
     """
     source = debian_root.RootArchive(SUITE, mirror)
-    base = debian_root.root_tarball(source, Architecture.AARCH64, root.PACKAGES)
+    base = debian_root.root_tarball(source, Architecture.AARCH64, root.packages(layout))
     kernel = debian_root.extracted_tarball(source, Architecture.AARCH64, ["linux-image-arm64"])
     key = cache.digest(
         {
@@ -134,10 +145,12 @@ def _compose(
     raw: Path, scratch: Path, layout: ImageLayout, base: Path, packages: ImagePackages, mirror: str
 ) -> None:
     """Write the whole disk to *raw*."""
-    table = disk.cloud_table(layout.virtual_size, separate_boot=layout.separate_boot)
+    table = disk.cloud_table(
+        layout.virtual_size, separate_boot=layout.separate_boot, esp_mib=layout.esp_size
+    )
     disk.partition(raw, table)
     overlay = scratch / "overlay.tar"
-    root.write_overlay(overlay, root.files(layout, table), root.links())
+    root.write_overlay(overlay, root.files(layout, table), root.links(layout))
     debs = scratch / "install"
     debs.mkdir()
     for package in packages.installed:
@@ -156,7 +169,12 @@ def _compose(
     scratch.chmod(0o755)
     work.chmod(0o777)
     raw.chmod(0o666)
-    names = _FileSystemNames(layout, table)
+    loader = scratch / "loader"
+    if layout.menu is MenuForm.GRUB_ENTRIES:
+        grub_with_entries(mirror, loader)
+    # dracut takes along the programs that it runs itself, such as bash: they must be the root's.
+    emulated = layout.initramfs is not InitramfsMaker.INITRAMFS_TOOLS
+    around = [] if emulated else staged.around("ROOT")
     with progress.current().step("file systems") as step:
 
         def follow(line: str) -> None:
@@ -165,8 +183,8 @@ def _compose(
 
         as_root = [] if os.geteuid() == 0 else ["mmdebstrap", "--unshare-helper"]
         run(
-            [*as_root, "sh", scripts / "fill-root.sh", *staged.around("ROOT")],
-            env=names.environment()
+            [*as_root, "sh", scripts / "fill-root.sh", *around],
+            env=_file_systems(layout, table)
             | {
                 "BASE": str(base),
                 "OVERLAY": str(overlay),
@@ -174,57 +192,36 @@ def _compose(
                 "DISK": str(raw),
                 "SCRATCH": str(work),
                 "HERE": str(scripts),
+                "MENU": layout.menu,
+                "LOADER": str(loader),
+                "VENDOR": layout.os_release["ID"],
+                "WITHOUT_INITRAMFS": "yes" if layout.without_initramfs else "",
             },
             timeout=TIME_LIMIT,
             on_line=follow,
         )
     check_initramfs(work / "initrd.img")
-    disk.fill_esp(
-        raw,
-        table.esp,
-        root.ESP_LABEL if layout.labels else "",
-        {
-            "EFI/BOOT/BOOTAA64.EFI": (work / "BOOTAA64.EFI").read_bytes(),
-            f"EFI/{names.vendor}/grub.cfg": names.grub_config().encode(),
-        },
-    )
+    esp = work / "esp"
+    contents = {
+        str(path.relative_to(esp)): path for path in sorted(esp.rglob("*")) if path.is_file()
+    }
+    disk.fill_esp(raw, table.esp, root.ESP_LABEL if layout.labels else "", contents)
 
 
-class _FileSystemNames:
-    """The labels and UUIDs of an image's file systems, for their creation and the boot loader."""
-
-    def __init__(self, layout: ImageLayout, table: disk.PartitionTable):
-        self._layout = layout
-        self._table = table
-        self._root, self._boot = str(uuid.uuid4()), str(uuid.uuid4()) if table.boot else ""
-        self.vendor = layout.os_release["ID"]
-
-    def environment(self) -> dict[str, str]:
-        """The environment variables of fill-root.sh."""
-        layout, table = self._layout, self._table
-        boot = table.boot
-        return {
-            "OFFSET": str(table.root.start),
-            "KIB": str(table.root.length // 1024),
-            "UUID": self._root,
-            "LABEL": root.ROOT_LABEL if layout.labels else "",
-            "BOOT_OFFSET": str(boot.start) if boot else "",
-            "BOOT_KIB": str(boot.length // 1024) if boot else "",
-            "BOOT_UUID": self._boot,
-            "BOOT_LABEL": root.BOOT_LABEL,
-            "ROOT_NAME": root.name_of(layout, table.root, root.ROOT_LABEL),
-            "VENDOR": self.vendor,
-            "WITHOUT_INITRAMFS": "yes" if layout.without_initramfs else "",
-        }
-
-    def grub_config(self) -> str:
-        """grub.cfg on the ESP, which finds the actual configuration by UUID."""
-        folder = "/grub" if self._boot else "/boot/grub"
-        return (
-            f"search.fs_uuid {self._boot or self._root} root\n"
-            f"set prefix=($root)'{folder}'\n"
-            "configfile $prefix/grub.cfg\n"
-        )
+def _file_systems(layout: ImageLayout, table: disk.PartitionTable) -> dict[str, str]:
+    """Where an image's file systems go, and their names, as variables of fill-root.sh."""
+    boot = table.boot
+    return {
+        "OFFSET": str(table.root.start),
+        "KIB": str(table.root.length // 1024),
+        "UUID": str(uuid.uuid4()),
+        "LABEL": root.ROOT_LABEL if layout.labels else "",
+        "BOOT_OFFSET": str(boot.start) if boot else "",
+        "BOOT_KIB": str(boot.length // 1024) if boot else "",
+        "BOOT_UUID": str(uuid.uuid4()) if boot else "",
+        "BOOT_LABEL": root.BOOT_LABEL,
+        "ROOT_NAME": root.name_of(layout, table.root, root.ROOT_LABEL),
+    }
 
 
 def check_initramfs(path: Path) -> None:

@@ -63,6 +63,26 @@ class KernelPackages(StrEnum):
     CLOUD = "cloud"
 
 
+class InitramfsMaker(StrEnum):
+    """What makes its initramfs files."""
+
+    INITRAMFS_TOOLS = "initramfs-tools"
+    DRACUT = "dracut"
+    #: Ubuntu from 26.04 on: initramfs-tools is there, too, and isn't used.
+    DRACUT_BESIDE = "dracut beside initramfs-tools"
+
+
+class MenuForm(StrEnum):
+    """The boot loader, and where it has its menu."""
+
+    #: GRUB with all of it in grub.cfg.
+    GRUB = "grub"
+    #: GRUB with a file for each entry, by its command blscfg, as in the rpm families.
+    GRUB_ENTRIES = "grub-entries"
+    #: systemd-boot, with a file for each entry on the EFI system partition.
+    SYSTEMD_BOOT = "systemd-boot"
+
+
 @dataclass(frozen=True)
 class ImageLayout:
     """The layout of a release's cloud image."""
@@ -81,6 +101,10 @@ class ImageLayout:
     """Whether its module files are compressed with zstd."""
     initramfs_compression: str = "zstd"
     """The name in initramfs.conf(5)."""
+    initramfs: InitramfsMaker = InitramfsMaker.INITRAMFS_TOOLS
+    """What makes its initramfs."""
+    menu: MenuForm = MenuForm.GRUB
+    """Its boot loader, and where that has its menu."""
     separate_boot: bool = False
     """Whether /boot is a partition of its own."""
     labels: bool = True
@@ -89,6 +113,8 @@ class ImageLayout:
     """Whether the boot menu first tries to start without an initramfs."""
     virtual_size: int = 2252
     """The size of the disk, in MiB."""
+    esp_size: int = 99
+    """The size of its EFI system partition, in MiB."""
 
     def os_release_text(self) -> str:
         """The file /etc/os-release.
@@ -109,6 +135,17 @@ def _ubuntu(version: str, codename: str, full_name: str) -> dict[str, str]:
         "VERSION_ID": version,
         "VERSION_CODENAME": codename,
         "UBUNTU_CODENAME": codename,
+    }
+
+
+def _debian(kind: str) -> dict[str, str]:
+    return {
+        "NAME": "Debian GNU/Linux",
+        "VERSION": "13 (trixie)",
+        "ID": "debian",
+        "PRETTY_NAME": f"kollarm test image in the layout of Debian 13 {kind}",
+        "VERSION_ID": "13",
+        "VERSION_CODENAME": "trixie",
     }
 
 
@@ -155,14 +192,7 @@ LAYOUTS = {
         ImageLayout(
             name="debian-13-genericcloud",
             codename="trixie",
-            os_release={
-                "NAME": "Debian GNU/Linux",
-                "VERSION": "13 (trixie)",
-                "ID": "debian",
-                "PRETTY_NAME": "kollarm test image in the layout of Debian 13 genericcloud",
-                "VERSION_ID": "13",
-                "VERSION_CODENAME": "trixie",
-            },
+            os_release=_debian("genericcloud"),
             grub_files={
                 "grub": _DEFAULT_GRUB.replace("quiet splash", ""),
                 "grub.d/10_cloud.cfg": _DEBIAN_CLOUD,
@@ -171,6 +201,41 @@ LAYOUTS = {
             labels=False,
             # The generic kernel with all modules must fit besides the other.
             virtual_size=3072,
+        ),
+        ImageLayout(
+            name="ubuntu-26.04-server",
+            codename="resolute",
+            os_release=_ubuntu("26.04", "resolute", "Resolute Raccoon"),
+            grub_files={"grub": _DEFAULT_GRUB.replace("quiet splash", "console=ttyAMA0")},
+            zstd_modules=True,
+            initramfs=InitramfsMaker.DRACUT_BESIDE,
+            virtual_size=3072,
+        ),
+        ImageLayout(
+            name="rocky-9",
+            codename="blue-onyx",
+            os_release={
+                "NAME": "Rocky Linux",
+                "VERSION": "9.6 (Blue Onyx)",
+                "ID": "rocky",
+                "ID_LIKE": "rhel centos fedora",
+                "PRETTY_NAME": "kollarm test image in the layout of Rocky Linux 9.6",
+                "VERSION_ID": "9.6",
+            },
+            grub_files={"grub": 'GRUB_CMDLINE_LINUX="console=ttyS0,115200n8"\n'},
+            initramfs=InitramfsMaker.DRACUT,
+            menu=MenuForm.GRUB_ENTRIES,
+            separate_boot=True,
+        ),
+        ImageLayout(
+            name="debian-13-systemd-boot",
+            codename="trixie",
+            os_release=_debian("with systemd-boot"),
+            grub_files={},
+            menu=MenuForm.SYSTEMD_BOOT,
+            virtual_size=3072,
+            # Two kernels, with an initramfs each.
+            esp_size=400,
         ),
     )
 }

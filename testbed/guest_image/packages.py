@@ -233,3 +233,18 @@ def debian_kernels(mirror: str, pool: Path) -> ImagePackages:
             shutil.copyfile(client.fetch(entry), paths[-1])
         kernels[meta] = ImagePackages(image.removeprefix("linux-image-"), tuple(paths))
     return kernels["linux-image-cloud-arm64"]
+
+
+#: The first Debian suite whose GRUB has the command blscfg (GRUB 2.14).
+_ENTRIES_SUITE = "forky"
+
+
+def grub_with_entries(mirror: str, folder: Path) -> None:
+    """Unpack the modules of a GRUB that reads boot loader entries.
+
+    :raises KollarmError: the archive can't be reached.
+    """
+    source = AptArchive(uri=mirror, suite=_ENTRIES_SUITE, keyring=Path(debian_root.KEYRING))
+    client = ArchiveClient([source], "arm64")
+    package = client.fetch(client.candidates("grub-efi-arm64-bin")[0])
+    run(["dpkg-deb", "--extract", package, folder])

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from testbed.guest_image.disk import PartitionSpec, PartitionTable
-from testbed.guest_image.layouts import ImageLayout
+from testbed.guest_image.layouts import ImageLayout, InitramfsMaker, MenuForm
 
-#: The Debian packages of the root, besides those of every bootstrapped root.
-PACKAGES = (
+#: The Debian packages of every layout's root, besides those of every bootstrapped root.
+_PACKAGES = (
     "busybox",
     "ca-certificates",
     "cloud-guest-utils",
@@ -21,9 +21,6 @@ PACKAGES = (
     "dbus",
     "dosfstools",
     "e2fsprogs",
-    "grub-efi-arm64-bin",
-    "grub2-common",
-    "initramfs-tools",
     "iproute2",
     "kmod",
     "linux-base",
@@ -37,6 +34,28 @@ PACKAGES = (
     "systemd-sysv",
     "udev",
 )
+
+_INITRAMFS_PACKAGES = {
+    InitramfsMaker.INITRAMFS_TOOLS: ("initramfs-tools",),
+    InitramfsMaker.DRACUT: ("dracut", "zstd"),
+    # Debian's package dracut, with its hook for kernels, can't be installed beside the other.
+    InitramfsMaker.DRACUT_BESIDE: ("initramfs-tools", "dracut-core"),
+}
+
+_LOADER_PACKAGES = {
+    MenuForm.GRUB: ("grub-efi-arm64-bin", "grub2-common"),
+    MenuForm.GRUB_ENTRIES: ("grub-efi-arm64-bin", "grub2-common"),
+    MenuForm.SYSTEMD_BOOT: ("systemd-boot", "systemd-boot-efi"),
+}
+
+#: As in cloud images: for every kind of machine, not for the one that it is made on.
+_DRACUT = 'hostonly="no"\nhostonly_cmdline="no"\n'
+
+#: What the package dracut has kernels' packages run.
+_DRACUT_HOOK = """\
+#!/bin/sh
+[ "$INITRD" = No ] || exec dracut --quiet --force "/boot/initrd.img-$1" "$1"
+"""
 
 #: Units that only cost time in emulated guests without a network.
 MASKED = (
@@ -66,6 +85,15 @@ DefaultTimeoutStartSec=15min
 ROOT_LABEL = "cloudimg-rootfs"
 BOOT_LABEL = "BOOT"
 ESP_LABEL = "UEFI"
+
+
+def packages(layout: ImageLayout) -> tuple[str, ...]:
+    """The Debian packages of a layout's root."""
+    return (
+        *_PACKAGES,
+        *_INITRAMFS_PACKAGES[layout.initramfs],
+        *_LOADER_PACKAGES[layout.menu],
+    )
 
 
 def name_of(layout: ImageLayout, part: PartitionSpec, label: str) -> str:
@@ -101,7 +129,8 @@ def files(layout: ImageLayout, table: PartitionTable) -> dict[str, str]:
         "etc/fstab": fstab(layout, table),
         "etc/cloud/cloud.cfg.d/90_dpkg.cfg": _CLOUD_SOURCES,
         "etc/systemd/system.conf.d/emulated.conf": _LONG_TIMEOUTS,
-        "etc/initramfs-tools/conf.d/layout.conf": f"COMPRESS={layout.initramfs_compression}\n",
+        **_initramfs_settings(layout),
+        **_menu_settings(layout, table),
         "etc/kernel-img.conf": "do_symlinks = yes\nlink_in_boot = no\n",
         "boot/efi/.keep": "",
         **{
@@ -111,13 +140,43 @@ def files(layout: ImageLayout, table: PartitionTable) -> dict[str, str]:
     }
 
 
-def links() -> dict[str, str]:
+def _initramfs_settings(layout: ImageLayout) -> dict[str, str]:
+    settings = {}
+    if layout.initramfs is not InitramfsMaker.DRACUT:
+        compression = f"COMPRESS={layout.initramfs_compression}\n"
+        settings["etc/initramfs-tools/conf.d/layout.conf"] = compression
+    if layout.initramfs is not InitramfsMaker.INITRAMFS_TOOLS:
+        settings["etc/dracut.conf.d/10-layout.conf"] = _DRACUT
+    if layout.initramfs is InitramfsMaker.DRACUT_BESIDE:
+        settings["etc/kernel/postinst.d/dracut"] = _DRACUT_HOOK
+    return settings
+
+
+def _menu_settings(layout: ImageLayout, table: PartitionTable) -> dict[str, str]:
+    """What kernel-install takes the kernels' command lines from."""
+    if layout.menu is not MenuForm.SYSTEMD_BOOT:
+        return {}
+    name = name_of(layout, table.root, ROOT_LABEL)
+    return {
+        "etc/kernel/cmdline": f"root={name} ro console=ttyS0,115200\n",
+        "etc/kernel/entry-token": f"{layout.os_release['ID']}\n",
+        "etc/kernel/install.conf": "layout=bls\n",
+    }
+
+
+def links(layout: ImageLayout) -> dict[str, str]:
     """Symbolic links to add to the root: the target of each path."""
-    return {f"etc/systemd/system/{unit}": "/dev/null" for unit in MASKED}
+    masks = [f"etc/systemd/system/{unit}" for unit in MASKED]
+    if layout.initramfs is InitramfsMaker.DRACUT_BESIDE:
+        masks.append("etc/kernel/postinst.d/initramfs-tools")
+    return dict.fromkeys(masks, "/dev/null")
 
 
 def write_overlay(path: Path, contents: Mapping[str, str], targets: Mapping[str, str]) -> None:
-    """Write a tar of files and links, owned by root, to unpack over the root file system."""
+    """Write a tar of files and links, owned by root, to unpack over the root file system.
+
+    What begins with ``#!`` can be executed.
+    """
     with tarfile.open(path, "w") as archive:
         folders: set[str] = set()
         for name in sorted([*contents, *targets]):
@@ -129,7 +188,8 @@ def write_overlay(path: Path, contents: Mapping[str, str], targets: Mapping[str,
                 archive.addfile(member)
             else:
                 data = contents[name].encode()
-                member = _member(name, tarfile.REGTYPE, 0o644)
+                script = data.startswith(b"#!")
+                member = _member(name, tarfile.REGTYPE, 0o755 if script else 0o644)
                 member.size = len(data)
                 archive.addfile(member, io.BytesIO(data))
 

@@ -77,6 +77,8 @@ class Recipe:
     root_last: bool = False
     graphics: bool = False
     usr_merged: bool = False
+    dracut: bool = False
+    """Whether dracut has made its initramfs."""
     compressions: tuple[Compression, ...] = (Compression.GZIP,)
     separate_boot: bool = False
     boot_source: str = ""
@@ -99,15 +101,19 @@ class Recipe:
 
 
 def initramfs(recipe: Recipe) -> bytes:
-    """An initramfs in initramfs-tools' layout, one archive for each compression."""
+    """An initramfs, one archive for each compression."""
     folder = f"lib/modules/{recipe.version}"
     modules = {
         path: content for path, content in synthetic.BASIC.items() if not path.endswith("other.ko")
     }
     dep = "".join(f"{path}:\n" for path in modules)
+    made_by: dict[str, bytes] = (
+        {"usr/lib/dracut-lib.sh": b"# functions\n"}
+        if recipe.dracut
+        else {"scripts/functions": b"# functions\n", "conf/modules": b"# loaded first\n"}
+    )
     files: dict[str, bytes] = {
-        "scripts/functions": b"# functions\n",
-        "conf/modules": b"# loaded first\n",
+        **made_by,
         f"{folder}/modules.dep": dep.encode(),
         **{f"{folder}/{path}": content for path, content in modules.items()},
     }

@@ -12,7 +12,6 @@ _NAME = re.compile(r"(?<![\w}\"$/.~-])(?:/var)?/tmp/[\w$.{-]")
 #: In a guest, a root or a container, where nobody else is.
 INSIDE = {
     "guestprep/inside/emulation.py",
-    "testbed/guest_image/data/install-kernel.sh",
 }
 
 

@@ -9,8 +9,10 @@
 #   BOOT_OFFSET BOOT_KIB BOOT_UUID BOOT_LABEL  the same for /boot; empty when that is on the root
 #   ROOT_NAME  what the kernel is told: LABEL=... or PARTUUID=...
 #   VENDOR    the folder of GRUB's configuration on the ESP
+#   MENU      the boot loader and its menu, by the name of a script beside this one
+#   LOADER    a folder with files of the boot loader that the root doesn't have
 #   WITHOUT_INITRAMFS  not empty: the menu tries to start without an initramfs first
-#   SCRATCH   a folder to work in
+#   SCRATCH   a folder to work in; its folder esp gets what goes onto the ESP
 #   HERE      the folder of these scripts
 #
 # and as arguments the words to put before a command that runs the root's

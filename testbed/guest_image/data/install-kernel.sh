@@ -15,10 +15,12 @@ mount -t tmpfs tmpfs "$root/tmp"
 # Another file system than the root's, so that GRUB names the kernels by their paths on it.
 [ -z "$BOOT_UUID" ] || mount -t tmpfs tmpfs "$root/boot"
 
-# The root is no device yet; grub-mkconfig gets the answers that the finished disk will give.
-sed "s/@UUID@/$UUID/; s/@BOOT_UUID@/$BOOT_UUID/" "$HERE/grub-probe.sh" >"$root/run/grub-probe"
-chmod 755 "$root/run/grub-probe"
-mount --bind "$root/run/grub-probe" "$root/usr/sbin/grub-probe"
+if [ "$MENU" = grub ]; then
+    # The root is no device yet; grub-mkconfig gets the answers that the finished disk will give.
+    sed "s/@UUID@/$UUID/; s/@BOOT_UUID@/$BOOT_UUID/" "$HERE/grub-probe.sh" >"$root/run/grub-probe"
+    chmod 755 "$root/run/grub-probe"
+    mount --bind "$root/run/grub-probe" "$root/usr/sbin/grub-probe"
+fi
 if [ -n "$WITHOUT_INITRAMFS" ]; then
     mkdir -p "$root/usr/local/lib/grub"
     mv "$root/etc/grub.d/10_linux" "$root/usr/local/lib/grub/10_linux"
@@ -36,18 +38,10 @@ dpkg --root="$root" --log=/dev/null --force-architecture --force-unsafe-io \
 chroot "$root" dpkg --force-unsafe-io --configure -a >&2
 
 echo "kollarm: boot loader" >&2
-mkdir -p "$root/boot/grub/arm64-efi" "$root/boot/efi"
-cp "$root"/usr/lib/grub/arm64-efi/*.mod "$root"/usr/lib/grub/arm64-efi/*.lst \
-    "$root/boot/grub/arm64-efi"
-chroot "$root" grub-mkimage -O arm64-efi -p "/EFI/$VENDOR" -o /tmp/BOOTAA64.EFI \
-    part_gpt fat ext2 normal configfile search search_fs_uuid search_label linux gzio echo \
-    test true serial terminal all_video loadenv
-cp "$root/tmp/BOOTAA64.EFI" "$SCRATCH/BOOTAA64.EFI"
-chroot "$root" grub-editenv /boot/grub/grubenv create
-chroot "$root" update-grub >&2
-# As the distributions' image builds do: the root by a name it has wherever the disk turns up.
-sed -i "/^[[:space:]]*linux[[:space:]]/s,root=/dev[^ ]*\|root=UUID=[^ ]*,root=$ROOT_NAME," \
-    "$root/boot/grub/grub.cfg"
+mkdir -p "$SCRATCH/esp/EFI/BOOT" "$root/boot/efi"
+kernel=$(ls "$root/boot" | sed -n 's/^vmlinuz-//p')
+cp "$root/boot/initrd.img-$kernel" "$SCRATCH/initrd.img"
+. "$HERE/$MENU.sh"
 
 # No password for root: these images are for tests on loopback only.
 chroot "$root" passwd -d root >/dev/null
@@ -58,5 +52,4 @@ if [ -n "$faults" ]; then
     echo "E: dpkg --audit: $faults" >&2
     exit 1
 fi
-cp "$root"/boot/initrd.img-* "$SCRATCH/initrd.img"
 [ -z "$BOOT_UUID" ] || cp -a "$root/boot" "$SCRATCH/boot"

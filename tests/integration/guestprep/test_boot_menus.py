@@ -17,6 +17,7 @@ from tests.support.guest_facts import CONSOLES
 pytestmark = pytest.mark.integration
 
 VERSION = guest_disks.VERSION
+TOKEN = "4098b3f648d74c13b1f04ccfba7798e8"
 #: The start of a loader that says what it is.
 SYSTEMD_BOOT = b"MZ" + bytes(64) + b"#### LoaderInfo: systemd-boot 252 ####"
 
@@ -30,7 +31,7 @@ initrd /%s
 
 
 def test_entries_of_grub_with_its_environment(disks: Disks) -> None:
-    entry = f"boot/loader/entries/4098b3f648d74c13b1f04ccfba7798e8-{VERSION}.conf"
+    entry = f"boot/loader/entries/{TOKEN}-{VERSION}.conf"
     kernel, initrd = f"boot/vmlinuz-{VERSION}", f"boot/initrd.img-{VERSION}"
     block = "# GRUB Environment Block\nkernelopts=quiet console=ttyS0 nomodeset\n".ljust(1024, "#")
     recipe = guest_disks.Recipe(
@@ -57,30 +58,51 @@ def test_entries_of_grub_with_its_environment(disks: Disks) -> None:
         assert len(appliance.read("/boot/grub/grubenv")) == 1024
 
 
-def test_systemd_boot_beside_a_left_over_menu_of_grub(disks: Disks) -> None:
-    token = "4098b3f648d74c13b1f04ccfba7798e8"
-    folder = f"{token}/{VERSION}"
+def systemd_boot(settings: str) -> guest_disks.Recipe:
+    """A disk that starts by systemd-boot, with an entry and its kernel on the ESP."""
+    folder = f"{TOKEN}/{VERSION}"
     recipe = guest_disks.Recipe(graphics=True)
+    files = f"{folder}/linux", f"{folder}/initrd"
     recipe.esp_files = {
         "EFI/BOOT/BOOTAA64.EFI": SYSTEMD_BOOT,
-        f"loader/entries/{token}-{VERSION}.conf": (
-            ENTRY % ("console=ttyS0 nomodeset", f"{folder}/linux", f"{folder}/initrd")
+        "loader/loader.conf": settings.encode(),
+        f"loader/entries/{TOKEN}-{VERSION}.conf": (
+            ENTRY % ("console=ttyS0 nomodeset", *files)
         ).encode(),
-        f"{folder}/linux": b"a kernel",
-        f"{folder}/initrd": guest_disks.initramfs(recipe),
+        "loader/entries/zz-repair.conf": (ENTRY % ("single", *files)).encode(),
+        # Its kernel isn't there: systemd-boot shows no such entry.
+        "loader/entries/zzz-gone.conf": (
+            ENTRY % ("console=ttyS0", "gone/linux", "gone/i")
+        ).encode(),
+        files[0]: b"a kernel",
+        files[1]: guest_disks.initramfs(recipe),
     }
+    return recipe
+
+
+def test_systemd_boot_beside_a_left_over_menu_of_grub(disks: Disks) -> None:
+    recipe = systemd_boot(f"timeout menu-force\ndefault {TOKEN[:8]}*\n")
     output = disks.folder / "systemd-boot-prepared.qcow2"
     record = pipeline.prepare(disks.guest(disks.disk("systemd-boot", recipe)), output)
     assert all(check.good for check in record.checks)
     facts = inspect_image(output).facts
     assert facts.loader is BootLoader.SYSTEMD_BOOT and facts.grub is None
-    (entry,) = facts.entries
+    entry, repair = facts.entries
     assert entry.consoles == CONSOLES and not entry.blanking
+    assert repair.rescue and not repair.consoles
+    assert facts.started == entry.path and not facts.waiting
     (kernel,) = facts.kernels
     assert kernel.initramfs is not None
-    assert kernel.initramfs.path == f"/boot/efi/{folder}/initrd"
+    assert kernel.initramfs.path == f"/boot/efi/{TOKEN}/{VERSION}/initrd"
     assert "virtio_gpu" in kernel.initramfs.loads
     assert facts.kernel_cmdline is not None and "console=tty1" in facts.kernel_cmdline
+
+
+def test_an_entry_for_repairs_as_the_default_is_refused(disks: Disks) -> None:
+    source = disks.disk("repairs", systemd_boot("timeout 3\n"))
+    with pytest.raises(UnusableInput, match="repairs") as caught:
+        pipeline.prepare(disks.guest(source), disks.folder / "repairs-prepared.qcow2")
+    assert "loader.conf" in str(caught.value.hint)
 
 
 def test_a_unified_kernel_image_is_named(disks: Disks) -> None:
@@ -111,14 +133,14 @@ def test_the_fallback_loader_is_made_of_the_own_one(disks: Disks) -> None:
 
 
 def test_the_layout_of_the_rpm_families(disks: Disks) -> None:
-    token = "4098b3f648d74c13b1f04ccfba7798e8"
     paths = f"boot/vmlinuz-{VERSION}", f"boot/initramfs-{VERSION}.img"
     recipe = guest_disks.Recipe(
         graphics=True,
+        dracut=True,
         os_release='ID="rocky"\nVERSION_ID="9.6"\nPRETTY_NAME="Rocky Linux 9.6"\n',
         extra={
             "boot/grub2/grub.cfg": "load_env\nblscfg\n",
-            f"boot/loader/entries/{token}-{VERSION}.conf": ENTRY % ("console=ttyS0", *paths),
+            f"boot/loader/entries/{TOKEN}-{VERSION}.conf": ENTRY % ("console=ttyS0", *paths),
             "etc/default/grub": 'GRUB_CMDLINE_LINUX="ro console=ttyS0 crashkernel=1G"\n',
             "etc/selinux/config": "SELINUX=enforcing\n",
         },

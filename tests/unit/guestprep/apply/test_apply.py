@@ -20,9 +20,10 @@ from guestprep.apply.new_initramfs import derive_initramfs
 from guestprep.apply.packages import add_packages, extended_states, status_paragraph
 from guestprep.archive.deb import open_deb
 from guestprep.facts import InitramfsKind
+from guestprep.inspect.initramfs import read_initramfs
 from guestprep.parse import grub
 from guestprep.parse.compression import Compression, decompress
-from guestprep.parse.cpio import Member
+from guestprep.parse.cpio import Member, write_archive
 from guestprep.parse.dpkg import fields_of, parse_status
 from guestprep.parse.initramfs import InitramfsReader
 from guestprep.parse.modules import parse_dep, parse_index
@@ -109,6 +110,49 @@ def test_an_appended_segment_has_all_and_indexes_all(
     assert indexed == {name.removeprefix(f"{place}/") for name in after if name.endswith(".ko")}
     if usr_merged:  # the link must stand as it was
         assert after["lib"].data == b"usr/lib"
+
+
+def test_dracut_loads_the_driver_as_one_of_its_own(tmp_path: Path) -> None:
+    """It takes systemd-modules-load along only where something asks for that."""
+    copy = tmp_path / "initrd.img"
+    copy.write_bytes(guest_disks.initramfs(guest_disks.Recipe(dracut=True)))
+    folder = tree(tmp_path / "guest", MODULES)
+    work = tmp_path / "work"
+    work.mkdir()
+    segment = build_segment(
+        copy,
+        VERSION,
+        kind=InitramfsKind.DRACUT,
+        wanted=["kernel/drivers/gpu/drm/virtio/virtio-gpu.ko"],
+        read_module=lambda path: (folder / path).read_bytes(),
+        inputs={},
+        load=["virtio_gpu"],
+        work=work,
+    )
+    copy.write_bytes(copy.read_bytes()[: segment.offset] + segment.data)
+    assert read_initramfs(copy, "/boot/initrd.img", VERSION).loads == ("virtio_gpu",)
+    assert read(copy)["etc/cmdline.d/99-kollarm.conf"].data == b"rd.driver.pre=virtio_gpu\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "loads"),
+    [
+        (("etc/modules-load.d/a.conf",), ()),
+        (("etc/modules-load.d/a.conf", "usr/lib/systemd/systemd-modules-load"), ("a",)),
+        (("etc/cmdline.d/20-force_drivers.conf",), ("b", "c_d")),
+        (("etc/cmdline.d/20-force_drivers.conf~",), ()),
+    ],
+)
+def test_what_an_initramfs_loads(
+    names: tuple[str, ...], loads: tuple[str, ...], tmp_path: Path
+) -> None:
+    content = {"etc/mod": b"a\n", "etc/cmd": b"rd.driver.pre=b,c-d rd.luks=0\n"}
+    copy = tmp_path / "initrd.img"
+    members = [
+        Member(name, 0o100644, len(data := content.get(name[:7], b"")), data) for name in names
+    ]
+    copy.write_bytes(write_archive(members))
+    assert read_initramfs(copy, "/boot/initrd.img", VERSION).loads == loads
 
 
 def test_another_kernels_initramfs_keeps_all_but_the_modules(tmp_path: Path) -> None:

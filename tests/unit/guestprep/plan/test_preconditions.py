@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from core.errors import UnusableInput
-from guestprep.facts import GuestFacts
+from guestprep.facts import BootLoader, GuestFacts
+from guestprep.parse.grub import BootEntry
 from guestprep.plan.preconditions import Obstacle, check, find_obstacles
 from guestprep.spec import PreparationPart, PreparationSpec
 from tests.support.guest_facts import UBUNTU_18_04, a_kernel, an_initramfs
@@ -66,3 +67,36 @@ def test_all_obstacles_are_reported_at_once() -> None:
         Obstacle.DISTRIBUTION,
         Obstacle.NO_MENU,
     ]
+
+
+ENTRIES = tuple(
+    BootEntry("Debian", "/linux", words, (), 0, path=f"/efi/loader/entries/{name}.conf")
+    for name, words in (("usual", ("ro",)), ("repair", ("single",)))
+)
+UNIFIED = "EFI/Linux/debian.efi"
+
+
+@pytest.mark.parametrize(
+    ("started", "obstacle"),
+    [
+        (ENTRIES[0].path, []),
+        (ENTRIES[1].path, [Obstacle.REPAIRS]),
+        (UNIFIED, [Obstacle.UNIFIED]),
+    ],
+)
+def test_what_systemd_boot_starts_by_itself_counts(started: str, obstacle: list[Obstacle]) -> None:
+    facts = replace(
+        UBUNTU_18_04,
+        grub=None,
+        loader=BootLoader.SYSTEMD_BOOT,
+        loader_entries=ENTRIES,
+        unified=(UNIFIED,),
+        started=started,
+    )
+    assert obstacles(facts) == obstacle
+    assert obstacles(facts, (PreparationPart.CLEAN,)) == []
+
+
+def test_unified_images_that_grub_does_not_start_are_no_obstacle() -> None:
+    assert obstacles(replace(UBUNTU_18_04, unified=(UNIFIED,))) == []
+    assert obstacles(replace(UBUNTU_18_04, grub=None, unified=(UNIFIED,))) == [Obstacle.UNIFIED]
