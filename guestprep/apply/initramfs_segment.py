@@ -172,9 +172,8 @@ def _segment(
     archive = overlay_archive(files, members)
     last = reader.segments[-1]
     data = compress(archive, last.compression)
-    if last.compression is Compression.LZ4:
-        # Its format has no end mark: the kernel goes on reading blocks, and takes nothing but
-        # a further archive of the same kind directly behind.
-        return NewSegment(data, last.end, modules)
-    padding = -last.end % 4  # where an uncompressed archive may begin
+    # Only an uncompressed archive needs a place to begin at. The others' own tools, with which the
+    # guest's lsinitramfs reads them, go on directly behind, and take zeros for damage; LZ4's
+    # format has no end mark, and the kernel takes nothing else there.
+    padding = -last.end % 4 if last.compression is Compression.NONE else 0
     return NewSegment(bytes(padding) + data, last.end, modules)

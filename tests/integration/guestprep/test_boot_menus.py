@@ -9,6 +9,8 @@ from guestprep import pipeline
 from guestprep.appliance import Drive, launch_appliance
 from guestprep.facts import BootLoader
 from guestprep.inspect import inspect_image
+from guestprep.plan import guest_files
+from guestprep.plan.model import FileStep
 from guestprep.spec import PreparationPart
 from tests.support import guest_disks
 from tests.support.disks import Disks
@@ -164,3 +166,16 @@ def test_the_layout_of_the_rpm_families(disks: Disks) -> None:
     with launch_appliance([Drive(output, "qcow2")]) as appliance:
         appliance.mount("/dev/sda1")
         assert appliance.is_file("/.autorelabel")
+
+
+def test_dracut_beside_initramfs_tools(disks: Disks) -> None:
+    recipe = guest_disks.Recipe(
+        graphics=True,
+        dracut=True,
+        extra={"usr/bin/dracut": b"#!/bin/sh\n", "usr/sbin/update-initramfs": b"#!/bin/sh\n"},
+    )
+    output = disks.folder / "dracut-prepared.qcow2"
+    record = pipeline.prepare(disks.guest(disks.disk("dracut", recipe)), output)
+    assert all(check.good for check in record.checks)
+    written = [step.path for step in record.plan.steps if isinstance(step, FileStep)]
+    assert guest_files.DRACUT_CONF in written and guest_files.INITRAMFS_HOOK not in written

@@ -50,6 +50,7 @@ class Case:
     """The parts to do; none named means all."""
 
 
+WITHOUT_PACKAGES = tuple(part for part in PreparationPart if part is not PreparationPart.PACKAGES)
 SCREEN = frozenset({"file", "initramfs", "grub"})
 CASES = (
     Case("ubuntu-22.04", dark=False, steps=SCREEN),
@@ -61,6 +62,10 @@ CASES = (
         only=(PreparationPart.LOADING, PreparationPart.GRUB),
     ),
     Case("debian-13-genericcloud", dark=True, steps=SCREEN | {"replace"}),
+    Case("ubuntu-26.04-server", dark=False, steps=SCREEN),
+    # As for a distribution whose packages kollarm doesn't install.
+    Case("rocky-9", dark=False, steps=SCREEN, only=WITHOUT_PACKAGES),
+    Case("debian-13-systemd-boot", dark=False, steps=SCREEN),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tarfile
 from contextlib import closing
 from pathlib import Path
@@ -110,6 +111,15 @@ def test_an_appended_segment_has_all_and_indexes_all(
     assert indexed == {name.removeprefix(f"{place}/") for name in after if name.endswith(".ko")}
     if usr_merged:  # the link must stand as it was
         assert after["lib"].data == b"usr/lib"
+    # What the guest's own lsinitramfs reads such archives by.
+    if compression in ("gzip", "zstd", "xz", "lz4", "bzip2"):
+        reader = InitramfsReader(copy)
+        assert list(reader.members(lambda name: False))
+        packed = copy.read_bytes()[reader.segments[1].start :]
+        command = [compression, "-dc"]
+        unpacked = subprocess.run(command, input=packed, capture_output=True, check=False)
+        assert (unpacked.returncode, unpacked.stderr) == (0, b"")
+        assert b"/modules.dep.bin" in unpacked.stdout
 
 
 def test_dracut_loads_the_driver_as_one_of_its_own(tmp_path: Path) -> None:

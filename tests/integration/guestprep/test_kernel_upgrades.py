@@ -1,0 +1,72 @@
+"""Another kernel, installed by the guest's own tools after its image was prepared."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core import debian_root
+from core.config.model import AptArchive
+from core.run import run
+from guestprep import pipeline
+from guestprep.archive.client import ArchiveClient
+from guestprep.boot import boot
+from guestprep.expectations import Expectations
+from guestprep.facts import InitramfsKind
+from guestprep.inspect import inspect_image
+from guestprep.verify import check_image
+from testbed.guest_image import LAYOUTS, make
+from testbed.guest_image.layouts import SUITE, InitramfsMaker
+from tests.support.guest_trees import GuestTree, unpacked
+from tests.support.guests import guest_of
+
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(2 * 3600)]
+
+#: Debian's kernel for short response times: sorted before the one that the layouts have.
+META = "linux-image-rt-arm64"
+
+
+def install_kernel(tree: GuestTree) -> str:
+    """Install Debian's other kernel; its version."""
+    source = AptArchive(
+        uri=debian_root.DEFAULT_MIRROR, suite=SUITE, keyring=Path(debian_root.KEYRING)
+    )
+    client = ArchiveClient([source], "arm64")
+    meta = client.candidates(META)[0]
+    image = client.candidates(meta.relations["Depends"][0][0].name)[0]
+    folder = tree.root / "var/cache/apt/archives"
+    for package in (meta, image):
+        shutil.copyfile(client.fetch(package), folder / f"{package.name}.deb")
+    tree.run("dpkg --force-unsafe-io --install /var/cache/apt/archives/*.deb")
+    assert tree.run("dpkg --audit") == ""
+    return image.name.removeprefix("linux-image-")
+
+
+@pytest.mark.parametrize(
+    "layout", ["ubuntu-22.04", "ubuntu-26.04-server", "debian-13-systemd-boot"]
+)
+def test_it_has_the_screen_and_the_consoles(layout: str, tmp_path: Path) -> None:
+    image = make(LAYOUTS[layout])
+    disk = tmp_path / "disk.qcow2"
+    pipeline.prepare(guest_of(image, compression="none"), disk)
+    tree_folder = tmp_path / "tree"
+    tree_folder.mkdir()
+    dracut = LAYOUTS[layout].initramfs is not InitramfsMaker.INITRAMFS_TOOLS
+    with unpacked(disk, tree_folder, native=not dracut) as tree:
+        version = install_kernel(tree)
+        show = "lsinitrd" if dracut else "lsinitramfs"
+        shown = tree.run(f"{show} /boot/initrd.img-{version}")
+        assert "virtio-gpu.ko" in shown and "virtio_scsi.ko" in shown
+        tree.into(disk, "etc", "var/lib", f"usr/lib/modules/{version}")
+    inspection = inspect_image(disk)
+    facts = inspection.facts
+    assert version in [kernel.version for kernel in facts.booted]
+    kind = InitramfsKind.DRACUT if dracut else InitramfsKind.INITRAMFS_TOOLS
+    assert {kernel.initramfs.kind for kernel in facts.kernels if kernel.initramfs} == {kind}
+    bad = [check for check in check_image(inspection, Expectations()).checks if not check.good]
+    assert not bad, bad
+    report = boot(disk, screenshot=tmp_path / "screen.png")
+    assert report.passed, report.to_text()
+    run(["rm", "-rf", tree_folder])

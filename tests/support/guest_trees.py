@@ -1,0 +1,108 @@
+"""A guest's tree on this machine, where each of its programs is emulated by itself.
+
+That takes minutes where an appliance that is emulated as a whole takes an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from core import debian_root
+from core.config.model import Architecture
+from core.run import run
+from guestprep.appliance import Drive, launch_appliance
+from guestprep.inspect import inspect_disk
+from guestprep.inspect.layout import DiskLayout, mount_all
+from guestprep.source import disk_facts
+from testbed.guest_image.layouts import SUITE
+from tests.support.copied_machine import AS_ROOT
+
+_ENTER = """
+set -e
+root=$1
+for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done
+mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs tmpfs "$root/tmp"
+[ ! -e "$root/usr/sbin/grub-probe" ] || mount --bind "$3" "$root/usr/sbin/grub-probe"
+exec chroot "$root" env LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive SYSTEMD_RELAX_ESP_CHECKS=1 \\
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -ec "$2"
+"""
+
+#: Seconds that a command may take.
+_LIMIT = 3600.0
+
+
+@dataclass(frozen=True)
+class GuestTree:
+    """The tree, writable."""
+
+    root: Path
+    layout: DiskLayout
+    """Of the disk that it was on."""
+    folder: Path
+    """A folder for what this needs."""
+    around: tuple[str, ...]
+    """The words before a command that runs its programs."""
+
+    def run(self, command: str) -> str:
+        """What a shell command prints in it."""
+        probe = self.folder / "grub-probe"
+        text = (files("testbed.guest_image") / "data" / "grub-probe.sh").read_text()
+        probe.write_text(text.replace("@UUID@", "0" * 36).replace("@BOOT_UUID@", ""))
+        probe.chmod(0o755)
+        words: list[str | Path] = ["unshare", "--mount", "--propagation", "private", *self.around]
+        words += ["sh", "-c", _ENTER, "sh", self.root, command, probe]
+        return run([*AS_ROOT, *words], timeout=_LIMIT).stdout
+
+    def into(self, image: Path, *folders: str) -> None:
+        """Write folders of the tree back to a disk; all of /boot, too."""
+        archive = self.folder / "changed.tar"
+        names = [f"./{name}" for name in ("boot", *folders)]
+        pack: list[str | Path] = ["tar", "-C", self.root, "--exclude=./boot/efi", "-cf", archive]
+        run([*AS_ROOT, *pack, *names])
+        esp = self.root / "boot/efi"
+        with launch_appliance([Drive(image, disk_facts(image).format, writable=True)]) as appliance:
+            mount_all(appliance, self.layout.places, writable=True)
+            appliance.tar_in(archive, "/")
+            for path in sorted(esp.rglob("*")):
+                target = f"/boot/efi/{path.relative_to(esp)}"
+                if path.is_file() and not appliance.is_file(target):
+                    appliance.call("mkdir_p", target.rpartition("/")[0])
+                    appliance.call("upload", str(path), target)
+            appliance.unmount_all()
+            appliance.shutdown()
+        archive.unlink()
+
+
+@contextmanager
+def unpacked(image: Path, folder: Path, *, native: bool) -> Iterator[GuestTree]:
+    """An image's tree, and its EFI system partition in it.
+
+    :param folder: an empty folder.
+    :param native: whether this machine's programs may stand in for interpreters and small tools.
+    """
+    archive = folder / "tree.tar"
+    disk = disk_facts(image)
+    work = folder / "work"
+    work.mkdir()
+    with launch_appliance([Drive(image, disk.format)]) as appliance:
+        layout = inspect_disk(appliance, disk, work).contents.layout
+        appliance.call("tar_out", "/", str(archive), xattrs=True)
+    root = folder / "root"
+    root.mkdir()
+    run([*AS_ROOT, "tar", "-C", root, "--xattrs", "--xattrs-include=*", "-xpf", archive])
+    archive.unlink()
+    around: list[str] = []
+    if native:
+        scripts = folder / "scripts"
+        scripts.mkdir()
+        source = debian_root.RootArchive(SUITE)
+        around = debian_root.stage(scripts, source, Architecture.AARCH64).around(root)
+    try:
+        yield GuestTree(root, layout, folder, tuple(around))
+    finally:
+        run([*AS_ROOT, "rm", "-rf", "--one-file-system", root])
