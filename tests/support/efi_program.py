@@ -48,16 +48,22 @@ def program(code: bytes) -> bytes:
 
 
 def disk(folder: Path, code: bytes) -> Path:
-    """A disk whose ESP has the program as the default boot loader."""
-    loader, esp, image = folder / "loader.efi", folder / "esp.img", folder / "disk.raw"
+    """A disk whose ESP has the program with this code as the default boot loader."""
+    loader = folder / "loader.efi"
     loader.write_bytes(program(code))
-    for path, size in ((esp, 34 << 20), (image, 36 << 20)):
+    return disk_with(folder, loader)
+
+
+def disk_with(folder: Path, loader: Path) -> Path:
+    """A disk whose ESP has an EFI application as the default boot loader."""
+    esp, image = folder / "esp.img", folder / "disk.raw"
+    for path, size in ((esp, 96 << 20), (image, 98 << 20)):
         path.touch()
         with path.open("r+b") as stream:
             stream.truncate(size)
     run(["mkfs.vfat", "-F", "32", esp])
     run(["mmd", "-i", esp, "::EFI", "::EFI/BOOT"])
     run(["mcopy", "-i", esp, loader, "::EFI/BOOT/BOOTAA64.EFI"])
-    run(["sgdisk", "-n1:1M:+34M", "-t1:ef00", image])
+    run(["sgdisk", "-n1:1M:+96M", "-t1:ef00", image])
     run(["dd", f"if={esp}", f"of={image}", "bs=1M", "seek=1", "conv=notrunc,sparse"])
     return image

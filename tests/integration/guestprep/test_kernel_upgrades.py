@@ -7,18 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from core import debian_root
-from core.config.model import AptArchive
 from core.run import run
 from guestprep import pipeline
-from guestprep.archive.client import ArchiveClient
 from guestprep.boot import boot
 from guestprep.expectations import Expectations
 from guestprep.facts import InitramfsKind
 from guestprep.inspect import inspect_image
 from guestprep.verify import check_image
 from testbed.guest_image import LAYOUTS, make
-from testbed.guest_image.layouts import SUITE, InitramfsMaker
+from testbed.guest_image.layouts import InitramfsMaker
+from tests.support import debian_kernels
 from tests.support.guest_trees import GuestTree, unpacked
 from tests.support.guests import guest_of
 
@@ -30,18 +28,12 @@ META = "linux-image-rt-arm64"
 
 def install_kernel(tree: GuestTree) -> str:
     """Install Debian's other kernel; its version."""
-    source = AptArchive(
-        uri=debian_root.DEFAULT_MIRROR, suite=SUITE, keyring=Path(debian_root.KEYRING)
-    )
-    client = ArchiveClient([source], "arm64")
-    meta = client.candidates(META)[0]
-    image = client.candidates(meta.relations["Depends"][0][0].name)[0]
-    folder = tree.root / "var/cache/apt/archives"
-    for package in (meta, image):
-        shutil.copyfile(client.fetch(package), folder / f"{package.name}.deb")
+    kernel = debian_kernels.newest(META)
+    for name, package in kernel.packages.items():
+        shutil.copyfile(package, tree.root / f"var/cache/apt/archives/{name}.deb")
     tree.run("dpkg --force-unsafe-io --install /var/cache/apt/archives/*.deb")
     assert tree.run("dpkg --audit") == ""
-    return image.name.removeprefix("linux-image-")
+    return kernel.version
 
 
 @pytest.mark.parametrize(

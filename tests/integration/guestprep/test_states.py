@@ -13,10 +13,10 @@ from PIL import Image
 from core.run import run
 from guestprep import pipeline
 from guestprep.appliance import Appliance, Drive, launch_appliance
-from guestprep.boot import BootState, boot
+from guestprep.boot import BootState, boot, machine
 from guestprep.boot.machine import Firmware
 from testbed.guest_image import LAYOUTS, make
-from tests.support import efi_program
+from tests.support import debian_kernels, efi_program
 from tests.support.guests import guest_of
 
 pytestmark = pytest.mark.integration
@@ -132,3 +132,21 @@ def test_a_loader_that_secure_boot_refuses_is_named(tmp_path: Path) -> None:
     report = boot(efi_program.disk(tmp_path, efi_program.CRASH), timeout=300, firmware=keys)
     assert report.state is BootState.SECURE_BOOT, report.to_text()
     assert not report.timed_out
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("again", [False, True])
+def test_a_kernel_for_larger_pages(
+    again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian's own for 16 KiB, started by the firmware, is tried on a processor that has them."""
+    if not again:
+        monkeypatch.setattr(machine, "PROCESSOR_16K", machine.PROCESSOR)
+    kernel = debian_kernels.newest("linux-image-arm64-16k")
+    (package,) = (path for name, path in kernel.packages.items() if kernel.version in name)
+    run(["dpkg-deb", "--extract", package, tmp_path / "kernel"])
+    image = tmp_path / f"kernel/boot/vmlinuz-{kernel.version}"
+    report = boot(efi_program.disk_with(tmp_path, image), timeout=600)
+    # On the other one it gets as far as a kernel can without a root.
+    expected = BootState.KERNEL_PANIC if again else BootState.PAGE_SIZE
+    assert report.state is expected, report.to_text()
