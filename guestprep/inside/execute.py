@@ -134,6 +134,10 @@ def commands(plan: PreparationPlan, tools: InitramfsKind) -> Iterator[tuple[str,
             yield "packages", "remove packages", f"dpkg --purge {shlex.join(step.remove)}"
     for ramfs in plan.steps_of(InitramfsStep):
         yield "initramfs", "make the initramfs", _remake(ramfs, tools)
+        made = f"/boot/initrd.img-{ramfs.kernel}"
+        if tools is InitramfsKind.INITRAMFS_TOOLS and made != ramfs.path:
+            # systemd-boot's copy, which the system's own hook makes in a running guest only.
+            yield "initramfs", "copy the initramfs", shlex.join(["cp", made, ramfs.path])
     if any(isinstance(step, GrubStep | InstallStep) for step in plan.steps):
         yield "grub", "make GRUB's menu", "! command -v update-grub || update-grub"
 

@@ -28,6 +28,13 @@ def test_the_initramfs_is_made_by_the_images_own_tool(tools: InitramfsKind, comm
     assert command in [entry for _, _, entry in commands(plan, tools)]
 
 
+def test_the_copy_that_systemd_boot_reads_is_made_too() -> None:
+    path = "/boot/efi/debian/1/initrd.img-1"
+    plan = PreparationPlan("", (InitramfsStep("", path, "1"),), ())
+    *_, (_, _, command) = commands(plan, InitramfsKind.INITRAMFS_TOOLS)
+    assert command == f"cp /boot/initrd.img-1 {path}"
+
+
 @pytest.mark.parametrize(
     ("present", "initramfs", "tools"),
     [
