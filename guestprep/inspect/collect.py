@@ -247,7 +247,7 @@ def _entries(
         for path in (f"{folder}/{name}" for name in names):
             found = bls.entry(path, texts[path], values) if path in texts else None
             # An entry whose kernel isn't there is no entry.
-            if found is not None and appliance.is_file(_below(top, found.kernel)):
+            if found is not None and appliance.is_file(path_below(top, found.kernel)):
                 yield replace(found, top=top)
 
 

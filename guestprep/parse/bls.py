@@ -11,9 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from guestprep.parse.grub import BootEntry, expansion, renamed, requested_words, split_words
 
-#: The name of this architecture in entries, which loaders compare with their own.
-_ARCHITECTURE = "aa64"
-
 _LINE = re.compile(r"\s*(?P<key>[A-Za-z][\w-]*)\s+(?P<value>\S.*)")
 
 
@@ -27,7 +24,7 @@ def fields(text: str) -> Iterator[tuple[int, str, str]]:
 def entry(
     path: str, text: str, values: Mapping[str, Sequence[str]] | None = None
 ) -> BootEntry | None:
-    """The kernel that an entry starts; None for one that starts something else, or nothing here.
+    """The kernel that an entry starts; None for one that starts something else.
 
     :param path: path of the entry's file.
     :param values: words by variable, of GRUB's menu and its environment.
@@ -44,7 +41,7 @@ def entry(
             initrd += split_words(value)
         elif key == "linux":
             linux = number
-    if "linux" not in found or found.get("architecture", _ARCHITECTURE).lower() != _ARCHITECTURE:
+    if "linux" not in found:
         return None
     return BootEntry(
         title=found.get("title", path.rsplit("/", 1)[-1]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,11 +74,8 @@ def partition(disk: Path, table: PartitionTable) -> None:
     run(["sgdisk", "--clear", *arguments, disk])
 
 
-def fill_esp(disk: Path, esp: PartitionSpec, label: str, contents: Mapping[str, Path]) -> None:
-    """Create a FAT file system in the EFI system partition.
-
-    :param contents: the files in it, by their names there.
-    """
+def fill_esp(disk: Path, esp: PartitionSpec, label: str, contents: dict[str, bytes]) -> None:
+    """Create a FAT file system with these files in the EFI system partition."""
     target = f"{disk}@@{esp.start}"
     sectors = esp.length // SECTOR
     # The geometry is meaningless but mandatory. One sector per cluster: with larger and so
@@ -87,11 +83,11 @@ def fill_esp(disk: Path, esp: PartitionSpec, label: str, contents: Mapping[str, 
     geometry = ["-h", "255", "-s", "63", "-c", "1"]
     run(["mformat", "-i", target, "-F", *geometry, "-T", str(sectors), "-v", label, "::"])
     created: set[str] = set()
-    for name, path in contents.items():
+    for name, content in contents.items():
         folders = name.split("/")[:-1]
         for count in range(1, len(folders) + 1):
             folder = "/".join(folders[:count])
             if folder not in created:
                 run(["mmd", "-i", target, f"::{folder}"])
                 created.add(folder)
-        run(["mcopy", "-i", target, path, f"::{name}"])
+        run(["mcopy", "-i", target, "-", f"::{name}"], stdin=content)

@@ -203,7 +203,9 @@ def _compose(
     check_initramfs(work / "initrd.img")
     esp = work / "esp"
     contents = {
-        str(path.relative_to(esp)): path for path in sorted(esp.rglob("*")) if path.is_file()
+        str(path.relative_to(esp)): path.read_bytes()
+        for path in sorted(esp.rglob("*"))
+        if path.is_file()
     }
     disk.fill_esp(raw, table.esp, root.ESP_LABEL if layout.labels else "", contents)
 

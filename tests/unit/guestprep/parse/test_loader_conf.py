@@ -58,11 +58,6 @@ def test_an_entry_that_failed_too_often_comes_last() -> None:
     assert started("default b.conf", entry("b+0-3"), entry("a+2-1")) == "b+0-3"
 
 
-def test_an_entry_of_another_architecture_starts_nothing() -> None:
-    assert bls.entry("/e.conf", "linux /linux\narchitecture x64\n") is None
-    assert bls.entry("/e.conf", "linux /linux\narchitecture AA64\n") is not None
-
-
 def test_a_unified_image_may_come_before_the_entries() -> None:
     image = "EFI/Linux/debian-7+3.efi"
     assert loader_conf.started([OLD], [image], "") == image

@@ -94,7 +94,7 @@ def test_what_systemd_boot_starts_by_itself_counts(started: str, obstacle: list[
         started=started,
     )
     assert obstacles(facts) == obstacle
-    assert obstacles(facts, (PreparationPart.CLEAN,)) == []
+    assert obstacles(facts, PreparationSpec(parts=(PreparationPart.CLEAN,))) == []
 
 
 def test_unified_images_that_grub_does_not_start_are_no_obstacle() -> None:
