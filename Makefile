@@ -13,7 +13,7 @@ BENCH_OPTIONS ?=
 PYTHON := .venv/bin/python
 RUN := scripts/setup-exec
 
-.PHONY: images test test-all test-cloud test-faults test-deploy bench test-unit lint format docs setup guest-image stop clean
+.PHONY: images test test-all test-cloud test-faults test-deploy test-deploy-arm bench test-unit lint format docs setup guest-image stop clean
 .DEFAULT_GOAL := images
 
 setup:
@@ -34,7 +34,7 @@ images: setup
 test:
 	@scripts/setup tests
 	@$(RUN) $(PYTHON) -m pytest -n 2 --dist loadfile --durations 15 \
-		-m "not full and not cloud and not faults and not deploy" $(PYTEST_OPTIONS)
+		-m "not full and not cloud and not faults and not deploy and not deploy_arm" $(PYTEST_OPTIONS)
 	@# for scripts/release: which commit it was
 	@[ -n "$(PYTEST_OPTIONS)$$(git status --porcelain 2>&1)" ] || \
 		git rev-parse HEAD >.kollarm/tests-passed
@@ -42,7 +42,7 @@ test:
 # Every guest layout booted, every release rendered.
 test-all:
 	@scripts/setup tests browser
-	@$(RUN) $(PYTHON) -m pytest -m "not cloud and not faults and not deploy" $(PYTEST_OPTIONS)
+	@$(RUN) $(PYTHON) -m pytest -m "not cloud and not faults and not deploy and not deploy_arm" $(PYTEST_OPTIONS)
 
 # A whole small cloud: an ARM guest's console seen through Nova.
 test-cloud:
@@ -55,6 +55,11 @@ test-cloud:
 test-deploy:
 	@scripts/setup cloud
 	@$(RUN) $(PYTHON) -m pytest -x -m deploy --durations 0 $(PYTEST_OPTIONS)
+
+# The same with an emulated ARM machine as the compute host; takes hours.
+test-deploy-arm:
+	@scripts/setup cloud
+	@$(RUN) $(PYTHON) -m pytest -x -m deploy_arm --durations 0 $(PYTEST_OPTIONS)
 
 # Killed, cut off, full disks, wrong clocks: what is left behind, counted.
 test-faults:

@@ -1,7 +1,8 @@
-"""The cloud that `make test-deploy` deploys: examples/small-cloud.yml on two hosts of the test bed.
+"""The clouds that are deployed in tests: examples/small-cloud.yml on two hosts of the test bed.
 
-Everything is kept in .kollarm/test-deploy, so that a run that was ended can be repeated from any
-test on.  Two variables of the environment spare what a machine may not have:
+Everything is kept in .kollarm/test-deploy and .kollarm/test-deploy-arm, so that a run that was
+ended can be repeated from any test on.  Two variables of the environment spare what a machine may
+not have:
 
     KOLLARM_TEST_REGISTRY    the address of a registry that has the example's images already, where
                              the hosts reach it (plain HTTP); without it they are built
@@ -16,6 +17,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -24,41 +26,48 @@ from core.oci.manifest import digest_of
 from core.oci.reference import parse
 from core.oci.registry import RegistryClient
 from core.paths import project_dir
-from testbed import guest_image
 from testbed.hosts.bed import TestBed, TestHost, deploy_example
 from tests.support.commands import Outcome, kollarm
 from tests.support.servers import listening
 
-FOLDER = project_dir() / ".kollarm" / "test-deploy"
 CONTROL, COMPUTE = "kollarm-ctl1", "kollarm-cmp1"
 REGISTRY_PORT = 5078
-#: An arm64 guest in a cloud of x86_64 hosts.
-EMULATED = {"hw_emulation_architecture": "aarch64"}
-GUEST = "arm-guest"
 
 
 class DeployedCloud:
-    """Two hosts, their configuration, and kollarm's commands for it."""
+    """Two hosts, their configuration, and kollarm's commands for it.
 
-    def __init__(self, bed: TestBed, hosts: list[TestHost], registry: str):
-        guest = guest_image.make(guest_image.LAYOUTS["ubuntu-22.04"])
+    :param folder: of everything that belongs to it.
+    :param guests: the configuration's.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        bed: TestBed,
+        hosts: list[TestHost],
+        registry: str,
+        guests: list[dict[str, Any]],
+    ):
+        self.folder = folder
         self.bed = bed
-        self.config = FOLDER / "kollarm.yml"
+        self.config = folder / "kollarm.yml"
         self.registry = registry
         settings = yaml.safe_load((project_dir() / "examples/small-cloud.yml").read_text())
         settings |= {
-            "state_dir": str(FOLDER / "state"),
+            "state_dir": str(folder / "state"),
             "registry": {"address": registry, "insecure": True},
+            "guests": guests,
         }
         build = settings["build"]
-        del build["profiles"]["aarch64"]
-        build["engines"] = {"x86_64": {"url": "local"}}
         for source in ("openstack-base", "kolla-toolbox"):
             build["sources"][source]["path"] = str(project_dir() / "examples/small-cloud")
+        architectures = sorted({host.architecture.value for host in hosts})
+        build["engines"] = {name: {"url": "local"} for name in architectures}
+        build["profiles"] = {name: build["profiles"][name] for name in architectures}
         example: dict[str, Any] = deploy_example(bed, hosts)
-        roles = {CONTROL: ["control", "network"], COMPUTE: ["compute"]}
-        for name, groups in roles.items():
-            example["hosts"][name] |= {"architecture": "x86_64", "groups": groups}
+        for name, host in example["hosts"].items():
+            host["groups"] = ["control", "network"] if name == CONTROL else ["compute"]
         shared = settings["deploy"]["globals"] | example["globals"]
         settings["deploy"] |= example | {
             "globals": shared
@@ -71,13 +80,6 @@ class DeployedCloud:
         }
         if copy := os.environ.get("KOLLARM_TEST_COLLECTION"):
             settings["deploy"]["collections"] = {"path": copy}
-        settings["guests"] = [
-            {
-                "name": GUEST,
-                "source": {"path": str(guest.image), "sha256": guest.sha256},
-                "properties": EMULATED,
-            }
-        ]
         self.settings: dict[str, Any] = settings
         self.write()
 
@@ -90,7 +92,7 @@ class DeployedCloud:
     def run(self, *words: str, **environ: str) -> Outcome:
         """A command of kollarm's; host keys of new hosts are not known yet."""
         environ = {"ANSIBLE_HOST_KEY_CHECKING": "False"} | environ
-        return kollarm(*words, "--config", self.config, cwd=FOLDER, **environ)
+        return kollarm(*words, "--config", self.config, cwd=self.folder, **environ)
 
     def on(self, host: str, *words: str) -> str:
         """What a program prints on a host."""
@@ -135,28 +137,33 @@ class DeployedCloud:
 
 
 @contextmanager
-def deployed_cloud() -> Iterator[DeployedCloud]:
-    """The hosts and a registry; both stay, so that the next run goes on."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    bed = TestBed(FOLDER / "hosts")
-    hosts = bed.up([CONTROL, COMPUTE])
+def deployed_cloud(
+    folder: Path, compute: str, guests: list[dict[str, Any]], *, arm: bool = False
+) -> Iterator[DeployedCloud]:
+    """A control and a compute host and a registry; all stay, so that the next run goes on.
+
+    :param arm: the compute host is an ARM machine.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    bed = TestBed(folder / "hosts")
+    hosts = bed.up([CONTROL], arm=[compute]) if arm else bed.up([CONTROL, compute])
     given = os.environ.get("KOLLARM_TEST_REGISTRY")
     if given:
-        yield DeployedCloud(bed, hosts, given)
+        yield DeployedCloud(folder, bed, hosts, given, guests)
         return
     settings = {
         "version": "0.1",
-        "storage": {"filesystem": {"rootdirectory": str(FOLDER / "registry")}},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
         "http": {"addr": f"0.0.0.0:{REGISTRY_PORT}"},
     }
-    (FOLDER / "registry.yml").write_text(yaml.safe_dump(settings))
-    with (FOLDER / "registry.log").open("wb") as log:
+    (folder / "registry.yml").write_text(yaml.safe_dump(settings))
+    with (folder / "registry.log").open("wb") as log:
         served = subprocess.Popen(
-            ["docker-registry", "serve", FOLDER / "registry.yml"], stdout=log, stderr=log
+            ["docker-registry", "serve", folder / "registry.yml"], stdout=log, stderr=log
         )
     try:
-        listening(served, REGISTRY_PORT, FOLDER / "registry.log")
-        yield DeployedCloud(bed, hosts, f"{bed.gateway}:{REGISTRY_PORT}")
+        listening(served, REGISTRY_PORT, folder / "registry.log")
+        yield DeployedCloud(folder, bed, hosts, f"{bed.gateway}:{REGISTRY_PORT}", guests)
     finally:
         served.terminate()
         served.wait()

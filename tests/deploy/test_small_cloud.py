@@ -8,14 +8,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deploy.cloud import COMPUTE, CONTROL, FOLDER, GUEST, DeployedCloud, deployed_cloud
+from core.paths import project_dir
+from testbed import guest_image
+from tests.deploy.cloud import COMPUTE, CONTROL, DeployedCloud, deployed_cloud
+
+FOLDER = project_dir() / ".kollarm" / "test-deploy"
+GUEST = "arm-guest"
+#: An arm64 guest in a cloud of x86_64 hosts.
+EMULATED = {"hw_emulation_architecture": "aarch64"}
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(3 * 3600)]
 
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[DeployedCloud]:
-    with deployed_cloud() as made:
+    image = guest_image.make(guest_image.LAYOUTS["ubuntu-22.04"])
+    source = {"path": str(image.image), "sha256": image.sha256}
+    guest = {"name": GUEST, "source": source, "properties": EMULATED}
+    with deployed_cloud(FOLDER, COMPUTE, [guest]) as made:
         yield made
 
 
@@ -113,7 +123,7 @@ def test_a_change_reaches_the_services_that_it_concerns(cloud: DeployedCloud) ->
 
 
 def test_a_wrong_password_is_told(cloud: DeployedCloud) -> None:
-    path = FOLDER / "state/deploy/passwords.yml"
+    path = cloud.folder / "state/deploy/passwords.yml"
     right = path.read_text()
     line = next(line for line in right.splitlines() if line.startswith("keystone_admin_password:"))
     path.write_text(right.replace(line, "keystone_admin_password: wrong"))

@@ -1,0 +1,112 @@
+"""The same cloud with an ARM machine as its compute host: `make test-deploy-arm`.
+
+The machine is emulated, and the guest on it is emulated by an emulated machine.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from core.paths import project_dir
+from testbed import small_guest
+from tests.deploy.cloud import CONTROL, DeployedCloud, deployed_cloud
+from tests.support.commands import kollarm
+
+FOLDER = project_dir() / ".kollarm" / "test-deploy-arm"
+ARM = "kollarm-arm1"
+GUEST = "small-arm64"
+#: Seconds for a guest's console: its machine is emulated twice.
+LIMIT = "7200"
+
+pytestmark = [pytest.mark.deploy_arm, pytest.mark.timeout(6 * 3600)]
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[DeployedCloud]:
+    with deployed_cloud(FOLDER, ARM, [], arm=True) as made:
+        yield made
+
+
+def on_arm(cloud: DeployedCloud, command: str, stdin: bytes | None = None) -> str:
+    """What a command prints on the ARM host."""
+    address = cloud.settings["deploy"]["hosts"][ARM]["address"]
+    done = subprocess.run(
+        [*cloud.bed.ssh(address), command], input=stdin, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def deploy(cloud: DeployedCloud, *words: str) -> None:
+    done = cloud.run("deploy", *words)
+    assert done.status == 0, done.stderr
+
+
+def test_its_images_are_built(cloud: DeployedCloud) -> None:
+    if cloud.registry.startswith(cloud.bed.gateway):
+        done = cloud.run("build")
+        assert done.status == 0, done.stderr
+
+
+def test_the_bare_machines_become_servers(cloud: DeployedCloud) -> None:
+    deploy(cloud, "bootstrap-servers", "prechecks")
+    assert "aarch64" in on_arm(cloud, "sudo docker info")
+
+
+def test_each_pulls_its_own_of_an_index(cloud: DeployedCloud) -> None:
+    deploy(cloud, "pull")
+    asked = f"docker image inspect -f '{{{{.Architecture}}}}' {cloud.registry}/kolla/cron:2026.1"
+    assert on_arm(cloud, f"sudo {asked}").strip() == "arm64"
+    assert cloud.on(CONTROL, "sh", "-c", asked).strip() == "amd64"
+
+
+def test_every_container_runs(cloud: DeployedCloud) -> None:
+    deploy(cloud, "deploy", "post-deploy")
+    states = on_arm(cloud, "sudo docker ps -a --format '{{.Names}} {{.State}}'").splitlines()
+    assert {"nova_compute running", "nova_libvirt running"} <= set(states)
+    assert all(line.endswith(" running") for line in states), states
+
+
+def test_a_guest_on_it_has_a_console(cloud: DeployedCloud) -> None:
+    """Through the control host's HAProxy and noVNC proxy, and it takes keys."""
+    done = cloud.run("guest", "publish", str(small_guest.make()), "--name", GUEST)
+    assert done.status == 0, done.stderr
+    done = cloud.run("guest", "prove", GUEST, "--network", "none", "--timeout", LIMIT,
+                     "--screenshot", str(FOLDER / "console.png"), "--json")  # fmt: skip
+    assert done.status == 0, done.stderr
+    assert ARM in done.stdout
+
+
+def test_an_x86_64_image_is_not_started_on_it(cloud: DeployedCloud) -> None:
+    done = cloud.run("guest", "publish", str(small_guest.make()), "--name", "x86-64",
+                     "--property", "hw_architecture=x86_64")  # fmt: skip
+    assert done.status == 0, done.stderr
+    done = cloud.run("guest", "prove", "x86-64", "--network", "none")
+    assert done.status == 1 and "no host" in done.stderr.lower().replace("valid ", "")
+
+
+def test_kollarm_itself_runs_on_it(cloud: DeployedCloud) -> None:
+    """Set up from a checkout, it looks at a guest and builds an image natively."""
+    packed = subprocess.run(
+        ["git", "archive", "--prefix=kollarm/", "HEAD"], cwd=project_dir(), capture_output=True,
+        check=True,
+    ).stdout  # fmt: skip
+    on_arm(cloud, "tar -x", packed)
+    on_arm(cloud, "cd kollarm && sudo scripts/setup tests")
+    assert "aarch64" in on_arm(cloud, "cd kollarm && sudo .venv/bin/kollarm doctor || true")
+    assert "passed" in on_arm(cloud, "cd kollarm && sudo .venv/bin/python -m pytest -q tests/unit")
+    settings = (
+        "release: '2026.1'\n"
+        f"registry: {{address: '{cloud.registry}', insecure: true, namespace: both}}\n"
+        "build: {distro: debian, images: [base], base: {bootstrap: {suite: trixie}}}\n"
+    )
+    on_arm(cloud, "cat >kollarm.yml", settings.encode())
+    on_arm(cloud, "sudo kollarm/.venv/bin/kollarm build --arch aarch64")
+    here = cloud.folder / "both.yml"
+    here.write_text(settings + f"state_dir: {cloud.folder / 'both'}\n")
+    done = kollarm("build", "--arch", "x86_64", "--config", here, cwd=cloud.folder)
+    assert done.status == 0, done.stderr
+    assert "aarch64" in done.stdout + done.stderr
