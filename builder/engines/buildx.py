@@ -256,17 +256,21 @@ class BuildxEngine:
     def _exported(
         self, image: str, lines: Sequence[str], wanted: Callable[[str], bool]
     ) -> dict[str, bytes]:
-        """Files of the result of a Dockerfile's lines, which continue an image named ``image``."""
-        found = self.image(image)
-        if found is None:
-            raise EngineError(f"{image} isn't in the registry")
-        repository, _ = split(image)
-        start = f"FROM {self._client.address}/{repository}@{found.id} AS image"
+        """Files of the result of a Dockerfile's lines, which continue an image named ``image``.
+
+        An image of another registry, such as a pulled base, is the one for the node's own platform.
+        """
+        named, platform = image, []
+        if image.startswith(f"{self._client.address}/"):
+            found = self.image(image)
+            if found is None:
+                raise EngineError(f"{image} isn't in the registry")
+            named = f"{self._client.address}/{split(image)[0]}@{found.id}"
+            platform = ["--platform", f"linux/{found.architecture}"]
         with tempfile.TemporaryDirectory(prefix="kollarm-buildx-") as scratch:
             archive, text = Path(scratch) / "files.tar", Path(scratch) / "Dockerfile"
-            text.write_text("\n".join([start, *lines]) + "\n", encoding="utf-8")
-            words = ["--platform", f"linux/{found.architecture}", "--output"]
-            words.append(f"type=tar,dest={archive}")
+            text.write_text("\n".join([f"FROM {named} AS image", *lines]) + "\n", encoding="utf-8")
+            words = [*platform, "--output", f"type=tar,dest={archive}"]
             try:
                 with text.open("rb") as stream:
                     buildkit.client([*self._command, *words], stream)

@@ -65,7 +65,7 @@ def ensure(base: BaseSource, builder: ImageBuilder, distro: Distro | None) -> Mo
     reason = _obstacle(builder, distro, architecture)
     if reason is None:
         try:
-            root = NativeRoot(_archive(base, builder, distro), host, architecture)
+            root = NativeRoot(archive_of(base, builder, distro), host, architecture)
             packed = partial(tarball, root, refresh=base.rebuild)
             if not builder.keeps_images:
                 return MountedTools(CONTEXT, {CONTEXT: unpacked(root, packed())})
@@ -94,7 +94,7 @@ def _elsewhere(architecture: Architecture) -> str:
     return f"an engine on {architecture} (build.engines.{architecture}.url) needs none"
 
 
-def _archive(base: BaseSource, builder: ImageBuilder, distro: Distro) -> RootArchive:
+def archive_of(base: BaseSource, builder: ImageBuilder, distro: Distro) -> RootArchive:
     """The archive that the base image was made from.
 
     :raises KollarmError: the image doesn't tell its release.

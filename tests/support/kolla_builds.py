@@ -15,9 +15,9 @@ from core.config.model import Architecture, Config
 NAMESPACE = "kollarm-theirs"
 
 
-def program() -> Path:
+def program(release: str = "2026.1") -> Path:
     """kolla-build as its users have it: with the docker package, which Kolla doesn't ask for."""
-    (requirement,) = releases.find("2026.1").requirements
+    (requirement,) = releases.find(release).requirements
     return venv.environment("kolla-build", [requirement, "docker"]) / "bin" / "kolla-build"
 
 
@@ -40,4 +40,4 @@ def command(config: Config, folder: Path, *images: str) -> list[str | Path]:
         f"network_mode = host\nnamespace = {NAMESPACE}\ntag = t\n"
         f"work_dir = {folder / 'work'}\ntemplate_override = {override}\n"
     )
-    return [program(), "--config-file", options, *(f"^{image}$" for image in images)]
+    return [program(config.release), "--config-file", options, *(f"^{image}$" for image in images)]

@@ -20,16 +20,11 @@ from pathlib import Path
 
 #: pip's options that don't tell where packages come from; with any other one the index isn't
 #: known here, and the same name in another index may be somebody else's package.
-OPTIONS = {"-c", "--constraint", "-r", "--requirement", "-U", "--upgrade", "-q", "--quiet", "-I"}
-OPTIONS |= {"--no-cache-dir", "--no-compile", "--no-deps", "--prefix", "--force-reinstall", "-v"}
-OPTIONS |= {
-    "--ignore-installed",
-    "--disable-pip-version-check",
-    "--no-warn-script-location",
-    "-m",
-    "-w",
-    "--wheel-dir",
-}
+OPTIONS = frozenset(
+    "-m -c --constraint -r --requirement -w --wheel-dir --prefix -q --quiet -v -U --upgrade -I "
+    "--ignore-installed --force-reinstall --no-deps --no-binary --only-binary --no-cache-dir "
+    "--no-compile --no-warn-script-location --disable-pip-version-check".split()
+)
 
 
 def index_is_known(words):
@@ -54,9 +49,9 @@ def compiled(folders):
 
 
 def files(info):
-    """The files of a distribution, relative to where it is installed."""
+    """The files of a distribution beside it, relative to where it is installed: no programs."""
     with (info / "RECORD").open(newline="") as record:
-        return [row[0] for row in csv.reader(record) if row]
+        return [row[0] for row in csv.reader(record) if row and not row[0].startswith("..")]
 
 
 def platforms():

@@ -276,3 +276,21 @@ def test_emulated_steps_have_native_tools(registry: RunningRegistry) -> None:
     named = f"{registry.address}/test/native@{made.id}"
     found = buildx.read_files(named, ["which", "etc/ld.so.preload"], lambda _: True)
     assert found == {"which": f"{MOUNT}/usr/bin/bash\n".encode()}
+
+
+def test_a_base_of_another_registry_names_its_release(
+    registry: RunningRegistry, tmp_path: Path
+) -> None:
+    elsewhere = RunningRegistry(tmp_path / "elsewhere")
+    try:
+        reference = f"{elsewhere.address}/library/debian:13"
+        there = BuildxEngine(URL, RegistryClient(elsewhere.address))
+        text = f"FROM scratch\nCOPY os-release /etc/\nLABEL {LABEL}=k\n"
+        content = packed(text, **{"os-release": b"VERSION_CODENAME=trixie\n"})
+        made = there.build(BuildJob(content, reference, foreign()))
+        there.publish(made, reference, foreign())
+        buildx = BuildxEngine(URL, RegistryClient(registry.address))
+        base = BaseSource(foreign(), reference, "key")
+        assert tools.archive_of(base, buildx, Distro.DEBIAN).suite == "trixie"
+    finally:
+        elsewhere.stop()

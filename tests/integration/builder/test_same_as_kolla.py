@@ -1,4 +1,7 @@
-"""kollarm's images are those that kolla-build makes of the same base image."""
+"""kollarm's images are those that kolla-build makes of the same base image.
+
+2026.1's kolla-build uses the engine's classic builder, 2026.2's BuildKit.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +38,14 @@ SETTINGS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def theirs(project: Project, tmp_path_factory: Any) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["2026.1", "2026.2"])
+def theirs(request: Any, project: Project, tmp_path_factory: Any) -> Iterator[str]:
     """The namespace of kolla-build's images."""
     folder: Path = tmp_path_factory.mktemp("kolla")
     config = project.config()
     # the other overlays bring files, which kolla-build has no place for
     build = config.build.model_copy(update={"overlays": ["debian-archive-only"]})
-    config = config.model_copy(update={"build": build})
+    config = config.model_copy(update={"build": build, "release": request.param})
     pipeline.build(BuildRequest(config, images=IMAGES)).raise_for_failures()
     subprocess.run(kolla_builds.command(config, folder, *IMAGES), check=True)
     yield kolla_builds.NAMESPACE

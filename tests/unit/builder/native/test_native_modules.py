@@ -23,7 +23,8 @@ def distribution(folder: Path, *names: str) -> Path:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(str(folder))
-    (info / "RECORD").write_text("".join(f'"{name}",sha256=x,1\n' for name in names))
+    listed = [*names, "../../../bin/probe"]  # a program, which pip has put elsewhere
+    (info / "RECORD").write_text("".join(f'"{name}",sha256=x,1\n' for name in listed))
     return info
 
 
