@@ -5,19 +5,24 @@ from __future__ import annotations
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import docker
 
 from builder.base_image import BaseSource
 from builder.context import archive
 from builder.engines.docker import DockerEngine
 from builder.engines.protocol import BuildJob
 from builder.native import tools
-from builder.native.dockerfile import PRELOAD_LIST
+from builder.native.dockerfile import PRELOAD_LIST, with_native_tools
 from builder.native.root import MOUNT, PRELOAD, NativeRoot, tarball
 from core import debian_root
 from core.config.model import Architecture, Bootstrap, Distro
 from core.debian_root import RootArchive
+from tests.support.registries import packed
 
 TRIXIE = RootArchive("trixie")
 #: Says which file is running as bash; not its last command, which bash would turn into.
@@ -75,3 +80,24 @@ def emulation(folder: Path) -> InEmulation:
         return done.stdout.splitlines()
 
     return in_container
+
+
+@contextmanager
+def both_ways(steps: str, context: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+    """The same image built in emulation alone, and with native tools.
+
+    :param steps: the Dockerfile after its FROM, of :func:`emulated_image`.
+    """
+    engine, name = DockerEngine(buildkit=True), f"kollarm-test/{uuid.uuid4().hex[:8]}"
+    text = f"FROM {emulated_image(engine)}\n{steps}"
+    ways = {"emulated": text, "native": with_native_tools(text, native_image(engine))}
+    try:
+        for tag, dockerfile in ways.items():
+            content = packed(dockerfile, **context)
+            job = BuildJob(content, f"{name}:{tag}", foreign(), use_cache=False, mounts={})
+            engine.build(job)
+        yield f"{name}:emulated", f"{name}:native"
+    finally:
+        for tag in ways:
+            with suppress(docker.errors.ImageNotFound):
+                docker.from_env().images.remove(f"{name}:{tag}", force=True)
