@@ -13,13 +13,14 @@ from pathlib import Path
 
 import psutil
 
-from core.config.model import Guest
+from core.config.model import Config, Guest
 from core.run import run
 from guestprep import pipeline
 from guestprep.appliance import ApplianceError, Drive, acceleration, launch_appliance
 from guestprep.inside import enable_emulation, run_inside
 from guestprep.inspect.layout import find_layout, mount_all
 from guestprep.spec import PreparationPart
+from kollarm.guests.prepare import prepare_all
 from testbed.guest_image import LAYOUTS, make
 from tests.bench.measure import Pair, Samples, at_least, at_most, measure
 from tests.support.guests import guest_of
@@ -59,6 +60,25 @@ def prepare(folder: Path) -> Samples:
         output = folder / f"{number}.qcow2"
         yield Pair(prepared(wanted, output), floor(image.image, folder / "floor.qcow2"))
         output.unlink()
+
+
+@measure(
+    compared="two images prepared side by side against the sum of their times",
+    goal=at_most(0.9),
+)
+def side_by_side(folder: Path) -> Samples:
+    """Two of Ubuntu 18.04's layout, as ``kollarm guest prepare A B`` prepares them."""
+    wanted = guest_of(make(LAYOUTS["ubuntu-18.04"]))
+    outputs = [folder / f"{number}.qcow2" for number in range(2)]
+    for _ in range(ROUNDS):
+        alone = sum(prepared(wanted, output) for output in outputs)
+        for output in outputs:
+            output.unlink()
+        started = time.monotonic()
+        prepare_all(Config(), [(wanted, output) for output in outputs])
+        yield Pair(time.monotonic() - started, alone)
+        for output in outputs:
+            output.unlink()
 
 
 @measure(
