@@ -191,6 +191,11 @@ class Leftovers:
     secrets: tuple[str, ...] = ()
     """Paths of random seeds, and of the secret that systemd encrypts credentials with."""
 
+    @property
+    def of_a_machine(self) -> bool:
+        """Whether a machine has used the image, and left what is only its own."""
+        return bool(self.machine_id or self.host_keys or self.cloud_init or self.secrets)
+
 
 @dataclass(frozen=True)
 class FileFacts:

@@ -16,7 +16,7 @@ from core.config.model import AptArchive, Guest
 from core.errors import KollarmError, UnusableInput
 from core.run import run
 from core.stopwatch import Stopwatch
-from guestprep import default_archives, record
+from guestprep import default_archives, record, result_file
 from guestprep.appliance import Appliance, Drive, launch_appliance
 from guestprep.appliance.exchange import eject_disk, insert_disk
 from guestprep.apply import ApplyResult, apply_offline
@@ -151,7 +151,8 @@ def _make(
             if not free:
                 appliance.shutdown()
         with clock.timed("convert"), progress.current().step("compress"):
-            _convert(overlay, result, spec.compression)
+            used = inspection.facts.leftovers.of_a_machine
+            result_file.write(overlay, disk, result, spec.compression, used=used)
         overlay.unlink()
         with clock.timed("verify"), progress.current().step("verify") as step:
             promise = Expectations.of(spec, steps)
@@ -185,21 +186,6 @@ def _planned(
     if spec.engine == "offline":
         require_offline(steps.steps_of(InstallStep), client)
     return steps, client
-
-
-def _convert(overlay: Path, result: Path, compression: str) -> None:
-    options = ["-c"] if compression != "none" else []
-    if compression == "zstd":
-        options += ["-o", "compression_type=zstd"]
-    # -W: clusters are written as they are compressed, not in their order, which takes a third
-    # off. setpriv ends it with this process, even when that one is killed outright.
-    run(
-        [
-            *("setpriv", "--pdeathsig", "TERM"),
-            *("qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", *options, "-W", "-m", "8"),
-            *(overlay, result),
-        ]
-    )
 
 
 def _require(checks: Checks) -> None:
