@@ -9,7 +9,6 @@ import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.config.base import Architecture
 from core.progress import size
 from core.text_output import joined_lines
 from guestprep.parse.grub import BootEntry
@@ -289,11 +288,6 @@ class GuestFacts:
     """The zone that /etc/timezone names; None without that file."""
     files: tuple[FileFacts, ...] = ()
     """The files that were looked for and found."""
-
-    @property
-    def debian_architecture(self) -> str:
-        """Debian's name for the architecture, which must be known."""
-        return Architecture(self.architecture).debian
 
     def file(self, path: str) -> FileFacts | None:
         """A file that was looked for; None where it wasn't found."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from core import progress
+from core.config.base import Architecture
 from core.errors import KollarmError
 from guestprep.appliance import GuestCallError
 from guestprep.apply.depmod import INPUTS
@@ -54,7 +55,7 @@ def check_relations(pending: PendingChanges) -> None:
     """
     if _STATUS not in pending.texts:
         return
-    architecture = pending.inspection.facts.debian_architecture
+    architecture = _architecture(pending)
     after = unmet(parse_status(decode(pending.texts[_STATUS])), architecture)
     if not after:
         return
@@ -67,6 +68,11 @@ def check_relations(pending: PendingChanges) -> None:
         )
 
 
+def _architecture(pending: PendingChanges) -> str:
+    """Debian's name for the guest's architecture."""
+    return Architecture(pending.inspection.facts.architecture).debian
+
+
 def _register(pending: PendingChanges, step: InstallStep, done: InstalledFiles) -> None:
     """dpkg's status, apt's list of automatic installations, and the triggers listened to."""
     texts = pending.inspection.contents.texts
@@ -77,8 +83,8 @@ def _register(pending: PendingChanges, step: InstallStep, done: InstalledFiles) 
     automatic = [name for name in done.names if name not in step.manual]
     if automatic:
         states = decode(_content(pending, _STATES))
-        architecture = pending.inspection.facts.debian_architecture
-        _change(pending, _STATES, encode(extended_states(states, automatic, architecture)))
+        changed = extended_states(states, automatic, _architecture(pending))
+        _change(pending, _STATES, encode(changed))
     for trigger, listener in done.interests:
         path = f"{_TRIGGERS}/{'File' if trigger.startswith('/') else trigger}"
         line = f"{trigger} {listener}\n" if trigger.startswith("/") else f"{listener}\n"
