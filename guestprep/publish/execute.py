@@ -147,9 +147,7 @@ def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> tuple[RemoteI
 
 def _initial(plan: PublishPlan) -> dict[str, object]:
     """The attributes of a new record: what is protected could not be removed after a failure."""
-    tags = [tag for tag in str(plan.attributes["tags"]).split(",") if tag]
-    protected = plan.unchangeable and plan.attributes["protected"]
-    return {**plan.attributes, "protected": protected, "tags": tags}
+    return {**plan.attributes, "protected": plan.unchangeable and plan.attributes["protected"]}
 
 
 def _discard(glance: Glance, image_id: str) -> bool:

@@ -57,5 +57,4 @@ def operation(change: PropertyChange) -> dict[str, object]:
     if change.new is None:
         return {"op": "remove", "path": path}
     operation = "add" if change.old is None and change.name not in ATTRIBUTES else "replace"
-    value: object = str(change.new).split(",") if change.name == "tags" else change.new
-    return {"op": operation, "path": path, "value": value}
+    return {"op": operation, "path": path, "value": change.new}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from core import progress
 from core.text_output import joined_lines
 from guestprep.publish.expiry import Expiry
+from guestprep.publish.refusal import Refusal
 from guestprep.target import ARCHITECTURE
 
 if TYPE_CHECKING:  # its libraries take memory, which only who signs should need
@@ -75,32 +76,6 @@ _DONE = {
     PublishAction.ADOPT: "adopted",
     PublishAction.KEEP: "kept",
     PublishAction.REFUSE: "refused",
-}
-
-
-class Refusal(StrEnum):
-    """Why an image is not published."""
-
-    UPLOADING = "another upload is running"
-    SEVERAL = "several images have the name"
-    FOREIGN = "not made by kollarm"
-    OTHER_PROJECT = "belongs to another project"
-    DEACTIVATED = "deactivated"
-    UNCHANGEABLE = "the cloud refuses changes of images"
-
-    @property
-    def remedy(self) -> str:
-        """What to do about it."""
-        return _REMEDIES[self]
-
-
-_REMEDIES = {
-    Refusal.UPLOADING: "wait for it to end",
-    Refusal.SEVERAL: "delete or rename all but one of them: openstack image delete ID",
-    Refusal.FOREIGN: "kollarm guest publish --adopt takes it over; or give the guest another name",
-    Refusal.OTHER_PROJECT: "give the guest another name, or log in to that project",
-    Refusal.DEACTIVATED: "openstack image set --activate makes it usable again",
-    Refusal.UNCHANGEABLE: "set cloud.replaced to delete",
 }
 
 
@@ -254,13 +229,17 @@ class CloudFacts:
     """
 
 
+#: What an image's attribute may be; tags are several words.
+AttributeValue = str | int | bool | tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class PropertyChange:
     """One attribute or property that is to change; None stands for absent."""
 
     name: str
-    old: str | int | bool | None
-    new: str | int | bool | None
+    old: AttributeValue | None
+    new: AttributeValue | None
 
     @property
     def bookkeeping(self) -> bool:
@@ -268,9 +247,12 @@ class PropertyChange:
         return self.name in MARKS
 
     def __str__(self) -> str:
-        if self.new is None:
-            return f"{self.name}: {self.old} -> (removed)"
-        return f"{self.name}: {'(none)' if self.old is None else self.old} -> {self.new}"
+        old = "(none)" if self.old is None else _shown(self.old)
+        return f"{self.name}: {old} -> {'(removed)' if self.new is None else _shown(self.new)}"
+
+
+def _shown(value: AttributeValue) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True)
@@ -281,7 +263,7 @@ class PublishPlan:
     action: PublishAction
     reasons: tuple[str, ...]
     local: LocalImage
-    attributes: Mapping[str, str | int]
+    attributes: Mapping[str, AttributeValue]
     """Name, visibility, formats, min_disk, min_ram as wanted."""
     properties: Mapping[str, str]
     """All properties as wanted, kollarm's marks among them."""
@@ -346,7 +328,9 @@ class PublishPlan:
             size = progress.size(self.local.size)
             lines.append(f"  send {self.local.path} ({size}, {self.local.disk_format})")
             settings = {**self.attributes, **self.properties}
-            lines += [f"    {key}={value}" for key, value in settings.items() if key not in MARKS]
+            lines += [
+                f"    {key}={_shown(value)}" for key, value in settings.items() if key not in MARKS
+            ]
         lines += [f"  change {change}" for change in self.changes if not change.bookkeeping]
         lines += [f"  copy to the store {store}" for store in self.copies]
         lines += [f"  share with the project {project}" for project in self.members]

@@ -19,16 +19,17 @@ from guestprep.publish.model import (
     PROTECTED,
     RUN_MARK,
     SUCCESSOR,
+    AttributeValue,
     CloudFacts,
     LocalImage,
     PropertyChange,
     PublishAction,
     PublishPlan,
     PublishSpec,
-    Refusal,
     RemoteImage,
     Replaced,
 )
+from guestprep.publish.refusal import Refusal
 
 #: States of an image whose content isn't all there.
 UNFINISHED = frozenset({"queued", "saving", "uploading", "importing"})
@@ -147,10 +148,10 @@ def _about(
 
 
 def changes(
-    image: RemoteImage, attributes: Mapping[str, str | int], wanted: Mapping[str, str]
+    image: RemoteImage, attributes: Mapping[str, AttributeValue], wanted: Mapping[str, str]
 ) -> tuple[PropertyChange, ...]:
     """What an image's record is missing, and what kollarm once set and is no longer requested."""
-    current: dict[str, str | int | None] = {
+    current: dict[str, AttributeValue | None] = {
         "name": image.name,
         "visibility": image.visibility,
         "min_disk": image.min_disk,
@@ -161,9 +162,10 @@ def changes(
         for name, old in current.items()
         if old != attributes[name]
     ]
-    tags = frozenset(filter(None, str(attributes["tags"]).split(",")))
-    if not tags <= image.tags:
-        result.append(PropertyChange("tags", ",".join(sorted(image.tags)), _joined(image, tags)))
+    tags = attributes["tags"]
+    if isinstance(tags, tuple) and not image.tags.issuperset(tags):
+        both = image.tags.union(tags)
+        result.append(PropertyChange("tags", tuple(sorted(image.tags)), tuple(sorted(both))))
     protect = bool(attributes["protected"])
     # What an administrator protected by hand stays so.
     if protect != image.protected and (protect or PROTECTED in image.managed):
@@ -183,10 +185,6 @@ def changes(
         # Last: whoever lists images sees it only with all else in place.
         result.append(PropertyChange("os_hidden", True, False))
     return tuple(result)
-
-
-def _joined(image: RemoteImage, tags: frozenset[str]) -> str:
-    return ",".join(sorted(image.tags | tags))
 
 
 def _refusal(

@@ -12,7 +12,14 @@ import math
 from collections.abc import Mapping
 
 from core.config.base import Architecture
-from guestprep.publish.model import MANAGED, OWNER_MARK, PROTECTED, LocalImage, PublishSpec
+from guestprep.publish.model import (
+    MANAGED,
+    OWNER_MARK,
+    PROTECTED,
+    AttributeValue,
+    LocalImage,
+    PublishSpec,
+)
 
 #: name: (value, why)
 ARM64: Mapping[str, tuple[str, str]] = {
@@ -51,7 +58,7 @@ def wanted(spec: PublishSpec) -> dict[str, str]:
     return result | {OWNER_MARK: spec.name, MANAGED: ",".join(managed)}
 
 
-def attributes(spec: PublishSpec, local: LocalImage) -> dict[str, str | int]:
+def attributes(spec: PublishSpec, local: LocalImage) -> dict[str, AttributeValue]:
     """What Glance keeps as an image's own attributes."""
     disk = spec.min_disk if spec.min_disk is not None else math.ceil(local.virtual_size / _GB)
     return {
@@ -62,5 +69,5 @@ def attributes(spec: PublishSpec, local: LocalImage) -> dict[str, str | int]:
         "min_disk": disk,
         "min_ram": spec.min_ram,
         "protected": spec.protected,
-        "tags": ",".join(spec.tags),
+        "tags": spec.tags,
     }

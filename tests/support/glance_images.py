@@ -29,7 +29,7 @@ def image(number: int = 1, *, spec: PublishSpec = SPEC, **settings: Any) -> Remo
         hidden=False,
         owner="project",
         disk_format="qcow2",
-        min_disk=int(attributes["min_disk"]),
+        min_disk=int(str(attributes["min_disk"])),
         min_ram=0,
         created_at=f"2026-01-0{number}T00:00:00Z",
         properties=properties.wanted(spec),

@@ -34,7 +34,7 @@ def test_tags_are_added_and_others_stay(
     tagged = replace(spec, tags=("os:ubuntu", "managed_by_us"))
     record = publish(connection, images["first"], tagged)
     assert api.get(record.image_id).tags == {"os:ubuntu", "managed_by_us"}
-    api.change(record.image_id, [PropertyChange("tags", "", "os:ubuntu,theirs")])
+    api.change(record.image_id, [PropertyChange("tags", (), ("os:ubuntu", "theirs"))])
     assert publish(connection, images["first"], tagged).action is PublishAction.UPDATE
     assert api.get(record.image_id).tags == {"os:ubuntu", "managed_by_us", "theirs"}
 

@@ -23,11 +23,11 @@ from guestprep.publish.model import (
     PropertyChange,
     PublishAction,
     PublishPlan,
-    Refusal,
     RemoteImage,
     Replaced,
 )
 from guestprep.publish.plan import changes, decide
+from guestprep.publish.refusal import Refusal
 from tests.support.glance_images import LOCAL, SPEC, image, without
 
 
