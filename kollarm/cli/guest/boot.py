@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from core.errors import KollarmError
+from core.errors import KollarmError, UnusableInput
+from guestprep import record
 from guestprep.boot import boot
+from guestprep.target import ARCHITECTURE
 from kollarm.cli.common import (
     image_file,
     optional_config,
@@ -41,8 +43,16 @@ def boot_command(
 def show_boot(file: Path, screenshot: Path | None, timeout: int, *, as_json: bool) -> None:
     """Boot an image and print the report.
 
+    :raises UnusableInput: its record says that it is for another architecture than is booted.
     :raises KollarmError: the screen shows no login prompt.
     """
+    prepared = record.beside(file)
+    if prepared is not None and prepared.architecture not in ("", ARCHITECTURE):
+        raise UnusableInput(
+            f"{file} is for {prepared.architecture}, and images for {ARCHITECTURE} alone are booted "
+            "on this machine",
+            hint="publish it, and try it in the cloud: kollarm guest prove",
+        )
     picture = screenshot or Path(f"{file.stem}.png")
     report = boot(file, timeout=timeout, screenshot=picture)
     if as_json:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from guestprep import record
 from kollarm.cli.main import main
+from tests.support import preparation
 from tests.support.report_records import ARM, X86, consoles, proof
 
 Call = tuple[int, Any, list[Any]]
@@ -61,6 +64,15 @@ def test_boot(kollarm: Commands, passed: bool, options: list[str]) -> None:
     if "--json" in options:
         assert json.loads(output)["screenshot"] == "x.png"
     assert kollarm("verify", "x.img", "--boot", *options) == new
+
+
+def test_an_image_for_x86_is_not_booted(
+    kollarm: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = replace(preparation.record(tmp_path), architecture="x86_64")
+    record.write(made, record.record_path(Path("x.img")))
+    assert main(["guest", "boot", "x.img"]) == 1
+    assert "guest prove" in capsys.readouterr().err and not kollarm.asked
 
 
 @pytest.mark.parametrize("passed", [True, False])
