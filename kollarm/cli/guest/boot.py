@@ -49,7 +49,7 @@ def show_boot(file: Path, screenshot: Path | None, timeout: int, *, as_json: boo
     prepared = record.beside(file)
     if prepared is not None and prepared.architecture not in ("", ARCHITECTURE):
         raise UnusableInput(
-            f"{file} is for {prepared.architecture}: images for {ARCHITECTURE} alone are booted here",
+            f"{file} is for {prepared.architecture}, and only {ARCHITECTURE} is booted here",
             hint="publish it, and try it in the cloud: kollarm guest prove",
         )
     picture = screenshot or Path(f"{file.stem}.png")
