@@ -33,7 +33,9 @@ def changed_glance(
         patch.setattr(glance_files, "glance", changed)
         service = EmbeddedGlance(folder, free_port())
         service.start()
+    try:
         yield service
+    finally:
         service.stop()
 
 

@@ -12,7 +12,6 @@ import yaml
 
 from core.paths import project_dir
 from core.run import run
-from guestprep import publish
 from kollarm.console_proof.compute import NAME
 from testbed.cloud.layout import CloudLayout
 from testbed.cloud.lifecycle import CLOUD, connection
@@ -24,7 +23,7 @@ from tests.support.servers import free_port
 #: What a guest emulated on this machine needs besides what kollarm sets.
 EMULATED = {"hw_emulation_architecture": "aarch64"}
 
-PREPARED, UNPREPARED = "ubuntu-18.04-arm64", "ubuntu-18.04-arm64-unprepared"
+PREPARED = "ubuntu-18.04-arm64"
 
 #: An image that boots on the x86 host, within seconds.
 X86 = "x86-small"
@@ -84,10 +83,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
             [*script, "up", "--x86-host", "--serial", "--port", str(layout.first_port)],
             timeout=1500,
         )
-        made = Cloud(layout, config, folder, script)
-        spec = publish.PublishSpec(UNPREPARED, properties=EMULATED, visibility="private")
-        publish.publish(made.connection, source.image, spec)
-        yield made
+        yield Cloud(layout, config, folder, script)
     finally:
         run([*script, "down", "--purge"], timeout=300)
 

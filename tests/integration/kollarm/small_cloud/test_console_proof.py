@@ -18,19 +18,30 @@ import yaml
 from PIL import Image
 
 from core.run import run
+from guestprep import publish
 from guestprep.boot.states import BootState, from_screen
 from kollarm.console_proof.compute import MARK, NAME
 from kollarm.services import daemon
 from testbed.cloud.layout import ARM_HOST, X86_HOST
 from testbed.cloud.lifecycle import CLOUD
 from testbed.cloud.service_catalog import FLAVOR
+from testbed.guest_image import LAYOUTS, make
 from tests.support import cloud_attempts, neighbour
 from tests.support.commands import COMMAND, Outcome
-from tests.support.small_cloud import EMULATED, PICTURES, PREPARED, UNPREPARED, Cloud
+from tests.support.small_cloud import EMULATED, PICTURES, PREPARED, Cloud
 
 pytestmark = [pytest.mark.integration, pytest.mark.cloud]
 
 USER, PASSWORD = "pat", "console"
+
+
+@pytest.fixture(scope="module")
+def unprepared(cloud: Cloud) -> str:
+    """The name of the image as its distribution makes it."""
+    name = f"{PREPARED}-unprepared"
+    spec = publish.PublishSpec(name, properties=EMULATED, visibility="private")
+    publish.publish(cloud.connection, make(LAYOUTS["ubuntu-18.04"]).image, spec)
+    return name
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +93,10 @@ def instance(cloud: Cloud, image: str, **more: Any) -> Iterator[Any]:
         compute.wait_for_delete(server, wait=180)
 
 
-def test_an_unprepared_image_fails_as_its_display_is_inactive(cloud: Cloud) -> None:
-    done = cloud.verify(UNPREPARED)
+def test_an_unprepared_image_fails_as_its_display_is_inactive(
+    cloud: Cloud, unprepared: str
+) -> None:
+    done = cloud.verify(unprepared)
     assert done.status == 1
     report = done.document
     assert report["screen"] == BootState.DISPLAY_NOT_ACTIVE, report
@@ -157,7 +170,7 @@ def test_images_go_to_hosts_of_their_architecture(cloud: Cloud, tiny: Callable[.
 
 
 def test_the_audit_names_the_image_that_may_go_anywhere(
-    cloud: Cloud, tiny: Callable[..., str]
+    cloud: Cloud, tiny: Callable[..., str], prepared: str, unprepared: str
 ) -> None:
     name = tiny("tiny-anywhere")
     done = cloud.kollarm("guest", "audit", "--cloud", CLOUD, "--json")
@@ -165,7 +178,7 @@ def test_the_audit_names_the_image_that_may_go_anywhere(
     report = done.document
     found = {finding["name"]: finding for finding in report["findings"]}
     assert "no architecture" in found[name]["reason"]
-    assert PREPARED not in found and UNPREPARED not in found
+    assert prepared not in found and unprepared not in found
 
 
 def test_another_user_of_the_machine_gets_in_nowhere(
