@@ -28,10 +28,11 @@ from testbed.guest_image.layouts import (
     MenuForm,
 )
 from testbed.guest_image.packages import (
+    ENTRIES_SUITE,
     ImagePackages,
     build_kernel,
     debian_kernels,
-    grub_with_entries,
+    fetched,
 )
 
 #: The time limit for installing the root file system, in seconds.
@@ -155,6 +156,9 @@ def _compose(
     debs.mkdir()
     for package in packages.installed:
         (debs / package.name).write_bytes(package.read_bytes())
+    added = root.ADDED[layout.initramfs]
+    for number, package in enumerate(fetched(mirror, added)):
+        (debs / f"added-{number}.deb").write_bytes(package.read_bytes())
     scripts = scratch / "scripts"
     scripts.mkdir()
     for script in (files("testbed.guest_image") / "data").iterdir():
@@ -171,7 +175,8 @@ def _compose(
     raw.chmod(0o666)
     loader = scratch / "loader"
     if layout.menu is MenuForm.GRUB_ENTRIES:
-        grub_with_entries(mirror, loader)
+        (package,) = fetched(mirror, ["grub-efi-arm64-bin"], ENTRIES_SUITE)
+        run(["dpkg-deb", "--extract", package, loader])
     # dracut takes along the programs that it runs itself, such as bash: they must be the root's.
     emulated = layout.initramfs is not InitramfsMaker.INITRAMFS_TOOLS
     around = [] if emulated else staged.around("ROOT")
@@ -194,6 +199,7 @@ def _compose(
                 "HERE": str(scripts),
                 "MENU": layout.menu,
                 "LOADER": str(loader),
+                "REPLACED": "initramfs-tools" if "dracut" in added else "",
                 "VENDOR": layout.os_release["ID"],
                 "WITHOUT_INITRAMFS": "yes" if layout.without_initramfs else "",
             },

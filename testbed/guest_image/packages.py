@@ -236,15 +236,14 @@ def debian_kernels(mirror: str, pool: Path) -> ImagePackages:
 
 
 #: The first Debian suite whose GRUB has the command blscfg (GRUB 2.14).
-_ENTRIES_SUITE = "forky"
+ENTRIES_SUITE = "forky"
 
 
-def grub_with_entries(mirror: str, folder: Path) -> None:
-    """Unpack the modules of a GRUB that reads boot loader entries.
+def fetched(mirror: str, names: Iterable[str], suite: str = SUITE) -> list[Path]:
+    """Debian's packages of these names.
 
     :raises KollarmError: the archive can't be reached.
     """
-    source = AptArchive(uri=mirror, suite=_ENTRIES_SUITE, keyring=Path(debian_root.KEYRING))
+    source = AptArchive(uri=mirror, suite=suite, keyring=Path(debian_root.KEYRING))
     client = ArchiveClient([source], "arm64")
-    package = client.fetch(client.candidates("grub-efi-arm64-bin")[0])
-    run(["dpkg-deb", "--extract", package, folder])
+    return [client.fetch(client.candidates(name)[0]) for name in names]

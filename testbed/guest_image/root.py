@@ -12,7 +12,7 @@ from pathlib import Path
 from testbed.guest_image.disk import PartitionSpec, PartitionTable
 from testbed.guest_image.layouts import ImageLayout, InitramfsMaker, MenuForm
 
-#: The Debian packages of every layout's root, besides those of every bootstrapped root.
+#: The Debian packages of every layout's base, besides those of every bootstrapped root.
 _PACKAGES = (
     "busybox",
     "ca-certificates",
@@ -21,6 +21,7 @@ _PACKAGES = (
     "dbus",
     "dosfstools",
     "e2fsprogs",
+    "initramfs-tools",
     "iproute2",
     "kmod",
     "linux-base",
@@ -35,11 +36,12 @@ _PACKAGES = (
     "udev",
 )
 
-_INITRAMFS_PACKAGES = {
-    InitramfsMaker.INITRAMFS_TOOLS: ("initramfs-tools",),
-    InitramfsMaker.DRACUT: ("dracut", "zstd"),
-    # Debian's package dracut, with its hook for kernels, can't be installed beside the other.
-    InitramfsMaker.DRACUT_BESIDE: ("initramfs-tools", "dracut-core"),
+#: Of Debian's archive, installed after the base's, which initramfs-tools is among: one base serves
+#: most layouts. The package dracut, with its hook for kernels, can't stand beside the other.
+ADDED = {
+    InitramfsMaker.INITRAMFS_TOOLS: (),
+    InitramfsMaker.DRACUT: ("dracut", "dracut-core"),
+    InitramfsMaker.DRACUT_BESIDE: ("dracut-core",),
 }
 
 _LOADER_PACKAGES = {
@@ -88,12 +90,8 @@ ESP_LABEL = "UEFI"
 
 
 def packages(layout: ImageLayout) -> tuple[str, ...]:
-    """The Debian packages of a layout's root."""
-    return (
-        *_PACKAGES,
-        *_INITRAMFS_PACKAGES[layout.initramfs],
-        *_LOADER_PACKAGES[layout.menu],
-    )
+    """The Debian packages of a layout's base."""
+    return (*_PACKAGES, *_LOADER_PACKAGES[layout.menu])
 
 
 def name_of(layout: ImageLayout, part: PartitionSpec, label: str) -> str:

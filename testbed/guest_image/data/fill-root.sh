@@ -11,6 +11,7 @@
 #   VENDOR    the folder of GRUB's configuration on the ESP
 #   MENU      the boot loader and its menu, by the name of a script beside this one
 #   LOADER    a folder with files of the boot loader that the root doesn't have
+#   REPLACED  a package to remove first, as one of the others can't be installed beside it
 #   WITHOUT_INITRAMFS  not empty: the menu tries to start without an initramfs first
 #   SCRATCH   a folder to work in; its folder esp gets what goes onto the ESP
 #   HERE      the folder of these scripts

@@ -33,6 +33,7 @@ mount --bind "$root/etc/passwd" /etc/passwd
 mount --bind "$root/etc/group" /etc/group
 
 echo "kollarm: installing the kernel" >&2
+[ -z "$REPLACED" ] || chroot "$root" dpkg --force-depends --purge "$REPLACED" >&2
 dpkg --root="$root" --log=/dev/null --force-architecture --force-unsafe-io \
     --force-depends --unpack "$PACKAGES"/*.deb >&2
 chroot "$root" dpkg --force-unsafe-io --configure -a >&2
