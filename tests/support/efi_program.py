@@ -1,4 +1,4 @@
-"""A small UEFI program for arm64 on a disk of its own: it prints a text, or crashes.
+"""A small UEFI program for arm64 on a disk of its own: it prints a text, echoes keys, or crashes.
 
 The file is a PE32+ image (Microsoft's PE Format), the calls are those of the UEFI specification
 (2.10, 4.3 and 12.4).
@@ -25,6 +25,42 @@ _PRINT = struct.pack(
     0xD63F0040,  # blr x2
     0x14000000,  # b to itself
 )
+
+
+_ECHO = struct.pack(
+    "<26I",
+    0xA9BE7BFD,  # stp x29, x30, [sp, #-32]!
+    0xAA0103F3,  # mov x19, x1: the system table
+    0xF9402260,  # ldr x0, [x19, #64]: its ConOut
+    0xF9401802,  # ldr x2, [x0, #48]: its ClearScreen
+    0xD63F0040,  # blr x2
+    0xF9402260,  # ldr x0, [x19, #64]
+    0xF9400402,  # ldr x2, [x0, #8]: its OutputString
+    0x10000261,  # adr x1, behind these instructions
+    0xD63F0040,  # blr x2
+    0xF9401A60,  # wait: ldr x0, [x19, #48]: its ConIn
+    0xF9400402,  # ldr x2, [x0, #8]: its ReadKeyStroke
+    0x910043E1,  # add x1, sp, #16: the scan code and the character, 16 bits each
+    0xD63F0040,  # blr x2
+    0xB5FFFF80,  # cbnz x0, wait
+    0x79002BFF,  # strh wzr, [sp, #20]: the end of a string
+    0x794027E3,  # ldrh w3, [sp, #18]
+    0x91004BE1,  # add x1, sp, #18
+    0x7100207F,  # cmp w3, #8: backspace
+    0x54000041,  # b.ne say
+    0x100000A1,  # adr x1, erase
+    0xF9402260,  # say: ldr x0, [x19, #64]
+    0xF9400402,  # ldr x2, [x0, #8]
+    0xD63F0040,  # blr x2
+    0x17FFFFF2,  # b wait
+    0x00200008,  # erase: back, a space …
+    0x00000008,  # … and back again
+)
+
+
+def echoing(text: str) -> bytes:
+    """Code that prints a text on an empty screen, and then what is typed."""
+    return _ECHO + text.encode("utf-16-le") + b"\0\0"
 
 
 def printing(text: str) -> bytes:
