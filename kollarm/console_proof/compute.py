@@ -100,7 +100,8 @@ class Compute:
             raise ConfigError(
                 f"no flavor of cloud {self.cloud} has {memory} MiB of memory and "
                 f"{image.min_disk} GiB of disk, which {image.name} needs",
-                hint="create one, or name a smaller one with --flavor",
+                hint=f"create one (openstack flavor create --vcpus 1 --ram {memory} "
+                f"--disk {image.min_disk} NAME), or name a smaller one with --flavor",
             )
         return fitting[0][-1]
 

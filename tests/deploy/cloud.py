@@ -26,6 +26,7 @@ from core.oci.manifest import digest_of
 from core.oci.reference import parse
 from core.oci.registry import RegistryClient
 from core.paths import project_dir
+from guestprep.publish import connect
 from testbed.hosts.bed import TestBed, TestHost, deploy_example
 from tests.support.commands import Outcome, kollarm
 from tests.support.servers import listening
@@ -100,6 +101,13 @@ class DeployedCloud:
             ["docker", "exec", host, *words], capture_output=True, text=True, check=True
         )
         return done.stdout
+
+    def ensure_flavor(self) -> None:
+        """The one flavor of the cloud: a new one has none."""
+        folder = self.folder / "state" / "deploy"
+        nova = connect("kolla-admin", clouds_yaml=folder / "clouds.yaml").compute
+        if nova.find_flavor("small") is None:
+            nova.create_flavor(name="small", vcpus=1, ram=1024, disk=3)
 
     def images(self) -> list[str]:
         """The references that the hosts pull."""

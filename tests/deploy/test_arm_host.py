@@ -72,6 +72,7 @@ def test_every_container_runs(cloud: DeployedCloud) -> None:
 
 def test_a_guest_on_it_has_a_console(cloud: DeployedCloud) -> None:
     """Through the control host's HAProxy and noVNC proxy, and it takes keys."""
+    cloud.ensure_flavor()
     done = cloud.run("guest", "publish", str(small_guest.make()), "--name", GUEST)
     assert done.status == 0, done.stderr
     done = cloud.run("guest", "prove", GUEST, "--network", "none", "--timeout", LIMIT,

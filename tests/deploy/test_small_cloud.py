@@ -94,6 +94,7 @@ def test_every_container_runs(cloud: DeployedCloud) -> None:
 
 def test_an_arm_guest_has_a_console(cloud: DeployedCloud) -> None:
     """Through HAProxy and the noVNC proxy that were deployed, and it takes keys."""
+    cloud.ensure_flavor()
     for words in (["guest", "prepare"], ["guest", "publish"]):
         done = cloud.run(*words)
         assert done.status == 0, done.stderr
