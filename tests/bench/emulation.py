@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -90,6 +91,8 @@ def main() -> None:
         "--only", choices=["with", "without"], help="builds with native tools or not"
     )
     arguments = parser.parse_args()
+    # a shell's background job begins with the interrupt ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     spent: Counter[str] = Counter()
     before: dict[tuple[str, str], int] = {}
     try:
