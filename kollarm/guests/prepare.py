@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from core import side_by_side
+from core import progress, side_by_side
 from core.attestation.signing import read_key
 from core.config.model import Config, Guest
 from core.errors import ConfigError, KollarmError, counted
@@ -82,9 +82,13 @@ def prepare_all(
         done(guest, record)
         return record
 
+    def named(item: tuple[Guest, Path]) -> PreparationRecord:
+        with progress.current().step(f"guest {item[0].name}"):
+            return one(item)
+
     if len(chosen) <= 1:
         return [one(item) for item in chosen]
-    outcomes = side_by_side.each(one, chosen, jobs)
+    outcomes = side_by_side.each(named, chosen, jobs)
     failed = [
         (guest, outcome)
         for (guest, _), outcome in zip(chosen, outcomes, strict=True)
