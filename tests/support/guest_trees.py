@@ -28,8 +28,12 @@ for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done
 mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
 [ ! -e "$root/usr/sbin/grub-probe" ] || mount --bind "$3" "$root/usr/sbin/grub-probe"
-exec chroot "$root" env LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive SYSTEMD_RELAX_ESP_CHECKS=1 \\
+# systemd's tools want the ESP to be a file system of its own.
+mount -t tmpfs tmpfs "$root/boot/efi"
+cp -R "$4/." "$root/boot/efi"
+chroot "$root" env LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive SYSTEMD_RELAX_ESP_CHECKS=1 \\
     PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -ec "$2"
+cp -R "$root/boot/efi/." "$4"
 """
 
 #: Seconds that a command may take.
@@ -41,6 +45,8 @@ class GuestTree:
     """The tree, writable."""
 
     root: Path
+    esp: Path
+    """The files of its EFI system partition."""
     layout: DiskLayout
     """Of the disk that it was on."""
     folder: Path
@@ -55,7 +61,7 @@ class GuestTree:
         probe.write_text(text.replace("@UUID@", "0" * 36).replace("@BOOT_UUID@", ""))
         probe.chmod(0o755)
         words: list[str | Path] = ["unshare", "--mount", "--propagation", "private", *self.around]
-        words += ["sh", "-c", _ENTER, "sh", self.root, command, probe]
+        words += ["sh", "-c", _ENTER, "sh", self.root, command, probe, self.esp]
         return run([*AS_ROOT, *words], timeout=_LIMIT).stdout
 
     def into(self, image: Path, *folders: str) -> None:
@@ -64,12 +70,11 @@ class GuestTree:
         names = [f"./{name}" for name in ("boot", *folders)]
         pack: list[str | Path] = ["tar", "-C", self.root, "--exclude=./boot/efi", "-cf", archive]
         run([*AS_ROOT, *pack, *names])
-        esp = self.root / "boot/efi"
         with launch_appliance([Drive(image, disk_facts(image).format, writable=True)]) as appliance:
             mount_all(appliance, self.layout.places, writable=True)
             appliance.tar_in(archive, "/")
-            for path in sorted(esp.rglob("*")):
-                target = f"/boot/efi/{path.relative_to(esp)}"
+            for path in sorted(self.esp.rglob("*")):
+                target = f"/boot/efi/{path.relative_to(self.esp)}"
                 if path.is_file() and not appliance.is_file(target):
                     appliance.call("mkdir_p", target.rpartition("/")[0])
                     appliance.call("upload", str(path), target)
@@ -96,6 +101,8 @@ def unpacked(image: Path, folder: Path, *, native: bool) -> Iterator[GuestTree]:
     root.mkdir()
     run([*AS_ROOT, "tar", "-C", root, "--xattrs", "--xattrs-include=*", "-xpf", archive])
     archive.unlink()
+    esp = folder / "esp"
+    run([*AS_ROOT, "cp", "-R", root / "boot/efi", esp])
     around: list[str] = []
     if native:
         scripts = folder / "scripts"
@@ -103,6 +110,6 @@ def unpacked(image: Path, folder: Path, *, native: bool) -> Iterator[GuestTree]:
         source = debian_root.RootArchive(SUITE)
         around = debian_root.stage(scripts, source, Architecture.AARCH64).around(root)
     try:
-        yield GuestTree(root, layout, folder, tuple(around))
+        yield GuestTree(root, esp, layout, folder, tuple(around))
     finally:
         run([*AS_ROOT, "rm", "-rf", "--one-file-system", root])
