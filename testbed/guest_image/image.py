@@ -23,7 +23,6 @@ from testbed.guest_image.kernel import Kernel
 from testbed.guest_image.layouts import (
     SUITE,
     ImageLayout,
-    InitramfsMaker,
     KernelPackages,
     MenuForm,
 )
@@ -177,9 +176,6 @@ def _compose(
     if layout.menu is MenuForm.GRUB_ENTRIES:
         (package,) = fetched(mirror, ["grub-efi-arm64-bin"], ENTRIES_SUITE)
         run(["dpkg-deb", "--extract", package, loader])
-    # dracut takes along the programs that it runs itself, such as bash: they must be the root's.
-    emulated = layout.initramfs is not InitramfsMaker.INITRAMFS_TOOLS
-    around = [] if emulated else staged.around("ROOT")
     with progress.current().step("file systems") as step:
 
         def follow(line: str) -> None:
@@ -188,7 +184,7 @@ def _compose(
 
         as_root = [] if os.geteuid() == 0 else ["mmdebstrap", "--unshare-helper"]
         run(
-            [*as_root, "sh", scripts / "fill-root.sh", *around],
+            [*as_root, "sh", scripts / "fill-root.sh", *staged.around("ROOT")],
             env=_file_systems(layout, table)
             | {
                 "BASE": str(base),

@@ -1,6 +1,7 @@
 """A guest's tree on this machine, where each of its programs is emulated by itself.
 
-That takes minutes where an appliance that is emulated as a whole takes an hour.
+Interpreters and small tools are this machine's own. What takes an hour in an appliance that is
+emulated as a whole takes minutes so.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ from guestprep.source import disk_facts
 from testbed.guest_image.layouts import SUITE
 from tests.support.copied_machine import AS_ROOT
 
+#: A view of the tree as it is, for what must not see what stands in for its programs.
+_VIEW = 'root=$1; export WHOLE=$2; shift 2; mount --bind "$root" "$WHOLE" && exec "$@"'
+
 _ENTER = """
 set -e
 root=$1
 for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done
 mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
+. "$5"
 [ ! -e "$root/usr/sbin/grub-probe" ] || mount --bind "$3" "$root/usr/sbin/grub-probe"
 # systemd's tools want the ESP to be a file system of its own.
 mount -t tmpfs tmpfs "$root/boot/efi"
@@ -57,12 +62,18 @@ class GuestTree:
     def run(self, command: str) -> str:
         """What a shell command prints in it."""
         probe = self.folder / "grub-probe"
-        text = (files("testbed.guest_image") / "data" / "grub-probe.sh").read_text()
+        data = files("testbed.guest_image") / "data"
+        text = (data / "grub-probe.sh").read_text()
         probe.write_text(text.replace("@UUID@", "0" * 36).replace("@BOOT_UUID@", ""))
         probe.chmod(0o755)
-        words: list[str | Path] = ["unshare", "--mount", "--propagation", "private", *self.around]
+        whole = self.folder / "whole"
+        whole.mkdir(exist_ok=True)
+        words: list[str | Path] = ["unshare", "--mount", "--propagation", "private"]
+        words += ["sh", "-c", _VIEW, "sh", self.root, whole, *self.around]
         words += ["sh", "-c", _ENTER, "sh", self.root, command, probe, self.esp]
-        return run([*AS_ROOT, *words], timeout=_LIMIT).stdout
+        dracut = self.folder / "whole-dracut.sh"
+        dracut.write_bytes((data / dracut.name).read_bytes())
+        return run([*AS_ROOT, *words, dracut], timeout=_LIMIT).stdout
 
     def into(self, image: Path, *folders: str) -> None:
         """Write folders of the tree back to a disk; all of /boot, too."""
@@ -84,11 +95,10 @@ class GuestTree:
 
 
 @contextmanager
-def unpacked(image: Path, folder: Path, *, native: bool) -> Iterator[GuestTree]:
+def unpacked(image: Path, folder: Path) -> Iterator[GuestTree]:
     """An image's tree, and its EFI system partition in it.
 
     :param folder: an empty folder.
-    :param native: whether this machine's programs may stand in for interpreters and small tools.
     """
     archive = folder / "tree.tar"
     disk = disk_facts(image)
@@ -103,12 +113,10 @@ def unpacked(image: Path, folder: Path, *, native: bool) -> Iterator[GuestTree]:
     archive.unlink()
     esp = folder / "esp"
     run([*AS_ROOT, "cp", "-R", root / "boot/efi", esp])
-    around: list[str] = []
-    if native:
-        scripts = folder / "scripts"
-        scripts.mkdir()
-        source = debian_root.RootArchive(SUITE)
-        around = debian_root.stage(scripts, source, Architecture.AARCH64).around(root)
+    scripts = folder / "scripts"
+    scripts.mkdir()
+    source = debian_root.RootArchive(SUITE)
+    around = debian_root.stage(scripts, source, Architecture.AARCH64).around(root)
     try:
         yield GuestTree(root, esp, layout, folder, tuple(around))
     finally:

@@ -39,7 +39,11 @@ while [ "$count" -gt 0 ]; do
     set -- "$@" "$word"
     count=$((count - 1))
 done
-unshare --mount --propagation private "$@" sh "$HERE/install-kernel.sh" "$root"
+# Mounted before native programs are mounted over some of the root's.
+export WHOLE="$SCRATCH/whole"
+mkdir "$WHOLE"
+unshare --mount --propagation private sh -c 'mount --bind "$0" "$WHOLE" && exec "$@"' "$root" \
+    "$@" sh "$HERE/install-kernel.sh" "$root"
 
 echo "kollarm: making the file systems" >&2
 make_file_system() { # LABEL UUID OFFSET KIB FOLDER

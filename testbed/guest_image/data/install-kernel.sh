@@ -36,6 +36,7 @@ echo "kollarm: installing the kernel" >&2
 [ -z "$REPLACED" ] || chroot "$root" dpkg --force-depends --purge "$REPLACED" >&2
 dpkg --root="$root" --log=/dev/null --force-architecture --force-unsafe-io \
     --force-depends --unpack "$PACKAGES"/*.deb >&2
+. "$HERE/whole-dracut.sh"
 chroot "$root" dpkg --force-unsafe-io --configure -a >&2
 
 echo "kollarm: boot loader" >&2

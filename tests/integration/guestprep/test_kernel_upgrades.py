@@ -46,7 +46,7 @@ def test_it_has_the_screen_and_the_consoles(layout: str, tmp_path: Path) -> None
     tree_folder = tmp_path / "tree"
     tree_folder.mkdir()
     dracut = LAYOUTS[layout].initramfs is not InitramfsMaker.INITRAMFS_TOOLS
-    with unpacked(disk, tree_folder, native=not dracut) as tree:
+    with unpacked(disk, tree_folder) as tree:
         version = install_kernel(tree)
         show = "lsinitrd" if dracut else "lsinitramfs"
         shown = tree.run(f"{show} /boot/initrd.img-{version}")
