@@ -224,17 +224,6 @@ class Appliance:
         """What stat(2) tells of what a path leads to."""
         return cast(dict[str, int], self.call("statns", path))
 
-    def real_folder(self, path: str) -> str:
-        """A folder's path without links, as the guest sees them; missing parts are left alone."""
-        missing: list[str] = []
-        while path:
-            try:
-                return "/".join([str(self.call("realpath", path)).rstrip("/"), *missing])
-            except GuestCallError:
-                path, _, last = path.rpartition("/")
-                missing.insert(0, last)
-        return "/".join(["", *missing])
-
     def file_size(self, path: str) -> int:
         """A regular file's size in bytes; nothing else has one."""
         facts = self._stat(path)

@@ -12,6 +12,7 @@ from core.errors import UnusableInput
 from core.progress import size
 from core.stopwatch import Stopwatch
 from guestprep.appliance import Appliance, GuestCallError
+from guestprep.appliance.real_folders import RealFolders
 from guestprep.apply.boot_menus import changed_text
 from guestprep.apply.extras import add_files, grow
 from guestprep.apply.initramfs_steps import append_driver, create_initramfs
@@ -75,7 +76,7 @@ def apply_offline(
     with reporter.step("compose") as step:
         mounts = inspection.contents.layout.mounts
         places = [mount.where for mount in inspection.contents.layout.places]
-        real = appliance.real_folder
+        real = RealFolders(appliance)
         with closing(NewFiles(archive, real_folder=real, mounts=places)) as new:
             pending = PendingChanges(appliance, inspection, folder, new)
             _compose(pending, plan, client, step, clock)

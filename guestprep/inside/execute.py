@@ -11,6 +11,7 @@ from core import progress
 from core.errors import KollarmError
 from core.stopwatch import Stopwatch
 from guestprep.appliance import Appliance, ApplianceError, GuestCallError
+from guestprep.appliance.real_folders import RealFolders
 from guestprep.apply import ApplyResult
 from guestprep.apply.boot_menus import changed_text
 from guestprep.apply.extras import add_files, grow
@@ -61,7 +62,7 @@ def apply_inside(
     reporter, clock = progress.current(), Stopwatch()
     installs = plan.steps_of(InstallStep)
     packages = [package for step in installs for package in step.packages]
-    with closing(NewFiles(folder / "new.tar", real_folder=appliance.real_folder)) as new:
+    with closing(NewFiles(folder / "new.tar", real_folder=RealFolders(appliance))) as new:
         for package in packages:
             with reporter.step(f"fetch {package.name}"):
                 new.add_file(f"{_PLACE}/{package.name}.deb", client.fetch(package))

@@ -25,11 +25,12 @@ from guestprep.inspect.places import (
     SYSTEMD,
 )
 from guestprep.parse import bls, grub
+from guestprep.parse.elf import elf_architecture
 from guestprep.parse.grub import BootEntry
 from guestprep.parse.loaders import own_loader
 from guestprep.parse.modules import is_kernel_version, is_module, module_name
 from guestprep.parse.text import decode
-from guestprep.target import DRIVER
+from guestprep.target import DRIVER, MACHINES
 
 #: Files that are read if they exist.
 _TEXTS = (
@@ -192,12 +193,13 @@ def collect(
         and (f"vmlinuz-{version}" in names["/boot"] or version in named)
     ]
     limits.check_count("kernels", len(versions), limits.KERNELS)
+    program = program_head(appliance)
     return GuestContents(
         layout=layout,
         texts=texts,
         names=names,
-        program=program_head(appliance),
-        boot_sector=boot_sector(appliance),
+        program=program,
+        boot_sector=boot_sector(appliance, elf_architecture(program)),
         usr_merged=appliance.is_link("/lib"),
         menu=menu,
         kernels=tuple(_kernels(appliance, versions, names["/boot"], entries, work)),
@@ -300,7 +302,10 @@ def read_folder(
 
 
 def _present(appliance: Appliance, path: str) -> bool:
-    return bool(appliance.call("exists", path)) or appliance.is_link(path)
+    """Whether there is something, a link that leads nowhere included: in one call."""
+    with contextlib.suppress(GuestCallError):
+        return bool(appliance.call("lstatns", path))
+    return False
 
 
 def program_head(appliance: Appliance) -> bytes:
@@ -311,8 +316,10 @@ def program_head(appliance: Appliance) -> bytes:
     return b""
 
 
-def boot_sector(appliance: Appliance) -> bytes:
-    """The bytes at the disk's beginning that a BIOS starts."""
+def boot_sector(appliance: Appliance, architecture: str) -> bytes:
+    """The bytes at the disk's beginning that a BIOS starts; empty where machines have none."""
+    if architecture not in MACHINES or not MACHINES[architecture].bios:
+        return b""
     return bytes(appliance.call("pread_device", appliance.devices()[0], 440, 0))
 
 

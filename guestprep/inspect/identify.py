@@ -65,7 +65,7 @@ def identify(path: Path) -> Identity:
             distribution=release.get("ID", ""),
             release=release.get("VERSION_ID", ""),
             admin_user=admin_user(texts),
-            bios=starts_by_bios(architecture, boot_sector(appliance)),
+            bios=starts_by_bios(architecture, boot_sector(appliance, architecture)),
         )
 
 
