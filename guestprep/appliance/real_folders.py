@@ -47,5 +47,5 @@ class RealFolders:
     def _inside(self, folder: str) -> dict[str, str]:
         if folder not in self._kinds:
             entries = self._appliance.call("readdir", folder or "/")
-            self._kinds[folder] = {str(one["name"]): str(one["ftype"]) for one in entries}
+            self._kinds[folder] = {str(one["name"]): str(one["ftyp"]) for one in entries}
         return self._kinds[folder]

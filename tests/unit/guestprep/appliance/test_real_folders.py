@@ -38,7 +38,7 @@ class StandIn:
             if path not in LINKS:
                 raise GuestCallError(method, "no such file")
             return LINKS[path]
-        return [{"name": name, "ftype": kind} for name, kind in self.tree[path].items()]
+        return [{"name": name, "ftyp": kind} for name, kind in self.tree[path].items()]
 
 
 @pytest.mark.parametrize(
