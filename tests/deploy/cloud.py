@@ -138,6 +138,11 @@ class DeployedCloud:
             else:
                 client.put_manifest(found.repository, tag, manifest.content, manifest.media_type)
 
+    def starts(self, host: str) -> str:
+        """Which containers there are on a host, and since when each of them runs."""
+        asked = "docker inspect -f '{{.Name}} {{.Id}} {{.State.StartedAt}}' $(docker ps -aq) | sort"
+        return self.on(host, "sh", "-c", asked)
+
     def containers(self, host: str) -> dict[str, str]:
         """The containers on a host, each with its state."""
         listed = self.on(host, "docker", "ps", "-a", "--format", "{{.Names}} {{.State}}")
