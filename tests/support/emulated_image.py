@@ -37,9 +37,10 @@ def foreign() -> Architecture:
     return next(one for one in Architecture if one is not debian_root.host_architecture())
 
 
-def emulated_image(engine: DockerEngine) -> str:
-    """Debian with a compiler and Python."""
-    root = debian_root.root_tarball(TRIXIE, foreign(), PACKAGES)
+def emulated_image(engine: DockerEngine, architecture: Architecture | None = None) -> str:
+    """Debian with a compiler and Python, of an architecture that isn't this machine's."""
+    architecture = architecture or foreign()
+    root = debian_root.root_tarball(TRIXIE, architecture, PACKAGES)
     reference = f"kollarm-test/emulated:{root.parent.name}"
     if engine.image(reference) is None:
         with tempfile.TemporaryFile() as stream:
@@ -47,7 +48,7 @@ def emulated_image(engine: DockerEngine) -> str:
                 archive.add_bytes(tar, "Dockerfile", b"FROM scratch\nADD root.tar /\n")
                 archive.add_stream(tar, "root.tar", content)
             stream.seek(0)
-            engine.build(BuildJob(stream, reference, foreign()))
+            engine.build(BuildJob(stream, reference, architecture))
     return reference
 
 
@@ -59,20 +60,21 @@ def native_image(engine: DockerEngine) -> str:
     return found.name
 
 
-def emulation(folder: Path) -> InEmulation:
+def emulation(folder: Path, architecture: Architecture) -> InEmulation:
     """Containers with native programs, started without BuildKit.
 
     :param folder: an empty one for the native root.
+    :param architecture: the containers'; the native programs are of the other one, so that all
+        that is exchanged is seen on a machine of either.
     """
-    host = debian_root.host_architecture()
-    assert host is not None
-    with tarfile.open(tarball(NativeRoot(TRIXIE, host, foreign()))) as tar:
+    host = next(one for one in Architecture if one is not architecture)
+    with tarfile.open(tarball(NativeRoot(TRIXIE, host, architecture))) as tar:
         tar.extractall(folder)  # our own
-    image = emulated_image(DockerEngine())
+    image = emulated_image(DockerEngine(), architecture)
 
     def in_container(script: str) -> list[str]:
         done = subprocess.run(
-            ["docker", "run", "--rm", "--platform", foreign().platform,
+            ["docker", "run", "--rm", "--platform", architecture.platform,
              "-v", f"{folder}:{MOUNT}:ro", "-v", f"{folder / PRELOAD}:{PRELOAD_LIST}:ro",
              image, "sh", "-c", script],
             stdout=subprocess.PIPE, text=True, check=True,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from builder.record import BuildRecord
-from tests.support.emulated_image import InEmulation, emulation
+from tests.support.emulated_image import InEmulation, emulation, foreign
 from tests.support.project import Project, new_project
 
 
@@ -27,4 +27,4 @@ def built(project: Project) -> BuildRecord:
 
 @pytest.fixture(scope="session")
 def in_emulation(tmp_path_factory: pytest.TempPathFactory) -> InEmulation:
-    return emulation(tmp_path_factory.mktemp("native"))
+    return emulation(tmp_path_factory.mktemp("native"), foreign())

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from builder.native.root import MOUNT
-from tests.support.emulated_image import WHICH, InEmulation, foreign
+from core import debian_root
+from core.config.model import Architecture
+from tests.support.emulated_image import WHICH, InEmulation, emulation, foreign
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -80,14 +84,32 @@ def test_a_changed_program_runs_itself(change: str, in_emulation: InEmulation) -
     assert not which.startswith(MOUNT)
 
 
-def test_answers_are_those_of_the_image(in_emulation: InEmulation) -> None:
+def answers(run: InEmulation, architecture: Architecture) -> None:
     script = "uname -m; dpkg --print-architecture; apt-config dump APT::Architecture"
     script += '; perl -e \'use POSIX; print "$^X\\n", (POSIX::uname())[4], "\\n"\''
-    machine, dpkg, apt, perl, perl_machine = in_emulation(script)
-    assert machine == perl_machine == foreign()
-    assert dpkg == foreign().debian
+    machine, dpkg, apt, perl, perl_machine = run(script)
+    assert machine == perl_machine == architecture
+    assert dpkg == architecture.debian
     assert apt == f'APT::Architecture "{dpkg}";'
     assert perl == "/usr/bin/perl"
+
+
+def test_answers_are_those_of_the_image(in_emulation: InEmulation) -> None:
+    answers(in_emulation, foreign())
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1800)  # this machine emulates all that the other one does natively
+def test_images_of_this_machine_on_the_other(tmp_path: Path) -> None:
+    own = debian_root.host_architecture()
+    assert own is not None
+    run = emulation(tmp_path, own)
+    answers(run, own)
+    maps = f"mapfile -t m < /proc/self/maps; [[ ${{m[*]}} == *{NATIVE}* ]] && echo {NATIVE}"
+    compiled = "echo 'int x;' | cc -x c -c -o /x.o - && od -An -tu2 -j18 -N2 /x.o"
+    which, machine = run(f"bash -c '{maps}'; {compiled}")
+    assert which == NATIVE
+    assert int(machine) == {Architecture.X86_64: 62, Architecture.AARCH64: 183}[own]  # elf(5)
 
 
 @pytest.mark.parametrize(
