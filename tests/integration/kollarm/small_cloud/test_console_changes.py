@@ -8,6 +8,9 @@ import pytest
 
 from core.run import run
 from guestprep import publish
+from guestprep.publish.cloud import Glance
+from guestprep.publish.model import PropertyChange
+from guestprep.publish.signature_names import SIGNATURE
 from guestprep.publish.signatures import ImageSigner
 from kollarm.console_proof import InstanceChange
 from testbed.cloud.layout import ARM_HOST
@@ -77,9 +80,12 @@ def test_nova_starts_guests_of_signed_images_only(cloud: Cloud) -> None:
     assert done.status == 1
     assert "cloud.signing" in done.document["diagnosis"]["remedy"], done.stdout
     # Glance looks at signatures when content arrives, not afterwards.
-    glance = cloud.connection.image
-    glance.update_image(glance.find_image("unsigned"), **signer.properties("00" * 64))
-    done = cloud.verify("unsigned")
+    x86_guest.publish(cloud.connection, "wrong", cloud.folder, signer=signer)
+    glance = Glance(cloud.connection)
+    [image] = glance.find(name="wrong")
+    other = signer.properties("00" * 64)[SIGNATURE]
+    glance.change(image.id, [PropertyChange(SIGNATURE, image.properties[SIGNATURE], other)])
+    done = cloud.verify("wrong")
     assert done.status == 1
-    assert "signature" in done.document["diagnosis"]["reason"], done.stdout
+    assert "signed" in done.document["diagnosis"]["reason"], done.stdout
     assert cloud.instances() == []
