@@ -207,7 +207,11 @@ class Appliance:
         return bool(self.call("is_file", path, followsymlinks=True))
 
     def is_link(self, path: str) -> bool:
-        return bool(self.call("is_symlink", path))
+        """Whether a path is a symbolic link; libguestfs's own question takes ten times as long."""
+        try:
+            return stat.S_ISLNK(self.call("lstatns", path)["st_mode"])
+        except GuestCallError:
+            return False
 
     def list_directory(self, path: str) -> list[str]:
         """Names in a directory, sorted; empty when there is no such directory.
