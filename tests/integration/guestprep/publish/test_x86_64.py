@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from core.config.base import Architecture
+from guestprep.publish import connect
+from kollarm.services.glance import EmbeddedGlance
 from tests.support import guest_disks, synthetic, x86_disk
 from tests.support.commands import Outcome, kollarm
 from tests.support.disks import Disks
@@ -68,8 +69,9 @@ def test_it_is_not_taken_for_the_other_architecture(
 
 
 def test_the_cloud_has_one_of_each_architecture(
-    prepared: Path, disks: Disks, tmp_path: Path, loopback: dict[str, str], connection: Any
+    prepared: Path, disks: Disks, tmp_path: Path, loopback: dict[str, str], glance: EmbeddedGlance
 ) -> None:
+    connection = connect(glance.cloud, clouds_yaml=glance.clouds_yaml)
     for architecture, image, firmware, machine in (
         ("x86_64", prepared, None, None),
         ("aarch64", disks.source, "uefi", "virt"),
