@@ -168,6 +168,14 @@ def balanced(folder: Path, nodes: Sequence[Node]) -> Iterator[str]:
         end(process)
 
 
+def plugin(folder: Path) -> dict[str, str]:
+    """A folder with docker's plugin buildx; what the environment has to say to docker of it."""
+    plugins = folder / "cli-plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "docker-buildx").symlink_to(programs() / PLUGIN)
+    return {"DOCKER_CONFIG": str(folder)}
+
+
 @contextlib.contextmanager
 def builder(folder: Path, **nodes: str) -> Iterator[dict[str, str]]:
     """A buildx builder over nodes, each an address and the platform that it gets.
@@ -175,10 +183,7 @@ def builder(folder: Path, **nodes: str) -> Iterator[dict[str, str]]:
     :param nodes: the platform's architecture (``amd64``) → the node's address.
     :returns: what the environment has to say for ``docker buildx`` to know it.
     """
-    plugins = folder / "cli-plugins"
-    plugins.mkdir(parents=True)
-    (plugins / "docker-buildx").symlink_to(programs() / PLUGIN)
-    environ = {"DOCKER_CONFIG": str(folder)}
+    environ = plugin(folder)
     for number, (architecture, address) in enumerate(nodes.items()):
         further = ["--append"] if number else []
         run(

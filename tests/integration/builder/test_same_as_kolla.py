@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import pytest
 from builder import pipeline
 from builder.request import BuildRequest
 from core.oci.model import LABEL
-from tests.support import image_trees, kolla_builds
+from tests.support import buildkit, image_trees, kolla_builds
 from tests.support.project import Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.full]
@@ -47,7 +48,8 @@ def theirs(request: Any, project: Project, tmp_path_factory: Any) -> Iterator[st
     build = config.build.model_copy(update={"overlays": ["debian-archive-only"]})
     config = config.model_copy(update={"build": build, "release": request.param})
     pipeline.build(BuildRequest(config, images=IMAGES)).raise_for_failures()
-    subprocess.run(kolla_builds.command(config, folder, *IMAGES), check=True)
+    environ = dict(os.environ) | buildkit.plugin(folder / "docker")
+    subprocess.run(kolla_builds.command(config, folder, *IMAGES), env=environ, check=True)
     yield kolla_builds.NAMESPACE
     client = docker.from_env()
     for image in reversed(IMAGES):
