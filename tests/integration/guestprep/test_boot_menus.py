@@ -101,7 +101,7 @@ def test_systemd_boot_beside_a_left_over_menu_of_grub(disks: Disks) -> None:
 
 
 def test_an_entry_for_repairs_as_the_default_is_refused(disks: Disks) -> None:
-    source = disks.disk("repairs", systemd_boot("timeout 3\n"))
+    source = disks.disk("repairs", systemd_boot("timeout 3\ndefault zz-*\n"))
     with pytest.raises(UnusableInput, match="repairs") as caught:
         pipeline.prepare(disks.guest(source), disks.folder / "repairs-prepared.qcow2")
     assert "loader.conf" in str(caught.value.hint)
