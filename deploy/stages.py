@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -124,6 +124,10 @@ def stage_command(
     """
     env = ansible_environment(settings)
     flags: list[str] = []
+    if stage is DeployStage.DESTROY and "localhost" not in settings.deploy.hosts:
+        # Its play is for all hosts of the inventory, also for this machine, whose containers are
+        # no part of the cloud.
+        options = replace(options, limit=f"{options.limit or 'all'}:!localhost")
     # post-deploy runs on localhost only, which --limit would exclude.
     if stage is not DeployStage.POST_DEPLOY:
         flags += limiting(options)

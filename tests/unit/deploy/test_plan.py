@@ -297,6 +297,17 @@ def test_destroying_is_confirmed_first(tmp_path: Path, small: ReleaseFiles) -> N
     assert not (tmp_path / "state").exists()
 
 
+@pytest.mark.parametrize(
+    ("limit", "passed_on"), [(None, "all:!localhost"), ("compute", "compute:!localhost")]
+)
+def test_destroying_leaves_this_machine_alone(
+    tmp_path: Path, small: ReleaseFiles, limit: str | None, passed_on: str
+) -> None:
+    options = AnsibleOptions(limit=limit)
+    command = stage_command(settings_in(tmp_path), small, DeployStage.DESTROY, options)
+    assert command.argv[command.argv.index("--limit") + 1] == passed_on
+
+
 def test_a_release_whose_genconfig_needs_a_running_cloud(
     tmp_path: Path, small: ReleaseFiles
 ) -> None:
