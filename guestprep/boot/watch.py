@@ -197,9 +197,9 @@ def _watch(
         looked = time.monotonic()
         _check_alive(process, guest)
         try:
+            off = monitor.turned_off()  # asked first: what it printed before is read below
             monitor.screenshot(picture)
             printed = (printed + monitor.printed(SERIAL, SERIAL_SIZE))[-SERIAL_SIZE:]
-            off = monitor.turned_off()
         except KollarmError:
             _check_alive(process, guest)
             raise
