@@ -72,7 +72,7 @@ def plan(folder: Path, address: str) -> BuildPlan:
                 key=name,
                 reference=f"{address}/several/{name}:t-{X86}",
                 rendered=RenderedImage(name, folder / "context", parent, name),
-                dockerfile=f"FROM x\nRUN sleep 3; : {name}\nRUN : > /{name}\n",
+                dockerfile=f"FROM x\nRUN sleep 8; : {name}\nRUN : > /{name}\n",
             ),
             BuildAction.BUILD,
             BuildReason.FORCED,
