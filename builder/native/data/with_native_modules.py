@@ -34,7 +34,7 @@ def index_is_known(words):
             return False
         name, _, value = word.partition("=")
         if name in ("-c", "--constraint", "-r", "--requirement"):
-            lines = Path(value or following).read_text().splitlines()
+            lines = Path(value or following).read_text(encoding="utf-8").splitlines()
             if any(line.lstrip().startswith("-") for line in lines):
                 return False
     return True
@@ -50,7 +50,7 @@ def compiled(folders):
 
 def files(info):
     """The files of a distribution beside it, relative to where it is installed: no programs."""
-    with (info / "RECORD").open(newline="") as record:
+    with (info / "RECORD").open(newline="", encoding="utf-8") as record:
         return [row[0] for row in csv.reader(record) if row and not row[0].startswith("..")]
 
 
@@ -96,7 +96,7 @@ def main(environment):
         if not (info / "NATIVE").exists()
     ]
     if infos:
-        words = Path(f"/proc/{os.getppid()}/cmdline").read_text().split("\0")[1:-1]
+        words = os.fsdecode(Path(f"/proc/{os.getppid()}/cmdline").read_bytes()).split("\0")[1:-1]
         for path in os.environ.get("PIP_CONSTRAINT", "").split():
             words += ["-c", path]
         if not index_is_known(words):
