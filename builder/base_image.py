@@ -55,6 +55,11 @@ class BaseSource:
     rebuild: bool = False
     """Make or pull it again even if the engine has it."""
 
+    @property
+    def archive(self) -> debian_root.RootArchive | None:
+        """What it is bootstrapped from; None when it is pulled."""
+        return debian_root.RootArchive(**self.bootstrap.model_dump()) if self.bootstrap else None
+
 
 def of(tree: RenderedTree, configured: BaseImage) -> BaseSource:
     """The configured source, given the rendered tree.
@@ -171,8 +176,8 @@ def _member(base: BaseSource, client: RegistryClient) -> str | None:
 
 
 def _tarball(base: BaseSource) -> Path:
-    assert base.bootstrap is not None
-    source = debian_root.RootArchive(**base.bootstrap.model_dump())
+    source = base.archive
+    assert source is not None
     return debian_root.root_tarball(source, base.architecture, base.packages, refresh=base.rebuild)
 
 

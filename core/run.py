@@ -177,6 +177,10 @@ def end(process: subprocess.Popen[bytes], grace: float = GRACE) -> None:
             continue
 
 
+#: Words before a command that end it with this process, even when that one is killed outright.
+BOUND = ("setpriv", "--pdeathsig", "TERM")
+
+
 def have(command: str) -> bool:
     """Whether a command is on PATH (or in the administrators' folders)."""
     return which(command) is not None
@@ -185,6 +189,11 @@ def have(command: str) -> bool:
 def which(command: str) -> str | None:
     """The path of a command that :func:`run` would start, if there is one."""
     return shutil.which(command, path=_path())
+
+
+def emulator(architecture: str) -> str | None:
+    """The path of an installed emulator for another architecture's programs, if there is one."""
+    return which(f"qemu-{architecture}-static") or which(f"qemu-{architecture}")
 
 
 def _path() -> str:

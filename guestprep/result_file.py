@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import KollarmError
-from core.run import have, run
+from core.run import BOUND, have, run
 from guestprep.source import DiskFacts
 
 _DAEMON = "qemu-storage-daemon"
-
-#: Ends a program with this process, even when that one is killed outright.
-_BOUND = ("setpriv", "--pdeathsig", "TERM")
 
 #: What `qemu-img info` says of a file that `qemu-img convert` would write in the same way.
 _USUAL = {
@@ -144,7 +141,7 @@ def _add_changes(overlay: Path, source: DiskFacts, result: Path) -> None:
             ends[0]()
 
     run(
-        [*_BOUND, _DAEMON, "--chardev", "stdio,id=c", "--monitor", "chardev=c"],
+        [*BOUND, _DAEMON, "--chardev", "stdio,id=c", "--monitor", "chardev=c"],
         stdin="\n".join(words).encode() + b"\n",
         timeout=_LIMIT,
         check=False,
@@ -168,7 +165,7 @@ def _convert(overlay: Path, result: Path, compression: str) -> None:
     # off.
     run(
         [
-            *_BOUND,
+            *BOUND,
             *("qemu-img", "convert", "-f", "qcow2", "-O", "qcow2", *options, "-W", "-m", "8"),
             *(overlay, result),
         ]

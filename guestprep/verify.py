@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.cache import file_digest
 from core.config.base import Architecture
-from core.config.model import SERIAL_CONSOLES
+from core.config.model import usual_consoles
 from core.errors import UnusableInput
 from core.progress import size
 from guestprep import record
@@ -49,8 +49,8 @@ def _usual(facts: GuestFacts) -> Expectations:
     if facts.architecture not in MACHINES:
         return Expectations()
     architecture = Architecture(facts.architecture)
-    usual = (SERIAL_CONSOLES[architecture], "tty1")
-    return Expectations(PreparationSpec(architecture=architecture, consoles=usual))
+    consoles = tuple(usual_consoles(architecture))
+    return Expectations(PreparationSpec(architecture=architecture, consoles=consoles))
 
 
 def check_image(inspection: Inspection, promise: Expectations) -> Checks:

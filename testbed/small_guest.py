@@ -18,6 +18,7 @@ from core import cache, debian_root
 from core.config.model import Architecture
 from core.run import run
 from guestprep.parse.cpio import Member, write_archive
+from guestprep.parse.modules import module_name
 from testbed.guest_image import disk
 from testbed.guest_image.kernel import Kernel
 from testbed.guest_image.layouts import SUITE
@@ -29,6 +30,8 @@ PACKAGES = ("linux-image-arm64", "busybox-static", "grub-efi-arm64-bin")
 MODULES = ("virtio_gpu", "xhci-pci", "usbhid", "hid-generic")
 #: Looks for /boot/grub/grub.cfg beside /.disk/info, as on Debian's installation discs.
 _GRUB = "usr/lib/grub/arm64-efi/monolithic/gcdaa64.efi"
+
+_FOLDERS = ("bin", "dev", "etc", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "usr/sbin")
 
 _GRUB_CONFIG = """\
 linux /vmlinuz console=ttyAMA0 console=tty1 quiet
@@ -93,18 +96,7 @@ def _make(image: Path, scratch: Path, tarball: Path) -> None:
 
 def _initramfs(kernel: Kernel, busybox: Path, root: Path) -> bytes:
     """A compressed initramfs whose init is BusyBox's, laid out below *root*."""
-    for folder in (
-        "bin",
-        "dev",
-        "etc",
-        "proc",
-        "root",
-        "sbin",
-        "sys",
-        "tmp",
-        "usr/bin",
-        "usr/sbin",
-    ):
+    for folder in _FOLDERS:
         (root / folder).mkdir(parents=True)
     shutil.copy(busybox, root / "bin/busybox")
     (root / "init").symlink_to("bin/busybox")
@@ -112,18 +104,14 @@ def _initramfs(kernel: Kernel, busybox: Path, root: Path) -> bytes:
     (root / "etc/start").write_text(_START.format(modules=" ".join(MODULES)))
     (root / "etc/start").chmod(0o755)
     needs = kernel.dependencies()
-    named = {name for name in needs if _module(name) in map(_module, MODULES)}
+    wanted_names = set(map(module_name, MODULES))
+    named = {path for path in needs if module_name(path) in wanted_names}
     wanted = sorted(named.union(*(needs[name] for name in named)))
     kernel.copy_modules(wanted, root)
     lines = (f"{one}: {' '.join(needs[one])}\n" for one in wanted)
     modules = root / "lib/modules" / kernel.release
     (modules / "modules.dep").write_text("".join(lines).replace(".ko.xz", ".ko"))
     return lzma.compress(write_archive(_members(root)), lzma.FORMAT_XZ, check=lzma.CHECK_CRC32)
-
-
-def _module(name: str) -> str:
-    """A module's name as the kernel compares it."""
-    return Path(name).name.split(".ko", 1)[0].replace("-", "_")
 
 
 def _members(root: Path) -> Iterator[Member]:

@@ -99,8 +99,8 @@ def archive_of(base: BaseSource, builder: ImageBuilder, distro: Distro) -> RootA
 
     :raises KollarmError: the image doesn't tell its release.
     """
-    if base.bootstrap is not None:
-        return RootArchive(**base.bootstrap.model_dump())
+    if base.archive is not None:
+        return base.archive
     found = builder.read_files(
         start(base, builder), [OS_RELEASE, "usr/lib/os-release"], lambda _: True
     )

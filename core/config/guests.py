@@ -78,11 +78,10 @@ class Clean(Section):
     """Remove downloaded package lists."""
 
 
-#: The serial console of each architecture's machines, as the kernel names it.
-SERIAL_CONSOLES = {
-    Architecture.AARCH64: "ttyAMA0,115200",
-    Architecture.X86_64: "ttyS0,115200",
-}
+def usual_consoles(architecture: Architecture) -> list[str]:
+    """The console that Nova logs, as the kernel names it, and the screen."""
+    serial = "ttyS0" if architecture is Architecture.X86_64 else "ttyAMA0"
+    return [f"{serial},115200", "tty1"]
 
 
 class Guest(Section):
@@ -98,9 +97,7 @@ class Guest(Section):
     """
     archives: list[AptArchive] = Field(default_factory=list)
     """Archives to take packages from; default: the distribution's own."""
-    consoles: list[str] = Field(
-        default_factory=lambda data: [SERIAL_CONSOLES[data["architecture"]], "tty1"]
-    )
+    consoles: list[str] = Field(default_factory=lambda data: usual_consoles(data["architecture"]))
     """Consoles of the kernel command line; the last one becomes /dev/console. Default: the serial
     one that Nova logs (``ttyAMA0,115200``; on x86_64 ``ttyS0,115200``), and ``tty1``.
     """

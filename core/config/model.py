@@ -15,12 +15,12 @@ from pydantic import BeforeValidator, Field, HttpUrl, PrivateAttr, StringConstra
 from core.config.base import Architecture as Architecture
 from core.config.base import Section as Section
 from core.config.deploy import Deploy
-from core.config.guests import SERIAL_CONSOLES as SERIAL_CONSOLES
 from core.config.guests import AptArchive as AptArchive
 from core.config.guests import Guest as Guest
 from core.config.guests import GuestFile as GuestFile
 from core.config.guests import GuestSource as GuestSource
 from core.config.guests import Sha256
+from core.config.guests import usual_consoles as usual_consoles
 from core.config.paths import (
     GitReference,
     GitRepository,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 
 from core.errors import KollarmError
-from core.run import which
+from core.run import emulator
 from guestprep.appliance import Appliance, GuestCallError
 from guestprep.target import ARCHITECTURE
 
@@ -43,7 +43,7 @@ def enable_emulation(appliance: Appliance, architecture: str) -> bool:
             f"programs of {architecture} can't be run on this machine",
             hint=f"use the offline engine, or prepare the image on an {architecture} machine",
         )
-    static = which(f"qemu-{ARCHITECTURE}-static") or which(f"qemu-{ARCHITECTURE}")
+    static = emulator(ARCHITECTURE)
     if static is None:
         raise KollarmError(
             "no emulator for the guest's programs on this machine",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cmp_to_key
 
 from guestprep.parse.bls import fields
@@ -30,7 +30,7 @@ _PART = re.compile(r"[0-9]+|[A-Za-z]+|[~^.-]")
 
 def waits(text: str) -> bool:
     """Whether it waits at its menu until somebody chooses."""
-    return dict(_settings(text)).get("timeout") == _FOREVER
+    return _settings(text).get("timeout") == _FOREVER
 
 
 def rewrite(text: str) -> str:
@@ -52,15 +52,14 @@ def started(entries: Sequence[BootEntry], unified: Sequence[str], text: str) -> 
     :returns: empty where it has nothing to start.
     """
     paths = [*unified, *(entry.path for entry in sorted(entries, key=cmp_to_key(_compared)))]
-    default = dict(_settings(text)).get("default", "")
+    default = _settings(text).get("default", "")
     wanted = "" if default.startswith("@") else default.lower()
     named = (path for path in paths if fnmatch.fnmatchcase(_identifier(path), wanted))
     return next(named, paths[0] if paths else "")
 
 
-def _settings(text: str) -> Iterator[tuple[str, str]]:
-    for _, key, value in fields(text):
-        yield key, value
+def _settings(text: str) -> dict[str, str]:
+    return {key: value for _, key, value in fields(text)}
 
 
 def _identifier(path: str) -> str:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from core import files, progress
-from core.run import run
+from core.run import BOUND, run
 from guestprep.source import DiskFacts, disk_facts
 
 
@@ -34,7 +34,7 @@ def made_of(image: Path) -> Path:
             # The format is told, as everywhere: QEMU must not guess it of a guest's bytes.
             run(
                 [
-                    *("setpriv", "--pdeathsig", "TERM"),
+                    *BOUND,
                     *("qemu-img", "convert", "-f", disk.format, "-O", "raw", "-S", "64k"),
                     *("-m", "8", disk.path, new),
                 ]

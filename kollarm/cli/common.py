@@ -69,10 +69,10 @@ with_tag = click.option(
 )
 
 
-def with_architecture(description: str) -> Callable[[Command], Command]:
+def with_architecture(description: str, name: str = "--arch") -> Callable[[Command], Command]:
     """The option for one architecture; without it, ARM's."""
     return click.option(
-        "--arch",
+        name,
         "architecture",
         type=click.Choice([architecture.value for architecture in Architecture]),
         default=Architecture.AARCH64.value,

@@ -13,7 +13,7 @@ from builder.engines.places import PODMAN
 from builder.engines.protocol import EngineError
 from core.config.model import Architecture, Config
 from core.oci.client import client_for
-from core.run import run, which
+from core.run import emulator, run, which
 from kollarm.doctor.model import DoctorFinding, Fix, failed, good, missing, note
 
 #: The oldest Docker Engine, and Podman, that kollarm's calls are known to work with.
@@ -88,7 +88,7 @@ def _own_name() -> str:
 def foreign(architecture: Architecture, folder: Path = BINFMT) -> DoctorFinding:
     """Check that this kernel runs another architecture's programs, also in containers."""
     subject = f"{architecture} programs"
-    if not (folder / "status").exists() and _runs(architecture) and not _interpreter(architecture):
+    if not (folder / "status").exists() and _runs(architecture) and not emulator(architecture):
         # A container doesn't see the handlers. What runs here without an interpreter here has
         # one that the kernel keeps open, as other containers need it.
         return good(subject, "run by emulation, with a handler of the machine outside")
@@ -129,11 +129,6 @@ def _runs(architecture: Architecture) -> bool:
     if which("arch-test") is None:
         return False
     return run(["arch-test", architecture.debian], check=False, timeout=60).status == 0
-
-
-def _interpreter(architecture: Architecture) -> str | None:
-    """An installed emulator for programs of an architecture."""
-    return which(f"qemu-{architecture}-static") or which(f"qemu-{architecture}")
 
 
 def _field(text: str, name: str) -> str:

@@ -221,18 +221,39 @@ def debian_kernels(mirror: str, pool: Path) -> ImagePackages:
 
     :raises KollarmError: the archive can't be reached, or doesn't have one of them.
     """
-    source = AptArchive(uri=mirror, suite=SUITE, keyring=Path(debian_root.KEYRING))
-    client = ArchiveClient([source], "arm64")
     kernels = {}
     for meta in ("linux-image-cloud-arm64", "linux-image-arm64"):
-        newest = client.candidates(meta)[0]
-        image = newest.relations["Depends"][0][0].name
+        kernel = newest_kernel(meta, mirror)
         paths = []
-        for entry in (newest, client.candidates(image)[0]):
-            paths.append(pool / f"{entry.name}_{entry.version}_arm64.deb")
-            shutil.copyfile(client.fetch(entry), paths[-1])
-        kernels[meta] = ImagePackages(image.removeprefix("linux-image-"), tuple(paths))
+        for name, package in kernel.packages.items():
+            paths.append(pool / f"{name}_{kernel.version}_arm64.deb")
+            shutil.copyfile(package, paths[-1])
+        kernels[meta] = ImagePackages(kernel.release, tuple(paths))
     return kernels["linux-image-cloud-arm64"]
+
+
+@dataclass(frozen=True)
+class DebianKernel:
+    """One of Debian's own kernels."""
+
+    release: str
+    """The output of ``uname -r``."""
+    version: str
+    """Of its packages."""
+    packages: dict[str, Path]
+    """The .deb files by their packages' names, that of the kernel itself last."""
+
+
+def newest_kernel(meta: str, mirror: str = debian_root.DEFAULT_MIRROR) -> DebianKernel:
+    """The kernel that a meta package depends on.
+
+    :raises KollarmError: the archive can't be reached.
+    """
+    client = _client(mirror, SUITE)
+    first = client.candidates(meta)[0]
+    image = client.candidates(first.relations["Depends"][0][0].name)[0]
+    packages = {package.name: client.fetch(package) for package in (first, image)}
+    return DebianKernel(image.name.removeprefix("linux-image-"), image.version, packages)
 
 
 #: The first Debian suite whose GRUB has the command blscfg (GRUB 2.14).
@@ -244,6 +265,10 @@ def fetched(mirror: str, names: Iterable[str], suite: str = SUITE) -> list[Path]
 
     :raises KollarmError: the archive can't be reached.
     """
-    source = AptArchive(uri=mirror, suite=suite, keyring=Path(debian_root.KEYRING))
-    client = ArchiveClient([source], "arm64")
+    client = _client(mirror, suite)
     return [client.fetch(client.candidates(name)[0]) for name in names]
+
+
+def _client(mirror: str, suite: str) -> ArchiveClient:
+    source = AptArchive(uri=mirror, suite=suite, keyring=Path(debian_root.KEYRING))
+    return ArchiveClient([source], "arm64")

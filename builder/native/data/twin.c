@@ -62,7 +62,7 @@ enum how { EMULATED, NATIVE_TWIN, WITH_MODULES };
 #define MODULES_SCRIPT NATIVE "/with_native_modules.py"
 #define BUILD "KOLLARM_BUILD"
 
-/* A build of pip's.  What its isolated environment has compiled modules for is the image. */
+/* How a build of pip's runs: compiled modules in its isolated environment are the image's. */
 static enum how build(void)
 {
     const char *path = getenv("PYTHONPATH"); /* pip sets it to ENVIRONMENT/site */

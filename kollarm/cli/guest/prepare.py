@@ -16,6 +16,7 @@ from kollarm.cli.common import (
     optional_config,
     read_config,
     show_all,
+    with_architecture,
     with_config,
     with_dry_run,
     with_json,
@@ -38,12 +39,7 @@ from kollarm.guests import prepare, selection
     multiple=True,
     help="Do only this part of the preparation. Repeatable.",
 )
-@click.option(
-    "--architecture",
-    type=click.Choice([one.value for one in Architecture]),
-    default=Architecture.AARCH64.value,
-    help="The architecture of the images that are FILEs. Default: aarch64.",
-)
+@with_architecture("The architecture of the images that are FILEs.", "--architecture")
 @with_config
 @with_dry_run
 @with_json

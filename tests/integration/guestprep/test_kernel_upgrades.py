@@ -16,7 +16,7 @@ from guestprep.inspect import inspect_image
 from guestprep.verify import check_image
 from testbed.guest_image import LAYOUTS, make
 from testbed.guest_image.layouts import InitramfsMaker
-from tests.support import debian_kernels
+from testbed.guest_image.packages import newest_kernel
 from tests.support.guest_trees import GuestTree, unpacked
 from tests.support.guests import guest_of
 
@@ -28,12 +28,12 @@ META = "linux-image-rt-arm64"
 
 def install_kernel(tree: GuestTree) -> str:
     """Install Debian's other kernel; its version."""
-    kernel = debian_kernels.newest(META)
+    kernel = newest_kernel(META)
     for name, package in kernel.packages.items():
         shutil.copyfile(package, tree.root / f"var/cache/apt/archives/{name}.deb")
     tree.run("dpkg --force-unsafe-io --install /var/cache/apt/archives/*.deb")
     assert tree.run("dpkg --audit") == ""
-    return kernel.version
+    return kernel.release
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from guestprep.appliance import Appliance, Drive, launch_appliance
 from guestprep.boot import BootState, boot, machine
 from guestprep.boot.machine import Firmware
 from testbed.guest_image import LAYOUTS, make
-from tests.support import debian_kernels, efi_program
+from testbed.guest_image.packages import newest_kernel
+from tests.support import efi_program
 from tests.support.guests import guest_of
 
 pytestmark = pytest.mark.integration
@@ -142,10 +143,10 @@ def test_a_kernel_for_larger_pages(
     """Debian's own for 16 KiB, started by the firmware, is tried on a processor that has them."""
     if not again:
         monkeypatch.setattr(machine, "PROCESSOR_16K", machine.PROCESSOR)
-    kernel = debian_kernels.newest("linux-image-arm64-16k")
-    (package,) = (path for name, path in kernel.packages.items() if kernel.version in name)
+    kernel = newest_kernel("linux-image-arm64-16k")
+    (package,) = (path for name, path in kernel.packages.items() if kernel.release in name)
     run(["dpkg-deb", "--extract", package, tmp_path / "kernel"])
-    image = tmp_path / f"kernel/boot/vmlinuz-{kernel.version}"
+    image = tmp_path / f"kernel/boot/vmlinuz-{kernel.release}"
     report = boot(efi_program.disk_with(tmp_path, image), timeout=600)
     # On the other one it gets as far as a kernel can without a root.
     expected = BootState.KERNEL_PANIC if again else BootState.PAGE_SIZE
