@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,19 @@ _VISIBLE = frozenset({"virtio", "bochs", "none"})
 
 #: Formats that are not a guest's disk: kernels and ramdisks, which images refer to.
 NO_DISK = frozenset({"aki", "ari"})
+
+
+@dataclass(frozen=True)
+class BootableDisk:
+    """What a server can be started from."""
+
+    kind: str
+    """``image``, ``snapshot`` (a server's) or ``volume``."""
+    id: str
+    name: str
+    properties: Mapping[str, str]
+    visibility: str = ""
+    """An image's."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +129,10 @@ def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
         for image in images:
             step.note(image.name or image.id)
             inside = _look_inside(glance, image, inspect) if inspect else None
-            findings += [found for found in (judge(image, inside), dark(image)) if found]
+            findings += examine(of_image(image), inside)
         step.note("volumes")
         volumes = bootable_volumes(connection)
-        findings += [found for volume in volumes or () if (found := judge_volume(volume))]
+        findings += [found for volume in volumes or () for found in examine(volume)]
         step.note("compute hosts")
         cloud = compute_hosts.examine(connection, unlabelled=unlabelled(images))
     count = None if volumes is None else len(volumes)
@@ -138,81 +151,66 @@ def unlabelled(images: Iterable[RemoteImage]) -> int:
     return sum("architecture" not in image.properties for image in images)
 
 
-def judge(image: RemoteImage, inside: str | None) -> AuditFinding | None:
-    """Check one image.
-
-    :param inside: the architecture of the disk's own system; None where it isn't known.
-    """
-    wrong = _contradiction(image.properties, image.name or "", inside)
-    if wrong is None:
-        return None
-    reason, actual = wrong
-    setting = f"architecture={actual or 'ARCHITECTURE'}"
-    return _about(image, reason, actual, ["--property", setting])
+def of_image(image: RemoteImage) -> BootableDisk:
+    """An image as something to start servers from."""
+    kind = "snapshot" if image.snapshot else "image"
+    return BootableDisk(kind, image.id, image.name or "", image.properties, image.visibility)
 
 
-def dark(image: RemoteImage) -> AuditFinding | None:
-    """Check whether an ARM guest of an image would have a screen."""
-    if image.properties.get("architecture") != ARCHITECTURE:
-        return None
-    model = image.properties.get("hw_video_model")
-    if model in _VISIBLE:
-        return None
-    reason = (
-        f"its screen would be dark: ARM guests don't drive hw_video_model={model}"
-        if model
-        else "its screen would be dark where Nova is older than 21 (Ussuri): no hw_video_model"
-    )
-    return _about(image, reason, ARCHITECTURE, ["--property", "hw_video_model=virtio"])
-
-
-def _about(
-    image: RemoteImage, reason: str, actual: str | None, setting: Sequence[str]
-) -> AuditFinding:
-    return AuditFinding(
-        image_id=image.id,
-        name=image.name or "",
-        visibility=image.visibility,
-        architecture=image.properties.get("architecture"),
-        actual=actual,
-        reason=reason,
-        remedy=shlex.join(["openstack", "image", "set", *setting, image.id]),
-        kind="snapshot" if image.snapshot else "image",
-    )
-
-
-def bootable_volumes(connection: Any) -> list[Any] | None:
+def bootable_volumes(connection: Any) -> list[BootableDisk] | None:
     """Volumes that servers can be started from: of all projects for an administrator.
 
-    :return: openstacksdk's objects; None where this user can't see any.
+    :return: None where this user can't see any.
     """
     for filters in ({"all_projects": True}, {}):
         try:
-            listed = connection.block_storage.volumes(details=True, **filters)
-            return [volume for volume in listed if volume.is_bootable]
+            return [
+                BootableDisk("volume", one.id, one.name or "", one.volume_image_metadata or {})
+                for one in connection.block_storage.volumes(details=True, **filters)
+                if one.is_bootable
+            ]
         except UNSEEN:
             continue
     return None
 
 
-def judge_volume(volume: Any) -> AuditFinding | None:
-    """Check one bootable volume, an object of openstacksdk's."""
-    properties = dict(volume.volume_image_metadata or {})
-    wrong = _contradiction(properties, volume.name or "", None)
-    if wrong is None:
-        return None
-    reason, actual = wrong
-    setting = f"architecture={actual or 'ARCHITECTURE'}"
-    words = ["openstack", "volume", "set", "--image-property", setting, volume.id]
+def examine(disk: BootableDisk, inside: str | None = None) -> Iterator[AuditFinding]:
+    """Check one disk's properties.
+
+    :param inside: the architecture of the system on it; None where it isn't known.
+    """
+    if wrong := _contradiction(disk.properties, disk.name, inside):
+        reason, actual = wrong
+        yield _finding(disk, reason, actual, f"architecture={actual or 'ARCHITECTURE'}")
+    if reason := _darkness(disk.properties):
+        yield _finding(disk, reason, ARCHITECTURE, "hw_video_model=virtio")
+
+
+def _darkness(properties: Mapping[str, str]) -> str:
+    """Why an ARM guest would have no screen; empty where it has one."""
+    model = properties.get("hw_video_model")
+    if properties.get("architecture") != ARCHITECTURE or model in _VISIBLE:
+        return ""
+    if model:
+        return f"its screen would be dark: ARM guests don't drive hw_video_model={model}"
+    return "its screen would be dark where Nova is older than 21 (Ussuri): no hw_video_model"
+
+
+def _finding(disk: BootableDisk, reason: str, actual: str | None, setting: str) -> AuditFinding:
+    command = (
+        ("volume", "set", "--image-property")
+        if disk.kind == "volume"
+        else ("image", "set", "--property")
+    )
     return AuditFinding(
-        image_id=volume.id,
-        name=volume.name or "",
-        visibility="",
-        architecture=properties.get("architecture"),
+        image_id=disk.id,
+        name=disk.name,
+        visibility=disk.visibility,
+        architecture=disk.properties.get("architecture"),
         actual=actual,
         reason=reason,
-        remedy=shlex.join(words),
-        kind="volume",
+        remedy=shlex.join(["openstack", *command, setting, disk.id]),
+        kind=disk.kind,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guestprep.publish.audit import AuditReport, by_name, judge
+from guestprep.publish.audit import AuditReport, by_name, examine, of_image
 from tests.support.glance_images import image, without
 
 
@@ -40,8 +40,7 @@ def test_what_could_go_to_the_wrong_host_is_found(
     said: str, name: str, inside: str | None, actual: str | None
 ) -> None:
     there = without(image(name=name), "architecture", **({"architecture": said} if said else {}))
-    finding = judge(there, inside)
-    assert finding is not None
+    finding = next(examine(of_image(there), inside))
     assert finding.actual == actual
     wanted = actual or "ARCHITECTURE"
     assert finding.remedy == f"openstack image set --property architecture={wanted} id1"
@@ -51,12 +50,11 @@ def test_what_could_go_to_the_wrong_host_is_found(
     ("name", "inside"), [("jammy", None), ("x-arm64", None), ("x-amd64", "aarch64")]
 )
 def test_what_is_right_is_not_mentioned(name: str, inside: str | None) -> None:
-    assert judge(image(name=name), inside) is None
+    assert list(examine(of_image(image(name=name)), inside)) == []
 
 
 def test_a_report_is_text_and_json() -> None:
-    finding = judge(without(image(), "architecture"), None)
-    assert finding is not None
+    (finding,) = examine(of_image(without(image(), "architecture")))
     report = AuditReport(3, (finding,))
     assert not report.passed
     assert "openstack image set" in report.to_text()

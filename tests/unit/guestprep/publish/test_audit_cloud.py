@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guestprep.publish import compute_hosts
-from guestprep.publish.audit import bootable_volumes, dark, judge, judge_volume
+from guestprep.publish.audit import bootable_volumes, examine, of_image
 from tests.support.api_stand_in import standing_in
 from tests.support.glance_images import image, without
 from tests.support.nova_hosts import MIXED, cloud, hypervisor
@@ -27,15 +27,16 @@ def test_bootable_volumes_are_judged(tmp_path: Path) -> None:
     volumes = [
         volume(1, "plain"),
         volume(2, "data", bootable=False),
-        volume(3, "good", architecture="aarch64"),
+        volume(3, "good", architecture="aarch64", hw_video_model="virtio"),
         volume(4, "web arm64", architecture="x86_64"),
+        volume(5, "dark", architecture="aarch64", hw_video_model="vga"),
     ]
     documents = {"/volumes/detail": {"volumes": volumes}}
     with standing_in(documents, tmp_path, "block_storage", "volume") as connection:
         seen = bootable_volumes(connection)
-    assert seen is not None and len(seen) == 3
-    found = [finding for one in seen if (finding := judge_volume(one))]
-    assert [finding.image_id for finding in found] == ["v1", "v4"]
+    assert seen is not None and len(seen) == 4
+    found = [finding for one in seen for finding in examine(one)]
+    assert [finding.image_id for finding in found] == ["v1", "v4", "v5"]
     remedy = "openstack volume set --image-property architecture=aarch64 v4"
     assert (found[1].remedy, found[1].kind) == (remedy, "volume")
 
@@ -50,22 +51,22 @@ def test_without_cinder_no_volumes_are_seen(tmp_path: Path) -> None:
 )
 def test_dark_images_are_told(model: str | None, words: str | None) -> None:
     more = {"hw_video_model": model} if model else {}
-    finding = dark(without(image(), "hw_video_model", **more))
-    if words is None:
-        assert finding is None
-    else:
-        assert finding is not None and words in finding.reason
+    found = list(examine(of_image(without(image(), "hw_video_model", **more))))
+    assert len(found) == (words is not None)
+    for finding in found:
+        assert words is not None and words in finding.reason
         assert "hw_video_model=virtio" in finding.remedy
 
 
 def test_an_x86_image_needs_no_display_of_ours() -> None:
-    assert dark(without(image(), "hw_video_model", architecture="x86_64")) is None
+    made = without(image(), "hw_video_model", architecture="x86_64")
+    assert list(examine(of_image(made))) == []
 
 
 def test_snapshots_are_called_so() -> None:
     made = without(image(), "architecture", image_type="snapshot", base_image_ref="x")
-    finding = judge(made, None)
-    assert finding is not None and finding.kind == "snapshot"
+    (finding,) = examine(of_image(made))
+    assert finding.kind == "snapshot"
 
 
 def findings(tmp_path: Path, documents: dict[str, object], unlabelled: int = 0) -> str:

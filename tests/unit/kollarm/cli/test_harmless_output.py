@@ -13,7 +13,7 @@ import yaml
 
 from core import progress
 from core.errors import ConfigError, Fault, KollarmError
-from guestprep.publish.audit import AuditReport, judge
+from guestprep.publish.audit import AuditReport, examine, of_image
 from kollarm.cli.common import show
 from kollarm.cli.main import main
 from tests.support.glance_images import image, without
@@ -101,8 +101,7 @@ def test_a_guest_is_shown_harmlessly(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_an_audit_shows_others_names_on_their_line(capsys: pytest.CaptureFixture[str]) -> None:
     there = replace(without(image(name=HOSTILE), "architecture"), id=HOSTILE)
-    finding = judge(there, None)
-    assert finding is not None
+    (finding,) = examine(of_image(there))
     show(AuditReport(1, (finding,)), as_json=False)
     text = capsys.readouterr().out
     assert_harmless(text)
