@@ -125,7 +125,7 @@ def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> tuple[RemoteI
     with progress.current().step(what) as step:
         record = glance.create(
             _initial(plan),
-            {**plan.properties, RUN_MARK: run_marker.mine()},
+            {**plan.properties, **_noted(plan), RUN_MARK: run_marker.mine()},
             hidden=not plan.unchangeable,
         )
         try:
@@ -148,6 +148,11 @@ def _attempt(glance: Glance, plan: PublishPlan, method: Method) -> tuple[RemoteI
 def _initial(plan: PublishPlan) -> dict[str, object]:
     """The attributes of a new record: what is protected could not be removed after a failure."""
     return {**plan.attributes, "protected": plan.unchangeable and plan.attributes["protected"]}
+
+
+def _noted(plan: PublishPlan) -> dict[str, str]:
+    """What is sent, noted from the start where it can't be noted afterwards."""
+    return {CONTENT: f"sha512:{plan.local.digests['sha512']}"} if plan.unchangeable else {}
 
 
 def _discard(glance: Glance, image_id: str) -> bool:
@@ -206,6 +211,8 @@ def _note_content(
         progress.current().warn(
             f"the cloud computes no digests: only the size of {plan.name} was compared"
         )
+    if plan.unchangeable:
+        return image
     value = sha512 or image_file.digests(plan.local.path, ["sha512"])["sha512"]
     return glance.change(image.id, [PropertyChange(CONTENT, None, f"sha512:{value}")])
 

@@ -51,7 +51,7 @@ def plan(connection: Any, image: Path, spec: PublishSpec) -> PublishPlan:
         if problems:
             raise ConfigError(f"the properties of {spec.name} are wrong", problems)
     facts = replace(look(glance, spec.name), unchangeable=unchangeable)
-    local = with_digests(local, facts, ["sha512"] if spec.signer else ())
+    local = with_digests(local, facts, ["sha512"] if spec.signer or unchangeable else ())
     if spec.members:
         there = (image.id for image in facts.images if image.same_content(local))
         shared = frozenset((image, one) for image in there for one in glance.members(image))

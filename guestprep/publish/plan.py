@@ -81,6 +81,9 @@ def decide(spec: PublishSpec, local: LocalImage, facts: CloudFacts) -> PublishPl
         unchangeable=facts.unchangeable,
     )
     same = [image for image in present if image.same_content(local)]
+    if facts.unchangeable:  # an image that is not as it should be can only be replaced
+        spare = []
+        same = [image for image in same if not _changed(image, attributes, wanted)]
     others = [image for image in present if image not in same[:1]]
     if refused := _refusal(spec, present, ours, others, facts):
         refusal, reason = refused
@@ -187,6 +190,14 @@ def changes(
     return tuple(result)
 
 
+def _changed(
+    image: RemoteImage, attributes: Mapping[str, AttributeValue], wanted: Mapping[str, str]
+) -> bool:
+    """Whether anything has to change for which Glance looks for required properties: a removal
+    is not looked at."""
+    return any(change.new is not None for change in changes(image, attributes, wanted))
+
+
 def _refusal(
     spec: PublishSpec,
     present: Sequence[RemoteImage],
@@ -226,12 +237,14 @@ def _refusal(
         return (
             Refusal.UNCHANGEABLE,
             "the cloud requires properties of images, and its Glance then lets nobody "
-            f"{spec.replaced} the image {others[0].id}, which has the name",
+            f"{spec.replaced} or change the image {others[0].id}, which has the name",
         )
     return None
 
 
 def _difference(image: RemoteImage, local: LocalImage) -> str:
+    if image.same_content(local):
+        return f"{image.id} has other properties, which this cloud lets nobody change"
     if image.sent is not None:
         return f"{image.id} was made of another file"
     if image.disk_format != local.disk_format:

@@ -93,6 +93,26 @@ def test_a_property_of_the_site_is_told_before(
     deleting = replace(given, replaced=Replaced.DELETE)
     assert publish(connection, images["second"], deleting).action is PublishAction.REPLACE
     assert len(all_of(Glance(connection), spec)) == 1
+    # Nor does it change properties.
+    larger = replace(given, min_ram=64)
+    with pytest.raises(KollarmError, match="or change") as refused:
+        publish(connection, images["second"], larger)
+    assert "cloud.replaced" in (refused.value.hint or "")
+    assert publish(connection, images["second"], replace(deleting, min_ram=64)).sent
+    (there,) = all_of(Glance(connection), spec)
+    assert there.min_ram == 64
+
+
+def test_an_image_that_nobody_may_change_is_known_again(
+    strict: Any, images: dict[str, Path], spec: PublishSpec
+) -> None:
+    """This Glance converts it, so that it has to bear a note of what was sent."""
+    connection, _ = strict
+    given = replace(spec, properties={"site_owner": "us"}, method=Method.GLANCE_DIRECT)
+    assert publish(connection, images["first"], given).status == "active"
+    (there,) = all_of(Glance(connection), spec)
+    assert there.disk_format == "raw"
+    assert publish(connection, images["first"], given).action is PublishAction.KEEP
 
 
 def test_a_converted_image_can_not_be_signed(

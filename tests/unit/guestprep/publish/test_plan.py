@@ -118,6 +118,19 @@ def test_where_nothing_can_change_the_old_one_must_go(replaced: Replaced) -> Non
     assert decide(SPEC, LOCAL, CloudFacts((image(),), unchangeable=True)).refusal is None
 
 
+@pytest.mark.parametrize("replaced", list(Replaced))
+def test_where_nothing_can_change_properties_replace(replaced: Replaced) -> None:
+    facts = CloudFacts((image(min_ram=1),), unchangeable=True)
+    made = decide(replace(SPEC, replaced=replaced), LOCAL, facts)
+    if replaced is Replaced.DELETE:
+        assert (made.action, made.retire) == (PublishAction.REPLACE, ("id1",))
+    else:
+        assert made.refusal is Refusal.UNCHANGEABLE and "delete" in hint(made)
+    # A property that goes is nothing that Glance looks at.
+    facts = CloudFacts((without(image(), kollarm_run="x"),), unchangeable=True)
+    assert decide(SPEC, LOCAL, facts).action is PublishAction.UPDATE
+
+
 def hint(refused: PublishPlan) -> str:
     """What is advised where a plan is a refusal; no call of Glance's is made for it."""
     with pytest.raises(KollarmError) as caught:
