@@ -29,7 +29,9 @@ from guestprep.archive.index import PackageIndex
 from guestprep.boot.report import BootReport
 from guestprep.parse import bls, cloudcfg, dpkg, elf, grub, initramfs, modules, relation, text
 from guestprep.parse.cpio import Member, write_archive
+from guestprep.publish import format_rules
 from guestprep.source import checksum, qcow2
+from tests.support.boot_sector import PROTECTIVE, boot_sector, entry
 from tests.support.synthetic import ar_of, tar_of
 
 
@@ -239,6 +241,9 @@ TARGETS = (
            (CPIO, CPIO + gzip.compress(CPIO), CPIO + zstandard.compress(CPIO),
             lzma.compress(CPIO))),
     Target("qcow2 header", qcow2.parse_header, (b"QFI\xfb\0\0\0\x03" + bytes(96),)),
+    Target("format of an image", lambda data: [format_rules.fault(one, data)
+                                               for one in ("qcow2", "raw")],
+           (b"QFI\xfb\0\0\0\x03" + bytes(96), boot_sector(PROTECTIVE), boot_sector(entry()))),
     Target("dpkg status", _texts(dpkg.parse_status), (STATUS,)),
     Target("dpkg status, packages of", _texts(spdx.debian_packages), (STATUS,)),
     Target("dist-info", _texts(spdx.python_package), (b"Name: x\nVersion: 1\n",)),

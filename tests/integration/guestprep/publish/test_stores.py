@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from guestprep.publish.cloud import Glance, GlanceError
 from guestprep.publish.model import PublishAction
 from guestprep.publish.raw_file import raw_path
 from kollarm.services.glance import EmbeddedGlance
+from tests.support.boot_sector import boot_sector, entry
 from tests.support.changed_glance import changed_glance, with_two_stores
 from tests.support.publishing import all_of
 
@@ -94,9 +94,7 @@ def sparse_disk(path: Path) -> Path:
     """A qcow2 of 64 MiB with a partition table, which Glance looks at, and 3 MiB of noise."""
     raw = path.with_suffix(".made")
     content = bytearray(os.urandom(3 << 20))
-    # One Linux partition (type 0x83) from the 2048th block on.
-    entry = struct.pack("<B3sB3sII", 0, b"", 0x83, b"", 2048, 4096)
-    content[:512] = bytes(446) + entry + bytes(48) + b"\x55\xaa"
+    content[:512] = boot_sector(entry())
     raw.write_bytes(content)
     os.truncate(raw, 64 << 20)
     subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, path], check=True)

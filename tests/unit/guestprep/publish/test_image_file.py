@@ -13,13 +13,12 @@ from core.progress import Progress
 from guestprep.publish.image_file import digests, read_facts
 from guestprep.publish.model import Method
 from guestprep.publish.transfer import UploadStream, choose
-
-BOOT_SECTOR = bytes(510) + b"\x55\xaa"
+from tests.support.boot_sector import PROTECTIVE, boot_sector, entry
 
 
 def qcow2(path: Path, *options: str, content: int = 1 << 20) -> Path:
     raw = path.with_suffix(".raw")
-    raw.write_bytes(BOOT_SECTOR + os.urandom(content - 512))
+    raw.write_bytes(boot_sector(entry()) + os.urandom(content - 512))
     subprocess.run(["qemu-img", "convert", "-O", "qcow2", *options, raw, path], check=True)
     return path
 
@@ -64,6 +63,45 @@ def test_an_image_that_needs_another_file_is_refused(tmp_path: Path) -> None:
     qcow2(data, "-o", f"data_file={tmp_path}/data.bin")
     with pytest.raises(UnusableInput, match="external file"):
         read_facts(data)
+
+
+@pytest.mark.parametrize(
+    ("entries", "word"),
+    [
+        ((), "no partition"),
+        ((entry(flag=0x01),), "flag"),
+        ((PROTECTIVE, entry()), "other partitions"),
+        ((entry(0xEE, sector=1),), "second sector"),
+        ((entry(0xEE, start=b"\x00\x02\x00", sector=2),), "second sector"),
+    ],
+)
+def test_a_table_that_glance_refuses_is_refused(
+    tmp_path: Path, entries: tuple[bytes, ...], word: str
+) -> None:
+    disk = tmp_path / "a disk.raw"
+    disk.write_bytes(boot_sector(*entries).ljust(1 << 20, b"\0"))
+    with pytest.raises(UnusableInput, match=word) as caught:
+        read_facts(disk)
+    # What is advised helps.
+    subprocess.run((caught.value.hint or "").partition(": ")[2], shell=True, check=True)
+    assert read_facts(tmp_path / "a disk-plain.qcow2").virtual_size == 1 << 20
+
+
+@pytest.mark.parametrize("entries", [(PROTECTIVE,), (entry(flag=0x80), entry(0x82))])
+def test_a_table_that_glance_accepts_is_accepted(
+    tmp_path: Path, entries: tuple[bytes, ...]
+) -> None:
+    disk = tmp_path / "a.raw"
+    disk.write_bytes(boot_sector(*entries).ljust(1 << 20, b"\0"))
+    assert read_facts(disk).disk_format == "raw"
+
+
+def test_features_that_glance_does_not_know_are_refused(tmp_path: Path) -> None:
+    path = qcow2(tmp_path / "a.qcow2", "-o", "extended_l2=on")
+    with pytest.raises(UnusableInput, match="features") as caught:
+        read_facts(path)
+    subprocess.run((caught.value.hint or "").partition(": ")[2], shell=True, check=True)
+    assert read_facts(tmp_path / "a-plain.qcow2").disk_format == "qcow2"
 
 
 def test_another_format_is_refused_with_a_converting_command(tmp_path: Path) -> None:

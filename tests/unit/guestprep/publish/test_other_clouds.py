@@ -20,6 +20,7 @@ from guestprep.publish.model import (
 )
 from guestprep.publish.pipeline import look, with_digests
 from guestprep.publish.plan import decide
+from tests.support.boot_sector import boot_sector, entry
 from tests.support.glance_stand_in import GlanceStandIn
 
 DIRECT = PublishSpec("guest", method=Method.GLANCE_DIRECT)
@@ -33,7 +34,7 @@ def disk(tmp_path: Path) -> Path:
 
 
 def written(path: Path, content: bytes) -> Path:
-    path.write_bytes(bytes(510) + b"\x55\xaa" + content * (1 << 16))
+    path.write_bytes(boot_sector(entry()) + content * (1 << 16))
     return path
 
 
