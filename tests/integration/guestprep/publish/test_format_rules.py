@@ -83,7 +83,7 @@ def test_glance_takes_all_of_it_and_then_refuses(
             check=True,
         )
     assert format_rules.fault(kind, disk.read_bytes()[:512])
-    with pytest.raises(openstack.exceptions.SDKException, match="safety"):
+    with pytest.raises(openstack.exceptions.SDKException, match="415"):
         connection.image.create_image(
             f"refused-{kind}", filename=str(disk), disk_format=kind, container_format="bare"
         )
