@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from guestprep.boot.states import BootState
-from kollarm.console_proof.model import Diagnosis, ProofStage
+from kollarm.console_proof.model import Diagnosis, InstanceChange, ProofStage
 
 
 @dataclass(frozen=True)
@@ -266,9 +266,13 @@ def from_proxy(text: str) -> Diagnosis:
     )
 
 
+#: What Nova says of an instance without a serial console.
+_NO_SERIAL = r"Unavailable console type|ConsoleTypeUnavailable|ConsoleTypeInvalid"
+
+
 def from_serial_proxy(text: str) -> Diagnosis:
     """Why the proxy of serial consoles gave none."""
-    if re.search(r"Unavailable console type|ConsoleTypeUnavailable|ConsoleTypeInvalid", text):
+    if re.search(_NO_SERIAL, text):
         remedy = (
             "the cloud has no serial consoles: set [serial_console] enabled = true in nova.conf of "
             "the compute host, and hard-reboot the guest"
@@ -279,6 +283,19 @@ def from_serial_proxy(text: str) -> Diagnosis:
             "the compute host's nova.conf?"
         )
     return Diagnosis(ProofStage.PROXY, "the serial console can't be reached", remedy, text)
+
+
+def after(change: InstanceChange, found: Diagnosis) -> Diagnosis:
+    """What a diagnosis means where the console was there before a change."""
+    remedy = found.remedy
+    # Nova's LibvirtDriver._serial_ports_already_defined takes the machine as it was for one that
+    # is migrated, whose serial port comes with it.
+    if change is InstanceChange.RESIZE and re.search(_NO_SERIAL, found.fault):
+        remedy = (
+            "Nova leaves a guest without its serial port that stays on its host: "
+            "openstack server reboot --hard gives it back"
+        )
+    return replace(found, reason=f"{change.stage}: {found.reason}", remedy=remedy)
 
 
 def from_consoles(screen: BootState, serial: BootState, *, silent: bool) -> Diagnosis:

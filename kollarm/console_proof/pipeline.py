@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 from core import progress
@@ -13,7 +12,7 @@ from guestprep.boot.watch import BootWatch
 from guestprep.publish.signature_names import SIGNATURE
 from kollarm.console_proof import changes, serial, watch
 from kollarm.console_proof.compute import Compute, InstanceFailed
-from kollarm.console_proof.diagnose import PlacementFacts
+from kollarm.console_proof.diagnose import PlacementFacts, after
 from kollarm.console_proof.model import (
     ConsoleKind,
     Diagnosis,
@@ -123,8 +122,7 @@ class _Run:
             )
             self._use_console(limit, time.monotonic(), step)
         except InstanceFailed as error:
-            reason = f"{change.stage}: {error.diagnosis.reason}"
-            raise InstanceFailed(replace(error.diagnosis, reason=reason)) from error
+            raise InstanceFailed(after(change, error.diagnosis)) from error
         finally:
             self._seen.seconds = passed
         self._done(change.stage, started)

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from guestprep.boot.states import BootState
 from kollarm.console_proof.diagnose import (
     PlacementFacts,
+    after,
     from_consoles,
     from_fault,
     from_proxy,
     from_refusal,
+    from_serial_proxy,
 )
-from kollarm.console_proof.model import ProofStage
+from kollarm.console_proof.model import InstanceChange, ProofStage
 
 ANYWHERE = PlacementFacts("aarch64", ["aarch64", "x86_64"])
 NO_HOST = "No valid host was found. There are not enough hosts available."
@@ -184,3 +186,12 @@ def test_every_fault_has_a_reason_and_a_remedy(
 ) -> None:
     found = from_fault(fault, PlacementFacts(architecture, hosts))
     assert found.reason and found.remedy and found.fault == fault
+
+
+def test_a_serial_port_that_a_resize_took_comes_back_by_a_reboot() -> None:
+    gone = from_serial_proxy("400: Unavailable console type serial.")
+    found = after(InstanceChange.RESIZE, gone)
+    assert "reboot --hard" in found.remedy and found.reason.startswith(ProofStage.RESIZE)
+    assert "enabled" in after(InstanceChange.REBUILD, gone).remedy
+    refused = from_serial_proxy("connection refused")
+    assert after(InstanceChange.RESIZE, refused).remedy == refused.remedy
