@@ -124,7 +124,7 @@ def audit(connection: Any, *, inspect: Inspector | None = None) -> AuditReport:
     """
     glance = Glance(connection)
     images = disks(glance)
-    findings = []
+    findings: list[AuditFinding] = []
     with progress.current().step(f"audit {len(images)} images") as step:
         for image in images:
             step.note(image.name or image.id)

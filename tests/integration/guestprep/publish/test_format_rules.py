@@ -62,8 +62,7 @@ def beginnings() -> list[tuple[str, bytes]]:
 def test_glances_own_code_refuses_the_same() -> None:
     made = beginnings()
     lines = "\n".join(json.dumps([kind, head.hex()]) for kind, head in made)
-    program = [tools() / "bin" / "python", "-c", JUDGE]
-    theirs = run(program, stdin=lines.encode()).stdout.split()
+    theirs = run([tools() / "bin" / "python", "-c", JUDGE], stdin=lines.encode()).stdout.split()
     ours = ["refused" if format_rules.fault(*one) else "accepted" for one in made]
     assert len(theirs) == len(made)
     assert [one for one in zip(made, theirs, ours, strict=True) if one[1] != one[2]] == []
