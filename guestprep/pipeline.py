@@ -20,6 +20,7 @@ from guestprep import default_archives, record, result_file
 from guestprep.appliance import Appliance, Drive, launch_appliance
 from guestprep.appliance.exchange import eject_disk, insert_disk
 from guestprep.apply import ApplyResult, apply_offline
+from guestprep.apply.apt_check import require_fitting
 from guestprep.apply.maintainer_scripts import require_offline
 from guestprep.archive.client import ArchiveClient
 from guestprep.attestation import provenance
@@ -183,6 +184,7 @@ def _planned(
     )
     status = parse_status(inspection.contents.dpkg_status)
     steps = make_plan(inspection.facts, status, spec, client)
+    require_fitting(status, steps.steps_of(InstallStep), spec.architecture.debian)
     if spec.engine == "offline":
         require_offline(steps.steps_of(InstallStep), client)
     return steps, client

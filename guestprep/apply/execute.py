@@ -16,7 +16,7 @@ from guestprep.appliance.real_folders import RealFolders
 from guestprep.apply.boot_menus import changed_text
 from guestprep.apply.extras import add_files, grow
 from guestprep.apply.initramfs_steps import append_driver, create_initramfs
-from guestprep.apply.install import check_relations, install
+from guestprep.apply.install import install
 from guestprep.apply.new_files import NewFiles, mount_of
 from guestprep.apply.pending import PendingChanges
 from guestprep.archive.client import ArchiveClient
@@ -69,7 +69,7 @@ def apply_offline(
 
     :param folder: a local folder for what is composed.
     :raises UnusableInput: not enough free space for it.
-    :raises KollarmError: an archive's failure, or packages that don't fit together.
+    :raises KollarmError: an archive's failure.
     """
     reporter, clock = progress.current(), Stopwatch()
     archive = folder / "new.tar"
@@ -113,7 +113,6 @@ def _compose(
         step.note(packages.title)
         with clock.timed("packages"):
             install(pending, packages, client)
-    check_relations(pending)
     for ramfs in plan.steps_of(InitramfsStep):
         step.note(ramfs.title)
         with clock.timed("initramfs"):

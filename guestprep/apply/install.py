@@ -8,7 +8,6 @@ from pathlib import Path
 
 from core import progress
 from core.config.base import Architecture
-from core.errors import KollarmError
 from guestprep.appliance import GuestCallError
 from guestprep.apply.depmod import INPUTS
 from guestprep.apply.kernel_removal import (
@@ -23,8 +22,6 @@ from guestprep.apply.packages import InstalledFiles, add_packages, extended_stat
 from guestprep.apply.pending import PendingChanges
 from guestprep.archive.client import ArchiveClient
 from guestprep.archive.deb import open_deb
-from guestprep.archive.resolve import unmet
-from guestprep.parse.dpkg import parse_status
 from guestprep.parse.text import decode, encode
 from guestprep.plan.model import InstallStep, ReplaceStep
 
@@ -46,26 +43,6 @@ def install(pending: PendingChanges, step: InstallStep, client: ArchiveClient) -
     _register(pending, step, done)
     for version, files in sorted(done.modules.items()):
         _index_modules(pending, version, files)
-
-
-def check_relations(pending: PendingChanges) -> None:
-    """See that no installed package lacks what it depends on that it had before.
-
-    :raises KollarmError: one would.
-    """
-    if _STATUS not in pending.texts:
-        return
-    architecture = _architecture(pending)
-    after = unmet(parse_status(decode(pending.texts[_STATUS])), architecture)
-    if not after:
-        return
-    before = parse_status(pending.inspection.contents.texts[_STATUS])
-    if new := sorted(after - unmet(before, architecture)):
-        raise KollarmError(
-            f"the guest's packages would no longer fit together: {new[0]}",
-            details="\n".join(new[1:]) or None,
-            hint="leave the package out that needs it, or use engine: guest",
-        )
 
 
 def _architecture(pending: PendingChanges) -> str:

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 
 from core.untrusted_names import UnsafeNameError, relative_name
 from guestprep.archive.package import ArchivePackage
-from guestprep.parse.dpkg import fields_of
+from guestprep.parse.dpkg import RELATIONS, fields_of
 from guestprep.parse.relation import parse_provides, parse_relations
 
 #: What dpkg takes for a package's name.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
-
-_RELATIONS = ("Depends", "Pre-Depends", "Conflicts", "Breaks")
 
 
 class PackageIndex:
@@ -62,7 +60,7 @@ class PackageIndex:
                 multi_arch=fields.get("Multi-Arch", ""),
                 relations={
                     field: parse_relations(fields.get(field, ""), self._architecture)
-                    for field in _RELATIONS
+                    for field in RELATIONS
                 },
                 provides=parse_provides(fields.get("Provides", "")),
                 filename=relative_name(fields["Filename"], of=self._archive),

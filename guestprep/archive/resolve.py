@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Protocol
 
 from core.errors import UnusableInput
 from guestprep.archive.package import ArchivePackage
 from guestprep.parse.dpkg import DpkgStatus, InstalledPackage
-from guestprep.parse.relation import Alternative, Provided, parse_relations
+from guestprep.parse.relation import Alternative, Provided
 
 
 class AvailablePackages(Protocol):
@@ -60,39 +59,15 @@ def resolve(
     """The packages to install so that *wanted* are installed and nothing is unmet.
 
     For each unmet relation the first alternative that can be had is taken, as apt does;
-    recommendations are left out; nothing installed is ever upgraded or removed.
+    recommendations are left out; nothing installed is ever upgraded or removed. Whether they may be
+    there together is for apt to say (:mod:`guestprep.apply.apt_check`).
     """
     search = _Search(available, status)
     for package in wanted:
         _add(search, package)
-    for package in search.done:
-        _check_conflicts(search, package)
     if search.faults:
         return Resolution(faults=tuple(dict.fromkeys(search.faults)))
     return Resolution(packages=tuple(search.done))
-
-
-def unmet(status: DpkgStatus, architecture: str) -> frozenset[str]:
-    """What ``apt-get check`` would complain of: unmet relations of installed packages.
-
-    :param architecture: the packages' own (``arm64``).
-    """
-    present: dict[str, list[InstalledPackage]] = {}
-    for package in status.packages.values():
-        if package.installed:
-            for name in {package.name, *(entry.name for entry in package.provides)}:
-                present.setdefault(name, []).append(package)
-    return frozenset(
-        f"{package.name} needs {' | '.join(map(str, group))}"
-        for package in status.packages.values()
-        if package.installed
-        for group in parse_relations(package.relations.strip(", "), architecture)
-        if not any(
-            _fulfils(other, alternative)
-            for alternative in group
-            for other in present.get(alternative.name, ())
-        )
-    )
 
 
 def _add(search: _Search, package: ArchivePackage) -> None:
@@ -154,15 +129,3 @@ def _provides(provides: tuple[Provided, ...], alternative: Alternative) -> bool:
         and (not alternative.operator or (entry.version and alternative.accepts(entry.version)))
         for entry in provides
     )
-
-
-def _check_conflicts(search: _Search, package: ArchivePackage) -> None:
-    installed = [entry for entry in search.status.packages.values() if entry.installed]
-    for kind in ("Conflicts", "Breaks"):
-        for alternative in chain.from_iterable(package.relations.get(kind, ())):
-            search.faults += [
-                f"{package.name} {kind.lower()} {alternative}, and the guest has "
-                f"{other.name} {other.version}"
-                for other in installed
-                if other.name != package.name and _fulfils(other, alternative)
-            ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from guestprep import limits
 from guestprep.parse.relation import Provided, parse_provides
+
+#: Fields that relate a package to others.
+RELATIONS = ("Depends", "Pre-Depends", "Conflicts", "Breaks")
 
 #: A package's name at the start of an alternative of a relation.
 _NAME = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9.+-]+)")
@@ -24,13 +27,14 @@ class InstalledPackage:
     state: str
     """The last word of its Status: ``installed``, ``half-configured`` …."""
     provides: tuple[Provided, ...]
-    relations: str = ""
-    """Its Depends and Pre-Depends."""
+    relations: Mapping[str, str] = field(default_factory=dict)
+    """Its relations as written, by their fields (:data:`RELATIONS`)."""
 
     @property
     def needs(self) -> frozenset[str]:
-        """Names in its relations, alternatives included."""
-        return frozenset(_NAME.findall(self.relations))
+        """Names of what it depends on, alternatives included."""
+        fields = (self.relations.get(kind, "") for kind in ("Depends", "Pre-Depends"))
+        return frozenset(_NAME.findall(",".join(fields)))
 
     @property
     def installed(self) -> bool:
@@ -85,7 +89,7 @@ def parse_status(text: str) -> DpkgStatus:
             multi_arch=fields.get("Multi-Arch", ""),
             state=state[-1],
             provides=parse_provides(fields.get("Provides", "")),
-            relations=fields.get("Depends", "") + "," + fields.get("Pre-Depends", ""),
+            relations={kind: fields[kind] for kind in RELATIONS if kind in fields},
         )
     return DpkgStatus(found)
 

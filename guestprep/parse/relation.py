@@ -35,6 +35,9 @@ class Provided:
     name: str
     version: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.name} (= {self.version})" if self.version else self.name
+
 
 _OPERATORS: dict[str, Callable[[NativeVersion, NativeVersion], bool]] = {
     "<<": operator.lt,

@@ -14,7 +14,7 @@ from guestprep.apply.maintainer_scripts import require_offline
 from guestprep.archive.client import ArchiveClient
 from guestprep.archive.deb import open_deb
 from guestprep.archive.fetch import ArchiveError
-from guestprep.archive.resolve import resolve, unmet
+from guestprep.archive.resolve import resolve
 from guestprep.parse.dpkg import parse_status
 from guestprep.plan.model import InstallStep
 from tests.support import guest_disks, synthetic
@@ -227,21 +227,3 @@ def test_scripts_that_must_run_are_told_by_the_plan(
     with pytest.raises(UnusableInput, match="a's postinst") as caught:
         require_offline(steps, client)
     assert "engine: guest" in str(caught.value.hint)
-
-
-@pytest.mark.parametrize(
-    ("depends", "expected"),
-    [
-        ("b", True),
-        ("b (>= 2) | c", True),
-        ("d", False),
-        ("b [amd64]", False),
-        ("a (= 1)", False),
-    ],
-)
-def test_unmet_relations_are_what_apt_would_complain_of(depends: str, expected: bool) -> None:
-    status = parse_status(
-        f"Package: a\nStatus: install ok installed\nVersion: 1\nDepends: {depends}\n"
-        "Provides: d\n\nPackage: b\nStatus: deinstall ok config-files\nVersion: 3\n"
-    )
-    assert bool(unmet(status, "arm64")) is expected
