@@ -169,6 +169,8 @@ class GrubFacts:
     """Path of its environment (grubenv), where the menu reads it."""
     environment_words: tuple[str, ...] = ()
     """Words that entries' variables have there."""
+    repairs: str = ""
+    """Title of what it starts by itself if that is an entry for repairs; else empty."""
     settings_words: tuple[str, ...] | None = None
     """Words that GRUB_CMDLINE_LINUX has in /etc/default/grub; None where it isn't set there."""
 

@@ -151,6 +151,9 @@ def _grub(facts: GuestFacts, spec: PreparationSpec) -> Iterator[Check]:
             facts.started in own and not facts.waiting,
             f"it waits ({facts.waiting})" if facts.waiting else facts.started,
         )
+    if facts.grub is not None:
+        found = facts.grub.repairs
+        yield Check("GRUB starts no entry for repairs by itself", not found, f"“{found}”")
     wanted = f"console={' console='.join(spec.consoles)}"
     for entry in facts.entries:
         if entry.rescue:

@@ -36,7 +36,7 @@ from guestprep.inspect.places import (
     SECRETS,
     SYSTEMD,
 )
-from guestprep.parse import grub, loader_conf
+from guestprep.parse import grub, grub_default, loader_conf
 from guestprep.parse.cloudcfg import datasources, network_left_alone
 from guestprep.parse.dpkg import DpkgStatus, parse_status
 from guestprep.parse.elf import elf_architecture
@@ -198,6 +198,7 @@ def _grub(contents: GuestContents) -> GrubFacts | None:
     block = contents.texts.get(path, "") if "load_env" in grub.commands(menu) else ""
     environment, assigned = grub.environment(block), grub.assignments(menu)
     entries = grub.entries(menu, environment)
+    first = grub_default.started(menu, environment)
     used = grub.used_variables(
         [word for entry in (*entries, *contents.entries) for word in entry.words],
         grub.with_environment(assigned, environment),
@@ -205,6 +206,7 @@ def _grub(contents: GuestContents) -> GrubFacts | None:
     return GrubFacts(
         config=contents.menu,
         entries=entries,
+        repairs=first.title if first is not None and first.rescue else "",
         variables=tuple(sorted(used)),
         variable_words=tuple(
             word for name, words in assigned.items() if name in used for word in words

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 #: every kernel graphics driver from starting, ``nofb`` is some installers' word for the same.
 BLANKING = ("nomodeset", "nofb")
 
-_LINUX = ("linux", "linux16", "linuxefi")
+LINUX = ("linux", "linux16", "linuxefi")
 _INITRD = ("initrd", "initrd16", "initrdefi")
 _KEYWORDS = ("then", "else", "do")
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
@@ -76,7 +76,7 @@ class BootEntry:
 
 
 @dataclass(frozen=True)
-class _Statement:
+class MenuCommand:
     """A command of grub.cfg."""
 
     words: tuple[str, ...]
@@ -84,6 +84,8 @@ class _Statement:
     """Where each word begins in the text."""
     end: int
     """Where its last word ends."""
+    depth: int
+    """In how many pairs of braces it is."""
 
 
 def consoles(words: Iterable[str]) -> tuple[str, ...]:
@@ -108,34 +110,35 @@ def variables(words: Iterable[str]) -> Iterator[str]:
             yield match["braced"] or match["plain"]
 
 
-def _statements(text: str) -> Iterator[_Statement]:
+def statements(text: str) -> Iterator[MenuCommand]:
     words: list[str] = []
     starts: list[int] = []
-    end = 0
+    end = depth = 0
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup
         if kind == "end" or match.group() in ("{", "}"):
             if words:
-                yield _Statement(tuple(words), tuple(starts), end)
+                yield MenuCommand(tuple(words), tuple(starts), end, depth)
             words, starts = [], []
+            depth += {"{": 1, "}": -1}.get(match.group(), 0)
         elif kind == "word" and (words or match.group() not in _KEYWORDS):
             words.append(match.group())
             starts.append(match.start())
             end = match.end()
     if words:
-        yield _Statement(tuple(words), tuple(starts), end)
+        yield MenuCommand(tuple(words), tuple(starts), end, depth)
 
 
 def assignments(text: str) -> dict[str, tuple[str, ...]]:
     """The words that each variable of a grub.cfg may have, of all that is assigned to it."""
     found: dict[str, tuple[str, ...]] = {}
-    for statement in _statements(text):
-        for _, name, value in _assigned(statement):
-            found[name] = (*found.get(name, ()), *split_words(_unquoted(value)))
+    for statement in statements(text):
+        for _, name, value in assigned_values(statement):
+            found[name] = (*found.get(name, ()), *split_words(unquoted(value)))
     return found
 
 
-def _assigned(statement: _Statement) -> Iterator[tuple[int, str, str]]:
+def assigned_values(statement: MenuCommand) -> Iterator[tuple[int, str, str]]:
     """Position, name and value of what a statement assigns."""
     candidates = list(zip(statement.starts, statement.words, strict=True))
     declared = statement.words[0] in ("set", "export")
@@ -145,7 +148,7 @@ def _assigned(statement: _Statement) -> Iterator[tuple[int, str, str]]:
             yield start + match.start("value"), match["name"], match["value"]
 
 
-def _unquoted(value: str) -> str:
+def unquoted(value: str) -> str:
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         return value[1:-1]
     return value
@@ -187,13 +190,13 @@ def entries(
     title = ""
     values = with_environment(assignments(text), environment or {})
     line = at = 0
-    for statement in _statements(text):
+    for statement in statements(text):
         line += text.count("\n", at, statement.starts[0])
         at = statement.starts[0]
         verb, *rest = statement.words
         if verb == "menuentry" and rest:
-            title = _unquoted(rest[0])
-        elif verb in _LINUX and rest:
+            title = unquoted(rest[0])
+        elif verb in LINUX and rest:
             kernel, *words = rest
             hidden = expansion(words, values)
             found.append(BootEntry(title, kernel, tuple(words), (), line, hidden))
@@ -204,7 +207,7 @@ def entries(
 
 def commands(text: str) -> frozenset[str]:
     """Names of the commands that a grub.cfg runs, such as ``blscfg`` and ``load_env``."""
-    return frozenset(statement.words[0] for statement in _statements(text))
+    return frozenset(statement.words[0] for statement in statements(text))
 
 
 def requested_words(words: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
@@ -249,10 +252,10 @@ def rewrite(
     values = assignments(text)
     used = set(further)
     changes: list[tuple[int, int, str]] = []
-    statements = list(_statements(text))
-    for statement in statements:
+    commands_of_it = list(statements(text))
+    for statement in commands_of_it:
         verb, *rest = statement.words
-        if verb not in _LINUX or not rest:
+        if verb not in LINUX or not rest:
             continue
         kernel, *before = rest
         entry = BootEntry("", kernel, tuple(before), (), 0)
@@ -262,8 +265,8 @@ def rewrite(
         words = requested_words(before, wanted)
         if words != entry.words:
             changes.append((statement.starts[1], statement.end, " ".join((kernel, *words))))
-    for statement in statements:
-        for start, name, value in _assigned(statement):
+    for statement in commands_of_it:
+        for start, name, value in assigned_values(statement):
             if name in used:
                 changes.append((start, start + len(value), _without_consoles(value)))
     for start, end, new in sorted(changes, reverse=True):
@@ -273,7 +276,7 @@ def rewrite(
 
 def _without_consoles(value: str) -> str:
     """A value with its quotes, without the words that choose consoles."""
-    inner = _unquoted(value)
+    inner = unquoted(value)
     if not any(map(concerned, split_words(inner))):
         return value
     quote = value[0] if inner != value else ""
@@ -281,11 +284,11 @@ def _without_consoles(value: str) -> str:
 
 
 def rewrite_settings(text: str, wanted: Sequence[str]) -> str:
-    """GRUB's settings, with the requested consoles in GRUB_CMDLINE_LINUX."""
-    for statement in reversed(list(_statements(text))):
-        for start, name, value in _assigned(statement):
-            if name == "GRUB_CMDLINE_LINUX":
-                words = requested_words(split_words(_unquoted(value)), wanted)
+    """GRUB's settings, with the requested consoles in GRUB_CMDLINELINUX."""
+    for statement in reversed(list(statements(text))):
+        for start, name, value in assigned_values(statement):
+            if name == "GRUB_CMDLINELINUX":
+                words = requested_words(split_words(unquoted(value)), wanted)
                 quote = value[0] if value[:1] in ("'", '"') else '"'
                 text = text[:start] + quote + " ".join(words) + quote + text[start + len(value) :]
     return text

@@ -42,7 +42,7 @@ _REMEDIES = {
     Obstacle.UNIFIED: "its command line is inside that file, which may be signed: make it "
     "anew in the guest, with the consoles in /etc/kernel/cmdline; or use --only",
     Obstacle.REPAIRS: "such entries are left as they are: name another default in the "
-    "image's loader.conf",
+    "image's loader.conf (systemd-boot), or by grub-set-default in the guest (GRUB)",
     Obstacle.NO_SCREEN: "no driver can change that: set the guest's `kernel` to another one, "
     "such as linux-image-generic (Ubuntu) or linux-image-arm64 (Debian)",
     Obstacle.UNREADABLE_INITRAMFS: "the image may be damaged: download it again, or let its own "
@@ -127,8 +127,10 @@ def _menu_obstacles(facts: GuestFacts) -> Iterator[tuple[Obstacle, str]]:
             f"it starts a unified kernel image (UKI): {', '.join(facts.unified)}",
         )
     elif facts.entries:
-        if started is not None and started.rescue:
-            yield Obstacle.REPAIRS, f"it starts “{started.title}” by itself, an entry for repairs"
+        title = facts.grub.repairs if facts.grub is not None else ""
+        title = started.title if started is not None and started.rescue else title
+        if title:
+            yield Obstacle.REPAIRS, f"it starts “{title}” by itself, an entry for repairs"
     elif facts.loader is BootLoader.SYSTEMD_BOOT:
         yield Obstacle.NO_MENU, "it starts by systemd-boot, which has no entry with a kernel"
     elif facts.grub is not None:

@@ -27,7 +27,19 @@ from core.oci.registry import RegistryClient
 from guestprep.archive.deb import open_deb
 from guestprep.archive.index import PackageIndex
 from guestprep.boot.report import BootReport
-from guestprep.parse import bls, cloudcfg, dpkg, elf, grub, initramfs, modules, relation, text
+from guestprep.parse import (
+    bls,
+    cloudcfg,
+    dpkg,
+    elf,
+    grub,
+    grub_default,
+    initramfs,
+    loader_conf,
+    modules,
+    relation,
+    text,
+)
 from guestprep.parse.cpio import Member, write_archive
 from guestprep.publish import format_rules
 from guestprep.source import checksum, qcow2
@@ -84,13 +96,32 @@ def _overlay(path: Path) -> object:
 
 
 def _grub(source: str) -> object:
-    return grub.entries(source), grub.rewrite(source, ("ttyAMA0,115200", "tty1"))
+    environment = {"saved_entry": tuple(source.split()[:3])}
+    return (
+        grub.entries(source),
+        grub_default.started(source, environment),
+        grub.rewrite(source, ("ttyAMA0,115200", "tty1")),
+    )
 
 
 def _bls(source: str) -> object:
     values = {"kernelopts": ("quiet", "console=ttyS0")}
     found = bls.entry("/boot/loader/entries/x.conf", source, values)
     return found, bls.rewrite(source, ("ttyAMA0,115200", "tty1"), {"6.1.0-9": "6.1.0-10"})
+
+
+def _loader_conf(source: str) -> object:
+    found = [
+        bls.entry(f"/efi/loader/entries/{name}.conf", text, {}) for name, text in ENTRIES.items()
+    ]
+    entries = [entry for entry in found if entry is not None]
+    versions = source.split()
+    return (
+        loader_conf.waits(source),
+        loader_conf.rewrite(source),
+        loader_conf.started(entries, ["EFI/Linux/x.efi", *versions], source),
+        [loader_conf.compare_versions(one, source) for one in versions],
+    )
 
 
 def _environment(source: str) -> object:
@@ -146,15 +177,21 @@ PACKAGES = (
 )
 STATUS = b"Package: bash\nStatus: install ok installed\nVersion: 1\nProvides: sh (= 1)\n"
 GRUB = b"""\
+set default="${saved_entry}"
 menuentry 'Ubuntu' --class ubuntu {
 \tlinux /boot/vmlinuz-4.15.0-1 root=LABEL=cloudimg-rootfs ro console=tty1 console=ttyS0
 \tinitrd /boot/initrd.img-4.15.0-1
 }
-submenu 'Advanced' {
+submenu 'Advanced' --id more {
 menuentry 'rescue' { linux /boot/vmlinuz single nomodeset
 }
 }
 """
+ENTRIES = {
+    "debian-6.1.0-9+3": "title Debian\nversion 6.1.0-9\nsort-key debian\nlinux /a\n",
+    "debian-6.1.0-10": "title Debian\nversion 6.1.0-10\nsort-key debian\nlinux /b\n",
+    "x+0-2": "title x\nlinux /c\noptions ro single\n",
+}
 CPIO = write_archive(
     [
         Member("lib/modules/x/a.ko", 0o100644, 4, b"\x7fELF"),
@@ -226,6 +263,9 @@ TARGETS = (
     Target("boot loader entry", _texts(_bls),
            (b"title Rocky\nversion 6.1.0-9\nlinux /vmlinuz-6.1.0-9\ninitrd /i.img $tuned\n"
             b"options root=LABEL=x ro $kernelopts console=ttyS0\n",)),
+    Target("loader.conf", _texts(_loader_conf),
+           (b"timeout menu-force\n#console-mode keep\ndefault debian-6.1.0-*.conf\n",
+            b"default @saved\ntimeout 5\n")),
     Target("grubenv", _texts(_environment),
            (b"# GRUB Environment Block\nsaved_entry=x\nkernelopts=ro console=ttyS0\n####",)),
     Target("os-release", _texts(text.os_release), (b'ID=ubuntu\nVERSION_ID="18.04"\n',)),

@@ -80,14 +80,14 @@ def with_words(*words: str) -> GuestFacts:
 
 def test_all_claims_hold_of_a_good_image() -> None:
     result = checks(GOOD)
-    assert result.good and len(result.checks) == 29
+    assert result.good and len(result.checks) == 30
     assert failed(result) == []
 
 
 def test_the_document_has_every_claim() -> None:
     document = json.loads(json.dumps(checks(GOOD).to_dict()))
     assert document["good"] is True
-    assert len(document["checks"]) == 29
+    assert len(document["checks"]) == 30
     assert set(document["checks"][0]) == {"claim", "good", "found"}
 
 
@@ -120,6 +120,7 @@ def test_the_document_has_every_claim() -> None:
             with_menu(replace(MENU, drop_in_text="GRUB_CMDLINE_LINUX=nofb\n")),
             "/etc/default/grub.d",
         ),
+        (with_menu(replace(MENU, repairs="recovery")), "entry for repairs"),
         (replace(GOOD, unready=("htop",)), "unfinished packages"),
         (replace(GOOD, files=()), "/etc/motd"),
         (replace(GOOD, files=(replace(MOTD, mode=0o600),)), "/etc/motd"),
