@@ -53,7 +53,7 @@ class BootLoader(StrEnum):
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition, or a whole disk without a partition table."""
+    """A partition, a logical volume, or a whole disk without a partition table."""
 
     device: str
     """The appliance's name for it, valid for one launch only."""
@@ -82,6 +82,8 @@ class Partition:
     """Bytes of the partition."""
     partlabel: str = ""
     """Name of the partition in the GPT."""
+    paths: tuple[str, ...] = ()
+    """A logical volume's paths in the guest, the usual one first; empty for a partition."""
 
     @property
     def end(self) -> int:
@@ -248,6 +250,8 @@ class GuestFacts:
     leftovers: Leftovers
     bios: bool = False
     """Whether the disk starts with GRUB for machines without UEFI."""
+    absent: tuple[str, ...] = ()
+    """File systems that its fstab has and the disk hasn't, each with its place."""
     esp: str = ""
     """Where the guest mounts its ESP; empty where it has no place for it."""
     loaders: tuple[str, ...] = ()
@@ -372,9 +376,8 @@ def _entry_line(entry: BootEntry) -> str:
 
 
 def _partition_line(part: Partition) -> str:
-    names = ", ".join(
-        f"{key} {value}" for key, value in (("label", part.label), ("UUID", part.uuid)) if value
-    )
+    known = (("volume", "".join(part.paths[:1])), ("label", part.label), ("UUID", part.uuid))
+    names = ", ".join(f"{key} {value}" for key, value in known if value)
     free = f", {size(part.free)} free" if part.free is not None else ""
     where = f" at {part.mounted}" if part.mounted else ""
     return f"{part.role}{where}: {part.type or 'no file system'} ({names or 'unnamed'}){free}"

@@ -40,6 +40,9 @@ COMPARED = 4 * GIB
 #: Number of kernels in a guest.
 KERNELS = 32
 
+#: Number of logical volumes on a disk.
+VOLUMES = 64
+
 #: An initramfs, and all of a guest.
 INITRAMFS = GIB
 ALL_INITRAMFS = 2 * GIB

@@ -147,8 +147,9 @@ def _make(
         with clock.timed("apply"):
             carry_out = apply_inside if spec.engine == "guest" else apply_offline
             outcome = carry_out(appliance, inspection, steps, client, work)
-            # Either closes the overlay's file with all of it written back.
-            free = eject_disk(appliance)
+            # Either closes the overlay's file with all of it written back. Volumes keep a disk in
+            # use, and can't be activated on one that is read-only.
+            free = not inspection.contents.layout.has_volumes and eject_disk(appliance)
             if not free:
                 appliance.shutdown()
         with clock.timed("convert"), progress.current().step("compress"):

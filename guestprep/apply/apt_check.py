@@ -41,9 +41,9 @@ def require_fitting(status: DpkgStatus, steps: Iterable[InstallStep], architectu
     """
     steps = tuple(steps)
     new = [package for step in steps for package in step.packages]
-    if not new:
-        return
     removed = {name for step in steps if isinstance(step, ReplaceStep) for name in step.remove}
+    if not new and not removed:
+        return
     present = [package for package in status.packages.values() if package.installed]
     kept = [package for package in present if package.name not in removed]
     after = complaints([*kept, *new], architecture)

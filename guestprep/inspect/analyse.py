@@ -74,6 +74,7 @@ def analyse(disk: DiskFacts, contents: GuestContents) -> GuestFacts:
         bios=starts_by_bios(architecture, contents.boot_sector),
         kernels=kernels,
         grub=_grub(contents),
+        absent=contents.layout.absent,
         esp=esp,
         loaders=contents.loaders,
         loader=contents.loader,

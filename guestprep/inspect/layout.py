@@ -14,25 +14,21 @@ from core.errors import UnusableInput
 from core.untrusted_names import UnsafeNameError, relative_name
 from guestprep.appliance import Appliance, GuestCallError
 from guestprep.facts import Partition, Role
-from guestprep.inspect.mounts import Mount, mounts_of
+from guestprep.inspect.mounts import LINUX_TYPES, Mount, absent, mounts_of
+from guestprep.inspect.root import BOOT_LABEL, mount_root
+from guestprep.inspect.volumes import MEMBER, find_volumes
 from guestprep.parse.text import FstabEntry, decode, fstab
 from guestprep.target import MACHINES
 
 ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 
-#: Ubuntu's label for a separate /boot, from 24.04 on.
-_BOOT_LABEL = "BOOT"
-
 #: blkid's unit for where partitions are, whatever the disk's own sectors are.
 _SECTOR = 512
 
-_LINUX_TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs")
 _ENCRYPTED_TYPES = ("crypto_LUKS", "BitLocker")
-#: Where installers put a root on btrfs, if not into its default subvolume: Ubuntu's, Debian's, and
-#: others.
-_SUBVOLUMES = ("subvol=@", "subvol=@rootfs", "subvol=root")
 
-_UNSUPPORTED = {"LVM2_member": "LVM", "linux_raid_member": "software RAID", "zfs_member": "ZFS"}
+#: Without these a preparation would change, or miss, what isn't there.
+_REQUIRED = ("/usr", "/var", "/var/lib")
 
 
 @dataclass(frozen=True)
@@ -48,11 +44,18 @@ class DiskLayout:
     """Path on the ESP of the loader that UEFI starts by default; empty when there is none."""
     esp: Mount | None = None
     """Where the guest has its ESP; None where it has no place for it."""
+    absent: tuple[str, ...] = ()
+    """The file systems that its fstab has and the disk hasn't, each with the place in the guest."""
 
     @property
     def places(self) -> tuple[Mount, ...]:
         """The mounts with the ESP's."""
         return (*self.mounts, *((self.esp,) if self.esp else ()))
+
+    @property
+    def has_volumes(self) -> bool:
+        """Whether there are logical volumes, which keep the disk in use."""
+        return any(part.paths for part in self.partitions)
 
 
 def mount_all(appliance: Appliance, mounts: Sequence[Mount], *, writable: bool) -> None:
@@ -74,9 +77,15 @@ def find_layout(appliance: Appliance) -> DiskLayout:
     known = {device: appliance.block_id(device) for device in devices}
     table = next((entry.get("PART_ENTRY_SCHEME", "") for entry in known.values()), "")
     partitions = [_identify(device, entry) for device, entry in known.items()]
+    if any(part.type == MEMBER for part in partitions):
+        partitions += [
+            replace(_identify(device, appliance.block_id(device)), paths=paths)
+            for device, paths in find_volumes(appliance).items()
+        ]
     partitions, loader = _look_into_esp(appliance, partitions)
-    root, options = _mount_root(appliance, partitions)
-    table_of_mounts = mounts_of(_fstab(appliance), partitions)
+    root, options = mount_root(appliance, partitions)
+    lines = _fstab(appliance)
+    table_of_mounts = mounts_of(lines, partitions)
     mounts = [Mount(root.device, "/", options), *_further(table_of_mounts, partitions, root)]
     esp = _esp(table_of_mounts, partitions)
     if not any(mount.where == "/boot" for mount in (*mounts, *esp)):
@@ -84,6 +93,9 @@ def find_layout(appliance: Appliance) -> DiskLayout:
     for mount in mounts[1:]:
         _mount(appliance, mount)
     mounted_esp = _mount_esp(appliance, esp, partitions)
+    there = {mount.where for mount in mounts}
+    missing = [entry for entry in absent(lines, partitions) if entry.where not in there]
+    _require(missing)
     # Of a device with several subvolumes, the first counts.
     here = {mount.device: mount.where for mount in reversed(mounts)}
     named = {mount.device: mount.where for mount in reversed(table_of_mounts)}
@@ -100,7 +112,12 @@ def find_layout(appliance: Appliance) -> DiskLayout:
         for part in partitions
     )
     return DiskLayout(
-        {"dos": "msdos"}.get(table, table) or "none", described, tuple(mounts), loader, mounted_esp
+        {"dos": "msdos"}.get(table, table) or "none",
+        described,
+        tuple(mounts),
+        loader,
+        mounted_esp,
+        tuple(f"{entry.where} ({entry.source})" for entry in missing),
     )
 
 
@@ -172,126 +189,6 @@ def _identify(device: str, known: Mapping[str, str]) -> Partition:
     )
 
 
-def _mount_root(appliance: Appliance, partitions: Sequence[Partition]) -> tuple[Partition, str]:
-    """Mount the root file system; its partition and the options it is mounted with."""
-    found: list[tuple[Partition, str]] = []
-    unmountable: dict[str, str] = {}
-    mounted = ""
-    for part in partitions:
-        # A label that says /boot saves trying.
-        if part.type not in _LINUX_TYPES or part.label == _BOOT_LABEL:
-            continue
-        if mounted:
-            appliance.unmount_all()
-            mounted = ""
-        options = _mount_if_root(appliance, part, unmountable)
-        if options is not None:
-            found.append((part, options))
-            mounted = part.device
-    if not found:
-        raise _unmountable(unmountable) if unmountable else _no_root(partitions)
-    if len(found) > 1:
-        found = [entry for entry in found if "root" in entry[0].label.lower()] or found
-    if len(found) > 1:
-        raise UnusableInput(
-            "the disk has more than one root file system: "
-            + ", ".join(_described(part) for part, _ in found),
-            hint="prepare an image of one system",
-        )
-    root, options = found[0]
-    if mounted != root.device:
-        appliance.unmount_all()
-        appliance.mount(root.device, options=options)
-    return root, options
-
-
-def _mount_if_root(
-    appliance: Appliance, part: Partition, unmountable: dict[str, str]
-) -> str | None:
-    """Mount a file system if it is a root; the options used, or None when it isn't a root.
-
-    :param unmountable: gets why a partition can't be mounted, by its description.
-    :raises UnusableInput: several of its subvolumes are.
-    """
-    try:
-        if _is_root(appliance, part, ""):
-            return ""
-    except GuestCallError as error:
-        unmountable[_described(part)] = error.message
-        return None
-    if part.type != "btrfs":
-        return None
-    found = []
-    for options in _SUBVOLUMES:
-        with contextlib.suppress(GuestCallError):  # there is no such subvolume
-            if _is_root(appliance, part, options):
-                found.append(options)
-    if len(found) > 1:
-        raise UnusableInput(
-            f"{_described(part)} has more than one subvolume with a system: "
-            + ", ".join(options.removeprefix("subvol=") for options in found),
-            hint="make the right one the default: btrfs subvolume set-default",
-        )
-    if found:
-        appliance.unmount_all()
-        appliance.mount(part.device, options=found[0])
-    return found[0] if found else None
-
-
-def _is_root(appliance: Appliance, part: Partition, options: str) -> bool:
-    """Whether a file system is a root, which is then mounted.
-
-    :raises GuestCallError: it can't be mounted.
-    """
-    appliance.unmount_all()
-    appliance.mount(part.device, options=options)
-    found = {"etc", "usr"} <= set(appliance.list_directory("/")) and (
-        appliance.is_file("/etc/os-release") or appliance.is_file("/usr/lib/os-release")
-    )
-    if not found:
-        appliance.unmount_all()
-    return found
-
-
-def _described(part: Partition) -> str:
-    """A partition for a person."""
-    name = part.label or part.partlabel or part.uuid
-    return f"partition {part.number} ({part.type} {name})" if part.number else name
-
-
-def _unmountable(reasons: Mapping[str, str]) -> UnusableInput:
-    return UnusableInput(
-        f"the image's {' and '.join(reasons)} can't be mounted, so no root file system is found",
-        hint="it may be damaged, or newer than this machine's kernel, which libguestfs uses: the "
-        "variable SUPERMIN_KERNEL names another one",
-        details="\n".join(f"{name}: {reason}" for name, reason in reasons.items()),
-    )
-
-
-def _no_root(partitions: Sequence[Partition]) -> UnusableInput:
-    if any(part.role is Role.ENCRYPTED for part in partitions):
-        return UnusableInput(
-            "the image's root file system is encrypted",
-            hint="an encrypted image can't be prepared: decrypt it first",
-        )
-    for part in partitions:
-        if part.type in _UNSUPPORTED:
-            return UnusableInput(
-                f"the image's root is on {_UNSUPPORTED[part.type]}, which kollarm doesn't handle",
-                hint="use a cloud image with its root directly on a partition",
-            )
-    if not partitions or not any(part.type for part in partitions):
-        return UnusableInput(
-            "the disk has no partition with a file system",
-            hint="use the disk image of an installed system",
-        )
-    kinds = ", ".join(sorted({part.type for part in partitions if part.type}))
-    return UnusableInput(
-        f"no root file system found on the disk (it has: {kinds})",
-        hint="use a Debian or Ubuntu cloud image, which has one ext4, xfs or btrfs root",
-    )
-
-
 def _fstab(appliance: Appliance) -> tuple[FstabEntry, ...]:
     try:
         return fstab(decode(appliance.read("/etc/fstab")))
@@ -299,11 +196,24 @@ def _fstab(appliance: Appliance) -> tuple[FstabEntry, ...]:
         return ()
 
 
+def _require(missing: Sequence[FstabEntry]) -> None:
+    """Refuse a guest of which a part that is read or changed isn't on the disk.
+
+    :raises UnusableInput: there is such a part.
+    """
+    for entry in missing:
+        if entry.where in _REQUIRED:
+            raise UnusableInput(
+                f"the image's {entry.where} is on {entry.source}, which isn't on the disk",
+                hint="prepare an image that is complete; or check its /etc/fstab",
+            )
+
+
 def _further(
     table: Sequence[Mount], partitions: Sequence[Partition], root: Partition
 ) -> list[Mount]:
     """The file systems that the guest mounts below its root."""
-    known = {part.device for part in partitions if part.type in _LINUX_TYPES}
+    known = {part.device for part in partitions if part.type in LINUX_TYPES}
     found: dict[str, Mount] = {}
     for mount in table:
         try:
@@ -353,8 +263,8 @@ def _boot(
 ) -> list[Mount]:
     """The file system of /boot that fstab doesn't name, by its label or its kernels."""
     others = [part for part in partitions if part.device not in mounted]
-    others = [part for part in others if part.type in _LINUX_TYPES]
-    chosen = [part for part in others if part.label == _BOOT_LABEL]
+    others = [part for part in others if part.type in LINUX_TYPES]
+    chosen = [part for part in others if part.label == BOOT_LABEL]
     if not chosen and not _has_kernel(appliance, "/boot"):
         chosen = [part for part in others if _holds_kernels(appliance, part)]
     return [Mount(chosen[0].device, "/boot")] if len(chosen) == 1 else []

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from guestprep.facts import Partition
 from guestprep.parse.text import FstabEntry
 
+#: File systems that a Linux system is installed on.
+LINUX_TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs")
+
 #: A partition of the first disk, by the names that kernels give it.
 _DEVICE = re.compile(r"/dev/(?:[hsv]da|xvda|nvme0n1p|mmcblk0p)([0-9]+)")
 
@@ -50,8 +53,19 @@ def mounts_of(table: Sequence[FstabEntry], partitions: Sequence[Partition]) -> l
     return sorted(found, key=lambda mount: mount.where.rstrip("/").count("/"))
 
 
+def absent(table: Sequence[FstabEntry], partitions: Sequence[Partition]) -> list[FstabEntry]:
+    """The lines of an fstab whose file system must be there, and isn't on the disk."""
+    return [
+        entry
+        for entry in table
+        if entry.type in LINUX_TYPES
+        and not {"nofail", "noauto"} & set(entry.options)
+        and _resolve(entry, partitions) is None
+    ]
+
+
 def _resolve(entry: FstabEntry, partitions: Sequence[Partition]) -> Partition | None:
-    """The partition that an fstab's line means; None where it can't be told."""
+    """The partition or volume that an fstab's line means; None where it can't be told."""
     if match := _DEVICE.fullmatch(entry.source):
         return next((part for part in partitions if part.number == int(match[1])), None)
     kind, _, value = entry.source.partition("=")
@@ -65,6 +79,6 @@ def _resolve(entry: FstabEntry, partitions: Sequence[Partition]) -> Partition | 
             "PARTUUID": part.partuuid,
             "PARTLABEL": part.partlabel,
         }
-        if value and names.get(kind, "").lower() == value.lower():
+        if entry.source in part.paths or (value and names.get(kind, "").lower() == value.lower()):
             return part
     return None

@@ -138,6 +138,11 @@ def _warnings(facts: GuestFacts) -> list[str]:
             f"{', '.join(facts.fixed_networks)} is for the network card of one machine, and "
             "cloud-init is set to leave networks alone: guests may have no network"
         )
+    if facts.absent:
+        warnings.append(
+            f"fstab has {', '.join(facts.absent)}, which isn't on the disk or can't be read: "
+            "what is there stays as it is"
+        )
     if facts.unready:
         warnings.append(f"dpkg already has half-installed packages: {', '.join(facts.unready)}")
     return warnings

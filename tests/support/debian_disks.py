@@ -85,6 +85,38 @@ def upgraded_cloud() -> Recipe:
     )
 
 
+def generic_beside_cloud() -> Recipe:
+    """Debian's genericcloud image in which somebody has installed linux-image-arm64."""
+    recipe = debian_cloud()
+    other = replace(recipe, version=GENERIC)
+    lib = f"usr/lib/modules/{GENERIC}"
+    menu = MENU.format(version=CLOUD, words=recipe.words)
+    menu += MENU.format(version=GENERIC, words=recipe.words)
+    modules = synthetic.BASIC | synthetic.GRAPHICS
+    packages = {
+        f"linux-image-{GENERIC}": "Depends: initramfs-tools",
+        "linux-image-arm64": f"Depends: linux-image-{GENERIC}",
+    }
+    return replace(
+        recipe,
+        further_kernels=(GENERIC,),
+        status=recipe.status
+        + "".join(
+            f"\nPackage: {name}\nStatus: install ok installed\nArchitecture: arm64\n"
+            f"Version: 6.1.30-1\n{needs}\nDescription: x\n"
+            for name, needs in packages.items()
+        ),
+        extra={
+            **recipe.extra,
+            f"boot/vmlinuz-{GENERIC}": b"another kernel",
+            f"boot/config-{GENERIC}": Recipe().config,
+            f"boot/initrd.img-{GENERIC}": initramfs(other),
+            "boot/grub/grub.cfg": menu,
+            **{f"{lib}/{name}": data for name, data in modules.items()},
+        },
+    )
+
+
 def debian_archive(folder: Path) -> synthetic.SignedArchive:
     """A signed archive with the generic kernel."""
     made = synthetic.signed_archive(folder, "bookworm")

@@ -98,6 +98,8 @@ class Recipe:
     """A further segment of the initramfs."""
     index_tail: str = ""
     """Further lines of modules.dep."""
+    further_kernels: tuple[str, ...] = ()
+    """Versions of kernels among the extra files, whose modules are indexed."""
 
 
 def initramfs(recipe: Recipe) -> bytes:
@@ -188,7 +190,8 @@ def make(path: Path, work: Path, recipe: Recipe | None = None) -> Path:
         synthetic.write_tree(work / "var", {name[4:]: data for name, data in var.items()})
         files["var/.keep"] = ""
     synthetic.write_tree(tree, files)
-    synthetic.index_modules(tree, version)
+    for kernel in (version, *recipe.further_kernels):
+        synthetic.index_modules(tree, kernel)
     with (tree / modules / "modules.dep").open("a") as dep:
         dep.write(recipe.index_tail)
     for name, size in recipe.sparse.items():

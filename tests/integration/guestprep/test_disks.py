@@ -157,6 +157,22 @@ def test_two_kernels_without_graphics_are_replaced_by_one(disks: Disks) -> None:
         assert examine_again(appliance, output, guest).empty
 
 
+def test_a_kernel_with_graphics_beside_one_without(disks: Disks) -> None:
+    """And a login prompt that is masked."""
+    recipe = debian_disks.generic_beside_cloud()
+    mask = "etc/systemd/system/getty@tty1.service"
+    recipe.extra = {**recipe.extra, mask: "-> /dev/null", "usr/lib/systemd/systemd": b"x"}
+    output = disks.folder / "both-prepared.qcow2"
+    record = pipeline.prepare(disks.guest(disks.disk("both", recipe)), output)
+    assert all(check.good for check in record.checks) and not record.outcome["packages"]
+    with launch_appliance([Drive(output, "qcow2")]) as appliance:
+        appliance.mount("/dev/sda1")
+        assert not appliance.is_link(f"/{mask}")
+        assert debian_disks.CLOUD not in appliance.read("/boot/grub/grub.cfg").decode()
+        assert b"linux-image-cloud-arm64" not in appliance.read("/var/lib/dpkg/status")
+        assert f"vmlinuz-{debian_disks.CLOUD}" not in appliance.list_directory("/boot")
+
+
 def test_a_kernel_without_graphics_is_replaced(disks: Disks) -> None:
     source = disks.disk("cloud", debian_disks.debian_cloud())
     other = replace(disks, archive=debian_disks.debian_archive(disks.folder / "debian"))

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from core.errors import UnusableInput
-from guestprep import pipeline
+from guestprep import limits, pipeline
 from guestprep.appliance import Appliance, Drive, launch_appliance
+from guestprep.facts import Role
 from guestprep.inspect.layout import find_layout
-from tests.support import guest_disks
+from guestprep.inspect.volumes import find_volumes
+from tests.support import guest_disks, volume_disks
 from tests.support.disks import Disks
 
 pytestmark = pytest.mark.integration
@@ -89,3 +91,28 @@ def test_roots_in_subvolumes(tmp_path: Path) -> None:
         add_system(appliance, "@")
         with pytest.raises(UnusableInput, match="@, @rootfs"):
             find_layout(appliance)
+
+
+def test_logical_volumes(disks: Disks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "prepared.qcow2"
+    record = pipeline.prepare(disks.guest(volume_disks.on_volumes(tmp_path)), output)
+    assert record.checks and all(check.good for check in record.checks)
+    extra = f"linux-modules-extra-{guest_disks.VERSION}"
+    with launch_appliance([Drive(output, "qcow2")]) as appliance:
+        layout = find_layout(appliance)
+        places = {mount.where for mount in layout.mounts}
+        assert places == {"/", "/usr", "/var", "/home", "/boot"} and not layout.absent
+        with monkeypatch.context() as lower, pytest.raises(UnusableInput, match="volumes"):
+            lower.setattr(limits, "VOLUMES", len(volume_disks.VOLUMES) - 1)
+            find_volumes(appliance)
+        swap = next(part for part in layout.partitions if part.role is Role.SWAP)
+        assert "/dev/mapper/image--vg-swap" in swap.paths
+        assert extra.encode() in appliance.read("/var/lib/dpkg/status")
+        assert appliance.list_directory("/var/lib/cloud/instances") == []
+        assert "kollarm.conf" in appliance.list_directory("/etc/modules-load.d")
+        modules = f"/usr/lib/modules/{guest_disks.VERSION}/kernel/drivers/gpu/drm/virtio"
+        assert appliance.list_directory(modules) == ["virtio-gpu.ko"]
+        for place in ("/usr", "/var", "/home"):
+            appliance.call("umount", place)
+            assert appliance.list_directory(place) in ([], [".keep"])
+    assert pipeline.plan(disks.guest(output)).empty

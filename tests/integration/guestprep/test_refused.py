@@ -13,15 +13,29 @@ from core.errors import UnusableInput
 from core.run import run
 from guestprep import pipeline
 from guestprep.appliance import Appliance, Drive, launch_appliance
-from tests.support import guest_disks
+from guestprep.inspect import inspect_image
+from tests.support import guest_disks, volume_disks
 from tests.support.disks import Disks
 
 pytestmark = pytest.mark.integration
 
 
+#: A menu that starts what its environment says: here the second entry's first, for repairs.
+SAVED = 'load_env\nset default="${saved_entry}"\n' + guest_disks.MENU.format(
+    version=guest_disks.VERSION, words="ro"
+)
+
+
 @pytest.mark.parametrize(
     ("name", "recipe", "messages"),
     [
+        (
+            "repairs",
+            guest_disks.Recipe(
+                extra={"boot/grub/grub.cfg": SAVED, "boot/grub/grubenv": "saved_entry=1>0\n"}
+            ),
+            ("an entry for repairs",),
+        ),
         (
             "foreign",
             guest_disks.Recipe(loader=False, os_release="ID=gentoo\nPRETTY_NAME=Gentoo\n"),
@@ -90,6 +104,30 @@ def test_an_encrypted_root_is_refused(disks: Disks) -> None:
         disk.write(b"LUKS\xba\xbe\x00\x01" + b"aes".ljust(160, b"\0") + b"1" * 36)
     with pytest.raises(UnusableInput, match="encrypted"):
         pipeline.prepare(disks.guest(raw), disks.folder / "results" / "encrypted.qcow2")
+
+
+def test_arrays_and_incomplete_volume_groups_are_refused(tmp_path: Path) -> None:
+    paths = [
+        volume_disks.blank(tmp_path / f"{name}.raw", 64) for name in ("array", "first", "more")
+    ]
+    with launch_appliance([Drive(path, "raw", writable=True) for path in paths]) as appliance:
+        volume_disks.partition(appliance, "/dev/sda", 20, 20)
+        appliance.call("md_create", "array", ["/dev/sda1", "/dev/sda2"], level="raid1")
+        for disk in ("/dev/sdb", "/dev/sdc"):
+            volume_disks.partition(appliance, disk, 60)
+        appliance.call("vgcreate", "both", ["/dev/sdb1", "/dev/sdc1"])
+        appliance.call("lvcreate", "root", "both", 100)
+        appliance.shutdown()
+    for path, word in zip(paths[:2], ("software RAID", "LVM"), strict=True):
+        with pytest.raises(UnusableInput, match=word):
+            inspect_image(path)
+
+
+def test_a_var_that_is_not_on_the_disk_is_refused(disks: Disks) -> None:
+    lines = "LABEL=cloudimg-rootfs / ext4\nUUID=elsewhere /home ext4\nUUID=other /var ext4\n"
+    source = disks.disk("elsewhere", guest_disks.Recipe(extra={"etc/fstab": lines}))
+    with pytest.raises(UnusableInput, match="/var is on UUID=other"):
+        inspect_image(source)
 
 
 def test_a_file_system_that_this_machine_does_not_know(disks: Disks) -> None:

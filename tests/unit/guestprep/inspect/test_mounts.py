@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from guestprep.apply.new_files import mount_of
-from guestprep.inspect.mounts import Mount, mounts_of
+from guestprep.inspect.mounts import Mount, absent, mounts_of
+from guestprep.inspect.volumes import volume_paths
 from guestprep.parse.text import fstab
 from tests.support.guest_facts import a_partition
 
@@ -62,6 +63,40 @@ def test_every_form_of_fstab_is_understood(source: str) -> None:
 )
 def test_what_is_not_on_the_disk_is_left_out(source: str) -> None:
     assert where(source) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "/dev/my-group/a-root.1",
+        "/dev/mapper/my--group-a--root.1",
+        "/dev/disk/by-id/dm-name-my--group-a--root.1",
+        "/dev/disk/by-id/dm-uuid-LVM-ABCdef",
+        "UUID=0b8c4f2e-1111-4222-8333-abcdefabcdef",
+    ],
+)
+def test_every_name_of_a_logical_volume_is_understood(source: str) -> None:
+    device = "/dev/my-group/a-root.1"
+    volume = replace(PARTITION, device=device, number=0, paths=volume_paths(device, "ABCdef"))
+    table = fstab(f"{source} / ext4 defaults 0 1\n")
+    assert mounts_of(table, [a_partition(number=1), volume]) == [Mount(device, "/", "")]
+    assert not absent(table, [volume])
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"),
+    [
+        ("/dev/mapper/home_crypt /home ext4 defaults 0 2", True),
+        ("UUID=x /home xfs", True),
+        ("UUID=x /home ext4 defaults,nofail 0 2", False),
+        ("/dev/sr0 /media/cdrom0 udf,iso9660 user,noauto 0 0", False),
+        ("tmpfs /tmp tmpfs defaults 0 0", False),
+        ("nas:/home /home nfs defaults 0 0", False),
+        ("/dev/vda2 /home ext4 defaults 0 2", False),
+    ],
+)
+def test_what_must_be_there_and_is_not(line: str, missing: bool) -> None:
+    assert bool(absent(fstab(line + "\n"), [PARTITION])) is missing
 
 
 def test_subvolumes_are_mounted_as_in_the_guest() -> None:
