@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from builder import pipeline
 from builder.plan import BuildPlan
 from builder.record import BuildRecord
 from builder.request import BuildRequest
-from core import progress
+from core import progress, side_by_side
 from core.config.model import Config, Guest
 from core.errors import KollarmError
 from core.progress import duration, size
@@ -273,45 +274,50 @@ def run(config: Config, partial: PartialRun) -> ImagesRecord:
 
         chosen = [(guest, selection.output(config, guest)) for guest in guests]
         prepare.prepare_all(config, chosen, done=keep_guest)
+        _boot_all(config, guests, partial)
     for guest in guests:
-        with progress.current().step(f"guest {guest.name}"):
-            if RunPart.GUESTS in parts:
-                steps = _boot(config, guest, partial.guests[guest.name])
-            else:
-                steps = _proven_earlier(config, guest)
-            for done in steps:
-                partial.guests[guest.name] = done
-            if RunPart.PUBLISH in parts:
+        if RunPart.GUESTS not in parts:
+            partial.guests[guest.name] = _proven_earlier(config, guest)
+        _require_passed(guest, partial.guests[guest.name])
+        if RunPart.PUBLISH in parts:
+            with progress.current().step(f"guest {guest.name}"):
                 for done in _publish(config, guest, partial.guests[guest.name], connections):
                     partial.guests[guest.name] = done
     return partial.record()
 
 
-def _boot(config: Config, guest: Guest, done: GuestRecord) -> Iterator[GuestRecord]:
-    """Boot what a guest was made from, and its prepared image; yield its record after each."""
-    image, prepared = selection.output(config, guest), done.prepared
-    if guest.boot == "both":
-        with progress.current().step("boot the source, as it was published"):
-            boot = boots.prove(
-                Path(prepared.source),
-                prepared.source_sha256,
-                image.parent,
-                f"{guest.name}-before",
-                guest.boot_timeout,
+def _boot_all(config: Config, guests: Sequence[Guest], partial: PartialRun) -> None:
+    """Boot what guests were made from and their prepared images, some at a time.
+
+    :raises Exception: the reason why the first of them could not be booted.
+    """
+
+    def boot(item: tuple[Guest, bool]) -> None:
+        guest, result = item
+        prepared, made = partial.guests[guest.name].prepared, selection.output(config, guest)
+        image, sha256, name = (
+            (made, prepared.sha256, f"{guest.name}-after")
+            if result
+            else (Path(prepared.source), prepared.source_sha256, f"{guest.name}-before")
+        )
+        which = "prepared image" if result else "source"
+        with progress.current().step(f"guest {guest.name}: boot the {which}"):
+            seen = boots.prove(image, sha256, made.parent, name, guest.boot_timeout)
+        with lock:
+            done = partial.guests[guest.name]
+            partial.guests[guest.name] = (
+                replace(done, after=seen) if result else replace(done, before=seen)
             )
-        done = replace(done, before=boot)
-        yield done
-    if guest.boot != "none":
-        with progress.current().step("boot the prepared image"):
-            boot = boots.prove(
-                image, prepared.sha256, image.parent, f"{guest.name}-after", guest.boot_timeout
-            )
-        done = replace(done, after=boot)
-        yield done
-        _require_passed(guest, boot)
+
+    lock = threading.Lock()
+    wanted = [(guest, False) for guest in guests if guest.boot == "both"]
+    wanted += [(guest, True) for guest in guests if guest.boot != "none"]
+    for outcome in side_by_side.each(boot, wanted, prepare.jobs(len(wanted))):
+        if isinstance(outcome, Exception):
+            raise outcome
 
 
-def _proven_earlier(config: Config, guest: Guest) -> Iterator[GuestRecord]:
+def _proven_earlier(config: Config, guest: Guest) -> GuestRecord:
     """The record of a guest that an earlier run prepared and proved.
 
     :raises KollarmError: there is none.
@@ -319,13 +325,16 @@ def _proven_earlier(config: Config, guest: Guest) -> Iterator[GuestRecord]:
     image = selection.output(config, guest)
     prepared = replace(record.read(image), kept=True)
     folder, source = image.parent, Path(prepared.source)
-    done = GuestRecord(
+    return GuestRecord(
         guest.name,
         prepared,
         boots.earlier(source, prepared.source_sha256, folder, f"{guest.name}-before"),
         boots.earlier(image, prepared.sha256, folder, f"{guest.name}-after"),
     )
-    yield done
+
+
+def _require_passed(guest: Guest, done: GuestRecord) -> None:
+    """:raises KollarmError: a guest's prepared image was not booted, or its boot failed."""
     if guest.boot == "none":
         return
     if done.after is None:
@@ -333,16 +342,11 @@ def _proven_earlier(config: Config, guest: Guest) -> Iterator[GuestRecord]:
             f"{guest.name}: the prepared image was not booted",
             hint="run kollarm images --only guests first",
         )
-    _require_passed(guest, done.after)
-
-
-def _require_passed(guest: Guest, boot: boots.KeptBoot) -> None:
-    """:raises KollarmError: the boot of a guest's prepared image failed."""
-    if not boot.report.passed:
+    if not done.after.report.passed:
         raise KollarmError(
-            f"{guest.name}: {boot.report.summary}",
+            f"{guest.name}: {done.after.report.summary}",
             hint="it was not published; the screenshot shows its console",
-            details=f"screenshot: {boot.screenshot}",
+            details=f"screenshot: {done.after.screenshot}",
         )
 
 

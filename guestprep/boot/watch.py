@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from core import progress
+from core import progress, side_by_side
 from core.errors import CommandError, KollarmError
 from core.run import end
 from core.sockets import socket_folder
@@ -255,8 +255,9 @@ def running(guest: VirtualMachine) -> Iterator[subprocess.Popen[bytes]]:
             start_new_session=True,
         )
     try:
-        _wait_for_monitor(process, guest)
-        yield process
+        with side_by_side.running(lambda: end(process, grace=3.0)):
+            _wait_for_monitor(process, guest)
+            yield process
     finally:
         end(process, grace=3.0)
 

@@ -45,8 +45,15 @@ def prepare(
     return record
 
 
-#: Bytes of memory that preparing one guest takes: the appliance's, and what unpacks packages.
+#: Bytes of memory that preparing or booting one guest takes: the virtual machine's, what QEMU
+#: translates, and what unpacks packages or reads the screen.
 _MEMORY = 2 << 30
+
+
+def jobs(count: int) -> int:
+    """How many of so many guests are prepared or booted at once: at least one."""
+    room = psutil.virtual_memory().available // _MEMORY
+    return max(1, min(count, os.cpu_count() or 1, room))
 
 
 def prepare_all(
@@ -73,8 +80,6 @@ def prepare_all(
                 hint="prepare them one after the other, and name the results (-o)",
             )
         made[output] = guest
-    room = psutil.virtual_memory().available // _MEMORY
-    jobs = min(len(chosen), os.cpu_count() or 1, max(1, room))
 
     def one(item: tuple[Guest, Path]) -> PreparationRecord:
         guest, output = item
@@ -88,7 +93,7 @@ def prepare_all(
 
     if len(chosen) <= 1:
         return [one(item) for item in chosen]
-    outcomes = side_by_side.each(named, chosen, jobs)
+    outcomes = side_by_side.each(named, chosen, jobs(len(chosen)))
     failed = [
         (guest, outcome)
         for (guest, _), outcome in zip(chosen, outcomes, strict=True)
