@@ -49,6 +49,8 @@ class IndexJoiner:
                 members=step.members,
                 error=f"left as it was: the image for {', '.join(failed)} failed",
             )
+        if step.action is BuildAction.KEEP:
+            return IndexRecord(step.name, reference, State.KEPT, step.digest, step.members)
         members = {member: images[step.name, member] for member in step.members}
         state, warnings = State.KEPT, []
         try:

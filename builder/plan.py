@@ -62,6 +62,8 @@ class IndexStep:
     """Architectures (by OCI's names) whose entries stay beside the members; None for any."""
     dropped: tuple[str, ...] = ()
     """The platforms (``linux/arm64``) whose entries go."""
+    digest: str = ""
+    """The index's digest, for BuildAction.KEEP."""
 
 
 @dataclass(frozen=True)
@@ -306,6 +308,7 @@ def _index_steps(
             "; ".join(details),
             keep,
             tuple(f"{one.os}/{one.architecture}" for one in gone),
+            composed.digest if action is BuildAction.KEEP else "",
         )
 
 

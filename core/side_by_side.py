@@ -81,7 +81,7 @@ def each(
     :raises KeyboardInterrupt: after all that was running has been ended and cleaned up.
     """
     crew = _Crew()
-    with ThreadPoolExecutor(jobs, initializer=crew.join) as pool:
+    with running(crew.stop), ThreadPoolExecutor(jobs, initializer=crew.join) as pool:
         futures: list[Future[Result]] = [pool.submit(function, item) for item in items]
         try:
             while wait(futures, 0.5).not_done:
@@ -97,3 +97,26 @@ def each(
             raise error
         outcomes.append(future.result() if error is None else error)
     return outcomes
+
+
+@contextlib.contextmanager
+def beside(function: Callable[[], object]) -> Iterator[None]:
+    """Call a function in a thread while the block runs, and wait for it where that fails too.
+
+    :raises KeyboardInterrupt: from the block, after what the function was running has been ended
+        and cleaned up.
+    :raises Exception: the block's, else the function's.
+    """
+    crew = _Crew()
+    with running(crew.stop), ThreadPoolExecutor(1, initializer=crew.join) as pool:
+        other = pool.submit(function)
+        try:
+            yield
+            while wait([other], 0.5).not_done:
+                pass
+        except Exception:
+            raise
+        except BaseException:
+            crew.stop()
+            raise
+    other.result()

@@ -248,8 +248,9 @@ def plan(config: Config, parts: Collection[RunPart] = EVERYTHING) -> ImagesPlan:
 def run(config: Config, partial: PartialRun) -> ImagesRecord:
     """Build, prepare, prove and publish everything in the configuration, or some of that.
 
-    The cloud is asked first: that it can't be reached should be known before an hour of
-    building, not after it.
+    Guest images are prepared and booted while container images are built: each needs what the
+    other leaves of the processors and the network.  The cloud is asked first: that it can't be
+    reached should be known before an hour of building, not after it.
 
     :param partial: receives the record of each thing that is done; its parts are done.
     :raises KollarmError: something failed; what was complete by then stays.
@@ -261,20 +262,10 @@ def run(config: Config, partial: PartialRun) -> ImagesRecord:
             connections = clouds_for(config)
             for connection in connections:
                 Glance(connection).import_methods()
-    if RunPart.BUILD in parts:
-        start_registry(config)
-        with progress.current().step("container images"):
-            keep = partial.builds.append
-            keep(pipeline.build(BuildRequest(config), on_interrupt=keep))
-            partial.builds[-1].raise_for_failures()
-    if RunPart.GUESTS in parts:
-
-        def keep_guest(guest: Guest, prepared: PreparationRecord) -> None:
-            partial.guests[guest.name] = GuestRecord(guest.name, prepared)
-
-        chosen = [(guest, selection.output(config, guest)) for guest in guests]
-        prepare.prepare_all(config, chosen, done=keep_guest)
-        _boot_all(config, guests, partial)
+    prove = _prove if RunPart.GUESTS in parts else lambda *_: None
+    with side_by_side.beside(lambda: prove(config, guests, partial)):
+        if RunPart.BUILD in parts:
+            _build(config, partial)
     for guest in guests:
         if RunPart.GUESTS not in parts:
             partial.guests[guest.name] = _proven_earlier(config, guest)
@@ -284,6 +275,34 @@ def run(config: Config, partial: PartialRun) -> ImagesRecord:
                 for done in _publish(config, guest, partial.guests[guest.name], connections):
                     partial.guests[guest.name] = done
     return partial.record()
+
+
+def _build(config: Config, partial: PartialRun) -> None:
+    """Build the container images and push them."""
+    start_registry(config)
+    with progress.current().step("container images"):
+        keep = partial.builds.append
+        keep(pipeline.build(BuildRequest(config), on_interrupt=keep))
+        partial.builds[-1].raise_for_failures()
+
+
+def _prove(config: Config, guests: Sequence[Guest], partial: PartialRun) -> None:
+    """Prepare the guests' images and boot them.
+
+    :raises KollarmError: one can't be prepared or booted; said at once, as a build beside it may
+        take an hour more, or fail as well.
+    """
+
+    def prepared(guest: Guest, made: PreparationRecord) -> None:
+        partial.guests[guest.name] = GuestRecord(guest.name, made)
+
+    try:
+        chosen = [(guest, selection.output(config, guest)) for guest in guests]
+        prepare.prepare_all(config, chosen, done=prepared)
+        _boot_all(config, guests, partial)
+    except KollarmError as error:
+        progress.current().warn(f"guest images: {error}")
+        raise
 
 
 def _boot_all(config: Config, guests: Sequence[Guest], partial: PartialRun) -> None:

@@ -33,7 +33,7 @@ from tests.bench.projects import (
     project,
     seconds,
 )
-from tests.support import kolla_builds
+from tests.support import buildkit, kolla_builds
 from tests.support.registries import RunningRegistry
 from tests.support.stocked import put
 
@@ -114,19 +114,33 @@ def idle_and_far(folder: Path) -> Samples:
             far.stop()
 
 
+def forced(folder: Path, release: str, **environ: str) -> Samples:
+    """All steps are carried out on both sides."""
+    with project(folder, THREE, release=release) as (path, _):
+        ours: list[str | Path] = [*KOLLARM, "build", "--config", path, "--force"]
+        seconds(ours, **environ)  # makes the base image
+        theirs = kolla_builds.command(load(path), path.parent, "base", "cron", "memcached")
+        for _ in range(2):
+            yield Pair(seconds(ours, **environ), seconds([*theirs, "--nocache"], **environ))
+
+
 @measure(
     compared="`kollarm build --force`, which pushes too, against `kolla-build --nocache`: base, "
     "cron and memcached for x86_64, one base image",
     goal=at_most(0.9),
 )
 def forced_and_kolla_build(folder: Path) -> Samples:
-    """All steps are carried out on both sides."""
-    with project(folder, THREE) as (path, _):
-        ours: list[str | Path] = [*KOLLARM, "build", "--config", path, "--force"]
-        seconds(ours)  # makes the base image
-        theirs = kolla_builds.command(load(path), path.parent, "base", "cron", "memcached")
-        for _ in range(2):
-            yield Pair(seconds(ours), seconds([*theirs, "--nocache"]))
+    """Kolla 22, which builds with the engine's classic builder."""
+    yield from forced(folder, "2026.1")
+
+
+@measure(
+    compared="the same of 2026.2, whose kolla-build uses BuildKit",
+    goal=at_most(0.9),
+)
+def forced_and_kolla_build_23(folder: Path) -> Samples:
+    """Kolla 23."""
+    yield from forced(folder, "2026.2", **buildkit.plugin(folder / "docker"))
 
 
 @measure(

@@ -49,7 +49,7 @@ def floor(image: Path, output: Path) -> float:
 
 @measure(
     compared="a whole preparation against one `qemu-img convert -c` and one launch",
-    goal=at_most(2),
+    goal=at_most(1.2),
 )
 def prepare(folder: Path) -> Samples:
     """Ubuntu 18.04's layout: packages, initramfs, GRUB, verification."""

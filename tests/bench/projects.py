@@ -21,7 +21,7 @@ ROUNDS = 5
 KOLLARM = [sys.executable, "-m", "kollarm.cli.main"]
 
 CLOUD = """\
-release: "2026.1"
+release: "{release}"
 registry: {{address: "{address}"}}
 build:
   distro: debian
@@ -53,13 +53,21 @@ def seconds(argv: Sequence[str | Path], **environ: str) -> float:
 
 @contextmanager
 def project(
-    folder: Path, images: str, overlays: Sequence[str] = ("debian-archive-only",)
+    folder: Path,
+    images: str,
+    overlays: Sequence[str] = ("debian-archive-only",),
+    release: str = "2026.1",
 ) -> Iterator[tuple[Path, RegistryClient]]:
     """A configuration file with an empty registry of its own."""
     registry = RunningRegistry(folder / "registry")
     try:
         path = folder / "kollarm.yml"
-        words = {"address": registry.address, "images": images, "overlays": ", ".join(overlays)}
+        words = {
+            "release": release,
+            "address": registry.address,
+            "images": images,
+            "overlays": ", ".join(overlays),
+        }
         path.write_text(CLOUD.format_map(words))
         yield path, RegistryClient(registry.address)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -68,3 +69,46 @@ def test_an_interruption_ends_what_runs_and_starts_nothing(tmp_path: Path) -> No
 def test_a_thread_of_no_crew_is_left_alone() -> None:
     with side_by_side.running(lambda: pytest.fail("ended")):
         pass
+
+
+def test_an_interruption_reaches_work_within_work(tmp_path: Path) -> None:
+    def work(name: str) -> None:
+        run(["touch", tmp_path / name])
+        run(["sleep", "1000"])
+
+    def interrupt() -> None:
+        while len(list(tmp_path.iterdir())) < 2:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)  # main's wait ends by it
+
+    threading.Thread(target=interrupt).start()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        side_by_side.beside(lambda: side_by_side.each(work, ["a", "b", "c"], 2)),
+    ):
+        run(["sleep", "1000"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_what_runs_beside_is_waited_for_where_the_block_fails() -> None:
+    ended = []
+
+    def work() -> None:
+        time.sleep(0.05)
+        ended.append(True)
+
+    with pytest.raises(KeyError), side_by_side.beside(work):
+        raise KeyError
+    assert ended == [True]
+
+
+def test_a_failure_of_what_runs_beside_is_raised_after_the_block() -> None:
+    ended = []
+
+    def work() -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError), side_by_side.beside(work):
+        time.sleep(0.05)
+        ended.append(True)
+    assert ended == [True]
