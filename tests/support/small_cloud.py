@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from core.run import run
 from kollarm.console_proof.compute import NAME
 from testbed.cloud.layout import CloudLayout
 from testbed.cloud.lifecycle import CLOUD, connection
+from testbed.cloud.service_catalog import FLAVOR
 from testbed.guest_image import LAYOUTS, make
 from tests.support import x86_guest
 from tests.support.commands import Outcome, kollarm
@@ -102,3 +104,19 @@ def x86(cloud: Cloud) -> str:
     """The name of an image for the x86 host."""
     x86_guest.publish(cloud.connection, X86, cloud.folder)
     return X86
+
+
+@contextmanager
+def instance(cloud: Cloud, image: str, **more: Any) -> Iterator[Any]:
+    """An active instance, gone afterwards."""
+    connection = cloud.connection
+    compute = connection.compute
+    server = compute.create_server(
+        name="test", image_id=connection.image.find_image(image).id,
+        flavor_id=compute.find_flavor(FLAVOR).id, networks="none", **more,
+    )  # fmt: skip
+    try:
+        yield compute.wait_for_server(server, wait=300)
+    finally:
+        compute.delete_server(server)
+        compute.wait_for_delete(server, wait=180)

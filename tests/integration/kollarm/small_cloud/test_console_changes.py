@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from openstack.exceptions import SDKException
 
 from core.run import run
 from guestprep import publish
@@ -13,10 +14,11 @@ from guestprep.publish.model import PropertyChange
 from guestprep.publish.signature_names import SIGNATURE
 from guestprep.publish.signatures import ImageSigner
 from kollarm.console_proof import InstanceChange
+from kollarm.console_proof.compute import Compute
 from testbed.cloud.layout import ARM_HOST
 from tests.support import efi_program, x86_guest
 from tests.support.image_keys import certificate, make_key
-from tests.support.small_cloud import EMULATED, Cloud
+from tests.support.small_cloud import EMULATED, Cloud, instance
 
 pytestmark = [pytest.mark.integration, pytest.mark.cloud]
 
@@ -46,6 +48,21 @@ def test_a_serial_port_that_a_resize_takes_away_is_missed(cloud: Cloud, x86: str
     found = done.document["diagnosis"]
     assert "after a resize" in found["reason"] and "reboot --hard" in found["remedy"], done.stdout
     assert cloud.instances() == []
+
+
+def test_a_hard_reboot_gives_the_serial_port_back(cloud: Cloud, x86: str) -> None:
+    nova = cloud.connection.compute
+    with instance(cloud, x86) as server:
+        nova.resize_server(server, nova.find_flavor("larger"))
+        nova.wait_for_server(server, status="VERIFY_RESIZE", wait=300)
+        nova.confirm_server_resize(server)
+        nova.wait_for_server(server, wait=300)
+        with pytest.raises(SDKException, match="console"):
+            nova.create_console(server, console_type="serial")
+        assert Compute(cloud.connection).console_log(server.id) == ""
+        nova.reboot_server(server, "HARD")
+        nova.wait_for_server(server, wait=300)
+        assert nova.create_console(server, console_type="serial")["url"]
 
 
 def test_an_arm_machines_console_is_there_after_changes(cloud: Cloud) -> None:

@@ -8,8 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,10 @@ from kollarm.console_proof.compute import MARK, NAME
 from kollarm.services import daemon
 from testbed.cloud.layout import ARM_HOST, X86_HOST
 from testbed.cloud.lifecycle import CLOUD
-from testbed.cloud.service_catalog import FLAVOR
 from testbed.guest_image import LAYOUTS, make
 from tests.support import cloud_attempts, neighbour
 from tests.support.commands import COMMAND, Outcome
-from tests.support.small_cloud import EMULATED, PICTURES, PREPARED, Cloud
+from tests.support.small_cloud import EMULATED, PICTURES, PREPARED, Cloud, instance
 
 pytestmark = [pytest.mark.integration, pytest.mark.cloud]
 
@@ -75,22 +73,6 @@ def arm(**more: str) -> dict[str, str]:
         **EMULATED,
         **more,
     }
-
-
-@contextmanager
-def instance(cloud: Cloud, image: str, **more: Any) -> Iterator[Any]:
-    """An active instance, gone afterwards."""
-    connection = cloud.connection
-    compute = connection.compute
-    server = compute.create_server(
-        name="test", image_id=connection.image.find_image(image).id,
-        flavor_id=compute.find_flavor(FLAVOR).id, networks="none", **more,
-    )  # fmt: skip
-    try:
-        yield compute.wait_for_server(server, wait=300)
-    finally:
-        compute.delete_server(server)
-        compute.wait_for_delete(server, wait=180)
 
 
 def test_an_unprepared_image_fails_as_its_display_is_inactive(
