@@ -71,7 +71,8 @@ def ensure(base: BaseSource, builder: ImageBuilder, distro: Distro | None) -> Mo
                 return MountedTools(CONTEXT, {CONTEXT: unpacked(root, packed())})
             return MountedTools(_image(root, builder, packed, refresh=base.rebuild))
         except KollarmError as error:
-            reason = f"{error.message}; {_elsewhere(architecture)}"
+            remedies = (error.hint, _elsewhere(architecture))
+            reason = "; ".join([error.message, *filter(None, remedies)])
     progress.current().say(
         f"{architecture} images are built in full emulation, which takes 10 to 30 times as long: "
         f"{reason}"

@@ -79,6 +79,7 @@ def test_an_archive_without_the_packages_says_the_remedy() -> None:
     image, text = said(Emulating(obstacle=None), Distro.DEBIAN, mirror="http://127.0.0.1:9/debian")
     assert image is NONE
     assert "127.0.0.1:9" in text
+    assert "the mirror" in text
     assert text.count("full emulation") == 1
     assert "build.engines.aarch64" in text
 
