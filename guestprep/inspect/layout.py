@@ -82,17 +82,19 @@ def find_layout(appliance: Appliance) -> DiskLayout:
             replace(_identify(device, appliance.block_id(device)), paths=paths)
             for device, paths in find_volumes(appliance).items()
         ]
-    partitions, loader = _look_into_esp(appliance, partitions)
     root, options = mount_root(appliance, partitions)
     lines = _fstab(appliance)
     table_of_mounts = mounts_of(lines, partitions)
     mounts = [Mount(root.device, "/", options), *_further(table_of_mounts, partitions, root)]
-    esp = _esp(table_of_mounts, partitions)
-    if not any(mount.where == "/boot" for mount in (*mounts, *esp)):
+    if not any(mount.where == "/boot" for mount in (*mounts, *table_of_mounts)):
         mounts += _boot(appliance, partitions, [mount.device for mount in mounts])
     for mount in mounts[1:]:
         _mount(appliance, mount)
-    mounted_esp = _mount_esp(appliance, esp, partitions)
+    esp, loader = _mount_esp(appliance, partitions, table_of_mounts)
+    if esp is None and any(part.type == "vfat" for part in partitions):
+        appliance.unmount_all()
+        partitions, loader = _look_into_esp(appliance, partitions)
+        mount_all(appliance, mounts, writable=False)
     there = {mount.where for mount in mounts}
     missing = [entry for entry in absent(lines, partitions) if entry.where not in there]
     _require(missing)
@@ -101,6 +103,11 @@ def find_layout(appliance: Appliance) -> DiskLayout:
     named = {mount.device: mount.where for mount in reversed(table_of_mounts)}
     roles = {"/": Role.ROOT, "/boot": Role.BOOT}
     room = {device: appliance.filesystem_space(where) for device, where in here.items()}
+    if esp is not None:
+        room[esp.device] = appliance.filesystem_space(esp.where)
+        partitions = [
+            replace(p, role=Role.ESP) if p.device == esp.device else p for p in partitions
+        ]
     described = tuple(
         replace(
             part,
@@ -116,7 +123,7 @@ def find_layout(appliance: Appliance) -> DiskLayout:
         described,
         tuple(mounts),
         loader,
-        mounted_esp,
+        esp,
         tuple(f"{entry.where} ({entry.source})" for entry in missing),
     )
 
@@ -124,10 +131,7 @@ def find_layout(appliance: Appliance) -> DiskLayout:
 def _look_into_esp(
     appliance: Appliance, partitions: Sequence[Partition]
 ) -> tuple[list[Partition], str]:
-    """Find what UEFI starts; a FAT file system that has it is an ESP, whatever its type says.
-
-    It is mounted for itself: not every guest mounts it, or has a folder for it.
-    """
+    """Find what UEFI starts where the guest has no place for an ESP: mounted for itself."""
     described, loader = [], ""
     for part in partitions:
         if part.type != "vfat" or loader:
@@ -138,7 +142,7 @@ def _look_into_esp(
         except GuestCallError:
             described.append(part)
             continue
-        loader = _loader(appliance)
+        loader = _loader(appliance, "")
         role = Role.ESP if loader else part.role
         free, capacity = appliance.filesystem_space("/")
         described.append(replace(part, role=role, free=free, capacity=capacity))
@@ -146,12 +150,17 @@ def _look_into_esp(
     return described, loader
 
 
-def _loader(appliance: Appliance) -> str:
-    """A fallback loader on a mounted FAT, found without regard to case as FAT has none."""
+def _loader(appliance: Appliance, where: str) -> str:
+    """A fallback loader on a mounted FAT, found without regard to case as FAT has none.
+
+    :param where: the path that it is mounted at; empty for ``/``.
+    """
     for machine in MACHINES.values():
         path = ""
         for part in machine.loader.split("/"):
-            inside = {name.upper(): name for name in appliance.list_directory(path or "/")}
+            inside = {
+                name.upper(): name for name in appliance.list_directory(f"{where}{path}" or "/")
+            }
             if part not in inside:
                 break
             path = f"{path}/{inside[part]}"
@@ -226,22 +235,38 @@ def _further(
     return list(found.values())
 
 
-def _esp(table: Sequence[Mount], partitions: Sequence[Partition]) -> list[Mount]:
-    """Where fstab has the ESP."""
-    device = next((part.device for part in partitions if part.role is Role.ESP), "")
-    return [mount for mount in table if mount.device == device]
-
-
 def _mount_esp(
-    appliance: Appliance, named: Sequence[Mount], partitions: Sequence[Partition]
-) -> Mount | None:
-    """Mount the ESP where fstab has it, or else systemd or Debian's installer would."""
-    device = next((part.device for part in partitions if part.role is Role.ESP), "")
-    for where in [mount.where for mount in named] or ["/efi", "/boot/efi"]:
-        if device and appliance.call("is_dir", where):
+    appliance: Appliance, partitions: Sequence[Partition], table: Sequence[Mount]
+) -> tuple[Mount | None, str]:
+    """Mount the ESP where fstab has it, or else where systemd or Debian's installer would.
+
+    A FAT file system with a loader for UEFI is an ESP, whatever its type says.
+
+    :returns: where it is, None if the guest has no place for one; and that loader.
+    """
+    without: Mount | None = None
+    fats = (part for part in partitions if part.type == "vfat")
+    for part in sorted(fats, key=lambda part: part.role is not Role.ESP):
+        mount = _mount_fat(appliance, part, table)
+        if mount is None:
+            continue
+        if loader := _loader(appliance, mount.where):
+            return mount, loader
+        appliance.call("umount", mount.where)
+        if part.role is Role.ESP and without is None:
+            without = mount
+    if without is not None:
+        _mount(appliance, without)
+    return without, ""
+
+
+def _mount_fat(appliance: Appliance, part: Partition, table: Sequence[Mount]) -> Mount | None:
+    named = [mount.where for mount in table if mount.device == part.device]
+    for where in named or ["/efi", "/boot/efi"]:
+        if appliance.call("is_dir", where):
             with contextlib.suppress(GuestCallError):
-                appliance.mount(device, where)
-                return Mount(device, where)
+                appliance.mount(part.device, where)
+                return Mount(part.device, where)
     return None
 
 
