@@ -31,6 +31,12 @@ _OF_ONE_KERNEL = (
     *("linux-modules-extra-", "linux-image-extra-"),
 )
 
+#: What a plan says of a kernel without graphics that can't be removed.
+_STAYS = (
+    "; it stays, because something else needs it or no package has it, and the menu that a later "
+    "update-grub makes may boot it first"
+)
+
 #: Names of the packages that bring a flavour's newest kernel, and have no files themselves.
 _META = re.compile(r"^linux-(image-)?[a-z][a-z0-9-]*$")
 
@@ -65,7 +71,7 @@ def switch(kernel: KernelFacts, present: KernelFacts, status: DpkgStatus) -> Rep
     remove = () if kernel.drm else own_packages(kernel, status)
     return ReplaceStep(
         reason=f"kernel {kernel.version} has no graphics driver; {present.version}, which is "
-        "installed too, has it",
+        "installed too, has it" + ("" if kernel.drm or remove else _STAYS),
         packages=(),
         manual=(),
         kernel=present.version,
@@ -108,9 +114,9 @@ def _step(
     else:
         reason = f"kernel {kernel.version} can't have a graphics driver (CONFIG_DRM is off)"
         remove = own_packages(kernel, status)
-        if remove:
-            # GRUB sorts "-cloud-arm64" before "-arm64": it would stay the default.
-            reason += "; it is removed because GRUB would otherwise still boot it by default"
+        # GRUB sorts "-cloud-arm64" before "-arm64": it would stay the default.
+        removed = "; it is removed because GRUB would otherwise still boot it by default"
+        reason += removed if remove else _STAYS
     return ReplaceStep(
         reason=reason,
         packages=packages,

@@ -110,6 +110,20 @@ def test_a_kernel_with_graphics_that_is_there_is_booted() -> None:
     assert menu.kernels == {OLD: GENERIC}
 
 
+def test_a_dark_kernel_that_cannot_be_removed_is_told() -> None:
+    """Its removal would break a package; the next update-grub may put it first again."""
+    facts = image(kernel(OLD), kernel(GENERIC, DriverLocation.MODULE))
+    text = (
+        f"Package: linux-image-{OLD}\nStatus: install ok installed\nVersion: 1\n\n"
+        "Package: my-appliance2\nStatus: install ok installed\nVersion: 1\n"
+        f"Depends: linux-image-{OLD}\n"
+    )
+    made = make_plan(facts, parse_status(text), PreparationSpec(), StubArchive())
+    (step,) = made.steps_of(ReplaceStep)
+    assert step.kernel == GENERIC and not step.remove
+    assert "update-grub" in step.reason
+
+
 def test_no_package_is_installed_twice() -> None:
     """Two kernels whose packages need the same one."""
     versions = ("5.4.0-1-generic", "5.4.0-2-generic")

@@ -136,6 +136,12 @@ def test_the_meta_package_of_another_kernel_is_left_out() -> None:
     assert install.manual == (EXTRA.name,)
 
 
+def test_ubuntu_16_04_names_their_package_otherwise() -> None:
+    extra = a_package(f"linux-image-extra-{VERSION}", EXTRA.version)
+    (install,) = plan(UBUNTU_18_04, extra).steps_of(InstallStep)
+    assert [package.name for package in install.packages] == [extra.name]
+
+
 def test_the_kernels_own_build_is_preferred() -> None:
     newer = replace(EXTRA, version="4.15.0-99.101")
     (install,) = plan(UBUNTU_18_04, newer, EXTRA).steps_of(InstallStep)

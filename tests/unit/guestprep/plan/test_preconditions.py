@@ -97,7 +97,7 @@ def test_what_systemd_boot_starts_by_itself_counts(started: str, obstacle: list[
     assert obstacles(facts, PreparationSpec(parts=(PreparationPart.CLEAN,))) == []
 
 
-def test_a_menu_of_grub_that_starts_an_entry_for_repairs_by_itself() -> None:
+def test_what_grub_starts_by_itself_counts() -> None:
     assert UBUNTU_18_04.grub is not None
     facts = replace(UBUNTU_18_04, grub=replace(UBUNTU_18_04.grub, repairs="recovery"))
     assert obstacles(facts) == [Obstacle.REPAIRS]
