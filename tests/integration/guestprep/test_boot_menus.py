@@ -120,7 +120,13 @@ def test_a_unified_kernel_image_is_named(disks: Disks) -> None:
 
 
 def test_the_fallback_loader_is_made_of_the_own_one(disks: Disks) -> None:
-    recipe = guest_disks.Recipe(graphics=True, loader=False)
+    """Of a system that Debian's installer has made, or FAI as the image "generic"."""
+    recipe = guest_disks.Recipe(
+        graphics=True,
+        loader=False,
+        os_release='ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n',
+        words="console=ttyS0,115200",
+    )
     recipe.esp_files = {
         "EFI/debian/shimaa64.efi": b"MZ shim",
         "EFI/debian/grubaa64.efi": b"MZ GRUB",
