@@ -61,7 +61,7 @@ def test_a_hard_reboot_gives_the_serial_port_back(cloud: Cloud, x86: str) -> Non
             nova.create_console(server, console_type="serial")
         assert Compute(cloud.connection).console_log(server.id) == ""
         nova.reboot_server(server, "HARD")
-        nova.wait_for_server(server, wait=300)
+        nova.wait_for_server(nova.get_server(server.id), wait=300)
         assert nova.create_console(server, console_type="serial")["url"]
 
 
