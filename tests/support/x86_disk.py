@@ -113,13 +113,17 @@ def _install_for_bios(raw: Path, boot: bytes, core: bytes) -> None:
 def screen_of(image: Path, folder: Path, *options: str, until: Sequence[str], limit: float) -> str:
     """Start an image on an emulated machine as Nova's; what its screen shows in the end.
 
+    What its serial console says is in the folder's file ``serial``.
+
     :param options: further ones for QEMU.
-    :param until: words that end it when they are all there.
+    :param until: words that end it when they are all there, on both consoles.
     """
-    monitor_path = folder / "monitor"
+    monitor_path, serial = folder / "monitor", folder / "serial"
+    for left in (monitor_path, serial):
+        left.unlink(missing_ok=True)
     process = subprocess.Popen(
         ["qemu-system-x86_64", "-nodefaults", "-machine", "q35", "-m", "512", "-snapshot",
-         "-device", "virtio-vga", "-vnc", f"unix:{folder}/vnc", "-serial", f"file:{folder}/serial",
+         "-device", "virtio-vga", "-vnc", f"unix:{folder}/vnc", "-serial", f"file:{serial}",
          "-drive", f"if=virtio,format=qcow2,file={image}",
          "-qmp", f"unix:{monitor_path},server=on,wait=off", *options],
         start_new_session=True,
@@ -130,7 +134,10 @@ def screen_of(image: Path, folder: Path, *options: str, until: Sequence[str], li
         while not monitor_path.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         monitor = Monitor(monitor_path)
-        while time.monotonic() < deadline and not all(word in text for word in until):
+        while time.monotonic() < deadline:
+            consoles = text, serial.read_text(errors="replace")
+            if all(word in console for word in until for console in consoles):
+                break
             time.sleep(2)
             monitor.screenshot(folder / "screen.png")
             text = reader.read(folder / "screen.png")

@@ -56,6 +56,7 @@ def test_it_is_started_once_more_without_kvm(
     device = tmp_path / "kvm"
     device.touch()
     monkeypatch.setattr(acceleration, "DEVICE", device)
+    monkeypatch.delenv("LIBGUESTFS_BACKEND_SETTINGS", raising=False)
     monkeypatch.setattr(acceleration, "_broken", threading.Event())
     monkeypatch.setenv("KOLLARM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KOLLARM_KVM_LIMIT", "5")
