@@ -30,7 +30,7 @@ SAVED = 'load_env\nset default="${saved_entry}"\n' + guest_disks.MENU.format(
     ("name", "recipe", "messages"),
     [
         (
-            "repairs",
+            "grub-repairs",
             guest_disks.Recipe(
                 extra={"boot/grub/grub.cfg": SAVED, "boot/grub/grubenv": "saved_entry=1>0\n"}
             ),
