@@ -150,7 +150,7 @@ def _compose(
     )
     disk.partition(raw, table)
     overlay = scratch / "overlay.tar"
-    root.write_overlay(overlay, root.files(layout, table), root.links(layout))
+    root.write_overlay(overlay, root.files(layout, table), root.links())
     debs = scratch / "install"
     debs.mkdir()
     for package in packages.installed:

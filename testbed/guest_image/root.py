@@ -59,6 +59,9 @@ _DRACUT_HOOK = """\
 [ "$INITRD" = No ] || exec dracut --quiet --force "/boot/initrd.img-$1" "$1"
 """
 
+#: In the place of a hook that must not run: for run-parts a link to /dev/null is a fault.
+_NO_HOOK = "#!/bin/sh\n"
+
 #: Units that only cost time in emulated guests without a network.
 MASKED = (
     "apt-daily.timer",
@@ -147,6 +150,7 @@ def _initramfs_settings(layout: ImageLayout) -> dict[str, str]:
         settings["etc/dracut.conf.d/10-layout.conf"] = _DRACUT
     if layout.initramfs is InitramfsMaker.DRACUT_BESIDE:
         settings["etc/kernel/postinst.d/dracut"] = _DRACUT_HOOK
+        settings["etc/kernel/postinst.d/initramfs-tools"] = _NO_HOOK
     return settings
 
 
@@ -162,12 +166,9 @@ def _menu_settings(layout: ImageLayout, table: PartitionTable) -> dict[str, str]
     }
 
 
-def links(layout: ImageLayout) -> dict[str, str]:
+def links() -> dict[str, str]:
     """Symbolic links to add to the root: the target of each path."""
-    masks = [f"etc/systemd/system/{unit}" for unit in MASKED]
-    if layout.initramfs is InitramfsMaker.DRACUT_BESIDE:
-        masks.append("etc/kernel/postinst.d/initramfs-tools")
-    return dict.fromkeys(masks, "/dev/null")
+    return dict.fromkeys((f"etc/systemd/system/{unit}" for unit in MASKED), "/dev/null")
 
 
 def write_overlay(path: Path, contents: Mapping[str, str], targets: Mapping[str, str]) -> None:

@@ -75,7 +75,7 @@ def test_partitions_do_not_overlap_and_fit() -> None:
 
 def test_overlay_belongs_to_root(tmp_path: Path) -> None:
     path = tmp_path / "overlay.tar"
-    root.write_overlay(path, root.files(UBUNTU, disk.cloud_table(2252)), root.links(UBUNTU))
+    root.write_overlay(path, root.files(UBUNTU, disk.cloud_table(2252)), root.links())
     with tarfile.open(path) as archive:
         members = {member.name: member for member in archive}
     assert all(member.uid == member.gid == 0 for member in members.values())
