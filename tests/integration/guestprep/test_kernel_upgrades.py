@@ -13,6 +13,7 @@ from guestprep.boot import boot
 from guestprep.expectations import Expectations
 from guestprep.facts import InitramfsKind
 from guestprep.inspect import inspect_image
+from guestprep.parse.modules import is_module, module_name
 from guestprep.verify import check_image
 from testbed.guest_image import LAYOUTS, make
 from testbed.guest_image.layouts import InitramfsMaker
@@ -62,3 +63,17 @@ def test_it_has_the_screen_and_the_consoles(layout: str, tmp_path: Path) -> None
     report = boot(disk, screenshot=tmp_path / "screen.png")
     assert report.passed, report.to_text()
     run(["rm", "-rf", tree_folder])
+
+
+def test_a_replaced_kernels_initramfs_reads_whole(tmp_path: Path) -> None:
+    """By the guest's own lsinitramfs, which reads one archive."""
+    disk = tmp_path / "disk.qcow2"
+    pipeline.prepare(guest_of(make(LAYOUTS["debian-13-genericcloud"]), compression="none"), disk)
+    (kernel,) = inspect_image(disk).facts.booted
+    assert kernel.initramfs is not None
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    with unpacked(disk, folder) as tree:
+        shown = tree.run(f"lsinitramfs {kernel.initramfs.path}")
+    found = {module_name(line) for line in shown.splitlines() if is_module(line)}
+    assert "virtio_gpu" in found and found == set(kernel.initramfs.modules)
