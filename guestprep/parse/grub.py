@@ -284,10 +284,10 @@ def _without_consoles(value: str) -> str:
 
 
 def rewrite_settings(text: str, wanted: Sequence[str]) -> str:
-    """GRUB's settings, with the requested consoles in GRUB_CMDLINELINUX."""
+    """GRUB's settings, with the requested consoles in GRUB_CMDLINE_LINUX."""
     for statement in reversed(list(statements(text))):
         for start, name, value in assigned_values(statement):
-            if name == "GRUB_CMDLINELINUX":
+            if name == "GRUB_CMDLINE_LINUX":
                 words = requested_words(split_words(unquoted(value)), wanted)
                 quote = value[0] if value[:1] in ("'", '"') else '"'
                 text = text[:start] + quote + " ".join(words) + quote + text[start + len(value) :]

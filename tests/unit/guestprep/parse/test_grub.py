@@ -107,3 +107,11 @@ def test_any_text_is_read_and_changed_once(text: str) -> None:
         for entry in grub.entries(changed):
             assert entry.rescue or entry.consoles[:2] == ("ttyAMA0", "tty1")
         assert grub.rewrite(changed, ("ttyAMA0", "tty1")) == changed
+
+
+@pytest.mark.parametrize("quote", ['"', "'", ""])
+def test_settings_get_the_consoles_and_keep_the_rest(quote: str) -> None:
+    text = f"GRUB_CMDLINE_LINUX={quote}console=ttyS0{quote}\nGRUB_CMDLINE_LINUX_DEFAULT=quiet\n"
+    changed = grub.assignments(grub.rewrite_settings(text, ("ttyAMA0", "tty1")))
+    assert changed["GRUB_CMDLINE_LINUX"] == ("console=ttyAMA0", "console=tty1")
+    assert changed["GRUB_CMDLINE_LINUX_DEFAULT"] == ("quiet",)
