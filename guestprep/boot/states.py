@@ -152,6 +152,9 @@ _SIGNS = (
     (
         BootState.INITRAMFS_SHELL,
         r"^ *\(initramfs\) *[\W_]?$|Dropping to a shell|ALERT! .* does not exist"
+        # systemd in dracut's initramfs, which waits for the root's device without a limit: minutes
+        # are more than any device takes
+        r"|[Jj]ob (dev-|.{0,20}/dev/).*\(([3-9]|\d\d)min .{0,8}/ no limit\)"
         # dracut
         r"|rdsosreport|Entering emergency mode\. Exit the shell|^ *dracut:/\S* ?[#$] *[\W_]?$",
     ),

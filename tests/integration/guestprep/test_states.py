@@ -15,6 +15,7 @@ from guestprep import pipeline
 from guestprep.appliance import Appliance, Drive, launch_appliance
 from guestprep.boot import BootState, boot, machine
 from guestprep.boot.machine import Firmware
+from guestprep.inspect.layout import find_layout, mount_all
 from testbed.guest_image import LAYOUTS, make
 from testbed.guest_image.packages import newest_kernel
 from tests.support import efi_program
@@ -91,6 +92,25 @@ def test_what_went_wrong_is_named(
     assert report.to_text().startswith(f"failed: {state.meaning} (")
     with Image.open(picture) as shown:
         assert shown.width >= 640
+
+
+@pytest.mark.full
+def test_a_device_that_dracut_waits_for_is_named(tmp_path: Path) -> None:
+    """Its systemd waits for a root that isn't there without a limit, and starts no shell."""
+    disk = tmp_path / "disk.qcow2"
+    pipeline.prepare(guest_of(make(LAYOUTS["ubuntu-26.04-server"]), compression="none"), disk)
+    with launch_appliance([Drive(disk, "qcow2", writable=True)]) as appliance:
+        mount_all(appliance, find_layout(appliance).mounts, writable=True)
+        edit(
+            appliance,
+            "/boot/grub/grub.cfg",
+            lambda text: re.sub(r"\broot=\S+", "root=LABEL=elsewhere", text),
+        )
+        appliance.unmount_all()
+        appliance.shutdown()
+    report = boot(disk)
+    assert report.state is BootState.INITRAMFS_SHELL, report.to_text()
+    assert not report.passed and not report.timed_out
 
 
 def test_an_empty_disk_ends_in_the_firmware_on_both_consoles(tmp_path: Path) -> None:

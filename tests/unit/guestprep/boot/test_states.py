@@ -60,6 +60,14 @@ DRACUT = (
     'Type "journalctl" to view system logs.\n'
 )
 LOCKED = "Cannot open access to console, the root account is locked.\nPress Enter to continue.\n"
+#: systemd's, where a device has no limit, and where a service has none.
+WAITING = (
+    "[*     ] Job dev-disk-by\\x2dlabel-elsewhere.device/start running ({minutes}31s / no limit)\n"
+)
+OLDER_WAITING = (
+    "[ ***  ] A start job is running for /dev/disk/by-label/elsewhere (12min 1s / no limit)\n"
+)
+SERVICE = "[ ***  ] A start job is running for cloud-init.service (5min 1s / no limit)\n"
 GRANULE = "EFI stub: ERROR: This 64 KB granular kernel is not supported by your CPU\n"
 FORBIDDEN = "error: bad shim signature.\nerror: you need to load the kernel first.\n"
 
@@ -86,6 +94,11 @@ REFUSED = [
     (DRACUT + "\ndracut:/# ", BootState.INITRAMFS_SHELL),
     (DRACUT + LOCKED, BootState.INITRAMFS_SHELL),
     ("dracut:/root# \n[  200.000001] random: crng init done\n", BootState.INITRAMFS_SHELL),
+    (WAITING.format(minutes="4min "), BootState.INITRAMFS_SHELL),
+    (OLDER_WAITING, BootState.INITRAMFS_SHELL),
+    ("[  OK  ] Started x.\n" + WAITING.format(minutes=""), BootState.BOOTING),
+    ("[  OK  ] Started x.\n" + WAITING.format(minutes="1min "), BootState.BOOTING),
+    ("[  OK  ] Started x.\n" + SERVICE, BootState.BOOTING),
     (LOCKED, BootState.EMERGENCY_MODE),
     ("You are in rescue mode. After logging in, type ...\n", BootState.EMERGENCY_MODE),
 ]
