@@ -100,7 +100,9 @@ def test_a_device_that_dracut_waits_for_is_named(tmp_path: Path) -> None:
     disk = tmp_path / "disk.qcow2"
     pipeline.prepare(guest_of(make(LAYOUTS["ubuntu-26.04-server"]), compression="none"), disk)
     with launch_appliance([Drive(disk, "qcow2", writable=True)]) as appliance:
-        mount_all(appliance, find_layout(appliance).mounts, writable=True)
+        layout = find_layout(appliance)
+        appliance.unmount_all()
+        mount_all(appliance, layout.mounts, writable=True)
         edit(
             appliance,
             "/boot/grub/grub.cfg",
