@@ -154,7 +154,7 @@ _SIGNS = (
         r"^ *\(initramfs\) *[\W_]?$|Dropping to a shell|ALERT! .* does not exist"
         # systemd in dracut's initramfs, which waits for the root's device without a limit: minutes
         # are more than any device takes
-        r"|[Jj]ob (dev-|.{0,20}/dev/).*\(([3-9]|\d\d)min .{0,8}/ no limit\)"
+        r"|[Jj]ob (dev\W|.{0,20}/dev/).*\(([3-9]|\d\d)min .{0,10}no .{4,6}\)"
         # dracut
         r"|rdsosreport|Entering emergency mode\. Exit the shell|^ *dracut:/\S* ?[#$] *[\W_]?$",
     ),

@@ -67,6 +67,10 @@ WAITING = (
 OLDER_WAITING = (
     "[ ***  ] A start job is running for /dev/disk/by-label/elsewhere (12min 1s / no limit)\n"
 )
+#: As optical recognition reads it.
+READ_WAITING = (
+    "[ x] Job dev-disk\u2014by\\x2dlabel-elsewhere.device/start running (4min 16s 7 no limit)\n"
+)
 SERVICE = "[ ***  ] A start job is running for cloud-init.service (5min 1s / no limit)\n"
 GRANULE = "EFI stub: ERROR: This 64 KB granular kernel is not supported by your CPU\n"
 FORBIDDEN = "error: bad shim signature.\nerror: you need to load the kernel first.\n"
@@ -96,6 +100,7 @@ REFUSED = [
     ("dracut:/root# \n[  200.000001] random: crng init done\n", BootState.INITRAMFS_SHELL),
     (WAITING.format(minutes="4min "), BootState.INITRAMFS_SHELL),
     (OLDER_WAITING, BootState.INITRAMFS_SHELL),
+    (READ_WAITING, BootState.INITRAMFS_SHELL),
     ("[  OK  ] Started x.\n" + WAITING.format(minutes=""), BootState.BOOTING),
     ("[  OK  ] Started x.\n" + WAITING.format(minutes="1min "), BootState.BOOTING),
     ("[  OK  ] Started x.\n" + SERVICE, BootState.BOOTING),
