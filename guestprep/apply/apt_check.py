@@ -75,7 +75,8 @@ def complaints(
         settings.write_text(
             _CONFIGURATION.format(
                 folder=folder, architecture=architecture, architectures=",".join(known)
-            )
+            ),
+            "utf-8",
         )
         done = run(
             ["apt-get", "check"],
