@@ -7,7 +7,6 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from builder import pipeline
@@ -262,8 +261,8 @@ def run(config: Config, partial: PartialRun) -> ImagesRecord:
             connections = clouds_for(config)
             for connection in connections:
                 Glance(connection).import_methods()
-    prove = _prove if RunPart.GUESTS in parts else lambda *_: None
-    with side_by_side.beside(lambda: prove(config, guests, partial)):
+    to_prepare = guests if RunPart.GUESTS in parts else []
+    with side_by_side.beside(lambda: _prove(config, to_prepare, partial)):
         if RunPart.BUILD in parts:
             _build(config, partial)
     for guest in guests:
@@ -314,14 +313,13 @@ def _boot_all(config: Config, guests: Sequence[Guest], partial: PartialRun) -> N
     def boot(item: tuple[Guest, bool]) -> None:
         guest, result = item
         prepared, made = partial.guests[guest.name].prepared, selection.output(config, guest)
-        image, sha256, name = (
-            (made, prepared.sha256, f"{guest.name}-after")
+        which, image = (
+            ("prepared image", boots.of_result(guest, made, prepared))
             if result
-            else (Path(prepared.source), prepared.source_sha256, f"{guest.name}-before")
+            else ("source", boots.of_source(guest, made, prepared))
         )
-        which = "prepared image" if result else "source"
         with progress.current().step(f"guest {guest.name}: boot the {which}"):
-            seen = boots.prove(image, sha256, made.parent, name, guest.boot_timeout)
+            seen = boots.prove(*image, guest.boot_timeout)
         with lock:
             done = partial.guests[guest.name]
             partial.guests[guest.name] = (
@@ -343,12 +341,11 @@ def _proven_earlier(config: Config, guest: Guest) -> GuestRecord:
     """
     image = selection.output(config, guest)
     prepared = replace(record.read(image), kept=True)
-    folder, source = image.parent, Path(prepared.source)
     return GuestRecord(
         guest.name,
         prepared,
-        boots.earlier(source, prepared.source_sha256, folder, f"{guest.name}-before"),
-        boots.earlier(image, prepared.sha256, folder, f"{guest.name}-after"),
+        boots.earlier(*boots.of_source(guest, image, prepared)),
+        boots.earlier(*boots.of_result(guest, image, prepared)),
     )
 
 

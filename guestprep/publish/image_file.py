@@ -15,6 +15,7 @@ from core.errors import UnusableInput
 from guestprep.publish import format_rules
 from guestprep.publish.model import LocalImage
 from guestprep.source import disk_facts
+from guestprep.source.local_file import open_regular
 
 
 def read_facts(path: Path) -> LocalImage:
@@ -24,7 +25,7 @@ def read_facts(path: Path) -> LocalImage:
         and Nova refuse.
     """
     disk = disk_facts(path)
-    with Path(disk.path).open("rb") as stream:
+    with open_regular(path) as stream:
         wrong = format_rules.fault(disk.format, stream.read(format_rules.HEAD))
     if wrong is not None:
         accepted = path.with_name(f"{path.stem}-plain.qcow2")

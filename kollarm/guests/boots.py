@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import files, progress
+from core.config.model import Guest
 from guestprep.boot import BootReport, boot
+from guestprep.record import PreparationRecord
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,19 @@ class KeptBoot:
             "kept": self.kept,
             **self.report.to_dict(),
         }
+
+
+def of_source(guest: Guest, made: Path, prepared: PreparationRecord) -> tuple[Path, str, Path, str]:
+    """What :func:`prove` and :func:`earlier` take for the image that a guest is made from.
+
+    :param made: the prepared image, in whose folder the reports are.
+    """
+    return Path(prepared.source), prepared.source_sha256, made.parent, f"{guest.name}-before"
+
+
+def of_result(guest: Guest, made: Path, prepared: PreparationRecord) -> tuple[Path, str, Path, str]:
+    """The same for the prepared image."""
+    return made, prepared.sha256, made.parent, f"{guest.name}-after"
 
 
 def prove(image: Path, sha256: str, folder: Path, name: str, timeout: float) -> KeptBoot:

@@ -90,7 +90,7 @@ def _state(config: Config, guest: Guest) -> GuestState:
     prepared = record.beside(image)
     if prepared is None or not image.exists():
         return state
-    boot = boots.earlier(image, prepared.sha256, image.parent, f"{guest.name}-after")
+    boot = boots.earlier(*boots.of_result(guest, image, prepared))
     return replace(
         state,
         system=f"{prepared.distribution} {prepared.release}".strip(),

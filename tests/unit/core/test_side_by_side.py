@@ -15,6 +15,17 @@ from core.errors import CommandError
 from core.run import run
 
 
+def interrupt_with_two_files(folder: Path) -> None:
+    """Interrupt this process, whatever its main thread waits for, once two files are there."""
+
+    def interrupt() -> None:
+        while len(list(folder.iterdir())) < 2:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+
+
 def test_each_outcome_has_its_place() -> None:
     def halved(number: int) -> int:
         if number % 2:
@@ -54,12 +65,7 @@ def test_an_interruption_ends_what_runs_and_starts_nothing(tmp_path: Path) -> No
         finally:
             cleaned.append(name)
 
-    def interrupt() -> None:
-        while len(list(tmp_path.iterdir())) < 2:
-            time.sleep(0.02)
-        signal.raise_signal(signal.SIGINT)
-
-    threading.Thread(target=interrupt).start()
+    interrupt_with_two_files(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         side_by_side.each(work, ["a", "b", "c"], 2)
     assert sorted(cleaned) == ["a", "b"]
@@ -76,12 +82,7 @@ def test_an_interruption_reaches_work_within_work(tmp_path: Path) -> None:
         run(["touch", tmp_path / name])
         run(["sleep", "1000"])
 
-    def interrupt() -> None:
-        while len(list(tmp_path.iterdir())) < 2:
-            time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGINT)  # main's wait ends by it
-
-    threading.Thread(target=interrupt).start()
+    interrupt_with_two_files(tmp_path)
     with (
         pytest.raises(KeyboardInterrupt),
         side_by_side.beside(lambda: side_by_side.each(work, ["a", "b", "c"], 2)),
