@@ -31,7 +31,6 @@ from testbed.hosts.bed import TestBed, TestHost, deploy_example
 from tests.support.commands import Outcome, kollarm
 from tests.support.servers import listening
 
-CONTROL, COMPUTE = "kollarm-ctl1", "kollarm-cmp1"
 REGISTRY_PORT = 5078
 
 
@@ -39,6 +38,7 @@ class DeployedCloud:
     """Two hosts, their configuration, and kollarm's commands for it.
 
     :param folder: of everything that belongs to it.
+    :param control: the name of the host that isn't a compute host.
     :param guests: the configuration's.
     """
 
@@ -47,6 +47,7 @@ class DeployedCloud:
         folder: Path,
         bed: TestBed,
         hosts: list[TestHost],
+        control: str,
         registry: str,
         guests: list[dict[str, Any]],
     ):
@@ -68,7 +69,7 @@ class DeployedCloud:
         build["profiles"] = {name: build["profiles"][name] for name in architectures}
         example: dict[str, Any] = deploy_example(bed, hosts)
         for name, host in example["hosts"].items():
-            host["groups"] = ["control", "network"] if name == CONTROL else ["compute"]
+            host["groups"] = ["control", "network"] if name == control else ["compute"]
         shared = settings["deploy"]["globals"] | example["globals"]
         settings["deploy"] |= example | {
             "globals": shared
@@ -151,7 +152,7 @@ class DeployedCloud:
 
 @contextmanager
 def deployed_cloud(
-    folder: Path, compute: str, guests: list[dict[str, Any]], *, arm: bool = False
+    folder: Path, control: str, compute: str, guests: list[dict[str, Any]], *, arm: bool = False
 ) -> Iterator[DeployedCloud]:
     """A control and a compute host and a registry; all stay, so that the next run goes on.
 
@@ -159,10 +160,10 @@ def deployed_cloud(
     """
     folder.mkdir(parents=True, exist_ok=True)
     bed = TestBed(folder / "hosts")
-    hosts = bed.up([CONTROL], arm=[compute]) if arm else bed.up([CONTROL, compute])
+    hosts = bed.up([control], arm=[compute]) if arm else bed.up([control, compute])
     given = os.environ.get("KOLLARM_TEST_REGISTRY")
     if given:
-        yield DeployedCloud(folder, bed, hosts, given, guests)
+        yield DeployedCloud(folder, bed, hosts, control, given, guests)
         return
     settings = {
         "version": "0.1",
@@ -176,7 +177,8 @@ def deployed_cloud(
         )
     try:
         listening(served, REGISTRY_PORT, folder / "registry.log")
-        yield DeployedCloud(folder, bed, hosts, f"{bed.gateway}:{REGISTRY_PORT}", guests)
+        address = f"{bed.gateway}:{REGISTRY_PORT}"
+        yield DeployedCloud(folder, bed, hosts, control, address, guests)
     finally:
         served.terminate()
         served.wait()

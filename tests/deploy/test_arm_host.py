@@ -12,11 +12,12 @@ import pytest
 
 from core.paths import project_dir
 from testbed import small_guest
-from tests.deploy.cloud import CONTROL, DeployedCloud, deployed_cloud
+from tests.deploy.cloud import DeployedCloud, deployed_cloud
 from tests.support.commands import kollarm
 
 FOLDER = project_dir() / ".kollarm" / "test-deploy-arm"
-ARM = "kollarm-arm1"
+# not the names of the other cloud, which may be there at the same time
+CONTROL, ARM = "kollarm-ctl2", "kollarm-arm1"
 GUEST = "small-arm64"
 #: Seconds for a guest's console: its machine is emulated twice.
 LIMIT = "7200"
@@ -26,7 +27,7 @@ pytestmark = [pytest.mark.deploy_arm, pytest.mark.timeout(6 * 3600)]
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[DeployedCloud]:
-    with deployed_cloud(FOLDER, ARM, [], arm=True) as made:
+    with deployed_cloud(FOLDER, CONTROL, ARM, [], arm=True) as made:
         yield made
 
 

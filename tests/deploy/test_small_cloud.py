@@ -11,8 +11,9 @@ import pytest
 
 from core.paths import project_dir
 from testbed import guest_image
-from tests.deploy.cloud import COMPUTE, CONTROL, DeployedCloud, deployed_cloud
+from tests.deploy.cloud import DeployedCloud, deployed_cloud
 
+CONTROL, COMPUTE = "kollarm-ctl1", "kollarm-cmp1"
 FOLDER = project_dir() / ".kollarm" / "test-deploy"
 GUEST = "arm-guest"
 #: An arm64 guest in a cloud of x86_64 hosts.
@@ -26,7 +27,7 @@ def cloud() -> Iterator[DeployedCloud]:
     image = guest_image.make(guest_image.LAYOUTS["ubuntu-22.04"])
     source = {"path": str(image.image), "sha256": image.sha256}
     guest = {"name": GUEST, "source": source, "properties": EMULATED}
-    with deployed_cloud(FOLDER, COMPUTE, [guest]) as made:
+    with deployed_cloud(FOLDER, CONTROL, COMPUTE, [guest]) as made:
         yield made
 
 

@@ -108,7 +108,8 @@ class OwnRegistry:
              "--filter", f"reference={self.address}/*/*"],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        names = listed.stdout.split()
+        # an image whose tag has gone to a newer one has no name to remove it by
+        names = [name for name in listed.stdout.split() if not name.endswith("<none>")]
         if names:
             subprocess.run(["docker", "image", "rm", "-f", *names], capture_output=True, check=True)
 
