@@ -32,6 +32,8 @@ from tests.support.commands import Outcome, kollarm
 from tests.support.servers import listening
 
 REGISTRY_PORT = 5078
+#: Seconds for one command; an emulated host takes its time.
+LIMIT = 4 * 3600.0
 
 
 class DeployedCloud:
@@ -94,7 +96,7 @@ class DeployedCloud:
     def run(self, *words: str, **environ: str) -> Outcome:
         """A command of kollarm's; host keys of new hosts are not known yet."""
         environ = {"ANSIBLE_HOST_KEY_CHECKING": "False"} | environ
-        return kollarm(*words, "--config", self.config, cwd=self.folder, **environ)
+        return kollarm(*words, "--config", self.config, cwd=self.folder, limit=LIMIT, **environ)
 
     def on(self, host: str, *words: str) -> str:
         """What a program prints on a host."""

@@ -5,13 +5,14 @@ The machine is emulated, and the guest on it is emulated by an emulated machine.
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from core.paths import project_dir
-from testbed import small_guest
+from testbed import guest_image, small_guest
 from tests.deploy.cloud import DeployedCloud, deployed_cloud
 from tests.support.commands import kollarm
 
@@ -100,6 +101,10 @@ def test_kollarm_itself_runs_on_it(cloud: DeployedCloud) -> None:
     on_arm(cloud, "cd kollarm && sudo scripts/setup tests")
     assert "aarch64" in on_arm(cloud, "cd kollarm && sudo .venv/bin/kollarm doctor || true")
     assert "passed" in on_arm(cloud, "cd kollarm && sudo .venv/bin/python -m pytest -q tests/unit")
+    guest = guest_image.make(guest_image.LAYOUTS["ubuntu-22.04"])
+    on_arm(cloud, "cat >guest.qcow2", guest.image.read_bytes())
+    inspected = on_arm(cloud, "sudo kollarm/.venv/bin/kollarm guest inspect guest.qcow2 --json")
+    assert json.loads(inspected)["architecture"] == "aarch64"
     settings = (
         "release: '2026.1'\n"
         f"registry: {{address: '{cloud.registry}', insecure: true, namespace: both}}\n"

@@ -35,15 +35,20 @@ class Outcome:
         return json.loads(self.stdout)
 
 
-def kollarm(*words: str | Path, cwd: Path | None = None, **environ: str) -> Outcome:
-    """Run a command to its end."""
+def kollarm(
+    *words: str | Path, cwd: Path | None = None, limit: float = LIMIT, **environ: str
+) -> Outcome:
+    """Run a command to its end.
+
+    :param limit: seconds.
+    """
     done = subprocess.run(
         [*COMMAND, *map(str, words)],
         cwd=cwd,
         env=dict(os.environ) | environ,
         capture_output=True,
         text=True,
-        timeout=LIMIT,
+        timeout=limit,
         check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
