@@ -35,11 +35,13 @@ class _Formatter(logging.Formatter):
 class LogFile(io.TextIOWrapper):
     """A program's log, begun anew, for its owner alone and without passwords of URLs.
 
-    Write whole lines: a password is recognized within one of them.
+    Write whole lines: a password is recognized within one of them, and each can be read at once,
+    by those who watch a long run or look for the reason of one that was killed.
     """
 
     def __init__(self, path: Path):
-        super().__init__(open_private(path, append=False), encoding="utf-8", errors="replace")
+        stream = open_private(path, append=False)
+        super().__init__(stream, encoding="utf-8", errors="replace", line_buffering=True)
 
     def write(self, text: str) -> int:
         return super().write(redacted(text))

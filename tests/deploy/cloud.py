@@ -107,10 +107,22 @@ class DeployedCloud:
 
     def ensure_flavor(self) -> None:
         """The one flavor of the cloud: a new one has none."""
-        folder = self.folder / "state" / "deploy"
-        nova = connect("kolla-admin", clouds_yaml=folder / "clouds.yaml").compute
-        if nova.find_flavor("small") is None:
-            nova.create_flavor(name="small", vcpus=1, ram=1024, disk=3)
+        if self.nova.find_flavor("small") is None:
+            self.nova.create_flavor(name="small", vcpus=1, ram=1024, disk=3)
+
+    def registered(self) -> dict[str, str]:
+        """The compute hosts that Nova knows, each with its architecture."""
+        # the last version of the interface that tells of the processor
+        answer = self.nova.get("/os-hypervisors/detail", microversion="2.87").json()
+        return {
+            host["hypervisor_hostname"]: host["cpu_info"]["arch"] for host in answer["hypervisors"]
+        }
+
+    @property
+    def nova(self) -> Any:
+        """The deployed cloud's Nova, by its administrator."""
+        file = self.folder / "state/deploy/clouds.yaml"
+        return connect("kolla-admin", clouds_yaml=file).compute
 
     def images(self) -> list[str]:
         """The references that the hosts pull."""

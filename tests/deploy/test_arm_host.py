@@ -70,6 +70,7 @@ def test_every_container_runs(cloud: DeployedCloud) -> None:
     states = on_arm(cloud, "sudo docker ps -a --format '{{.Names}} {{.State}}'").splitlines()
     assert {"nova_compute running", "nova_libvirt running"} <= set(states)
     assert all(line.endswith(" running") for line in states), states
+    assert cloud.registered() == {ARM: "aarch64"}
 
 
 def test_a_guest_on_it_has_a_console(cloud: DeployedCloud) -> None:

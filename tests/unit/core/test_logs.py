@@ -56,7 +56,7 @@ def test_a_programs_log_is_its_owners_alone(tmp_path: Path) -> None:
     path.write_text("an earlier one\n")
     path.chmod(0o644)
     with logs.LogFile(path) as stream:
-        print("http_proxy=http://ann:planted@proxy:3128", file=stream, flush=True)
+        print("http_proxy=http://ann:planted@proxy:3128", file=stream)
         assert path.read_text() == "http_proxy=http://ann:***@proxy:3128\n"
         print("\udcff", file=stream)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
