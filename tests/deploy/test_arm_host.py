@@ -99,7 +99,7 @@ def test_kollarm_itself_runs_on_it(cloud: DeployedCloud) -> None:
         check=True,
     ).stdout  # fmt: skip
     on_arm(cloud, "tar -x", packed)
-    on_arm(cloud, "cd kollarm && sudo scripts/setup tests")
+    on_arm(cloud, "cd kollarm && sudo scripts/setup")
     assert "aarch64" in on_arm(cloud, "cd kollarm && sudo .venv/bin/kollarm doctor || true")
     assert "passed" in on_arm(cloud, "cd kollarm && sudo .venv/bin/python -m pytest -q tests/unit")
     guest = guest_image.make(guest_image.LAYOUTS["ubuntu-22.04"])
