@@ -309,6 +309,7 @@ def deploy_example(bed: TestBed, hosts: Sequence[TestHost]) -> dict[str, object]
     return {
         "hosts": {
             host.name: {"architecture": host.architecture.value, "address": host.address}
+            | _without_modules(host)
             for host in hosts
         },
         "ssh": {"user": "kolla", "private_key": str(bed.key)},
@@ -323,7 +324,6 @@ def deploy_example(bed: TestBed, hosts: Sequence[TestHost]) -> dict[str, object]
             },
             # a container can't set the machine's clock, and so not keep it synchronized
             "prechecks_enable_host_ntp_checks": False,
-            **_without_modules(),
             # HAProxy's usual 40,000 need more open files than a machine may allow
             "haproxy_max_connections": 4000,
             # libvirt can't raise limits that a container was given
@@ -337,10 +337,12 @@ def deploy_example(bed: TestBed, hosts: Sequence[TestHost]) -> dict[str, object]
     }
 
 
-def _without_modules() -> dict[str, list[str]]:
-    """Without loadable modules, Open vSwitch's container gets the hosts' own modprobe."""
-    if Path("/proc/modules").exists():
+def _without_modules(host: TestHost) -> dict[str, dict[str, list[str]]]:
+    """Where no modules can be loaded, Open vSwitch's container gets the host's own modprobe.
+
+    Containers have this machine's kernel, virtual machines Debian's.
+    """
+    if host.architecture is Architecture.AARCH64 or Path("/proc/modules").exists():
         return {}
-    return {
-        "openvswitch_vswitchd_extra_volumes": ["/usr/local/sbin/modprobe:/usr/sbin/modprobe:ro"]
-    }
+    modprobe = "/usr/local/sbin/modprobe:/usr/sbin/modprobe:ro"
+    return {"variables": {"openvswitch_vswitchd_extra_volumes": [modprobe]}}
