@@ -40,6 +40,11 @@ KNOWN_FAILURES = (
         "give the user of deploy.ssh passwordless sudo on the host",
     ),
     KnownFailure(
+        "waiting for privilege escalation prompt",
+        "the host's sudo answers too slowly: let Ansible wait longer, with ANSIBLE_TIMEOUT=60 in "
+        "the environment",
+    ),
+    KnownFailure(
         "Could not resolve hostname",
         "set hosts.NAME.address in the deploy section",
     ),

@@ -94,8 +94,8 @@ class DeployedCloud:
         self.config.write_text(yaml.safe_dump(self.settings | {"deploy": changed}))
 
     def run(self, *words: str, **environ: str) -> Outcome:
-        """A command of kollarm's; host keys of new hosts are not known yet."""
-        environ = {"ANSIBLE_HOST_KEY_CHECKING": "False"} | environ
+        """A command of kollarm's; host keys of new hosts are not known yet, and sudo may be slow."""
+        environ = {"ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_TIMEOUT": "120"} | environ
         return kollarm(*words, "--config", self.config, cwd=self.folder, limit=LIMIT, **environ)
 
     def on(self, host: str, *words: str) -> str:

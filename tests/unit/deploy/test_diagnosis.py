@@ -19,6 +19,7 @@ SSH = "Task failed: Failed to connect to the host via ssh: "
         (SSH + "ssh: connect to host 10.0.0.2 port 22: No route to host", "start the host"),
         ('Data could not be sent to "h". Make sure this host can be reached over ssh:', "start"),
         ("Task failed: Premature end of stream: sudo: a password is required", "passwordless"),
+        ("Timeout (12s) waiting for privilege escalation prompt:", "ANSIBLE_TIMEOUT"),
         ("http: server gave HTTP response to HTTPS client", "registry.insecure"),
     ],
 )
