@@ -94,7 +94,7 @@ class DeployedCloud:
         self.config.write_text(yaml.safe_dump(self.settings | {"deploy": changed}))
 
     def run(self, *words: str, **environ: str) -> Outcome:
-        """A command of kollarm's; host keys of new hosts are not known yet, and sudo may be slow."""
+        """A command of kollarm's; keys of new hosts are unknown yet, and their sudo may be slow."""
         environ = {"ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_TIMEOUT": "120"} | environ
         return kollarm(*words, "--config", self.config, cwd=self.folder, limit=LIMIT, **environ)
 
