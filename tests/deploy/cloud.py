@@ -80,6 +80,8 @@ class DeployedCloud:
                 "enable_horizon": False,
                 # RabbitMQ's own takes six starts of Erlang, more than 30 s on a slow machine
                 "default_container_healthcheck_timeout": "120",
+                # Nova 33 ends after three minutes, where kolla-ansible waits for two times one
+                "docker_graceful_timeout": 15,
             }
         }
         if copy := os.environ.get("KOLLARM_TEST_COLLECTION"):
