@@ -17,6 +17,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ class DeployedCloud:
             host["hypervisor_hostname"]: host["cpu_info"]["arch"] for host in answer["hypervisors"]
         }
 
-    @property
+    @cached_property
     def nova(self) -> Any:
         """The deployed cloud's Nova, by its administrator."""
         file = self.folder / "state/deploy/clouds.yaml"
