@@ -29,7 +29,7 @@ from core.oci.registry import RegistryClient
 from core.paths import project_dir
 from guestprep.publish import connect
 from testbed.hosts.bed import TestBed, TestHost, deploy_example
-from tests.support.commands import Outcome, kollarm
+from tests.support.commands import Outcome, run_within
 from tests.support.servers import listening
 
 REGISTRY_PORT = 5078
@@ -99,7 +99,7 @@ class DeployedCloud:
     def run(self, *words: str, **environ: str) -> Outcome:
         """A command of kollarm's; keys of new hosts are unknown yet, and their sudo may be slow."""
         environ = {"ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_TIMEOUT": "120"} | environ
-        return kollarm(*words, "--config", self.config, cwd=self.folder, limit=LIMIT, **environ)
+        return run_within(LIMIT, (*words, "--config", self.config), self.folder, environ)
 
     def on(self, host: str, *words: str) -> str:
         """What a program prints on a host."""

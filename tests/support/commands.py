@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,17 +35,19 @@ class Outcome:
         return json.loads(self.stdout)
 
 
-def kollarm(
-    *words: str | Path, cwd: Path | None = None, limit: float = LIMIT, **environ: str
-) -> Outcome:
-    """Run a command to its end.
+def kollarm(*words: str | Path, cwd: Path | None = None, **environ: str) -> Outcome:
+    """Run a command to its end."""
+    return run_within(LIMIT, words, cwd, environ)
 
-    :param limit: seconds.
-    """
+
+def run_within(
+    limit: float, words: Iterable[str | Path], cwd: Path | None, environ: Mapping[str, str]
+) -> Outcome:
+    """Run a command that may take *limit* seconds."""
     done = subprocess.run(
         [*COMMAND, *map(str, words)],
         cwd=cwd,
-        env=dict(os.environ) | environ,
+        env=dict(os.environ) | dict(environ),
         capture_output=True,
         text=True,
         timeout=limit,
