@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import subprocess
 import tarfile
 
@@ -31,6 +32,17 @@ def tree(image: str, platform: str) -> dict[str, tuple[object, ...]]:
     finally:
         subprocess.run(["docker", "rm", container], capture_output=True, check=True)
     return found
+
+
+def programs(layer: bytes) -> list[str]:
+    """The paths of a layer's ELF programs and libraries."""
+    with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
+        return [
+            member.name
+            for member in tar
+            if (stream := tar.extractfile(member) if member.isreg() else None)
+            and stream.read(4) == b"\x7fELF"
+        ]
 
 
 def differences(one: str, other: str, platform: str) -> list[str]:
