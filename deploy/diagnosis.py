@@ -93,6 +93,11 @@ KNOWN_FAILURES = (
         "look at /var/log/kolla/mariadb/mariadb.log there; a slow host may only need more time",
     ),
     KnownFailure(
+        "failed to register",
+        "look at /var/log/kolla/nova/nova-compute.log there; if nova-compute only took longer to "
+        "start than kolla-ansible waits (200 seconds), run the stage again",
+    ),
+    KnownFailure(
         "Checking free port for",
         "stop what listens on that port, or set the service's port in deploy.globals",
     ),
