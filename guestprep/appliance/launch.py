@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 #: Seconds for a launch that may use KVM (usual: 2 to 5; the first one ever also builds the
 #: appliance, about 15 s), and for one that emulates the processor (usual: 10 to 25): for its first
-#: try, with two processors, and its second, with one.
+#: try, with two processors, and its second, with one, which has to do on the slowest machines.
 KVM_LIMIT = 75.0
 TCG_LIMIT = 240.0
-TCG_LAST_LIMIT = 600.0
+TCG_LAST_LIMIT = 1800.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ def launch_appliance(drives: Sequence[Drive], *, exchangeable: bool = False) -> 
 def _launch(drives: Sequence[Drive], exchangeable: bool) -> Appliance:
     reporter = progress.current()
     with reporter.step("appliance") as step:
-        if not acceleration.usable():
+        # libvirt's daemon may open what this process can't
+        if not acceleration.usable() or (_backend() == "direct" and not acceleration.present()):
             step.note("emulating the processor (no usable KVM)")
             return _emulated(drives, exchangeable)
         started = time.monotonic()
@@ -90,6 +91,11 @@ def _emulated(drives: Sequence[Drive], exchangeable: bool) -> Appliance:
     return _attempt(drives, exchangeable, emulate=True, limit=TCG_LAST_LIMIT, processors=1)
 
 
+def _backend() -> str:
+    """libguestfs's way of starting the appliance."""
+    return os.environ.get("LIBGUESTFS_BACKEND", "direct")
+
+
 def _attempt(
     drives: Sequence[Drive],
     exchangeable: bool,
@@ -98,7 +104,7 @@ def _attempt(
     limit: float,
     processors: int = 2,
 ) -> Appliance:
-    backend = os.environ.get("LIBGUESTFS_BACKEND", "direct")
+    backend = _backend()
     environment = {"LIBGUESTFS_BACKEND": backend}
     if emulate:
         environment["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
