@@ -17,6 +17,9 @@ from deploy.settings import ResolvedHost, Settings
 
 #: What newer releases of kolla-ansible set on every host; Nova takes at most 28.
 PCIE_PORTS = 16
+#: What Nova itself takes where another architecture's host emulates ARM; libvirt has no
+#: host-passthrough without KVM. https://docs.openstack.org/nova/latest/admin/cpu-models.html
+EMULATED_CPU = "cortex-a57"
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class NovaOption:
 
     @property
     def lines(self) -> str:
-        return f"[{self.section}]\n{self.name} = {self.value}\n"
+        return f"# Without it {self.why}.\n{self.name} = {self.value}\n"
 
 
 def wanted_options(
@@ -49,14 +52,19 @@ def wanted_options(
             "images without the property architecture would be started on either",
         )
     for host in compute:
-        if host.architecture is Architecture.AARCH64 and not tree.reads("num_pcie_ports"):
-            yield NovaOption(
-                f"nova/{host.name}/nova.conf",
-                "libvirt",
-                "num_pcie_ports",
-                str(PCIE_PORTS),
-                "an ARM guest would have one or two free slots for further volumes and ports",
-            )
+        if host.architecture is not Architecture.AARCH64:
+            continue
+        file = f"nova/{host.name}/nova.conf"
+        if not tree.reads("num_pcie_ports"):
+            why = "an ARM guest would have one or two free slots for further volumes and ports"
+            yield NovaOption(file, "libvirt", "num_pcie_ports", str(PCIE_PORTS), why)
+        given = host.own | settings.deploy.globals
+        if given.get("nova_compute_virt_type") == "qemu" and "nova_libvirt_cpu_mode" not in given:
+            # its name before Train
+            model = "cpu_model" if settings.release.name == "rocky" else "cpu_models"
+            why = "no guest would start: without KVM, libvirt has no host-passthrough on ARM"
+            yield NovaOption(file, "libvirt", "cpu_mode", "custom", why)
+            yield NovaOption(file, "libvirt", model, EMULATED_CPU, why)
 
 
 def custom_folder(settings: Settings) -> Path:
@@ -96,6 +104,8 @@ def option_files(
                 f"{option.name} = {option.value} into it: {option.why}"
             )
         else:
-            text = f"{HEADER}\n# Without it {option.why}.\n{option.lines}"
-            files[f"config/{option.file}"] = text
+            path = f"config/{option.file}"
+            # a file's options are all of one section
+            text = files.get(path, f"{HEADER}\n[{option.section}]\n")
+            files[path] = text + option.lines
     return files, notes

@@ -58,6 +58,31 @@ def test_one_architecture_of_compute_hosts_needs_no_default(
     assert set(written) == {f"config/{PORTS}"}
 
 
+def libvirt(written: dict[str, str]) -> dict[str, str]:
+    """The ARM host's section for libvirt."""
+    found = configparser.ConfigParser()
+    found.read_string(written[f"config/{PORTS}"])
+    return dict(found["libvirt"])
+
+
+def test_an_arm_host_without_kvm_gets_a_processor_that_can_be_emulated(
+    tmp_path: Path, tree: ReleaseFiles
+) -> None:
+    qemu = {"nova_compute_virt_type": "qemu"}
+    written, _ = files(settings_in(tmp_path, globals=qemu), tree)
+    assert set(written) == {f"config/{PORTS}"}
+    section = libvirt(written)
+    assert (section["cpu_mode"], section["cpu_models"]) == ("custom", "cortex-a57")
+    assert "num_pcie_ports" in section
+    written, _ = files(settings_in(tmp_path, globals=qemu, release="rocky"), tree)
+    assert libvirt(written)["cpu_model"] == "cortex-a57"
+    # where they decide it, and with KVM, nothing is said
+    own = qemu | {"nova_libvirt_cpu_mode": "none"}
+    for settings in (settings_in(tmp_path, globals=own), settings_in(tmp_path)):
+        written, _ = files(settings, tree)
+        assert set(libvirt(written)) == {"num_pcie_ports"}
+
+
 def test_files_of_the_users_are_left_alone(tmp_path: Path, tree: ReleaseFiles) -> None:
     own = {SCHEDULER: "[filter_scheduler]\nenabled_filters = X\n"}
     written, notes = files(mixed(tmp_path), tree, own)
