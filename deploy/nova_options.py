@@ -33,17 +33,24 @@ class NovaOption:
     value: str
     why: str
 
-    @property
-    def lines(self) -> str:
-        return f"# Without it {self.why}.\n{self.name} = {self.value}\n"
-
 
 def wanted_options(
     settings: Settings, tree: ReleaseFiles, hosts: Sequence[ResolvedHost]
 ) -> Iterator[NovaOption]:
     """The options that this cloud needs and the release doesn't set."""
     compute = compute_hosts(settings, tree, hosts)
-    if len({host.architecture for host in compute}) > 1:
+    kinds = {host.architecture for host in compute}
+    # Kolla's libvirt has QEMU for every architecture, which Nova takes for a host's own.
+    # Nova knows hosts by architecture since Yoga.
+    if Architecture.AARCH64 in kinds and settings.release.name != "rocky":
+        yield NovaOption(
+            "nova/nova-scheduler.conf",
+            "scheduler",
+            "image_metadata_prefilter",
+            "true",
+            "guests would be started on hosts of another architecture, too, and fail there",
+        )
+    if len(kinds) > 1:
         yield NovaOption(
             "nova/nova-scheduler.conf",
             "filter_scheduler",
@@ -92,7 +99,7 @@ def option_files(
 
     :param custom: the present files (:func:`read_custom`).
     """
-    files: dict[str, str] = {}
+    written: dict[str, list[NovaOption]] = {}
     notes: list[str] = []
     own = {name: text for name, text in custom.items() if not text.startswith(HEADER)}
     for option in options:
@@ -104,8 +111,16 @@ def option_files(
                 f"{option.name} = {option.value} into it: {option.why}"
             )
         else:
-            path = f"config/{option.file}"
-            # a file's options are all of one section
-            text = files.get(path, f"{HEADER}\n[{option.section}]\n")
-            files[path] = text + option.lines
-    return files, notes
+            written.setdefault(f"config/{option.file}", []).append(option)
+    return {path: _text(some) for path, some in written.items()}, notes
+
+
+def _text(options: Sequence[NovaOption]) -> str:
+    """The file that sets these options."""
+    lines = [HEADER]
+    for section in dict.fromkeys(option.section for option in options):
+        lines.append(f"[{section}]")
+        for option in options:
+            if option.section == section:
+                lines += [f"# Without it {option.why}.", f"{option.name} = {option.value}"]
+    return "\n".join(lines) + "\n"

@@ -122,8 +122,8 @@ def _unlabelled(hosts: Sequence[HypervisorFacts], images: int) -> Iterator[Cloud
             "nova-scheduler",
             f"there are hosts of {', '.join(kinds)}, and {images} images without architecture may "
             "be started on any",
-            "nova.conf of nova-scheduler: [filter_scheduler] "
-            "image_properties_default_architecture = x86_64",
+            "openstack image set --property architecture=x86_64 on each, and in nova.conf of "
+            "nova-scheduler: [scheduler] image_metadata_prefilter = true",
             note=True,
         )
 

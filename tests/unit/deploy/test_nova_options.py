@@ -46,6 +46,7 @@ def test_they_are_files_that_nova_reads(tmp_path: Path, tree: ReleaseFiles) -> N
     for text in written.values():
         assert text.startswith(HEADER)
         found.read_string(text)
+    assert found["scheduler"]["image_metadata_prefilter"] == "true"
     default = found["filter_scheduler"]["image_properties_default_architecture"]
     assert default == Architecture.X86_64
     assert 0 < int(found["libvirt"]["num_pcie_ports"]) <= 28
@@ -55,7 +56,14 @@ def test_one_architecture_of_compute_hosts_needs_no_default(
     tmp_path: Path, tree: ReleaseFiles
 ) -> None:
     written, _ = files(settings_in(tmp_path), tree)
-    assert set(written) == {f"config/{PORTS}"}
+    assert set(written) == {f"config/{SCHEDULER}", f"config/{PORTS}"}
+    assert "default_architecture" not in written[f"config/{SCHEDULER}"]
+
+
+def test_hosts_of_x86_64_alone_may_emulate(tmp_path: Path, tree: ReleaseFiles) -> None:
+    arm = CLOUD["hosts"]["compute01"]
+    hosts = {**CLOUD["hosts"], "compute01": arm | {"architecture": "x86_64"}}
+    assert files(settings_in(tmp_path, hosts=hosts), tree) == ({}, [])
 
 
 def libvirt(written: dict[str, str]) -> dict[str, str]:
@@ -70,7 +78,6 @@ def test_an_arm_host_without_kvm_gets_a_processor_that_can_be_emulated(
 ) -> None:
     qemu = {"nova_compute_virt_type": "qemu"}
     written, _ = files(settings_in(tmp_path, globals=qemu), tree)
-    assert set(written) == {f"config/{PORTS}"}
     section = libvirt(written)
     assert (section["cpu_mode"], section["cpu_models"]) == ("custom", "cortex-a57")
     assert "num_pcie_ports" in section
@@ -87,9 +94,12 @@ def test_files_of_the_users_are_left_alone(tmp_path: Path, tree: ReleaseFiles) -
     own = {SCHEDULER: "[filter_scheduler]\nenabled_filters = X\n"}
     written, notes = files(mixed(tmp_path), tree, own)
     assert set(written) == {f"config/{PORTS}"}
-    assert len(notes) == 1 and SCHEDULER in notes[0]
+    assert len(notes) == 2 and all(SCHEDULER in note for note in notes)
     # where they set it, wherever that is, nothing is said
-    own = {"nova.conf": "[filter_scheduler]\nimage_properties_default_architecture=aarch64\n"}
+    own = {
+        "nova.conf": "[filter_scheduler]\nimage_properties_default_architecture=aarch64\n"
+        "[scheduler]\nimage_metadata_prefilter=false\n"
+    }
     written, notes = files(mixed(tmp_path), tree, own)
     assert (set(written), notes) == ({f"config/{PORTS}"}, [])
 
@@ -101,7 +111,7 @@ def test_a_folder_of_the_users_is_left_alone(tmp_path: Path, tree: ReleaseFiles)
     settings = mixed(tmp_path, custom_config=str(folder))
     written, notes = files(settings, tree, read_custom(folder))
     assert written == {}
-    assert len(notes) == 1 and str(folder / SCHEDULER) in notes[0]
+    assert len(notes) == 2 and all(str(folder / SCHEDULER) in note for note in notes)
 
 
 def test_what_is_not_needed_any_more_goes(tmp_path: Path, tree: ReleaseFiles) -> None:

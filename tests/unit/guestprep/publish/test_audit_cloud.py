@@ -77,7 +77,7 @@ def findings(tmp_path: Path, documents: dict[str, object], unlabelled: int = 0) 
 
 def test_a_mixed_cloud_is_told_what_it_needs(tmp_path: Path) -> None:
     text = findings(tmp_path, cloud(MIXED, [], "trait:HW_ARCH_RISCV64"), unlabelled=2)
-    assert "image_properties_default_architecture = x86_64" in text
+    assert "image_metadata_prefilter = true" in text
     assert "num_pcie_ports = 16" in text
     assert "aggregate add host arm-cpu-2 host2" in text
     assert "flavor unset --property trait:HW_ARCH_RISCV64 arm" in text

@@ -24,5 +24,5 @@ def test_images_without_architecture_are_counted(
     documents["/images"] = {"images": [image | ({"architecture": "aarch64"} if labelled else {})]}
     with standing_in(documents, tmp_path, "image", "compute", "placement"):
         found = [finding.remedy or "" for finding in services.cloud(config)]
-    named = [remedy for remedy in found if "image_properties_default_architecture" in remedy]
+    named = [remedy for remedy in found if "image_metadata_prefilter" in remedy]
     assert len(named) == (0 if labelled else 1), found
