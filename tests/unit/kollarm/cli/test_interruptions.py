@@ -65,9 +65,13 @@ script(command)
 """
 
 
+#: The tests themselves may run under nohup, which a command respects.
+DEFAULT = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+
+
 def start(code: str, *words: str | Path, **options: object) -> subprocess.Popen[str]:
     return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
-        [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True, **options
+        [sys.executable, "-c", DEFAULT + code, *words], stdout=subprocess.PIPE, text=True, **options
     )
 
 
