@@ -58,7 +58,8 @@ def _launch(drives: Sequence[Drive], exchangeable: bool) -> Appliance:
     with reporter.step("appliance") as step:
         # libvirt's daemon may open what this process can't
         if not acceleration.usable() or (_backend() == "direct" and not acceleration.present()):
-            step.note("emulating the processor (no usable KVM)")
+            if acceleration.present():  # else there is nothing to wonder about
+                step.note("emulating the processor (no usable KVM)")
             return _emulated(drives, exchangeable)
         started = time.monotonic()
         try:
