@@ -23,55 +23,62 @@ EMULATED_CPU = "cortex-a57"
 
 
 @dataclass(frozen=True)
-class NovaOption:
-    """An option in one of Nova's files."""
+class NovaOptions:
+    """Options in one section of one of Nova's files, of which none is set without the others."""
 
     file: str
     """The file's name in the custom configuration."""
     section: str
-    name: str
-    value: str
+    values: Mapping[str, str]
     why: str
+    """What would be without them."""
 
 
 def wanted_options(
     settings: Settings, tree: ReleaseFiles, hosts: Sequence[ResolvedHost]
-) -> Iterator[NovaOption]:
+) -> Iterator[NovaOptions]:
     """The options that this cloud needs and the release doesn't set."""
     compute = compute_hosts(settings, tree, hosts)
     kinds = {host.architecture for host in compute}
     # Kolla's libvirt has QEMU for every architecture, which Nova takes for a host's own.
-    # Nova knows hosts by architecture since Yoga.
-    if Architecture.AARCH64 in kinds and settings.release.name != "rocky":
-        yield NovaOption(
+    if Architecture.AARCH64 in kinds and settings.release.architecture_prefilter:
+        yield NovaOptions(
             "nova/nova-scheduler.conf",
             "scheduler",
-            "image_metadata_prefilter",
-            "true",
+            {"image_metadata_prefilter": "true"},
             "guests would be started on hosts of another architecture, too, and fail there",
         )
     if len(kinds) > 1:
-        yield NovaOption(
+        yield NovaOptions(
             "nova/nova-scheduler.conf",
             "filter_scheduler",
-            "image_properties_default_architecture",
-            Architecture.X86_64.value,
+            {"image_properties_default_architecture": Architecture.X86_64.value},
             "images without the property architecture would be started on either",
         )
     for host in compute:
-        if host.architecture is not Architecture.AARCH64:
-            continue
-        file = f"nova/{host.name}/nova.conf"
-        if not tree.reads("num_pcie_ports"):
-            why = "an ARM guest would have one or two free slots for further volumes and ports"
-            yield NovaOption(file, "libvirt", "num_pcie_ports", str(PCIE_PORTS), why)
-        given = host.own | settings.deploy.globals
-        if given.get("nova_compute_virt_type") == "qemu" and "nova_libvirt_cpu_mode" not in given:
-            # its name before Train
-            model = "cpu_model" if settings.release.name == "rocky" else "cpu_models"
-            why = "no guest would start: without KVM, libvirt has no host-passthrough on ARM"
-            yield NovaOption(file, "libvirt", "cpu_mode", "custom", why)
-            yield NovaOption(file, "libvirt", model, EMULATED_CPU, why)
+        if host.architecture is Architecture.AARCH64:
+            yield from _arm_host_options(settings, tree, host)
+
+
+def _arm_host_options(
+    settings: Settings, tree: ReleaseFiles, host: ResolvedHost
+) -> Iterator[NovaOptions]:
+    file = f"nova/{host.name}/nova.conf"
+    if not tree.reads("num_pcie_ports"):
+        yield NovaOptions(
+            file,
+            "libvirt",
+            {"num_pcie_ports": str(PCIE_PORTS)},
+            "an ARM guest would have one or two free slots for further volumes and ports",
+        )
+    given = host.own | settings.deploy.globals
+    if given.get("nova_compute_virt_type") == "qemu" and "nova_libvirt_cpu_mode" not in given:
+        yield NovaOptions(
+            file,
+            "libvirt",
+            {"cpu_mode": "custom", settings.release.cpu_model_option: EMULATED_CPU},
+            "no guest would start: without KVM, libvirt has no host-passthrough on ARM",
+        )
 
 
 def custom_folder(settings: Settings) -> Path:
@@ -91,7 +98,7 @@ def read_custom(folder: Path) -> dict[str, str]:
 
 
 def option_files(
-    settings: Settings, options: Sequence[NovaOption], custom: Mapping[str, str]
+    settings: Settings, options: Sequence[NovaOptions], custom: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
     """The files to write in the configuration folder, and notes on what only the user can write.
 
@@ -99,28 +106,30 @@ def option_files(
 
     :param custom: the present files (:func:`read_custom`).
     """
-    written: dict[str, list[NovaOption]] = {}
+    written: dict[str, list[NovaOptions]] = {}
     notes: list[str] = []
     own = {name: text for name, text in custom.items() if not text.startswith(HEADER)}
-    for option in options:
-        if any(option.name in text for text in own.values()):
+    for wanted in options:
+        if any(name in text for text in own.values() for name in wanted.values):
             continue  # theirs is stronger, or says the same
-        if settings.deploy.custom_config or option.file in own:
+        if settings.deploy.custom_config or wanted.file in own:
+            lines = " and ".join(f"{name} = {value}" for name, value in wanted.values.items())
             notes.append(
-                f"{custom_folder(settings) / option.file}: put [{option.section}] "
-                f"{option.name} = {option.value} into it: {option.why}"
+                f"{custom_folder(settings) / wanted.file}: put [{wanted.section}] "
+                f"{lines} into it: {wanted.why}"
             )
         else:
-            written.setdefault(f"config/{option.file}", []).append(option)
+            written.setdefault(f"config/{wanted.file}", []).append(wanted)
     return {path: _text(some) for path, some in written.items()}, notes
 
 
-def _text(options: Sequence[NovaOption]) -> str:
+def _text(options: Sequence[NovaOptions]) -> str:
     """The file that sets these options."""
     lines = [HEADER]
-    for section in dict.fromkeys(option.section for option in options):
+    for section in dict.fromkeys(some.section for some in options):
         lines.append(f"[{section}]")
-        for option in options:
-            if option.section == section:
-                lines += [f"# Without it {option.why}.", f"{option.name} = {option.value}"]
+        for some in options:
+            if some.section == section:
+                lines.append(f"# Without this {some.why}.")
+                lines += [f"{name} = {value}" for name, value in some.values.items()]
     return "\n".join(lines) + "\n"

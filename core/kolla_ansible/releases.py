@@ -30,6 +30,10 @@ class DeployRelease:
     """The oldest Python version that its packages run on."""
     fluentd_on_arm: bool = True
     """Whether Kolla has a fluentd image for aarch64."""
+    architecture_prefilter: bool = True
+    """Whether Nova's image_metadata_prefilter knows an image's architecture, as since Yoga."""
+    cpu_model_option: str = "cpu_models"
+    """Nova's option for the model of a guest's processor, whose name is newer than Stein."""
     transport_url_slash: bool = False
     """Whether a slash must be appended to the two transport URLs.
 
@@ -63,6 +67,8 @@ RELEASES: dict[str, DeployRelease] = {
             # Ansible 2.9 uses functions that Jinja2 3.1 removed.
             pins=("Jinja2<3.1", "setuptools<81"),
             fluentd_on_arm=False,
+            architecture_prefilter=False,
+            cpu_model_option="cpu_model",
             transport_url_slash=True,
         ),
         DeployRelease("2023.1", "16.7.0", "7.7.0"),

@@ -56,14 +56,15 @@ def launch_appliance(drives: Sequence[Drive], *, exchangeable: bool = False) -> 
 def _launch(drives: Sequence[Drive], exchangeable: bool) -> Appliance:
     reporter = progress.current()
     with reporter.step("appliance") as step:
+        present = acceleration.present()
         # libvirt's daemon may open what this process can't
-        if not acceleration.usable() or (_backend() == "direct" and not acceleration.present()):
-            if acceleration.present():  # else there is nothing to wonder about
+        if not acceleration.usable() or (_backend() == "direct" and not present):
+            if present:  # else there is nothing to wonder about
                 step.note("emulating the processor (no usable KVM)")
             return _emulated(drives, exchangeable)
         started = time.monotonic()
         try:
-            limit = acceleration.limit(KVM_LIMIT) if acceleration.present() else TCG_LAST_LIMIT
+            limit = acceleration.limit(KVM_LIMIT) if present else TCG_LIMIT
             return _attempt(drives, exchangeable, emulate=False, limit=limit)
         except ApplianceError as error:
             if error.hint:  # a cause was found, and it isn't KVM

@@ -88,6 +88,10 @@ def test_an_arm_host_without_kvm_gets_a_processor_that_can_be_emulated(
     for settings in (settings_in(tmp_path, globals=own), settings_in(tmp_path)):
         written, _ = files(settings, tree)
         assert set(libvirt(written)) == {"num_pcie_ports"}
+    # a model goes with the mode custom alone
+    custom = {"nova.conf": "[libvirt]\ncpu_mode = none\n"}
+    written, notes = files(settings_in(tmp_path, globals=qemu), tree, custom)
+    assert (set(libvirt(written)), notes) == ({"num_pcie_ports"}, [])
 
 
 def test_files_of_the_users_are_left_alone(tmp_path: Path, tree: ReleaseFiles) -> None:
