@@ -101,6 +101,19 @@ class DeployedCloud:
         environ = {"ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_TIMEOUT": "120"} | environ
         return run_within(LIMIT, (*words, "--config", self.config), self.folder, environ)
 
+    def build(self) -> None:
+        """Build the images, unless they were given.
+
+        The registry is the same on loopback, where an engine pushes without TLS.
+        """
+        if not self.registry.startswith(self.bed.gateway):
+            return
+        loopback = {"address": f"127.0.0.1:{REGISTRY_PORT}", "insecure": True}
+        self.config.write_text(yaml.safe_dump(self.settings | {"registry": loopback}))
+        done = self.run("build")
+        self.write()
+        assert done.status == 0, done.stderr
+
     def on(self, host: str, *words: str) -> str:
         """What a program prints on a host."""
         done = subprocess.run(
