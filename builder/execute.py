@@ -357,14 +357,15 @@ class BuildExecution:
         self, step: ImageStep, reason: str, error: KollarmError | None = None
     ) -> ImageRecord:
         target = step.target
-        log = self._log(target)
-        lines: tuple[str, ...] = tuple((error.details or "").splitlines()) if error else ()
+        lines = tuple((error.details or "").splitlines()) if error else ()
+        if error and error.hint:
+            lines += (f"hint: {error.hint}",)
         return ImageRecord(
             target.name,
             target.architecture,
             target.reference,
             State.FAILED,
-            log=log if isinstance(error, BuildFailed) else None,
+            log=error.log if isinstance(error, BuildFailed) else None,
             error=reason,
             step=error.step if isinstance(error, BuildFailed) else None,
             lines=lines,

@@ -23,6 +23,7 @@ def connect(
     """Connect to the engines of these architectures: once to each, a buildx builder for each.
 
     :param buildkit: the Dockerfiles suit BuildKit; engines use it where they have it.
+    :raises ConfigError: one would insist on TLS with a registry that has none.
     :raises EngineError: one can't be reached, or doesn't build the architecture.
     """
     if not architectures:
@@ -46,12 +47,17 @@ def connect(
             found[architecture] = buildx
         else:
             if wanted.url not in engines:
-                engines[wanted.url] = DockerEngine(
-                    wanted.url,
-                    tls=wanted.tls,
-                    buildkit=buildkit,
-                    insecure=config.registry.address if config.registry.insecure else None,
+                insecure = config.registry.address if config.registry.insecure else None
+                engine = DockerEngine(
+                    wanted.url, tls=wanted.tls, buildkit=buildkit, insecure=insecure
                 )
+                if insecure is not None and not engine.pushes_to(insecure):
+                    raise ConfigError(
+                        f"the engine {wanted.url} pushes to {insecure} with TLS only",
+                        hint=f'add {{"insecure-registries": ["{insecure}"]}} to '
+                        "/etc/docker/daemon.json on its machine, then systemctl reload docker",
+                    )
+                engines[wanted.url] = engine
                 if buildkit and (reason := engines[wanted.url].no_mounts()):
                     progress.current().warn(
                         f"the engine {wanted.url} builds with its classic builder: {reason}"

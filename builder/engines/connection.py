@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,28 @@ class EngineClient(docker.APIClient):
     ) -> Any:
         own = self.verify if verify is None and self.verify is not True else verify
         return super().merge_environment_settings(url, proxies, stream, own, cert)
+
+
+def takes_plain_http(info: Mapping[str, Any], address: str) -> bool:
+    """Whether a Docker engine pushes to a registry without TLS.
+
+    Names of registries are resolved by the engine, so one that isn't listed may still be in a
+    listed network: then this is true.
+
+    :param info: what the engine says of itself; RegistryConfig holds its insecure-registries, names
+        and networks: https://docs.docker.com/reference/cli/dockerd/#insecure-registries
+    :param address: the registry's, with a port if it isn't the usual one.
+    """
+    config = info.get("RegistryConfig") or {}
+    listed = (config.get("IndexConfigs") or {}).get(address)
+    if listed is not None:
+        return not listed["Secure"]
+    networks = [ipaddress.ip_network(one) for one in config.get("InsecureRegistryCIDRs") or ()]
+    try:
+        own = ipaddress.ip_address((address.rpartition(":")[0] or address).strip("[]"))
+    except ValueError:
+        return not all(network.is_loopback for network in networks)
+    return any(own in network for network in networks)
 
 
 def connect(url: str, tls: Path | None, timeout: int) -> EngineClient:

@@ -23,7 +23,7 @@ import requests
 import urllib3.exceptions
 
 from builder.engines import buildkit
-from builder.engines.connection import EngineClient, connect, reason_of
+from builder.engines.connection import EngineClient, connect, reason_of, takes_plain_http
 from builder.engines.protocol import (
     TAIL,
     BuildFailed,
@@ -91,6 +91,12 @@ class DockerEngine:
 
     def machine(self, architecture: Architecture) -> str:
         return self.info().architecture
+
+    def pushes_to(self, address: str) -> bool:
+        """Whether the engine pushes to a registry that speaks plain HTTP."""
+        return (
+            self._api.podman or is_loopback(address) or takes_plain_http(self._api.info(), address)
+        )
 
     def no_mounts(self) -> str | None:
         if self._api.podman:
@@ -221,10 +227,7 @@ class DockerEngine:
         :raises EngineError: the registry refuses or can't be reached.
         """
         digest = ""
-        hint = (
-            "is the registry running, and are you logged in (docker login)? Over plain HTTP, "
-            "Docker pushes to loopback and its insecure-registries only"
-        )
+        hint = "is the registry running, and are you logged in (docker login)?"
         for event in self._transferred("push", reference, control, hint):
             said = _PUSHED.search(str(event.get("status") or ""))
             digest = (event.get("aux") or {}).get("Digest") or (said[1] if said else digest)

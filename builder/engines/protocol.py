@@ -84,12 +84,14 @@ class BuildFailed(KollarmError):
 
     :ivar step: the step, as the engine names it (``5/23 : RUN …``).
     :ivar lines: the last lines that it printed.
+    :ivar log: the file with all of them.
     """
 
     def __init__(self, reference: str, step: str, reason: str, lines: list[str], log: Path | None):
         self.step = redacted(step)
         self.lines = [redacted(line) for line in lines]
-        hint = f"the whole log: {log}" if log else None
+        self.log = log
+        hint = None
         if any("exec format error" in line.lower() for line in (*lines, reason)):
             hint = (
                 "this machine can't run programs of that architecture: "

@@ -23,6 +23,7 @@ from builder.record import BuildRecord
 from builder.targets import Target
 from core.config import model
 from core.config.model import Architecture, Build, Config
+from core.errors import ConfigError
 from core.oci.registry import RegistryClient
 from tests.support import tiny_root
 from tests.support.registries import RunningRegistry, context
@@ -31,6 +32,8 @@ from tests.support.servers import free_port, listening, stop_engine
 pytestmark = pytest.mark.integration
 
 X86, ARM = Architecture.X86_64, Architecture.AARCH64
+#: A registry that the second engine alone speaks plain HTTP with (RFC 5737: nobody's address).
+PLAIN = "198.51.100.7:5000"
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
              "--tlskey", own / "server-key.pem", "--data-root", folder / "data",
              "--exec-root", folder / "run", "--pidfile", folder / "pid",
              # With "--bridge none" it would remove the bridge of the machine's own engine.
-             "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs"],
+             "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs",
+             "--insecure-registry", PLAIN],
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     listening(process, port, folder / "log")
@@ -113,6 +117,18 @@ def test_an_engine_with_certificates_builds_and_pushes(remote: Remote, tmp_path:
         index.write(client, "test/apart", "t", index.compose(members))
     finally:
         registry.stop()
+
+
+def test_an_engine_that_wants_tls_is_told_before_anything(remote: Remote) -> None:
+    """A registry without it is named in the engine's own configuration, or nothing is pushed."""
+    registry = model.Registry(address=PLAIN, insecure=True)
+    client = RegistryClient(PLAIN, insecure=True)
+    with pytest.raises(ConfigError) as caught:
+        connect(Config(registry=registry), {X86}, client)
+    assert PLAIN in caught.value.message and "insecure-registries" in (caught.value.hint or "")
+    other = model.Engine(url=remote.url, tls=remote.certificates)
+    config = Config(registry=registry, build=Build(engines={X86: other, ARM: other}))
+    assert connect(config, {X86}, client).keys() == {X86}
 
 
 def apart(folder: Path, address: str) -> BuildPlan:

@@ -139,7 +139,8 @@ def test_a_failing_step_leaves_the_old_index(built: BuildRecord, project: Projec
     client = RegistryClient(project.registry.address)
     before = client.index("kolla/cron", "t")
     project.template.write_text(
-        "{% block cron_header %}RUN echo telling words && false{% endblock %}\n"
+        "{% block cron_header %}"
+        "RUN echo telling words && echo exec format error && false{% endblock %}\n"
     )
     try:
         record = project.build(project.config(), "base", "cron")
@@ -152,8 +153,9 @@ def test_a_failing_step_leaves_the_old_index(built: BuildRecord, project: Projec
     assert row.log is not None and "telling words" in row.log.read_text()
     assert client.index("kolla/cron", "t") == before
     assert [row.state for row in record.indices] == [State.KEPT, State.LEFT]
-    with pytest.raises(KollarmError, match="1 of 2"):
+    with pytest.raises(KollarmError, match="1 of 2") as caught:
         record.raise_for_failures()
+    assert caught.value.details is not None and "qemu-user-static" in caught.value.details
 
 
 def test_arguments_and_retries_reach_the_build(built: BuildRecord, project: Project) -> None:

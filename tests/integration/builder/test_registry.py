@@ -161,7 +161,7 @@ def test_a_failing_step_is_named_with_its_last_lines(engine: DockerEngine, tmp_p
         )
     assert caught.value.step == "2/2 : COPY absent /"
     assert "Step 2/2" in log.read_text()
-    assert caught.value.hint == f"the whole log: {log}"
+    assert caught.value.log == log
 
 
 def test_a_failing_steps_output_is_shown_without_the_engines(
