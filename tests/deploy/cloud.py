@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from core import files
 from core.oci.manifest import digest_of
 from core.oci.reference import parse
 from core.oci.registry import RegistryClient
@@ -81,13 +82,15 @@ class DeployedCloud:
                 "enable_horizon": False,
                 # RabbitMQ's own takes six starts of Erlang, more than 30 s on a slow machine
                 "default_container_healthcheck_timeout": "120",
-                # Nova 33 ends after three minutes, where kolla-ansible waits for two times one
-                "docker_graceful_timeout": 15,
             }
         }
         if copy := os.environ.get("KOLLARM_TEST_COLLECTION"):
             settings["deploy"]["collections"] = {"path": copy}
         self.settings: dict[str, Any] = settings
+        options = files.private_folder(folder / "state") / "deploy/config"
+        options.mkdir(parents=True, exist_ok=True)
+        # a service of Nova 33 takes 160 s to end, and kolla-ansible kills it after 60 s
+        (options / "nova.conf").write_text("[DEFAULT]\nmanager_shutdown_timeout = 1\n")
         self.write()
 
     def write(self, **globals_: object) -> None:
