@@ -6,6 +6,7 @@ links in a folder of somebody else's through which a name would lead out.
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ def path_inside(folder: Path, name: str, *, of: str) -> Path:
     """
     path = folder / relative_name(name, of=of)
     try:
-        found = path.resolve()
+        found = _followed(path)
     except (OSError, RuntimeError, ValueError) as error:  # a circle of links, or too long
         raise UnsafeNameError(f"{of} has a name that can't be followed: {name!r}") from error
     if not found.is_relative_to(folder.resolve()):
@@ -60,8 +61,22 @@ def links_out_of(folder: Path) -> Iterator[Path]:
             path = Path(parent, name)
             if path.is_symlink():
                 try:
-                    inside = path.resolve().is_relative_to(root)
+                    inside = _followed(path).is_relative_to(root)
                 except (OSError, RuntimeError):  # a circle of links
                     inside = False
                 if not inside:
                     yield path
+
+
+def _followed(path: Path) -> Path:
+    """The path without links; from Python 3.13 on, resolve() leaves links in a circle as they are.
+
+    :raises OSError: links lead in a circle; before Python 3.13 RuntimeError.
+    """
+    found = path.resolve()
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
+    return found

@@ -104,6 +104,7 @@ def test_kollarm_is_set_up_on_it(cloud: DeployedCloud) -> None:
 
 
 def test_unit_tests_pass_there(cloud: DeployedCloud) -> None:
+    on_arm(cloud, "cd kollarm && sudo scripts/setup tests")
     on_arm(cloud, "cd kollarm && sudo .venv/bin/python -m pytest -q -n 2 tests/unit")
 
 

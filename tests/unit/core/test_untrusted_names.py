@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.untrusted_names import UnsafeNameError, path_inside, relative_name
+from core.untrusted_names import UnsafeNameError, links_out_of, path_inside, relative_name
 
 PARTS = st.sampled_from(["a", "b", "..", ".", "", "...", "..a", "\0", "é", " ", "-x", "~"])
 
@@ -46,3 +46,4 @@ def test_links_that_lead_out_are_refused(tmp_path: Path) -> None:
         with pytest.raises(UnsafeNameError):
             path_inside(folder, name, of="an overlay")
     assert path_inside(folder, "within/new", of="an overlay") == folder / "within/new"
+    assert {link.name for link in links_out_of(folder)} == {"out", "up", "circle"}
