@@ -123,7 +123,10 @@ class ArmHost:
     def command(self, firmware: Path, accelerator: str) -> list[str | Path]:
         """QEMU's command line: a server without a screen."""
         here = self.folder
-        pages = "tcg,thread=multi,tb-size=1024" if accelerator == "tcg" else accelerator
+        emulated = accelerator == "tcg"
+        pages = "tcg,thread=multi,tb-size=1024" if emulated else accelerator
+        # an emulated machine has KVM, as real ARM servers have: its guests aren't emulated twice
+        machine = "virt,gic-version=3,virtualization=on" if emulated else "virt"
         cables = [
             word
             for tap, mac in zip(self.taps, self.macs, strict=True)
@@ -134,7 +137,7 @@ class ArmHost:
         ]
         return [
             *(QEMU, "-name", self.name, "-nodefaults", "-display", "none", "-daemonize"),
-            *("-machine", "virt", "-cpu", "host" if accelerator == "kvm" else "cortex-a57"),
+            *("-machine", machine, "-cpu", "cortex-a57" if emulated else "host"),
             *("-accel", pages, "-m", str(MEMORY), "-smp", str(PROCESSORS)),
             *("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={firmware}"),
             *("-drive", f"if=pflash,unit=1,format=raw,file={here / 'variables.fd'}"),
