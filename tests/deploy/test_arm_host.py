@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
+from core.oci.registry import RegistryClient
 from core.paths import project_dir
+from kollarm.services.registry import EmbeddedRegistry
 from testbed import guest_image, small_guest
 from tests.deploy.cloud import DeployedCloud, deployed_cloud
 from tests.support.commands import kollarm
@@ -32,11 +36,17 @@ def cloud() -> Iterator[DeployedCloud]:
         yield made
 
 
-def on_arm(cloud: DeployedCloud, command: str, stdin: bytes | None = None) -> str:
-    """What a command prints on the ARM host."""
-    address = cloud.settings["deploy"]["hosts"][ARM]["address"]
+def on_arm(
+    cloud: DeployedCloud, command: str, stdin: bytes | None = None, forward: str | None = None
+) -> str:
+    """What a command prints on the ARM host.
+
+    :param forward: a port of this machine's loopback that is one of that host's, too.
+    """
+    *ssh, host = cloud.bed.ssh(cloud.settings["deploy"]["hosts"][ARM]["address"])
+    tunnel = ["-R", f"{forward}:127.0.0.1:{forward}"] if forward else []
     done = subprocess.run(
-        [*cloud.bed.ssh(address), command], input=stdin, capture_output=True, check=False
+        [*ssh, *tunnel, host, command], input=stdin, capture_output=True, check=False
     )
     assert done.returncode == 0, (done.stdout[-10_000:] + done.stderr).decode()
     return done.stdout.decode()
@@ -116,16 +126,23 @@ def test_a_guest_is_inspected_there(cloud: DeployedCloud) -> None:
     assert json.loads(inspected)["architecture"] == "aarch64"
 
 
-def test_an_image_is_built_there_and_joined_with_one_from_here(cloud: DeployedCloud) -> None:
-    settings = (
-        "release: '2026.1'\n"
-        f"registry: {{address: '{cloud.registry}', insecure: true, namespace: both}}\n"
-        "build: {distro: debian, images: [base], base: {bootstrap: {suite: trixie}}}\n"
-    )
-    on_arm(cloud, "cat >kollarm.yml", settings.encode())
-    on_arm(cloud, "sudo kollarm/.venv/bin/kollarm build --arch aarch64")
-    here = cloud.folder / "both.yml"
-    here.write_text(settings + f"state_dir: {cloud.folder / 'both'}\n")
-    done = kollarm("build", "--arch", "x86_64", "--config", here, cwd=cloud.folder)
+def test_an_image_is_built_there_and_joined_with_one_from_here(
+    cloud: DeployedCloud, registry: EmbeddedRegistry, tmp_path: Path
+) -> None:
+    """Into one registry, which both machines reach on their own loopback."""
+    example = yaml.safe_load((project_dir() / "examples/quickstart.yml").read_text())
+    settings = {
+        "release": example["release"],
+        "registry": {"address": registry.address},
+        "build": example["build"] | {"images": ["base"]},
+    }
+    config = tmp_path / "kollarm.yml"
+    config.write_text(yaml.safe_dump(settings))
+    on_arm(cloud, "cat >kollarm.yml", config.read_bytes())
+    port = registry.address.rpartition(":")[2]
+    on_arm(cloud, "sudo kollarm/.venv/bin/kollarm build --arch aarch64", forward=port)
+    done = kollarm("build", "--arch", "x86_64", "--config", config, cwd=tmp_path)
     assert done.status == 0, done.stderr
-    assert "aarch64" in done.stdout + done.stderr
+    index = RegistryClient(registry.address).index("kolla/base", example["release"])
+    assert index is not None
+    assert sorted(entry.architecture for entry in index.entries) == ["amd64", "arm64"]
