@@ -119,7 +119,7 @@ def test_unit_tests_pass_there(cloud: DeployedCloud) -> None:
 
 
 def test_a_guest_is_inspected_there(cloud: DeployedCloud) -> None:
-    """By libguestfs's appliance, which is a machine in the machine."""
+    """By libguestfs's appliance, under the machine's own KVM."""
     guest = guest_image.make(guest_image.LAYOUTS["ubuntu-22.04"])
     on_arm(cloud, "cat >guest.qcow2", guest.image.read_bytes())
     inspected = on_arm(cloud, "sudo kollarm/.venv/bin/kollarm guest inspect guest.qcow2 --json")
