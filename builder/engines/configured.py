@@ -58,7 +58,7 @@ def connect(
                         "/etc/docker/daemon.json on its machine, then systemctl reload docker",
                     )
                 engines[wanted.url] = engine
-                if buildkit and (reason := engines[wanted.url].no_mounts()):
+                if buildkit and (reason := engine.no_mounts()):
                     progress.current().warn(
                         f"the engine {wanted.url} builds with its classic builder: {reason}"
                     )

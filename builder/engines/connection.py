@@ -15,6 +15,7 @@ from docker.tls import TLSConfig
 from builder.engines import places, podman, ssh
 from builder.engines.protocol import EngineError
 from core.oci.registry import explain
+from core.oci.transport import host_of
 
 #: The SDK's exceptions when nothing answers, or something strange.
 UNREACHABLE = (docker.errors.DockerException, requests.RequestException, OSError)
@@ -73,7 +74,7 @@ def takes_plain_http(info: Mapping[str, Any], address: str) -> bool:
         return not listed["Secure"]
     networks = [ipaddress.ip_network(one) for one in config.get("InsecureRegistryCIDRs") or ()]
     try:
-        own = ipaddress.ip_address((address.rpartition(":")[0] or address).strip("[]"))
+        own = ipaddress.ip_address(host_of(address))
     except ValueError:
         return not all(network.is_loopback for network in networks)
     return any(own in network for network in networks)

@@ -39,9 +39,14 @@ TEMPORARY = (429, 500, 502, 503, 504)
 _FIXED_TAG = re.compile(r"immutable|TagAlreadyExists|TAG_INVALID|already exists", re.IGNORECASE)
 
 
+def host_of(address: str) -> str:
+    """The host of a ``host:port`` or ``host``; an IPv6 address without its brackets."""
+    return address.rsplit(":", 1)[0].strip("[]") if ":" in address else address
+
+
 def is_loopback(address: str) -> bool:
     """Whether a ``host:port`` is this machine itself."""
-    host = address.rsplit(":", 1)[0].strip("[]") if ":" in address else address
+    host = host_of(address)
     try:
         return ip_address(host).is_loopback
     except ValueError:
