@@ -123,6 +123,9 @@ def keystone(url: str) -> dict[str, str]:
                 "DEFAULT": {"public_endpoint": url},
                 "database": {"connection": _sqlite(HERE / "keystone.sqlite")},
                 "fernet_tokens": {"key_repository": keys / "fernet"},
+                # Of multi-factor logins. Keystone doesn't start without it, and reads it from
+                # /etc/keystone by default.
+                "fernet_receipts": {"key_repository": keys / "fernet"},
                 "credential": {"key_repository": keys / "credential"},
                 # There is no memcached, and one process needs no shared cache.
                 "cache": {"enabled": False},
