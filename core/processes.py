@@ -22,6 +22,23 @@ def group_lives(group: int) -> bool:
     return any(fields and fields[2] == str(group) for fields in map(_fields, stats))
 
 
+def runs_in_group(group: int, program: str) -> bool:
+    """Whether a process of a group, not a zombie, has a name (its first 15 bytes; proc(5))."""
+    folders = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    for folder in folders:
+        fields = _fields(folder / "stat")
+        if fields and fields[2] == str(group) and _name(folder) == program:
+            return True
+    return False
+
+
+def _name(folder: Path) -> str:
+    try:
+        return (folder / "comm").read_text(encoding="utf-8", errors="replace").rstrip("\n")
+    except OSError:
+        return ""
+
+
 def _fields(stat: Path) -> list[str] | None:
     """The fields of /proc/PID/stat from the third on (proc(5)); None where nothing runs."""
     try:

@@ -19,12 +19,20 @@ from pathlib import Path
 from typing import Any, cast
 
 from core.errors import KollarmError
+from core.processes import runs_in_group
 from guestprep import limits
 
 log = logging.getLogger(__name__)
 
 #: Seconds that any single call may take; far beyond what the slowest one needs under TCG.
 CALL_LIMIT = 1800.0
+
+#: What builds the appliance at a launch, if there is none yet; its time is bounded by
+#: :data:`CALL_LIMIT` and not part of the launch's own, since it says nothing about the hypervisor.
+_BUILDER = "supermin"
+
+#: Seconds between two looks at what runs.
+_LOOK = 1.0
 
 #: Bytes to read in one message; libguestfs's messages end at 4 MiB.
 _PIECE = 2 << 20
@@ -84,7 +92,8 @@ class Appliance:
     def call(self, method: str, *args: object, limit: float = CALL_LIMIT, **kwargs: object) -> Any:
         """Any method of ``guestfs.GuestFS`` by name.
 
-        :param limit: seconds after which the appliance is ended and an error raised.
+        :param limit: seconds after which the appliance is ended and an error raised; those in
+            which the appliance is built aren't counted.
         """
         process = self._process
         assert process.stdin is not None and process.stdout is not None
@@ -96,8 +105,7 @@ class Appliance:
             process.stdin.flush()
         except BrokenPipeError:
             raise self._gone(method) from None
-        ready, _, _ = select.select([process.stdout], [], [], limit)
-        if not ready:
+        if not self._answers(limit):
             self.kill()
             raise ApplianceError(f"libguestfs, {method}: no answer after {limit:.0f} s")
         try:
@@ -108,6 +116,19 @@ class Appliance:
         if good:
             return value
         raise GuestCallError(method, cast(str, value))
+
+    def _answers(self, limit: float) -> bool:
+        """Wait for an answer."""
+        build = CALL_LIMIT
+        while limit > 0:
+            wait = min(limit, _LOOK)
+            if select.select([self._process.stdout], [], [], wait)[0]:
+                return True
+            if build > 0 and runs_in_group(self._process.pid, _BUILDER):
+                build -= wait
+            else:
+                limit -= wait
+        return False
 
     def _gone(self, method: str) -> ApplianceError:
         return ApplianceError(

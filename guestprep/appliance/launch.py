@@ -17,9 +17,9 @@ from guestprep.appliance.diagnosis import explain
 
 log = logging.getLogger(__name__)
 
-#: Seconds for a launch that may use KVM (usual: 2 to 5; the first one ever also builds the
-#: appliance, about 15 s), and for one that emulates the processor (usual: 10 to 25): for its first
-#: try, with two processors, and its second, with one, which has to do on the slowest machines.
+#: Seconds for a launch, building the appliance apart: one that may use KVM (usual: 2 to 5), and
+#: one that emulates the processor (usual: 10 to 25): its first try, with two processors, and its
+#: second, with one, which has to do on the slowest machines.
 KVM_LIMIT = 75.0
 TCG_LIMIT = 240.0
 TCG_LAST_LIMIT = 1800.0
