@@ -119,10 +119,11 @@ class Appliance:
 
     def _answers(self, limit: float) -> bool:
         """Wait for an answer."""
-        build = CALL_LIMIT
+        answers, build = self._process.stdout, CALL_LIMIT
+        assert answers is not None
         while limit > 0:
             wait = min(limit, _LOOK)
-            if select.select([self._process.stdout], [], [], wait)[0]:
+            if select.select([answers], [], [], wait)[0]:
                 return True
             if build > 0 and runs_in_group(self._process.pid, _BUILDER):
                 build -= wait
