@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -18,23 +19,26 @@ def start_time(pid: int) -> str | None:
 
 def group_lives(group: int) -> bool:
     """Whether a process group has a process that isn't a zombie."""
-    stats = (entry / "stat" for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return any(fields and fields[2] == str(group) for fields in map(_fields, stats))
+    return any(_of_group(group))
 
 
 def runs_in_group(group: int, program: str) -> bool:
     """Whether a process of a group, not a zombie, has a name (its first 15 bytes; proc(5))."""
-    folders = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    for folder in folders:
-        fields = _fields(folder / "stat")
-        if fields and fields[2] == str(group) and _name(folder) == program:
-            return True
-    return False
+    return any(_name(process) == program for process in _of_group(group))
 
 
-def _name(folder: Path) -> str:
+def _of_group(group: int) -> Iterator[Path]:
+    """The folders in /proc of a group's processes, zombies left out."""
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            fields = _fields(process / "stat")
+            if fields and fields[2] == str(group):
+                yield process
+
+
+def _name(process: Path) -> str:
     try:
-        return (folder / "comm").read_text(encoding="utf-8", errors="replace").rstrip("\n")
+        return (process / "comm").read_text(encoding="utf-8", errors="replace").rstrip("\n")
     except OSError:
         return ""
 

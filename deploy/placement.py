@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from core.config.model import Architecture
 from core.errors import Fault
 from core.kolla_ansible.release_files import ReleaseFiles
+from core.oci.reference import host_of
 from core.suggest import did_you_mean
 from deploy.globals import SOURCES, derived_globals
 from deploy.inventory import architecture_variables, sample_inventory
@@ -218,7 +219,7 @@ def _remedy(name: str) -> str:
 
 
 def _loopback(settings: Settings, hosts: Sequence[ResolvedHost]) -> Iterator[Fault]:
-    registry = settings.registry.rsplit(":", 1)[0].strip("[]")
+    registry = host_of(settings.registry)
     remote = [host.name for host in hosts if not host.local]
     if remote and (registry in ("localhost", "::1") or registry.startswith("127.")):
         yield Fault(

@@ -14,8 +14,8 @@ from docker.tls import TLSConfig
 
 from builder.engines import places, podman, ssh
 from builder.engines.protocol import EngineError
+from core.oci.reference import host_of
 from core.oci.registry import explain
-from core.oci.transport import host_of
 
 #: The SDK's exceptions when nothing answers, or something strange.
 UNREACHABLE = (docker.errors.DockerException, requests.RequestException, OSError)

@@ -35,3 +35,8 @@ def parse(text: str) -> ImageReference:
     if address == DOCKER_HUB and "/" not in rest:
         rest = f"library/{rest}"
     return ImageReference(address, rest, digest if mark else tag)
+
+
+def host_of(address: str) -> str:
+    """The host of a ``host:port`` or ``host``; an IPv6 address without its brackets."""
+    return address.rsplit(":", 1)[0].strip("[]") if ":" in address else address

@@ -17,6 +17,7 @@ from urllib3.util.retry import Retry
 from core import trust
 from core.oci.auth import Credentials, RegistryAuth, absolute, origin
 from core.oci.manifest import RegistryError
+from core.oci.reference import host_of
 
 #: Seconds to connect, and to wait for the next bytes.
 TIMEOUT = (10.0, 60.0)
@@ -37,11 +38,6 @@ TEMPORARY = (429, 500, 502, 503, 504)
 
 #: What ECR, Harbor, Artifactory, Google's and Azure's registries say of an immutable tag.
 _FIXED_TAG = re.compile(r"immutable|TagAlreadyExists|TAG_INVALID|already exists", re.IGNORECASE)
-
-
-def host_of(address: str) -> str:
-    """The host of a ``host:port`` or ``host``; an IPv6 address without its brackets."""
-    return address.rsplit(":", 1)[0].strip("[]") if ":" in address else address
 
 
 def is_loopback(address: str) -> bool:

@@ -105,7 +105,7 @@ class Appliance:
             process.stdin.flush()
         except BrokenPipeError:
             raise self._gone(method) from None
-        if not self._answers(limit):
+        if not self._answers(method, limit):
             self.kill()
             raise ApplianceError(f"libguestfs, {method}: no answer after {limit:.0f} s")
         try:
@@ -117,12 +117,12 @@ class Appliance:
             return value
         raise GuestCallError(method, cast(str, value))
 
-    def _answers(self, limit: float) -> bool:
+    def _answers(self, method: str, limit: float) -> bool:
         """Wait for an answer."""
-        answers, build = self._process.stdout, CALL_LIMIT
+        answers, build = self._process.stdout, CALL_LIMIT if method == "launch" else 0.0
         assert answers is not None
         while limit > 0:
-            wait = min(limit, _LOOK)
+            wait = min(limit, _LOOK) if build > 0 else limit
             if select.select([answers], [], [], wait)[0]:
                 return True
             if build > 0 and runs_in_group(self._process.pid, _BUILDER):
