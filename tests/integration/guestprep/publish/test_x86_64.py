@@ -36,7 +36,9 @@ def source(disks: Disks) -> Path:
 
 
 def prepare(source: Path, output: Path, *options: str) -> Outcome:
-    return kollarm("guest", "prepare", source, "-o", output, *options, "--json")
+    # Only one run at a time uses a folder's state, and another test's may be going on elsewhere.
+    folder = output.parent
+    return kollarm("guest", "prepare", source, "-o", output, *options, "--json", cwd=folder)
 
 
 @pytest.fixture(scope="module")
